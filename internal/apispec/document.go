@@ -43,9 +43,9 @@ type Operation struct {
 	Path       string   // "/v1/bundleIds/{id}"
 	Tags       []string // the first one names the service
 	Deprecated bool
-	Parameters []Parameter // of the operation; path parameters are in Path
-	Body       *Schema     // nil: none
-	Status     int         // of the successful answer
+	Parameters []Parameter  // of the operation; path parameters are in Path
+	Body       *Schema      // nil: none
+	Status     int          // of the successful answer
 	Contents   Map[*Schema] // content type → schema of the successful answer
 }
 

@@ -1,0 +1,357 @@
+package apispec
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Areas is spec/areas.yaml: which area a tag belongs to, and the few names
+// given by hand.
+type Areas struct {
+	Areas map[string][]string `json:"areas"`           // area → tags
+	Names map[string]string   `json:"names,omitempty"` // operation id → RPC name
+}
+
+// builder turns a document into a model. It collects problems and goes on, so
+// that one run tells all of them.
+type builder struct {
+	doc      *Document
+	model    *Model
+	areaOf   map[string]string // tag → area
+	names    map[string]string
+	locked   *Lock
+	schemas  map[string][]string          // JSON:API type → resource schemas
+	inlineOf map[string]map[string]string // inline-create schema → types it may nest → schema
+	problems Problems
+}
+
+// Build makes the model of a document. The lock pins the names of operations
+// that were emitted before; it may be nil.
+func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
+	b := &builder{
+		doc:      doc,
+		model:    newModel(),
+		areaOf:   map[string]string{},
+		names:    areas.Names,
+		locked:   lock,
+		schemas:  map[string][]string{},
+		inlineOf: map[string]map[string]string{},
+	}
+	for area, tags := range areas.Areas {
+		for _, tag := range tags {
+			if old, twice := b.areaOf[tag]; twice {
+				b.problem("tag "+tag, "is in two areas: %s and %s", old, area)
+			}
+			b.areaOf[tag] = area
+		}
+	}
+	b.index()
+	for name, s := range doc.Schemas.All() {
+		if typ, ok := s.IsResource(); ok && !isInline(name) {
+			b.resource(name, typ, s)
+		}
+	}
+	for _, op := range b.named() {
+		b.operation(op)
+	}
+	if len(b.problems) > 0 {
+		return nil, b.problems
+	}
+	return b.model, nil
+}
+
+func newModel() *Model {
+	return &Model{Messages: map[string]*Message{}, Enums: map[string]*Enum{}, RPCs: map[string]*RPC{}}
+}
+
+func (b *builder) problem(where, format string, args ...any) {
+	b.problems = append(b.problems, Problem{where, fmt.Sprintf(format, args...)})
+}
+
+func isInline(schema string) bool { return strings.HasSuffix(schema, "InlineCreate") }
+
+// index notes which schemas a type has, and which inline-create schemas occur
+// together in one request, so that one may nest in the other.
+func (b *builder) index() {
+	for name, s := range b.doc.Schemas.All() {
+		if typ, ok := s.IsResource(); ok && !isInline(name) {
+			b.schemas[typ] = append(b.schemas[typ], name)
+		}
+		if data, ok := s.Properties.Get("data"); !ok || data.Ref != "" || data.Type != "object" {
+			continue
+		}
+		inc := b.inlineSchemas(s)
+		for _, schema := range inc {
+			if b.inlineOf[schema] == nil {
+				b.inlineOf[schema] = map[string]string{}
+			}
+			for typ, other := range inc {
+				b.inlineOf[schema][typ] = other
+			}
+		}
+	}
+}
+
+// inlineSchemas lists what a request document may create inline, by type. An
+// object without attributes and relationships carries nothing and is left out.
+func (b *builder) inlineSchemas(request *Schema) map[string]string {
+	out := map[string]string{}
+	for _, ref := range includedSchemas(request) {
+		if !isInline(ref) {
+			continue
+		}
+		s, _ := b.doc.Schemas.Get(ref)
+		attrs, _ := s.Attributes()
+		rels, _ := s.Relationships()
+		if typ, ok := s.IsResource(); ok && attrs.Len()+rels.Len() > 0 {
+			out[typ] = ref
+		}
+	}
+	return out
+}
+
+// includedSchemas lists the schemas that may stand in a document's included.
+func includedSchemas(document *Schema) []string {
+	inc, ok := document.Properties.Get("included")
+	if !ok || inc.Items == nil {
+		return nil
+	}
+	alternatives := inc.Items.OneOf
+	if len(alternatives) == 0 {
+		alternatives = []*Schema{inc.Items}
+	}
+	var out []string
+	for _, a := range alternatives {
+		if a.Ref != "" {
+			out = append(out, a.Ref)
+		}
+	}
+	return out
+}
+
+// namedOperation is an operation with its place in the protobuf API.
+type namedOperation struct {
+	*Operation
+	rpc  *RPC
+	noun string // "BundleId"
+	rel  string // "profiles", for operations on a relationship
+	pkg  string // "asc.provisioning.v1"
+}
+
+var shapes = map[string]string{
+	"getCollection": "GET_COLLECTION", "getInstance": "GET_INSTANCE",
+	"createInstance": "CREATE_INSTANCE", "updateInstance": "UPDATE_INSTANCE",
+	"deleteInstance": "DELETE_INSTANCE", "getToManyRelated": "GET_TO_MANY_RELATED",
+	"getToOneRelated": "GET_TO_ONE_RELATED", "getToManyRelationship": "GET_TO_MANY_RELATIONSHIP",
+	"getToOneRelationship": "GET_TO_ONE_RELATIONSHIP", "createToManyRelationship": "CREATE_TO_MANY_RELATIONSHIP",
+	"deleteToManyRelationship": "DELETE_TO_MANY_RELATIONSHIP", "replaceToManyRelationship": "REPLACE_TO_MANY_RELATIONSHIP",
+	"updateToOneRelationship": "UPDATE_TO_ONE_RELATIONSHIP", "getMetrics": "GET_METRICS",
+}
+
+// named gives every operation its package, service and RPC name. Operations
+// of the lock keep theirs; a newcomer that clashes is a problem, to be named
+// by hand in areas.yaml.
+func (b *builder) named() []*namedOperation {
+	var out []*namedOperation
+	taken := map[string]string{} // package.name → operation id
+	for _, op := range b.doc.Operations {
+		n, ok := b.name(op)
+		if !ok {
+			continue
+		}
+		full := n.pkg + "." + n.rpc.Name
+		if other, clash := taken[full]; clash {
+			b.problem(op.ID, "RPC name %s is taken by %s: name one in areas.yaml", full, other)
+			continue
+		}
+		taken[full] = op.ID
+		out = append(out, n)
+	}
+	if b.locked == nil {
+		return out
+	}
+	for id, rpc := range b.locked.RPCs {
+		full := rpc.Package + "." + rpc.Name
+		if other, clash := taken[full]; clash && other != id {
+			b.problem(other, "RPC name %s belongs to %s for ever: name the newcomer in areas.yaml", full, id)
+		}
+	}
+	return out
+}
+
+func (b *builder) name(op *Operation) (*namedOperation, bool) {
+	parts := strings.Split(op.ID, "_")
+	shape := shapes[parts[len(parts)-1]]
+	if shape == "" || len(parts) < 2 || len(parts) > 3 {
+		b.problem(op.ID, "unknown shape")
+		return nil, false
+	}
+	if len(op.Tags) == 0 {
+		b.problem(op.ID, "has no tag")
+		return nil, false
+	}
+	n := &namedOperation{Operation: op, noun: pascal(singular(parts[0]))}
+	if len(parts) == 3 {
+		n.rel = parts[1]
+	}
+	tag := op.Tags[0]
+	n.rpc = &RPC{Name: cmp.Or(b.names[op.ID], rpcName(shape, parts[0], n.noun, n.rel)),
+		Service: pascal(tag) + "Service", Method: op.Method, Path: op.Path, Shape: shape,
+		Status: op.Status, Produces: op.Contents.Keys, Body: op.Body != nil, Deprecated: op.Deprecated}
+	if old := b.locked.rpc(op.ID); old != nil {
+		n.rpc.Name, n.rpc.Service, n.rpc.Package, n.rpc.File = old.Name, old.Service, old.Package, old.File
+		n.rpc.Stream = old.Stream
+	} else {
+		area := b.areaOf[tag]
+		if area == "" {
+			b.problem("tag "+tag, "is in no area of areas.yaml")
+			return nil, false
+		}
+		n.rpc.Package = "asc." + area + ".v1"
+		n.rpc.File = "asc/" + area + "/v1/" + snake(lowerFirst(tag)) + ".proto"
+		n.rpc.Stream = isFile(op)
+	}
+	n.pkg = n.rpc.Package
+	return n, true
+}
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// isFile says whether the answer is a file rather than a message.
+func isFile(op *Operation) bool {
+	if op.Contents.Len() == 0 {
+		return false
+	}
+	switch op.Contents.Keys[0] {
+	case "application/a-gzip", "text/csv", "application/vnd.apple.diagnostic-logs+json":
+		return true
+	}
+	return false
+}
+
+func rpcName(shape, prefix, noun, rel string) string {
+	one, many := pascal(singular(rel)), pascal(rel)
+	switch shape {
+	case "GET_COLLECTION":
+		return "List" + pascal(prefix)
+	case "GET_INSTANCE":
+		return "Get" + noun
+	case "CREATE_INSTANCE":
+		return "Create" + noun
+	case "UPDATE_INSTANCE":
+		return "Update" + noun
+	case "DELETE_INSTANCE":
+		return "Delete" + noun
+	case "GET_TO_MANY_RELATED":
+		return "List" + noun + many
+	case "GET_TO_ONE_RELATED", "GET_METRICS":
+		return "Get" + noun + many
+	case "GET_TO_MANY_RELATIONSHIP":
+		return "List" + noun + one + "Ids"
+	case "GET_TO_ONE_RELATIONSHIP":
+		return "Get" + noun + many + "Id"
+	case "CREATE_TO_MANY_RELATIONSHIP":
+		return "Add" + noun + many
+	case "DELETE_TO_MANY_RELATIONSHIP":
+		return "Remove" + noun + many
+	case "REPLACE_TO_MANY_RELATIONSHIP":
+		return "Replace" + noun + many
+	default: // UPDATE_TO_ONE_RELATIONSHIP
+		return "Set" + noun + many
+	}
+}
+
+// add puts a message into the model.
+func (b *builder) add(name string, m *Message) {
+	if _, twice := b.model.Messages[name]; twice {
+		b.problem(name, "two messages of this name")
+		return
+	}
+	seen := map[string]bool{}
+	for _, f := range m.Fields {
+		if seen[f.Name] {
+			b.problem(name, "two fields named %s", f.Name)
+		}
+		if _, gateways := ownFields[f.Name]; gateways && f.Number < firstOwnNumber {
+			b.problem(name, "field name %s is the gateway's own", f.Name)
+		}
+		seen[f.Name] = true
+	}
+	b.model.Messages[name] = m
+}
+
+// resource makes the message of a resource schema.
+func (b *builder) resource(name, typ string, s *Schema) {
+	full := "asc.resources.v1." + name
+	m := &Message{File: "asc/resources/v1/" + snake(lowerFirst(name)) + ".proto",
+		Resource: &Resource{Type: typ, Schema: name},
+		Comment:  fmt.Sprintf("JSON:API type %q, Apple's schema %s.", typ, name)}
+	m.Fields = append(m.Fields, &Field{Name: "id", Type: "string", Role: "ID"})
+	attrs, _ := s.Attributes()
+	for attr, as := range attrs.All() {
+		f := b.attribute(attribute{message: full, owner: name, file: m.File}, attr, as)
+		f.Nullable = false
+		m.Fields = append(m.Fields, f)
+	}
+	rels, _ := s.Relationships()
+	for rel, rs := range rels.All() {
+		typ, many, _, ok := rs.Linkage()
+		if !ok {
+			// Only links: Apple never says what it points to, but a newer
+			// answer may, so the relationship is still named.
+			typ, many = b.relatedType(name, rel), true
+		}
+		f := newField(rel, "", relationType(many), "RELATIONSHIP")
+		f.Target, f.Deprecated = typ, rs.Deprecated
+		m.Fields = append(m.Fields, f)
+	}
+	m.Fields = append(m.Fields, own("extra")...)
+	b.add(full, m)
+}
+
+func relationType(many bool) string {
+	if many {
+		return "asc.types.v1.ToMany"
+	}
+	return "asc.types.v1.ToOne"
+}
+
+// relatedType finds the type behind a relationship of which the resource
+// shows only links: the related operation's answer tells it.
+func (b *builder) relatedType(schema, rel string) string {
+	for _, op := range b.doc.Operations {
+		parts := strings.Split(op.ID, "_")
+		if len(parts) == 3 && parts[1] == rel && strings.HasSuffix(parts[2], "Relationship") && op.Method == "GET" &&
+			pascal(singular(parts[0])) == schema {
+			if s := b.doc.Resolve(first(op.Contents)); s != nil {
+				typ, _, _, _ := s.Linkage()
+				return typ
+			}
+		}
+	}
+	return ""
+}
+
+func first(m Map[*Schema]) *Schema {
+	for _, s := range m.All() {
+		return s
+	}
+	return nil
+}
+
+// pick chooses the schema of a type: the only one, else the one among those
+// allowed here, else the first.
+func (b *builder) pick(typ string, allowed []string) string {
+	all := b.schemas[typ]
+	for _, s := range all {
+		if slices.Contains(allowed, s) {
+			return s
+		}
+	}
+	if len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}

@@ -1,0 +1,341 @@
+package apispec
+
+import (
+	"slices"
+	"strings"
+)
+
+// operation makes the RPC with its request and response messages.
+func (b *builder) operation(n *namedOperation) {
+	n.rpc.Type = b.primaryType(n)
+	b.request(n)
+	b.response(n)
+	b.model.RPCs[n.ID] = n.rpc
+}
+
+// primaryType is the JSON:API type of the body sent, else of the answer.
+func (b *builder) primaryType(n *namedOperation) string {
+	for _, s := range []*Schema{b.doc.Resolve(n.Body), b.doc.Resolve(first(n.Contents))} {
+		if s == nil {
+			continue
+		}
+		data, ok := s.Properties.Get("data")
+		if !ok {
+			continue
+		}
+		if data.Ref == "" && data.Type == "array" {
+			data = data.Items
+		}
+		if typ, ok := b.doc.Resolve(data).typeOf(); ok {
+			return typ
+		}
+	}
+	return ""
+}
+
+func (s *Schema) typeOf() (string, bool) {
+	if s == nil {
+		return "", false
+	}
+	t, ok := s.Properties.Get("type")
+	if !ok || len(t.Enum) != 1 {
+		return "", false
+	}
+	return t.Enum[0], true
+}
+
+// maxIDBytes bounds the ids that callers send.
+const maxIDBytes = 512
+
+func (b *builder) request(n *namedOperation) {
+	full := n.pkg + "." + n.rpc.Name + "Request"
+	m := &Message{File: n.rpc.File, Comment: "Request of " + n.rpc.Name + "."}
+	if strings.Contains(n.Path, "{id}") {
+		m.Fields = append(m.Fields, &Field{Name: "id", Type: "string", Role: "ID", Required: true, MaxLen: maxIDBytes,
+			Comment: "Id of the resource in the path."})
+	}
+	if n.Body != nil {
+		b.body(n, full, m)
+	}
+	paged := b.query(n, full, m)
+	m.Fields = append(m.Fields, own("extra_query")...)
+	if n.Body != nil {
+		m.Fields = append(m.Fields, own("validate_only")...)
+	}
+	if paged {
+		m.Fields = append(m.Fields, own("page_size", "page_token")...)
+	}
+	b.add(full, m)
+}
+
+// body makes the fields of the document that is sent.
+func (b *builder) body(n *namedOperation, full string, m *Message) {
+	doc := b.doc.Resolve(n.Body)
+	data, ok := doc.Properties.Get("data")
+	if !ok {
+		b.problem(n.ID, "the request document has no data")
+		return
+	}
+	if strings.Contains(n.rpc.Shape, "RELATIONSHIP") {
+		many := data.Type == "array"
+		f := newField(n.rel, "", relationType(many), "LINKAGE")
+		f.Target, f.Required, f.Nullable = n.rpc.Type, true, data.Nullable
+		m.Fields = append(m.Fields, f)
+		return
+	}
+	b.writeFields(m, full, b.resourceName(n), data, b.inlineSchemas(doc), n.rpc.Shape == "CREATE_INSTANCE")
+	m.Fields = append(m.Fields, own("extra", "clear")...)
+	if n.rpc.Shape == "CREATE_INSTANCE" {
+		m.Fields = append(m.Fields, own("request_id")...)
+	}
+}
+
+// resourceName is the schema whose enums a write shares: that of the answer,
+// else the noun of the operation.
+func (b *builder) resourceName(n *namedOperation) string {
+	if doc := b.doc.Resolve(first(n.Contents)); doc != nil {
+		if data, ok := doc.Properties.Get("data"); ok && data.Ref != "" {
+			return data.Ref
+		}
+	}
+	if name := b.pick(n.rpc.Type, []string{n.noun}); name != "" {
+		return name
+	}
+	return n.noun
+}
+
+// writeFields adds the attributes and relationships of an object to be
+// written: the data of a request, or an object to create inline.
+func (b *builder) writeFields(m *Message, full, owner string, data *Schema, inline map[string]string, create bool) {
+	attrs, required := data.Attributes()
+	for name, s := range attrs.All() {
+		f := b.attribute(attribute{message: full, owner: owner, file: m.File}, name, s)
+		f.Required = create && slices.Contains(required, name)
+		m.Fields = append(m.Fields, f)
+	}
+	rels, required := data.Relationships()
+	for name, s := range rels.All() {
+		typ, many, nullable, ok := s.Linkage()
+		if !ok {
+			b.problem(full, "relationship %s has no data", name)
+			continue
+		}
+		f := newField(name, "", relationType(many), "RELATIONSHIP")
+		f.Target, f.Nullable, f.Deprecated = typ, nullable, s.Deprecated
+		f.Required = create && slices.Contains(required, name)
+		// Inside an inline object only to-many relations nest: a to-one there
+		// points back at the parent.
+		if schema := inline[typ]; schema != "" && (many || !strings.HasPrefix(full, "asc.types.")) {
+			f.Type = b.inlineRelation(schema, many)
+		}
+		m.Fields = append(m.Fields, f)
+	}
+}
+
+// inlineRelation makes the wrapper {ids, create} or {id, create}.
+func (b *builder) inlineRelation(schema string, many bool) string {
+	object := b.inlineObject(schema)
+	suffix := "ToOne"
+	fields := []*Field{{Name: "id", Label: "optional", Type: "string", Comment: "Id of one that exists."},
+		{Name: "create", Type: object, Comment: "One to create; the gateway makes its local id."}}
+	if many {
+		suffix = "ToMany"
+		fields = []*Field{{Name: "ids", Label: "repeated", Type: "string", Comment: "Ids of those that exist."},
+			{Name: "create", Label: "repeated", Type: object, Comment: "Those to create; the gateway makes their local ids."}}
+	}
+	full := "asc.types.v1." + strings.TrimSuffix(schema, "Create") + suffix
+	if _, done := b.model.Messages[full]; !done {
+		b.add(full, &Message{File: b.model.Messages[object].File, Fields: fields,
+			Comment: "A relationship whose resources may be created with the request."})
+	}
+	return full
+}
+
+// inlineObject makes the message of an object to create inline.
+func (b *builder) inlineObject(schema string) string {
+	full := "asc.types.v1." + schema
+	if _, done := b.model.Messages[full]; done {
+		return full
+	}
+	s, _ := b.doc.Schemas.Get(schema)
+	typ, _ := s.IsResource()
+	m := &Message{File: "asc/types/v1/" + snake(lowerFirst(schema)) + ".proto",
+		Resource: &Resource{Type: typ, Schema: schema, Inline: true},
+		Comment:  "Created inline. Apple's schema " + schema + "."}
+	b.model.Messages[full] = m // before its members: objects nest
+	owner := b.pick(typ, []string{strings.TrimSuffix(schema, "InlineCreate")})
+	b.writeFields(m, full, owner, s, b.inlineOf[schema], true)
+	m.Fields = append(m.Fields, own("extra", "clear")...)
+	return full
+}
+
+// query makes the fields of the query parameters. It says whether the
+// operation has pages.
+func (b *builder) query(n *namedOperation, full string, m *Message) (paged bool) {
+	filter := &Message{File: m.File, Comment: "Filters: a resource must meet all that are set, each by one of its values."}
+	exists := &Message{File: m.File, Comment: "Filters by whether there is a value at all."}
+	q := &n.rpc.Query
+	for _, p := range n.Parameters {
+		kind, key, keyed := strings.Cut(strings.TrimSuffix(p.Name, "]"), "[")
+		switch {
+		case p.In != "query" || p.Schema == nil:
+			b.problem(n.ID, "parameter %s is not understood", p.Name)
+		case keyed && kind == "filter":
+			filter.Fields = append(filter.Fields, b.filter(n, full+".Filter", key, p))
+		case keyed && kind == "exists":
+			f := newField(key, "optional", "bool", "EXISTS")
+			f.Deprecated = p.Deprecated
+			exists.Fields = append(exists.Fields, f)
+		case keyed && kind == "fields":
+			q.Fieldsets = append(q.Fieldsets, b.fieldset(key, p.Schema.Items.Enum))
+		case keyed && kind == "limit":
+			q.Limits = append(q.Limits, Limit{key, maximum(p.Schema)})
+		case p.Name == "include":
+			q.Include = p.Schema.Items.Enum
+		case p.Name == "sort":
+			q.Sort = p.Schema.Items.Enum
+		case p.Name == "limit":
+			q.PageLimit, paged = maximum(p.Schema), true
+		case p.Name == "granularity" || p.Name == "period" || p.Name == "groupBy":
+			m.Fields = append(m.Fields, b.parameter(n, p))
+		default:
+			b.problem(n.ID, "parameter %s is not understood", p.Name)
+		}
+	}
+	m.Fields = append(m.Fields, b.queryFields(full, filter, exists, q)...)
+	return paged
+}
+
+func (b *builder) queryFields(full string, filter, exists *Message, q *Query) (out []*Field) {
+	if len(filter.Fields) > 0 {
+		b.add(full+".Filter", filter)
+		out = append(out, &Field{Name: "filter", Type: full + ".Filter", Role: "FILTER",
+			Required: slices.ContainsFunc(filter.Fields, func(f *Field) bool { return f.Required })})
+	}
+	if len(exists.Fields) > 0 {
+		b.add(full+".Exists", exists)
+		out = append(out, &Field{Name: "exists", Type: full + ".Exists", Role: "EXISTS"})
+	}
+	if len(q.Include) > 0 {
+		out = append(out, &Field{Name: "include", Label: "repeated", Type: "string", Role: "INCLUDE",
+			Comment: "Relationships to include: " + strings.Join(q.Include, ", ") + "."})
+	}
+	if len(q.Fieldsets) > 0 {
+		out = append(out, &Field{Name: "fields", Type: "map<string, asc.types.v1.FieldNames>", Role: "FIELDS",
+			Comment: "The fields to return, by JSON:API type."})
+	}
+	if len(q.Sort) > 0 {
+		out = append(out, &Field{Name: "sort", Label: "repeated", Type: "string", Role: "SORT",
+			Comment: "Order: " + strings.Join(q.Sort, ", ") + "."})
+	}
+	if len(q.Limits) > 0 {
+		out = append(out, &Field{Name: "limit", Type: "map<string, int32>", Role: "LIMIT",
+			Comment: "How many of an included to-many relationship to return, by its name."})
+	}
+	return out
+}
+
+func maximum(s *Schema) int64 {
+	if s.Maximum != nil {
+		return *s.Maximum
+	}
+	return 0
+}
+
+// parameter makes the field of granularity, period or groupBy.
+func (b *builder) parameter(n *namedOperation, p Parameter) *Field {
+	label, s := "optional", p.Schema
+	if s.Type == "array" {
+		label, s = "repeated", s.Items
+	}
+	typ := "string"
+	if len(s.Enum) > 0 {
+		typ = b.enum(n.noun+pascal(n.rel)+pascal(p.Name), s.Enum)
+	}
+	f := newField(p.Name, label, typ, "PARAMETER")
+	f.Required = p.Required
+	return f
+}
+
+// filter makes the field of one filter[…] parameter. Its enum is that of the
+// attribute it filters by, where there is one.
+func (b *builder) filter(n *namedOperation, message, key string, p Parameter) *Field {
+	label, s := "optional", p.Schema
+	if s.Type == "array" {
+		label, s = "repeated", s.Items
+	}
+	typ := "string"
+	if len(s.Enum) > 0 {
+		typ = b.enum(b.filterEnum(n, key), s.Enum)
+	}
+	f := newField(key, label, typ, "FILTER")
+	f.Required, f.Deprecated = p.Required, p.Deprecated
+	return f
+}
+
+// filterEnum is the name of the enum behind a filter: the attribute's own, by
+// way of a relationship where the key has a dot.
+func (b *builder) filterEnum(n *namedOperation, key string) string {
+	schema := b.resourceOf(n)
+	rel, attr, dotted := strings.Cut(key, ".")
+	if !dotted {
+		attr = rel
+	} else if s, ok := b.doc.Schemas.Get(schema); ok {
+		rels, _ := s.Relationships()
+		if r, ok := rels.Get(rel); ok {
+			typ, _, _, _ := r.Linkage()
+			schema = b.pick(typ, includedSchemas(b.doc.Resolve(first(n.Contents))))
+		}
+	}
+	if s, ok := b.doc.Schemas.Get(schema); ok {
+		attrs, _ := s.Attributes()
+		if a, ok := attrs.Get(attr); ok {
+			if a.Ref == "" && a.Type == "array" {
+				a = a.Items
+			}
+			if r := b.doc.Resolve(a); a.Ref != "" && r != nil && len(r.Enum) > 0 {
+				return a.Ref
+			}
+			if len(a.Enum) > 0 {
+				return inlineEnumName(schema, attr)
+			}
+		}
+	}
+	return inlineEnumName(n.noun+pascal(n.rel), strings.ReplaceAll(key, ".", "_"))
+}
+
+// resourceOf is the schema of the answer's primary data, "" if none.
+func (b *builder) resourceOf(n *namedOperation) string {
+	doc := b.doc.Resolve(first(n.Contents))
+	if doc == nil {
+		return ""
+	}
+	data, ok := doc.Properties.Get("data")
+	if !ok {
+		return ""
+	}
+	if data.Ref == "" && data.Items != nil {
+		return data.Items.Ref
+	}
+	return data.Ref
+}
+
+// fieldset is fields[typ]. Where the names allowed are just those of a
+// resource's schema, the option refers to it.
+func (b *builder) fieldset(typ string, names []string) Fieldset {
+	for _, schema := range b.schemas[typ] {
+		s, _ := b.doc.Schemas.Get(schema)
+		attrs, _ := s.Attributes()
+		rels, _ := s.Relationships()
+		all := append(slices.Clone(attrs.Keys), rels.Keys...)
+		if len(all) > 0 && sameSet(all, names) {
+			return Fieldset{Type: typ, Resource: schema}
+		}
+	}
+	return Fieldset{Type: typ, Names: names}
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}

@@ -1,0 +1,2 @@
+package apispec
+func Facts(doc *Document) ([]byte, error) { return []byte("{}"), nil }
