@@ -1,0 +1,292 @@
+package jsonapi
+
+import (
+	"errors"
+
+	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+var errTooMany = errors.New("jsonapi: more resources than one answer may hold")
+
+// relationship reads a member of relationships: its linkage and its total.
+// Links are dropped.
+func (d *decoder) relationship(p *messagePlan, name string, m protoreflect.Message, x extras) error {
+	f := p.rels[name]
+	if f == nil || d.peek() != '{' {
+		if d.null() {
+			return nil
+		}
+		return d.unknownRelationship(x, name)
+	}
+	start, depth := d.i, d.depth
+	fits := true
+	err := d.object(func(key string) (err error) {
+		switch key {
+		case "data":
+			var ok bool
+			ok, err = d.linkage(f, m)
+			fits = fits && ok
+			return err
+		case "meta":
+			return d.relationshipMeta(f, m)
+		}
+		_, err = d.skip()
+		return err
+	})
+	if err == nil && !fits {
+		d.i, d.depth = start, depth
+		m.Clear(f.fd)
+		return d.keep(x, "relationships."+name)
+	}
+	return err
+}
+
+// unknownRelationship keeps a relationship that says more than links.
+func (d *decoder) unknownRelationship(x extras, name string) error {
+	start, depth, says := d.i, d.depth, d.peek() != '{'
+	if !says {
+		if err := d.object(func(key string) error { says = says || key != "links"; _, err := d.skip(); return err }); err != nil {
+			return err
+		}
+		if !says {
+			return nil
+		}
+		d.i, d.depth = start, depth
+	}
+	return d.keep(x, "relationships."+name)
+}
+
+func (d *decoder) relationshipMeta(f *fieldPlan, m protoreflect.Message) error {
+	if d.peek() != '{' {
+		_, err := d.skip()
+		return err
+	}
+	return d.object(func(key string) error {
+		if key != "paging" {
+			_, err := d.skip()
+			return err
+		}
+		total, ok, err := d.paging()
+		if fd := f.fd.Message().Fields().ByName("total"); ok && fd != nil {
+			m.Mutable(f.fd).Message().Set(fd, protoreflect.ValueOfInt32(total))
+		}
+		return err
+	})
+}
+
+// linkage reads the data of a relationship into ToOne or ToMany.
+func (d *decoder) linkage(f *fieldPlan, m protoreflect.Message) (fits bool, err error) {
+	rel := m.Mutable(f.fd).Message()
+	if f.kind == kindToOne {
+		if d.null() {
+			return true, nil
+		}
+		id, ok, err := d.identifier(f.target)
+		if ok {
+			rel.Set(rel.Descriptor().Fields().ByName("id"), protoreflect.ValueOfString(id))
+		}
+		return ok, err
+	}
+	if d.null() {
+		return true, nil
+	}
+	if d.peek() != '[' {
+		_, err = d.skip()
+		return false, err
+	}
+	ids := rel.Mutable(rel.Descriptor().Fields().ByName("ids")).List()
+	fits = true
+	err = d.array(func(int) error {
+		id, ok, err := d.identifier(f.target)
+		if ok {
+			ids.Append(protoreflect.ValueOfString(id))
+		}
+		fits = fits && ok
+		return err
+	})
+	return fits, err
+}
+
+// identifier reads a resource identifier object. It fits when it has the type
+// expected and nothing but type and id.
+func (d *decoder) identifier(target string) (id string, fits bool, err error) {
+	if d.peek() != '{' {
+		_, err = d.skip()
+		return "", false, err
+	}
+	fits = true
+	err = d.object(func(key string) (err error) {
+		if key != "id" && key != "type" || d.peek() != '"' {
+			fits = fits && key == "links"
+			_, err = d.skip()
+			return err
+		}
+		s, err := d.string()
+		if key == "id" {
+			id = s
+		} else if target != "" && s != target {
+			fits = false
+		}
+		return err
+	})
+	return id, fits && id != "", err
+}
+
+// linkageData reads the primary data of a relationship's own document.
+func (d *decoder) linkageData(p *messagePlan, f *fieldPlan, m protoreflect.Message) error {
+	start, depth := d.i, d.depth
+	if !f.fd.IsList() {
+		id, fits, err := d.identifier(f.target)
+		if err != nil || !fits {
+			d.i, d.depth = start, depth
+			return d.keep(d.extras(p, m), "data")
+		}
+		m.Set(f.fd, protoreflect.ValueOfString(id))
+		return nil
+	}
+	if d.peek() != '[' {
+		return d.keep(d.extras(p, m), "data")
+	}
+	list := m.Mutable(f.fd).List()
+	for i := range list.Len() {
+		d.repeated(list.Get(i).String())
+	}
+	return d.array(func(int) error {
+		if d.page.Items++; d.page.Items > maxItems {
+			return errTooMany
+		}
+		start, depth := d.i, d.depth
+		id, fits, err := d.identifier(f.target)
+		if err != nil {
+			return err
+		}
+		if !fits {
+			d.i, d.depth = start, depth
+			return d.keepElement(d.extras(p, m), "data")
+		}
+		if !d.repeated(id) {
+			list.Append(protoreflect.ValueOfString(id))
+		}
+		return nil
+	})
+}
+
+// included sorts the included resources into the lists of their types. The
+// operation picks the message; a type without one is kept in extra.
+func (d *decoder) included(p *messagePlan, m protoreflect.Message) error {
+	f := p.withRole(optionsv1.Role_ROLE_INCLUDED)
+	if d.null() {
+		return nil
+	}
+	if d.peek() != '[' {
+		return d.keep(d.extras(p, m), "included")
+	}
+	n := 0
+	return d.array(func(int) error {
+		if n++; n > maxItems {
+			return errTooMany
+		}
+		typ, err := d.peekType()
+		if err != nil {
+			return err
+		}
+		var of *fieldPlan
+		if f != nil {
+			of = f.message.target(typ)
+		}
+		if of == nil {
+			return d.keepElement(d.extras(p, m), "included."+typ)
+		}
+		list := m.Mutable(f.fd).Message().Mutable(of.fd).List()
+		el := list.NewElement()
+		if err := d.resource(of.message, el.Message()); err != nil {
+			return err
+		}
+		list.Append(el)
+		return nil
+	})
+}
+
+func (p *messagePlan) target(typ string) *fieldPlan {
+	for _, f := range p.fields {
+		if f.target == typ {
+			return f
+		}
+	}
+	return nil
+}
+
+// peekType finds the type of the resource object ahead without consuming it.
+func (d *decoder) peekType() (typ string, err error) {
+	if d.peek() != '{' {
+		return "", nil
+	}
+	ahead := d.scanner
+	found := errors.New("found")
+	err = ahead.object(func(key string) error {
+		if key != "type" || ahead.peek() != '"' {
+			_, err := ahead.skip()
+			return err
+		}
+		if typ, err = ahead.string(); err != nil {
+			return err
+		}
+		return found
+	})
+	if errors.Is(err, found) {
+		err = nil
+	}
+	return typ, err
+}
+
+// extras is where a message keeps what it has no field for.
+type extras struct {
+	m  protoreflect.Message
+	fd protoreflect.FieldDescriptor
+}
+
+func (d *decoder) extras(p *messagePlan, m protoreflect.Message) extras { return extras{m, p.extra} }
+
+var errTooMuchExtra = errors.New("jsonapi: more unknown data than one answer may hold")
+
+// keep consumes a value and keeps its text under the path of what is read.
+func (d *decoder) keep(x extras, key string) error {
+	raw, err := d.skip()
+	if err != nil {
+		return err
+	}
+	path := len(d.path)
+	d.push(key)
+	err = x.put(d, string(d.path), raw)
+	d.path = d.path[:path]
+	return err
+}
+
+// keepElement is keep for one of several elements: they make an array.
+func (d *decoder) keepElement(x extras, key string) error {
+	raw, err := d.skip()
+	if err != nil || x.fd == nil {
+		return err
+	}
+	k := protoreflect.ValueOfString(key).MapKey()
+	if old := x.m.Mutable(x.fd).Map().Get(k); old.IsValid() {
+		text := old.String()
+		raw = text[:len(text)-1] + "," + raw + "]"
+	} else {
+		raw = "[" + raw + "]"
+	}
+	return x.put(d, key, raw)
+}
+
+func (x extras) put(d *decoder, key, raw string) error {
+	d.page.Extra++
+	if x.fd == nil {
+		return nil
+	}
+	if len(raw) > maxExtra {
+		return errTooMuchExtra
+	}
+	x.m.Mutable(x.fd).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfString(raw))
+	return nil
+}
