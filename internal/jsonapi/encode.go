@@ -340,10 +340,8 @@ func (e *encoder) linkage(b []byte, f *fieldPlan, rel protoreflect.Message) []by
 }
 
 func (e *encoder) identifier(b []byte, typ, id, field string) []byte {
-	if !strings.HasPrefix(id, "${") {
-		if err := CheckID(id); err != "" {
-			e.violate(field, "%s", err)
-		}
+	if err := CheckID(id); err != "" {
+		e.violate(field, "%s", err)
 	}
 	b = append(b, `{"type":`...)
 	b = appendString(b, typ)

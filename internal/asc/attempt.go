@@ -1,0 +1,265 @@
+package asc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+)
+
+// Waits between attempts.
+const (
+	backoffFirst   = 200 * time.Millisecond
+	backoffMost    = 5 * time.Second
+	retryAfterMost = 2 * time.Minute // a Retry-After beyond it is not believed
+	flakyPause     = 300 * time.Millisecond
+)
+
+// errKeepBody tells that the answer's body is still to be read by the caller.
+var errKeepBody = errors.New("keep the body")
+
+// outcome is how one attempt ended.
+type outcome struct {
+	status  int
+	header  http.Header
+	err     error // nil: success
+	written bool  // Apple may have seen the request
+}
+
+// retry sends a call until it succeeds, fails for good, or time is up.
+//
+//	429              always again: it was not executed
+//	401              again only for a key that has worked before: once with the
+//	                 same token, once with a fresh one
+//	5xx, no answer   a GET again; a write only if it surely was not sent
+func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Response) error) (attempts int, err error) {
+	target, err := c.url(call)
+	if err != nil {
+		return 0, err
+	}
+	token, err := c.deps.Tokens.Token(ctx, call.Team)
+	if err != nil {
+		return 0, err
+	}
+	refused := 0
+	for attempts = 1; ; attempts++ {
+		o := c.attempt(ctx, call, target, token, success)
+		if o.err == nil {
+			c.proven.add(token)
+			return attempts, nil
+		}
+		c.deps.Logger.DebugContext(ctx, "upstream attempt failed", "operation", call.Operation,
+			"status", o.status, "attempt", attempts, "request_id", requestID(o.header))
+		pause, again := backoff(attempts), false
+		switch {
+		case ctx.Err() != nil:
+			return attempts, canceled(ctx, call, o)
+		case o.status == http.StatusTooManyRequests:
+			again = true
+			if after, ok := retryAfter(o.header, time.Now()); ok {
+				pause = after
+			}
+		case o.status == http.StatusUnauthorized:
+			refused++
+			if token, again, err = c.afterRefusal(ctx, token, refused); err != nil {
+				return attempts, err
+			}
+			pause = flakyPause
+		case transient(o):
+			again = call.Method == http.MethodGet || !o.written
+		}
+		if !again || attempts >= c.cfg.MaxAttempts || !wait(ctx, pause) {
+			return attempts, c.final(ctx, call, o)
+		}
+	}
+}
+
+// afterRefusal follows a 401. Valid tokens get one now and then, so a key that
+// has worked before is tried again; one that has not is proven bad at once.
+func (c *Client) afterRefusal(ctx context.Context, token Token, refused int) (next Token, again bool, err error) {
+	switch {
+	case !c.proven.has(token) || refused > 2:
+		return token, false, nil
+	case refused == 1:
+		return token, true, nil
+	}
+	next, err = c.deps.Tokens.Renew(ctx, token)
+	return next, err == nil, err
+}
+
+func transient(o outcome) bool {
+	switch o.status {
+	case 0, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// final is the fault of the last attempt.
+func (c *Client) final(ctx context.Context, call *Call, o outcome) error {
+	if ctx.Err() != nil {
+		return canceled(ctx, call, o)
+	}
+	f := fault.As(o.err)
+	if call.Method != http.MethodGet && transient(o) && o.written {
+		return outcomeUnknown(call, f)
+	}
+	return f
+}
+
+func canceled(ctx context.Context, call *Call, o outcome) error {
+	if call.Method != http.MethodGet && o.written && transient(o) {
+		return outcomeUnknown(call, fault.As(o.err))
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED", "Apple did not answer before the deadline").WithCause(o.err)
+	}
+	return fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(o.err)
+}
+
+func outcomeUnknown(call *Call, f *fault.Error) error {
+	u := fault.New(fault.Unknown, fault.ReasonOutcomeUnknown,
+		"the %s was sent and may have been executed, but no answer tells: look before repeating it", call.Method).WithCause(f)
+	u.Upstream = f.Upstream
+	return u
+}
+
+func backoff(attempt int) time.Duration {
+	d := backoffFirst << (attempt - 1)
+	return jitter(min(d, backoffMost))
+}
+
+// retryAfter reads the header: seconds or a date, within reason.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	v := h.Get("Retry-After")
+	if v == "" {
+		return 0, false
+	}
+	if n, err := strconv.Atoi(v); err == nil {
+		if n < 0 {
+			return 0, false
+		}
+		return min(time.Duration(min(n, 1<<20))*time.Second, retryAfterMost), true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(t.Sub(now), 0), retryAfterMost), true
+	}
+	return 0, false
+}
+
+// attempt sends the request once.
+func (c *Client) attempt(ctx context.Context, call *Call, target string, token Token, success func(*http.Response) error) (o outcome) {
+	permit, err := c.deps.Quota.Admit(ctx, Charge{Team: call.Team, KeyID: token.KeyID, Method: call.Method, Template: call.Template})
+	if err != nil {
+		return outcome{err: err, status: -1}
+	}
+	var writes atomic.Int32
+	defer func() { permit.Done(int(writes.Load()), o.status, o.header) }()
+	attemptCtx, cancel := context.WithCancel(ctx)
+	if !call.file { // a file takes as long as its reader
+		attemptCtx, cancel = context.WithTimeout(ctx, c.cfg.AttemptTimeout)
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			cancel()
+		}
+	}()
+	traced := httptrace.WithClientTrace(attemptCtx, &httptrace.ClientTrace{WroteHeaders: func() { writes.Add(1) }})
+	req, err := c.request(traced, call, target, token)
+	if err != nil {
+		return outcome{err: err, status: -1}
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return outcome{err: noAnswer(err), written: writes.Load() > 0}
+	}
+	o = outcome{status: res.StatusCode, header: res.Header, written: true}
+	if res.StatusCode/100 == 2 {
+		res.Body = &cancelingBody{res.Body, cancel}
+		if err = success(res); errors.Is(err, errKeepBody) {
+			keep = true
+			return o
+		}
+		if o.err = err; err != nil && fault.As(err).Reason != fault.ReasonUpstreamTooLarge {
+			o.status = 0 // the answer is lost: for a read the same as none
+		}
+	} else {
+		o.err = c.errorOf(res)
+	}
+	res.Body.Close()
+	return o
+}
+
+// cancelingBody frees the attempt's context when the body is closed.
+type cancelingBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *cancelingBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+func (c *Client) request(ctx context.Context, call *Call, target string, token Token) (*http.Request, error) {
+	var req *http.Request
+	var err error
+	if call.Body != nil {
+		req, err = http.NewRequestWithContext(ctx, call.Method, target, bytes.NewReader(call.Body))
+	} else {
+		req, err = http.NewRequestWithContext(ctx, call.Method, target, nil)
+	}
+	if err != nil {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request makes no valid URL").WithCause(err)
+	}
+	if call.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		if call.Method != http.MethodGet {
+			req.GetBody = nil // net/http must not repeat a write by itself
+		}
+	}
+	accept := call.Accept
+	setDefault(&accept, "application/json")
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Accept-Encoding", "gzip")
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	req.Header.Set("Authorization", "Bearer "+token.Bearer)
+	return req, nil
+}
+
+// url is where the call goes. The path must be the one given: what would be
+// cleaned on the way could walk past a policy.
+func (c *Client) url(call *Call) (string, error) {
+	u := c.base.String() + call.Path
+	if call.Query != "" {
+		u += "?" + call.Query
+	}
+	if len(u) > MaxURLBytes {
+		return "", tooLong(len(u))
+	}
+	return u, nil
+}
+
+func noAnswer(err error) error {
+	return fault.New(fault.Unavailable, fault.ReasonUpstreamUnavailable, "App Store Connect cannot be reached").WithCause(err)
+}
+
+// provenKeys remembers the keys that have worked.
+type provenKeys struct{ m sync.Map }
+
+func (p *provenKeys) add(t Token) {
+	if !p.has(t) {
+		p.m.Store(t.Team+"/"+t.KeyID, true)
+	}
+}
+
+func (p *provenKeys) has(t Token) bool { _, ok := p.m.Load(t.Team + "/" + t.KeyID); return ok }

@@ -1,0 +1,296 @@
+// Package asc is the client of Apple's App Store Connect API: it sends one
+// request with a token, within the quota, as often as the outcome allows, and
+// returns the bytes of the answer or a [fault.Error] that holds all Apple said.
+//
+// It knows HTTP and Apple's error dialect, not protobuf. It must never follow a
+// redirect, send a token anywhere but to its base URL, or repeat a write whose
+// outcome is not known.
+package asc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+)
+
+// Defaults of [Config].
+const (
+	DefaultBaseURL          = "https://api.appstoreconnect.apple.com"
+	DefaultAttemptTimeout   = 60 * time.Second
+	DefaultMaxResponseBytes = 16 << 20
+	DefaultMaxFileBytes     = 1 << 30
+	DefaultMaxAttempts      = 5
+	DefaultUserAgent        = "asc-gateway"
+)
+
+// MaxURLBytes is the longest URL sent: Apple answers more than 4,096 bytes
+// with a 500.
+const MaxURLBytes = 4000
+
+// Config of a [Client]. The zero value works against Apple.
+type Config struct {
+	BaseURL          string        // https, or http on loopback
+	AttemptTimeout   time.Duration // of one attempt, headers and body
+	MaxAttempts      int
+	MaxResponseBytes int64 // of a JSON answer, after decompression
+	MaxFileBytes     int64 // of a file
+	UserAgent        string
+}
+
+// Deps are what a client needs of others.
+type Deps struct {
+	Tokens    TokenSource
+	Quota     Quota             // nil: unlimited
+	Transport http.RoundTripper // nil: a pooled one of its own
+	Logger    *slog.Logger      // nil: none
+}
+
+// TokenSource gives tokens. It caches them: Token is called for every attempt.
+type TokenSource interface {
+	// Token returns a token of a team's key.
+	Token(ctx context.Context, team string) (Token, error)
+	// Renew returns another token than the one given, which Apple refused.
+	Renew(ctx context.Context, refused Token) (Token, error)
+}
+
+// Token is a bearer token. It never prints itself.
+type Token struct {
+	Team, KeyID string
+	Bearer      string
+}
+
+// String hides the token.
+func (Token) String() string { return "[redacted]" }
+
+// GoString hides the token.
+func (Token) GoString() string { return "[redacted]" }
+
+// LogValue hides the token.
+func (Token) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Quota admits attempts. One permit is taken for each attempt.
+type Quota interface {
+	Admit(ctx context.Context, c Charge) (Permit, error)
+}
+
+// Charge is what an attempt costs.
+type Charge struct {
+	Team, KeyID      string
+	Method, Template string
+}
+
+// Permit is an admitted attempt.
+type Permit interface {
+	// Done tells how the attempt ended: how often the request was really written
+	// (net/http may repeat a GET by itself, and each costs), and what Apple
+	// answered; status is 0 and header nil when it did not.
+	Done(writes int, status int, header http.Header)
+}
+
+// Call is one request to Apple.
+type Call struct {
+	Team      string
+	Operation string // Apple's operation id, for the log
+	Method    string
+	Template  string // "/v1/builds/{id}"
+	Path      string // escaped, with its ids
+	Query     string // encoded, without the question mark
+	Body      []byte // a JSON:API document, nil: none
+	Accept    string // default application/json
+
+	file bool // the answer is read by the caller, at its own pace
+}
+
+// Response is a successful answer.
+type Response struct {
+	Status   int
+	Header   http.Header
+	Body     []byte
+	Attempts int
+}
+
+// RequestID is Apple's name for the request, "" if it gave none.
+func (r *Response) RequestID() string { return requestID(r.Header) }
+
+// Client sends requests to Apple. It is safe for concurrent use.
+type Client struct {
+	cfg    Config
+	base   *url.URL
+	deps   Deps
+	http   *http.Client
+	own    *http.Transport // nil when the transport was given
+	proven provenKeys
+}
+
+// New makes a client.
+func New(cfg Config, deps Deps) (*Client, error) {
+	setDefaults(&cfg)
+	base, err := CheckBaseURL(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if deps.Tokens == nil {
+		return nil, errors.New("asc: no token source")
+	}
+	if deps.Quota == nil {
+		deps.Quota = unlimited{}
+	}
+	if deps.Logger == nil {
+		deps.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{cfg: cfg, base: base, deps: deps}
+	if deps.Transport == nil {
+		c.own = newTransport()
+		deps.Transport = c.own
+	}
+	c.http = &http.Client{Transport: deps.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return c, nil
+}
+
+// Close frees idle connections.
+func (c *Client) Close() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
+}
+
+func setDefaults(cfg *Config) {
+	setDefault(&cfg.BaseURL, DefaultBaseURL)
+	setDefault(&cfg.AttemptTimeout, DefaultAttemptTimeout)
+	setDefault(&cfg.MaxAttempts, DefaultMaxAttempts)
+	setDefault(&cfg.MaxResponseBytes, DefaultMaxResponseBytes)
+	setDefault(&cfg.MaxFileBytes, DefaultMaxFileBytes)
+	setDefault(&cfg.UserAgent, DefaultUserAgent)
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// CheckBaseURL accepts https URLs without a path, and http on loopback.
+func CheckBaseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
+		return nil, fmt.Errorf("base URL %q: want https://HOST", s)
+	}
+	ip := net.ParseIP(u.Hostname())
+	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
+		return nil, fmt.Errorf("base URL %q: only a loopback address may be plain http", s)
+	}
+	u.Path = ""
+	return u, nil
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  60 * time.Second,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConns:           200,
+		MaxIdleConnsPerHost:    100,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // files must pass untouched; JSON is unpacked here
+	}
+}
+
+type unlimited struct{}
+
+func (unlimited) Admit(context.Context, Charge) (Permit, error) { return unlimited{}, nil }
+func (unlimited) Done(int, int, http.Header)                    {}
+
+// Do sends a call and reads its answer, which is JSON or empty.
+func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
+	var out *Response
+	attempts, err := c.retry(ctx, call, func(res *http.Response) error {
+		body, err := readBounded(res, c.cfg.MaxResponseBytes)
+		if err != nil {
+			return err
+		}
+		if err := checkJSON(res, body); err != nil {
+			return err
+		}
+		out = &Response{Status: res.StatusCode, Header: res.Header, Body: body}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.Attempts = attempts
+	return out, nil
+}
+
+// File is an answer that passes through untouched.
+type File struct {
+	ContentType string
+	Disposition string // Content-Disposition, "" if none
+	Length      int64  // bytes, -1: not known
+	Header      http.Header
+	Body        io.ReadCloser // at most MaxFileBytes; more is an error
+}
+
+// Open sends a call whose answer is a file. The caller closes its body.
+func (c *Client) Open(ctx context.Context, call *Call) (*File, error) {
+	var out *File
+	asFile := *call
+	asFile.file = true
+	_, err := c.retry(ctx, &asFile, func(res *http.Response) error {
+		body, err := unpacked(res)
+		if err != nil {
+			return err
+		}
+		length := res.ContentLength
+		if res.Header.Get("Content-Encoding") != "" {
+			length = -1
+		}
+		out = &File{ContentType: res.Header.Get("Content-Type"), Disposition: res.Header.Get("Content-Disposition"),
+			Length: length, Header: res.Header, Body: &boundedFile{body, res.Body, c.cfg.MaxFileBytes}}
+		return errKeepBody
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// jitter spreads waits evenly between nothing and d.
+func jitter(d time.Duration) time.Duration { return rand.N(d + 1) }
+
+// wait sleeps, unless the caller's deadline comes first: then there is no use
+// in beginning.
+func wait(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// tooLong is the fault of a URL that Apple would answer with 500.
+func tooLong(n int) error {
+	return fault.New(fault.InvalidArgument, fault.ReasonURLTooLong,
+		"the request needs a URL of %d bytes; Apple takes at most %d: ask for less at once", n, MaxURLBytes)
+}
