@@ -12,6 +12,13 @@ const (
 	maxPagesBytes = 3 << 20
 )
 
+// Cursor is a place in a list. Apple's cursors mean nothing without the limit
+// they came with.
+type Cursor struct {
+	At    string // "" is the first page
+	Limit int    // 0: Apple's default
+}
+
 // PageRead is what a consumer says about the page it has read.
 type PageRead struct {
 	Next  string // links.next
@@ -26,42 +33,42 @@ type PageRead struct {
 // Of links.next only the cursor is believed: path and filters are always those
 // of the call. Apple sometimes offers a next page past the end, or the same one
 // again: both end the reading.
-func (c *Client) Pages(ctx context.Context, call *Call, cursor string, limit, want int, consume func(*Response) (PageRead, error)) (next string, err error) {
-	seen := map[string]bool{cursor: true}
+func (c *Client) Pages(ctx context.Context, call *Call, at Cursor, want int, consume func(*Response) (PageRead, error)) (next Cursor, err error) {
+	seen := map[string]bool{at.At: true}
 	bytes := 0
 	for range maxPages {
 		page := *call
-		page.Query = pageQuery(call.Query, cursor, limit)
+		page.Query = pageQuery(call.Query, at)
 		res, err := c.Do(ctx, &page)
 		if err != nil {
-			return "", err
+			return Cursor{}, err
 		}
 		read, err := consume(res)
 		if err != nil {
-			return "", err
+			return Cursor{}, err
 		}
 		next, _ = NextCursor(read.Next)
 		bytes += len(res.Body)
-		if next == "" || seen[next] || read.Rows == 0 {
-			return "", nil
+		if next.At == "" || seen[next.At] || read.Rows == 0 {
+			return Cursor{}, nil
 		}
 		if read.Items >= want || bytes >= maxPagesBytes {
 			return next, nil
 		}
-		cursor = next
-		seen[next] = true
+		at = next
+		seen[next.At] = true
 	}
 	return next, nil
 }
 
 // pageQuery adds cursor and limit. A cursor without its limit would read the
 // first page again.
-func pageQuery(query, cursor string, limit int) string {
-	if limit > 0 {
-		query = join(query, "limit="+strconv.Itoa(limit))
+func pageQuery(query string, at Cursor) string {
+	if at.Limit > 0 {
+		query = join(query, "limit="+strconv.Itoa(at.Limit))
 	}
-	if cursor != "" {
-		query = join(query, "cursor="+url.QueryEscape(cursor))
+	if at.At != "" {
+		query = join(query, "cursor="+url.QueryEscape(at.At))
 	}
 	return query
 }
@@ -76,14 +83,21 @@ func join(query, param string) string {
 // maxCursorBytes bounds a cursor; Apple's have about 20 bytes.
 const maxCursorBytes = 1024
 
-// NextCursor finds the cursor in links.next.
-func NextCursor(link string) (cursor string, ok bool) {
+// NextCursor finds the cursor in links.next, and the limit beside it.
+func NextCursor(link string) (next Cursor, ok bool) {
 	u, err := url.Parse(link)
 	if err != nil {
-		return "", false
+		return Cursor{}, false
 	}
-	cursor = u.Query().Get("cursor")
-	return cursor, cursor != "" && len(cursor) <= maxCursorBytes
+	q := u.Query()
+	next.At = q.Get("cursor")
+	if next.At == "" || len(next.At) > maxCursorBytes {
+		return Cursor{}, false
+	}
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 && n < 1<<20 {
+		next.Limit = n
+	}
+	return next, true
 }
 
 // Fits says whether a call's URL is short enough to be sent.

@@ -30,6 +30,7 @@ type decoder struct {
 	page Page
 	path []byte // within the resource, for keys of extra
 	seen map[string]bool
+	had  map[protoreflect.FullName]int // included resources of earlier pages, by list
 }
 
 // Decode reads a JSON:API document into a response message. Lists are appended

@@ -203,9 +203,28 @@ func (d *decoder) included(p *messagePlan, m protoreflect.Message) error {
 		if err := d.resource(of.message, el.Message()); err != nil {
 			return err
 		}
-		list.Append(el)
+		if !d.includedBefore(list, of, el) {
+			list.Append(el)
+		}
 		return nil
 	})
+}
+
+// includedBefore says whether another page has included the resource.
+func (d *decoder) includedBefore(list protoreflect.List, f *fieldPlan, el protoreflect.Value) bool {
+	if d.had == nil {
+		d.had = map[protoreflect.FullName]int{}
+	}
+	if _, known := d.had[f.fd.FullName()]; !known {
+		d.had[f.fd.FullName()] = list.Len()
+	}
+	id := f.message.byName["id"].fd
+	for i := range d.had[f.fd.FullName()] {
+		if list.Get(i).Message().Get(id).String() == el.Message().Get(id).String() {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *messagePlan) target(typ string) *fieldPlan {

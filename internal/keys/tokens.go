@@ -93,10 +93,11 @@ func (t *Tokens) Renew(ctx context.Context, refused asc.Token) (asc.Token, error
 // sign, the token at hand is used until it expires.
 func (s *source) mint(ctx context.Context, clock func() time.Time, refused string) (asc.Token, error) {
 	m := s.current.Load()
-	if m != nil && refused == "" && clock().Before(m.expires) && !s.minting.TryLock() {
-		return m.token, nil // someone refreshes it; it is still good
-	} else if m == nil || refused != "" || !clock().Before(m.expires) {
+	usable := m != nil && refused == "" && clock().Before(m.expires)
+	if !usable {
 		s.minting.Lock()
+	} else if !s.minting.TryLock() {
+		return m.token, nil // someone refreshes it, and it is still good
 	}
 	defer s.minting.Unlock()
 	now := clock()

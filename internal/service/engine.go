@@ -1,0 +1,293 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
+	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// Upstream is what the engine needs of the client: *asc.Client has it.
+type Upstream interface {
+	Do(ctx context.Context, call *asc.Call) (*asc.Response, error)
+	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
+	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, want int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
+	Fits(call *asc.Call) bool
+}
+
+// Observer hears what a person running the gateway wants to know. Each may be
+// called by many goroutines.
+type Observer interface {
+	// Drift counts things in answers that the messages have no place for.
+	Drift(operation string, n int)
+}
+
+// Engine carries out calls.
+type Engine struct {
+	Methods []*Method // sorted by name
+
+	upstream  Upstream
+	codec     *jsonapi.Codec
+	validator protovalidate.Validator
+	observer  Observer
+	byName    map[string]*Method
+}
+
+// New compiles the plans and makes an engine. The observer may be nil.
+func New(upstream Upstream, observer Observer) (*Engine, error) {
+	methods, err := Compile(protoregistry.GlobalFiles)
+	if err != nil {
+		return nil, err
+	}
+	v, err := protovalidate.New()
+	if err != nil {
+		return nil, err
+	}
+	if observer == nil {
+		observer = deaf{}
+	}
+	e := &Engine{Methods: methods, upstream: upstream, codec: &jsonapi.Codec{}, validator: v, observer: observer, byName: make(map[string]*Method, len(methods))}
+	for _, m := range methods {
+		e.byName[m.FullName] = m
+	}
+	return e, nil
+}
+
+type deaf struct{}
+
+func (deaf) Drift(string, int) {}
+
+// Lookup finds a method by its full name.
+func (e *Engine) Lookup(fullName string) *Method { return e.byName[fullName] }
+
+// Unary carries out a call whose answer is a message.
+func (e *Engine) Unary(ctx context.Context, team string, m *Method, req proto.Message) (proto.Message, error) {
+	p, err := e.prepare(team, m, req)
+	if err != nil {
+		return nil, err
+	}
+	out := m.Output.New().Interface()
+	if m.validateOnly != nil && req.ProtoReflect().Get(m.validateOnly).Bool() {
+		return out, nil
+	}
+	if m.pageToken != nil && m.Query.page > 0 {
+		err = e.list(ctx, m, req, p, out)
+	} else {
+		err = e.single(ctx, m, p, out)
+	}
+	if err != nil {
+		return nil, e.inFields(m, req, err)
+	}
+	return out, nil
+}
+
+// prepared is a request that is right by itself.
+type prepared struct {
+	call  asc.Call
+	pairs []pair
+}
+
+// prepare checks a request and makes the call of it.
+func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, error) {
+	if err := e.validator.Validate(req); err != nil {
+		return nil, invalid(err)
+	}
+	msg := req.ProtoReflect()
+	p := &prepared{call: asc.Call{Team: team, Operation: m.Options.GetOperationId(), Method: m.Verb, Template: m.Template, Path: m.Template}}
+	if m.id != nil {
+		id := msg.Get(m.id).String()
+		if what := jsonapi.CheckID(id); what != "" {
+			return nil, fault.Invalid("id", "%s", what)
+		}
+		p.call.Path = strings.Replace(m.Template, "{id}", url.PathEscape(id), 1)
+	}
+	var err error
+	if p.pairs, err = m.Query.encode(msg); err != nil {
+		return nil, err
+	}
+	p.call.Query = joined(p.pairs)
+	if m.HasBody {
+		if p.call.Body, err = e.codec.Encode(req, m.Options.GetType()); err != nil {
+			return nil, err
+		}
+	}
+	if produces := m.Options.GetProduces(); len(produces) > 0 {
+		p.call.Accept = produces[0]
+	}
+	return p, nil
+}
+
+// invalid turns protovalidate's findings into ours.
+func invalid(err error) error {
+	var v *protovalidate.ValidationError
+	if !errors.As(err, &v) {
+		return err
+	}
+	out := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request is not valid")
+	for i, x := range v.Violations {
+		path, what := protovalidate.FieldPathString(x.Proto.GetField()), x.Proto.GetMessage()
+		if i == 0 {
+			out.Message = path + ": " + what
+		}
+		out.Violations = append(out.Violations, fault.Violation{Field: path, Description: what})
+	}
+	return out
+}
+
+// single makes one call.
+func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.Message) error {
+	res, err := e.upstream.Do(ctx, &p.call)
+	if err != nil {
+		return err
+	}
+	_, err = e.decode(m, res, out)
+	return err
+}
+
+func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonapi.Page, error) {
+	if len(res.Body) == 0 {
+		return jsonapi.Page{}, nil
+	}
+	page, err := e.codec.Decode(res.Body, out)
+	if err != nil {
+		if m.Verb != "GET" {
+			return page, fault.New(fault.Unknown, fault.ReasonOutcomeUnknown,
+				"the %s succeeded, but its answer cannot be read: look before repeating it", m.Verb).WithCause(err)
+		}
+		return page, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect: the answer cannot be read").WithCause(err)
+	}
+	if page.Extra > 0 {
+		e.observer.Drift(m.Options.GetOperationId(), page.Extra)
+	}
+	return page, nil
+}
+
+// ChunkBytes is the size of a part of a file.
+const ChunkBytes = 64 << 10
+
+// Stream carries out a call whose answer is a file: its description first,
+// then its bytes.
+func (e *Engine) Stream(ctx context.Context, team string, m *Method, req proto.Message, send func(proto.Message) error) error {
+	f, err := e.Open(ctx, team, m, req, "")
+	if err != nil {
+		return err
+	}
+	defer f.Body.Close()
+	info := &typesv1.FileInfo{ContentType: f.ContentType, Filename: f.Filename}
+	if f.Length >= 0 {
+		info.Size = &f.Length
+	}
+	fields := m.Desc.Output().Fields()
+	part := m.Output.New()
+	part.Set(fields.ByName("info"), protoreflect.ValueOfMessage(info.ProtoReflect()))
+	if err := send(part.Interface()); err != nil {
+		return err
+	}
+	buf := make([]byte, ChunkBytes)
+	for {
+		n, err := io.ReadFull(f.Body, buf)
+		if n > 0 {
+			part := m.Output.New()
+			part.Set(fields.ByName("data"), protoreflect.ValueOfBytes(append([]byte(nil), buf[:n]...)))
+			if err := send(part.Interface()); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// File is an open file with a name for it.
+type File struct {
+	*asc.File
+	Filename string
+}
+
+// Open begins a call whose answer is a file. accept chooses among the content
+// types that the operation produces; "" is its default.
+func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Message, accept string) (*File, error) {
+	p, err := e.prepare(team, m, req)
+	if err != nil {
+		return nil, err
+	}
+	if accept != "" {
+		p.call.Accept = accept
+	}
+	f, err := e.upstream.Open(ctx, &p.call)
+	if err != nil {
+		return nil, e.inFields(m, req, err)
+	}
+	return &File{File: f, Filename: filename(m, f.ContentType)}, nil
+}
+
+// filename names a file for its operation and its kind.
+func filename(m *Method, contentType string) string {
+	name, _, _ := strings.Cut(m.Options.GetOperationId(), "_get")
+	name = strings.ReplaceAll(name, "_", "-")
+	switch {
+	case strings.Contains(contentType, "gzip"):
+		return name + ".txt.gz"
+	case strings.Contains(contentType, "csv"):
+		return name + ".csv"
+	case strings.Contains(contentType, "json"):
+		return name + ".json"
+	}
+	return name + ".bin"
+}
+
+// inFields tells Apple's complaints in terms of the request's fields.
+func (e *Engine) inFields(m *Method, req proto.Message, err error) error {
+	f := fault.As(err)
+	if f.Upstream == nil || len(f.Violations) > 0 {
+		return err
+	}
+	for _, a := range f.Upstream.Errors {
+		field := ""
+		switch {
+		case a.Parameter != "":
+			if p := m.Query.byName[a.Parameter]; p != nil {
+				field = p.path()
+			} else {
+				field = parameterField(a.Parameter)
+			}
+		case a.Pointer != "" && m.Options.GetShape() != optionsv1.Shape_SHAPE_UNSPECIFIED:
+			if field = e.codec.FieldPath(req, a.Pointer); field == "" {
+				field = a.Pointer
+			}
+		}
+		if field != "" {
+			description := a.Detail
+			if description == "" {
+				description = a.Title
+			}
+			f.Violations = append(f.Violations, fault.Violation{Field: field, Description: description, Reason: a.Code})
+		}
+	}
+	return err
+}
+
+func parameterField(name string) string {
+	switch name {
+	case "limit":
+		return "page_size"
+	case "cursor":
+		return "page_token"
+	}
+	return name
+}

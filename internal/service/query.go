@@ -1,0 +1,391 @@
+package service
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// Query is the plan of an operation's query: which parameter is which field.
+// It writes the query of a request, and reads one in Apple's own syntax.
+type Query struct {
+	params []*param          // in message order
+	byName map[string]*param // by Apple's parameter name
+	lists  map[string]*names // include, sort: the names allowed
+	fields map[string]*names // by JSON:API type
+	limits map[string]int32  // by relationship
+	page   int32             // greatest limit, 0: no pages
+	extra  protoreflect.FieldDescriptor
+}
+
+// param is one parameter that is a field.
+type param struct {
+	name   string                       // "filter[version]"
+	outer  protoreflect.FieldDescriptor // the filter or exists message, nil: none
+	fd     protoreflect.FieldDescriptor
+	values map[string]protoreflect.EnumNumber // of an enum, by Apple's spelling
+	role   optionsv1.Role
+}
+
+// names are the words that a list allows, nil set: any.
+type names struct {
+	set   map[string]bool
+	snake map[string]string
+}
+
+func compileQuery(md protoreflect.MessageDescriptor, o *optionsv1.Query) (*Query, error) {
+	q := &Query{byName: map[string]*param{}, lists: map[string]*names{}, fields: map[string]*names{},
+		limits: map[string]int32{}, page: o.GetPageLimit(), extra: md.Fields().ByName("extra_query")}
+	for i := range md.Fields().Len() {
+		fd := md.Fields().Get(i)
+		switch role, name := fieldRole(fd); role {
+		case optionsv1.Role_ROLE_FILTER, optionsv1.Role_ROLE_EXISTS:
+			for j := range fd.Message().Fields().Len() {
+				inner := fd.Message().Fields().Get(j)
+				_, key := fieldRole(inner)
+				q.add(&param{name: name + "[" + key + "]", outer: fd, fd: inner, role: role})
+			}
+		case optionsv1.Role_ROLE_INCLUDE, optionsv1.Role_ROLE_SORT, optionsv1.Role_ROLE_PARAMETER,
+			optionsv1.Role_ROLE_FIELDS, optionsv1.Role_ROLE_LIMIT:
+			q.add(&param{name: name, fd: fd, role: role})
+		}
+	}
+	q.lists["include"], q.lists["sort"] = newNames(o.GetInclude()), newNames(o.GetSort())
+	for _, f := range o.GetFieldsets() {
+		allowed, err := fieldsetNames(f)
+		if err != nil {
+			return nil, err
+		}
+		q.fields[f.GetType()] = allowed
+	}
+	for _, l := range o.GetRelationLimits() {
+		q.limits[l.GetName()] = l.GetMaximum()
+	}
+	return q, nil
+}
+
+// fieldRole is a field's role and Apple's name for it.
+func fieldRole(fd protoreflect.FieldDescriptor) (optionsv1.Role, string) {
+	o, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
+	if o.GetName() != "" {
+		return o.GetRole(), o.GetName()
+	}
+	return o.GetRole(), fd.JSONName()
+}
+
+func (q *Query) add(p *param) {
+	if p.fd.Kind() == protoreflect.EnumKind {
+		p.values = map[string]protoreflect.EnumNumber{}
+		for i := range p.fd.Enum().Values().Len() {
+			v := p.fd.Enum().Values().Get(i)
+			if v.Number() > 1 {
+				p.values[jsonapi.EnumValueName(v)] = v.Number()
+			}
+		}
+	}
+	q.params = append(q.params, p)
+	q.byName[p.name] = p
+}
+
+// fieldsetNames finds what fields[type] allows. The names of a resource are
+// those of its message, so that they are not said twice.
+func fieldsetNames(f *optionsv1.Fieldset) (*names, error) {
+	if f.GetResource() == "" {
+		if len(f.GetNames()) == 0 {
+			return &names{}, nil
+		}
+		return newNames(f.GetNames()), nil
+	}
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName("asc.resources.v1." + f.GetResource()))
+	if err != nil {
+		return nil, fmt.Errorf("fieldset %s: %w", f.GetType(), err)
+	}
+	var list []string
+	fields := d.(protoreflect.MessageDescriptor).Fields()
+	for i := range fields.Len() {
+		if role, name := fieldRole(fields.Get(i)); role == optionsv1.Role_ROLE_ATTRIBUTE || role == optionsv1.Role_ROLE_RELATIONSHIP {
+			list = append(list, name)
+		}
+	}
+	return newNames(list), nil
+}
+
+func newNames(list []string) *names {
+	n := &names{set: map[string]bool{}, snake: map[string]string{}}
+	for _, s := range list {
+		n.set[s] = true
+		n.snake[snake(s)] = s
+	}
+	return n
+}
+
+// find accepts Apple's spelling and snake_case.
+func (n *names) find(s string) (string, bool) {
+	if n.set == nil || n.set[s] {
+		return s, true
+	}
+	apple, ok := n.snake[s]
+	return apple, ok
+}
+
+// snake writes a camelCase name as protobuf would.
+func snake(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		if r >= 'A' && r <= 'Z' {
+			if i > 0 && s[i-1] != '-' {
+				b.WriteByte('_')
+			}
+			r += 'a' - 'A'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// pair is a parameter ready to be sent.
+type pair struct {
+	name   string
+	values []string // escaped
+}
+
+// encode lists the parameters of a request, page parameters apart.
+func (q *Query) encode(m protoreflect.Message) ([]pair, error) {
+	e := &queryEncoder{q: q}
+	for _, p := range q.params {
+		holder := m
+		if p.outer != nil {
+			if !m.Has(p.outer) {
+				if err := e.missing(p); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			holder = m.Get(p.outer).Message()
+		}
+		if !holder.Has(p.fd) {
+			if err := e.missing(p); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := e.param(p, holder.Get(p.fd)); err != nil {
+			return nil, err
+		}
+	}
+	return e.out, e.extra(m)
+}
+
+type queryEncoder struct {
+	q   *Query
+	out []pair
+}
+
+func (e *queryEncoder) missing(p *param) error {
+	o, _ := proto.GetExtension(p.fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
+	if o.GetRequired() {
+		return fault.Invalid(p.path(), "is required")
+	}
+	return nil
+}
+
+// path is the proto field path of a parameter.
+func (p *param) path() string {
+	if p.outer != nil {
+		return string(p.outer.Name()) + "." + string(p.fd.Name())
+	}
+	return string(p.fd.Name())
+}
+
+func (e *queryEncoder) add(name string, values ...string) {
+	e.out = append(e.out, pair{name, values})
+}
+
+func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
+	switch p.role {
+	case optionsv1.Role_ROLE_FIELDS:
+		return e.fieldsets(v.Map())
+	case optionsv1.Role_ROLE_LIMIT:
+		return e.limits(v.Map())
+	}
+	if !p.fd.IsList() {
+		s, err := p.text(v)
+		e.add(p.name, s)
+		return err
+	}
+	var values []string
+	list := v.List()
+	for i := range list.Len() {
+		s, err := p.text(list.Get(i))
+		if err != nil {
+			return err
+		}
+		if allowed := e.q.lists[p.name]; allowed != nil {
+			apple, ok := allowed.find(list.Get(i).String())
+			if !ok {
+				return fault.Invalid(p.path(), "%q is not allowed here%s", clip(s), hint(s, slices.Collect(maps.Keys(allowed.set))))
+			}
+			s = apple
+		}
+		values = append(values, s)
+	}
+	e.add(p.name, values...)
+	return nil
+}
+
+// maxValueBytes bounds one value of a query.
+const maxValueBytes = 1024
+
+// text is one value, escaped.
+func (p *param) text(v protoreflect.Value) (string, error) {
+	switch p.fd.Kind() {
+	case protoreflect.BoolKind:
+		return strconv.FormatBool(v.Bool()), nil
+	case protoreflect.EnumKind:
+		d := p.fd.Enum().Values().ByNumber(v.Enum())
+		if d == nil || v.Enum() <= 1 {
+			return "", fault.Invalid(p.path(), "UNSPECIFIED, UNKNOWN or no value of the enum")
+		}
+		return url.QueryEscape(jsonapi.EnumValueName(d)), nil
+	}
+	s := v.String()
+	switch {
+	case s == "":
+		return "", fault.Invalid(p.path(), "a value must not be empty")
+	case len(s) > maxValueBytes:
+		return "", fault.Invalid(p.path(), "a value has at most %d bytes", maxValueBytes)
+	case strings.ContainsRune(s, ','):
+		return "", fault.Invalid(p.path(), "a value must not hold a comma: Apple would split it")
+	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return "", fault.Invalid(p.path(), "a value must not hold control characters")
+	}
+	return url.QueryEscape(s), nil
+}
+
+func (e *queryEncoder) fieldsets(m protoreflect.Map) error {
+	for _, typ := range sortedKeys(m) {
+		allowed := e.q.fields[typ]
+		if allowed == nil {
+			return fault.Invalid("fields", "type %q is not allowed here%s", clip(typ), hint(typ, slices.Collect(maps.Keys(e.q.fields))))
+		}
+		var values []string
+		for _, name := range m.Get(protoreflect.ValueOfString(typ).MapKey()).Message().Interface().(*typesv1.FieldNames).GetNames() {
+			apple, ok := allowed.find(name)
+			if !ok || strings.ContainsAny(apple, ",&= ") {
+				return fault.Invalid("fields", "%s has no field %q%s", typ, clip(name), hint(name, slices.Collect(maps.Keys(allowed.set))))
+			}
+			values = append(values, url.QueryEscape(apple))
+		}
+		e.add("fields["+typ+"]", values...)
+	}
+	return nil
+}
+
+func (e *queryEncoder) limits(m protoreflect.Map) error {
+	for _, rel := range sortedKeys(m) {
+		most, ok := e.q.limits[rel]
+		n := m.Get(protoreflect.ValueOfString(rel).MapKey()).Int()
+		switch {
+		case !ok:
+			return fault.Invalid("limit", "relationship %q cannot be limited here%s", clip(rel), hint(rel, slices.Collect(maps.Keys(e.q.limits))))
+		case n < 1 || most > 0 && n > int64(most):
+			return fault.Invalid("limit", "%s must be from 1 to %d", rel, most)
+		}
+		e.add("limit["+rel+"]", strconv.FormatInt(n, 10))
+	}
+	return nil
+}
+
+// extra adds what the caller sends beyond the parameters known.
+func (e *queryEncoder) extra(m protoreflect.Message) error {
+	if e.q.extra == nil {
+		return nil
+	}
+	values := m.Get(e.q.extra).Map()
+	for _, name := range sortedKeys(values) {
+		v := values.Get(protoreflect.ValueOfString(name).MapKey()).String()
+		if e.q.knows(name) {
+			return fault.Invalid("extra_query", "%q has a field of its own", clip(name))
+		}
+		if name == "" || len(name) > maxValueBytes || len(v) > maxValueBytes {
+			return fault.Invalid("extra_query", "names and values have 1 to %d bytes", maxValueBytes)
+		}
+		e.out = append(e.out, pair{name, []string{url.QueryEscape(v)}})
+	}
+	return nil
+}
+
+// knows says whether a parameter, by Apple's name, has a field.
+func (q *Query) knows(name string) bool {
+	kind, key, keyed := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+	switch {
+	case q.byName[name] != nil, name == "cursor", name == "limit":
+		return true
+	case keyed && kind == "fields":
+		return q.fields[key] != nil
+	case keyed && kind == "limit":
+		_, ok := q.limits[key]
+		return ok
+	}
+	return false
+}
+
+// Names lists the parameters that an operation takes, sorted.
+func (q *Query) Names() []string {
+	var out []string
+	for name, p := range q.byName {
+		if p.role != optionsv1.Role_ROLE_FIELDS && p.role != optionsv1.Role_ROLE_LIMIT {
+			out = append(out, name)
+		}
+	}
+	for t := range q.fields {
+		out = append(out, "fields["+t+"]")
+	}
+	for r := range q.limits {
+		out = append(out, "limit["+r+"]")
+	}
+	if q.page > 0 {
+		out = append(out, "limit", "cursor")
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sortedKeys(m protoreflect.Map) []string {
+	out := make([]string, 0, m.Len())
+	m.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool { out = append(out, k.String()); return true })
+	slices.Sort(out)
+	return out
+}
+
+func clip(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}
+
+// joined is the query of pairs.
+func joined(pairs []pair) string {
+	var b strings.Builder
+	for i, p := range pairs {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(p.name))
+		b.WriteByte('=')
+		b.WriteString(strings.Join(p.values, ","))
+	}
+	return b.String()
+}

@@ -1,0 +1,173 @@
+package service
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Domains of ErrorInfo: whose words the reason is.
+const (
+	AppleDomain   = "appstoreconnect.apple.com"
+	GatewayDomain = "asc-gateway"
+)
+
+// maxDetailsBytes bounds a status's details: they travel in trailers, which
+// grpc-java and C-core limit to about 8 KiB, base64 included.
+const maxDetailsBytes = 4 << 10
+
+var kindCodes = map[fault.Kind]codes.Code{
+	fault.Internal: codes.Internal, fault.InvalidArgument: codes.InvalidArgument, fault.NotFound: codes.NotFound,
+	fault.AlreadyExists: codes.AlreadyExists, fault.FailedPrecondition: codes.FailedPrecondition,
+	fault.PermissionDenied: codes.PermissionDenied, fault.ResourceExhausted: codes.ResourceExhausted,
+	fault.Unavailable: codes.Unavailable, fault.DeadlineExceeded: codes.DeadlineExceeded, fault.Canceled: codes.Canceled,
+	fault.Unimplemented: codes.Unimplemented, fault.Unknown: codes.Unknown,
+}
+
+// Status is the gRPC status of an error, small enough for a trailer. An error
+// that is already a status is left alone.
+func Status(err error) *status.Status { return statusWithin(err, maxDetailsBytes) }
+
+// FullStatus is the status with all that Apple said, for bodies.
+func FullStatus(err error) *status.Status { return statusWithin(err, 1<<20) }
+
+func statusWithin(err error, limit int) *status.Status {
+	if s, ok := status.FromError(err); ok {
+		return s
+	}
+	f := fault.As(err)
+	s := status.New(kindCodes[f.Kind], f.Message)
+	size, cut := 0, 0
+	var kept []protoadapt.MessageV1
+	for _, d := range details(f) {
+		if n := proto.Size(d) + 64; size+n <= limit {
+			size += n
+			kept = append(kept, protoadapt.MessageV1Of(d))
+		} else {
+			cut++
+		}
+	}
+	if cut > 0 {
+		if info, ok := protoadapt.MessageV2Of(kept[0]).(*errdetails.ErrorInfo); ok {
+			info.Metadata["details_cut"] = strconv.Itoa(cut)
+		}
+	}
+	if with, err := s.WithDetails(kept...); err == nil {
+		return with
+	}
+	return s
+}
+
+// details are a fault's details, the most useful first.
+func details(f *fault.Error) []proto.Message {
+	info := &errdetails.ErrorInfo{Reason: f.Reason, Domain: GatewayDomain, Metadata: map[string]string{}}
+	out := []proto.Message{info}
+	if f.RetryAfter > 0 {
+		out = append(out, &errdetails.RetryInfo{RetryDelay: durationpb.New(f.RetryAfter)})
+	}
+	if f.Kind == fault.ResourceExhausted && f.Reason == "RATE_LIMIT_EXCEEDED" {
+		out = append(out, &errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{Subject: "team", Description: f.Message}}})
+	}
+	for _, v := range f.Violations {
+		out = append(out, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: v.Field, Description: v.Description, Reason: reasonOf(v)}}})
+	}
+	out = mergeViolations(out)
+	if f.Upstream == nil {
+		return out
+	}
+	if len(f.Upstream.Errors) > 0 && f.Reason == f.Upstream.Errors[0].Code {
+		info.Domain = AppleDomain
+	}
+	info.Metadata["http_status"] = strconv.Itoa(f.Upstream.HTTPStatus)
+	if f.Upstream.RequestID != "" {
+		info.Metadata["request_id"] = f.Upstream.RequestID
+	}
+	if f.Upstream.Cut > 0 {
+		info.Metadata["errors_cut"] = strconv.Itoa(f.Upstream.Cut)
+	}
+	return append(out, appleDetails(f)...)
+}
+
+// reasonOf is Apple's code in the form that BadRequest allows.
+func reasonOf(v fault.Violation) string { return strings.ReplaceAll(v.Reason, ".", "_") }
+
+// mergeViolations makes one BadRequest of several, as long as it stays small.
+func mergeViolations(in []proto.Message) (out []proto.Message) {
+	var last *errdetails.BadRequest
+	for _, d := range in {
+		if b, ok := d.(*errdetails.BadRequest); ok {
+			if last != nil && proto.Size(last) < maxDetailsBytes/4 {
+				last.FieldViolations = append(last.FieldViolations, b.FieldViolations...)
+				continue
+			}
+			last = b
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// appleDetails are Apple's errors: what must hold first, where to read more,
+// and every error with its associated ones.
+func appleDetails(f *fault.Error) (out []proto.Message) {
+	if f.Kind == fault.FailedPrecondition {
+		p := &errdetails.PreconditionFailure{}
+		for _, a := range f.Upstream.Errors {
+			p.Violations = append(p.Violations, &errdetails.PreconditionFailure_Violation{Type: a.Code, Subject: a.Pointer + a.Parameter, Description: a.Title + " " + a.Detail})
+		}
+		out = append(out, p)
+	}
+	help := &errdetails.Help{}
+	for _, a := range f.Upstream.Errors {
+		for _, link := range []string{a.LinkSee, a.LinkAbout, a.LinkAssociated} {
+			if link != "" {
+				help.Links = append(help.Links, &errdetails.Help_Link{Description: a.Title, Url: link})
+			}
+		}
+	}
+	if len(help.Links) > 0 {
+		out = append(out, help)
+	}
+	for i, a := range f.Upstream.Errors {
+		out = append(out, appleError(a, i == 0))
+		for path, list := range a.Associated {
+			for _, x := range list {
+				e := appleError(x, false)
+				e.Metadata["resource"] = path
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+func appleError(a fault.APIError, first bool) *errdetails.ErrorInfo {
+	m := map[string]string{}
+	for k, v := range map[string]string{"id": a.ID, "status": a.Status, "title": a.Title, "detail": a.Detail,
+		"pointer": a.Pointer, "parameter": a.Parameter, "meta": string(a.Meta)} {
+		if v != "" {
+			m[k] = v
+		}
+	}
+	for path, list := range a.Associated {
+		for _, x := range list {
+			if len(x.Associated) > 0 {
+				b, _ := json.Marshal(x.Associated) // strings only
+				m["associated "+path] = string(b)
+			}
+		}
+	}
+	if first {
+		m["primary"] = "true"
+	}
+	return &errdetails.ErrorInfo{Reason: a.Code, Domain: AppleDomain, Metadata: m}
+}
