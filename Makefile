@@ -1,0 +1,72 @@
+# `make` builds, tests and lints. `make help` lists everything.
+SHELL   := /bin/bash
+TOOLS   := go tool -modfile=tools/go.mod
+BUF     := $(CURDIR)/bin/buf
+SPEC    ?= $(firstword $(wildcard ../shared/spec/4.4.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
+
+.PHONY: all help build test race lint generate gen protos check check-gen breaking import-rule run bench fuzz conformance rehearse clean setup
+
+all: build test lint ## Build, test and lint
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+build: ## Build bin/gateway and bin/ascspec
+	go build -trimpath -o bin/ ./cmd/...
+
+run: ## Run the gateway against its own sandbox
+	go run ./cmd/gateway serve --sandbox
+
+setup: ## Install what the tests need (apt-get, go)
+	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -qy gcc libc6-dev; }
+	@command -v openssl >/dev/null || { apt-get update -q && apt-get install -qy openssl; }
+
+test: setup ## Run all tests, race-enabled (the README's test command)
+	go vet ./...
+	go test -race -timeout 20m ./...
+
+bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc: tools/go.mod tools/go.sum
+	cd tools && go build -o ../bin/ tool
+
+gen: bin/buf protos ## Generate gen/ from proto/
+	PATH="$(CURDIR)/bin:$$PATH" $(BUF) generate
+
+protos: ## Print google/api and buf/validate protos from the Go modules
+	go run ./cmd/ascspec protodeps --out .cache/proto
+
+generate: ## Generate proto/, spec/asc.lock.yaml and the sandbox's facts from Apple's document, then gen/
+	go run ./cmd/ascspec generate --spec "$(SPEC)"
+	$(MAKE) gen
+
+lint: bin/buf protos ## gofmt, go vet, buf lint
+	@test -z "$$(gofmt -l cmd internal examples 2>/dev/null)" || { gofmt -l cmd internal; exit 1; }
+	go vet ./...
+	$(BUF) lint
+
+check: lint breaking check-gen ## Everything that must hold before a commit lands
+	go test ./internal/importrule
+	@if [ -n "$(SPEC)" ]; then go run ./cmd/ascspec generate --check --spec "$(SPEC)"; else echo "no document of Apple's here: proto/ is not compared with it"; fi
+	$(TOOLS) govulncheck ./... || echo "govulncheck: the vulnerability database cannot be reached, or found something: see above"
+
+check-gen: gen ## gen/ is what proto/ makes
+	@test -z "$$(git status --porcelain gen proto)" || { git status --short gen proto | head; echo "generated code is not up to date"; exit 1; }
+
+breaking: bin/buf protos ## buf breaking (FILE) against the last commit on main
+	@if git rev-parse -q --verify HEAD~1 >/dev/null && git cat-file -e HEAD~1:buf.yaml 2>/dev/null; then ./.ci/breaking HEAD~1; else echo "nothing to compare with yet"; fi
+
+rehearse: bin/buf protos ## Upgrade 4.3 → 4.4 → 4.4.1 with one lock; buf breaking at every step
+	ASC_SPECS="$(dir $(SPEC))" go test -count=1 -v -run TestUpgradeRehearsal ./internal/apispec
+
+conformance: ## Every operation over gRPC and REST, judged by a third-party OpenAPI validator: make conformance SPEC=FILE
+	ASC_SPEC="$(abspath $(SPEC))" go test -count=1 -timeout 30m -tags conformance -v ./internal/conformance
+
+bench: ## The ratios of the goal table
+	go test -run '^$$' -bench . -benchmem ./internal/rest ./internal/jsonapi ./internal/keys ./internal/asc
+
+fuzz: ## Each fuzz target for FUZZTIME (60s)
+	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal | awk '{print $$2}' | sort); do \
+	  p=$$(grep -rlE "func $$t\(" --include='*_test.go' internal | xargs dirname); \
+	  echo "== $$t in $$p"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $${FUZZTIME:-60s} ./$$p || exit 1; done
+
+clean: ## Remove what was built
+	rm -rf bin .cache

@@ -1,0 +1,349 @@
+// Package rest is the REST edge: Apple's own paths and query syntax, and the
+// gateway's own routes, on net/http's ServeMux with grpc-gateway's runtime for
+// metadata and own queries. Every call passes the interceptors of
+// internal/server.
+//
+// It must never redirect, never guess an unclean path, and never turn a request
+// header into metadata that is not on its list.
+package rest
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/server"
+	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// MaxBodyBytes bounds a request's body.
+const MaxBodyBytes = 8 << 20
+
+// gzipFrom is the size from which answers are packed, if the caller can unpack.
+const gzipFrom = 1 << 10
+
+// Backend makes calls: *server.Server has it.
+type Backend interface {
+	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
+	Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error)
+}
+
+// Handler serves REST. It implements [http.Handler].
+type Handler struct {
+	backend Backend
+	mux     *http.ServeMux
+	meta    *runtime.ServeMux // for metadata only
+	spell   *speller
+	verbs   map[string][]string // path pattern → methods
+	log     *slog.Logger
+	gzips   sync.Pool
+}
+
+// New registers a route for every method of the engine, for the own services
+// that have a google.api.http rule, and for the API descriptions.
+func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceDescriptor, log *slog.Logger) (*Handler, error) {
+	h := &Handler{backend: backend, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
+		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
+	for _, m := range methods {
+		h.route(m.Verb, m.Template, h.apple(m))
+	}
+	for _, sd := range own {
+		for i := range sd.Methods().Len() {
+			if err := h.own(sd.Methods().Get(i)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	docs := newDescriber(methods)
+	h.route("GET", "/openapi/{area}", docs.serve)
+	return h, nil
+}
+
+func (h *Handler) route(verb, pattern string, f func(http.ResponseWriter, *http.Request) error) {
+	h.verbs[pattern] = append(h.verbs[pattern], verb)
+	h.mux.HandleFunc(verb+" "+pattern, func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			h.fail(w, r, err)
+		}
+	})
+}
+
+// allowedHeaders become metadata; nothing else does.
+var allowedHeaders = []string{server.TeamHeader, "asc-priority", "traceparent", "tracestate", "x-request-id", "cache-control"}
+
+func allowedHeader(name string) (string, bool) {
+	name = strings.ToLower(name)
+	return name, slices.Contains(allowedHeaders, name)
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p := r.URL.Path
+	switch {
+	case r.Method == http.MethodHead:
+		w.Header().Set("Allow", "GET")
+		h.fail(w, r, notAllowed("HEAD is not served: it would spend quota"))
+	case p == "" || p[0] != '/' || p != "/" && path.Clean(p) != p:
+		h.fail(w, r, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean"))
+	default:
+		if _, pattern := h.mux.Handler(r); pattern == "" {
+			h.noRoute(w, r)
+			return
+		}
+		h.mux.ServeHTTP(w, r)
+	}
+}
+
+func notAllowed(what string) error {
+	return fault.New(fault.Unimplemented, reasonMethodNotAllowed, "%s", what)
+}
+
+const reasonMethodNotAllowed = "METHOD_NOT_ALLOWED"
+
+// noRoute answers 405 where the path is right, else 404.
+func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
+	var allow []string
+	for _, verb := range []string{"GET", "POST", "PATCH", "DELETE"} {
+		other := *r
+		other.Method = verb
+		if _, pattern := h.mux.Handler(&other); pattern != "" {
+			allow = append(allow, verb)
+		}
+	}
+	if len(allow) == 0 {
+		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/operations"))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	h.fail(w, r, notAllowed("the path takes "+strings.Join(allow, ", ")))
+}
+
+// apple serves one of Apple's operations.
+func (h *Handler) apple(m *service.Method) func(http.ResponseWriter, *http.Request) error {
+	id := m.Desc.Input().Fields().ByName("id")
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req := m.Input.New()
+		if m.HasBody {
+			if err := h.readBody(w, r, req); err != nil {
+				return err
+			}
+		}
+		if err := m.ParseQuery(r.URL.RawQuery, req); err != nil {
+			return err
+		}
+		if id != nil {
+			req.Set(id, protoreflect.ValueOfString(r.PathValue("id")))
+		}
+		ctx, stream, err := h.context(r, m.FullName)
+		if err != nil {
+			return err
+		}
+		if accept := fileType(m, r); m.Stream || accept != "" {
+			return h.file(ctx, w, m, req.Interface(), accept)
+		}
+		res, err := h.backend.Invoke(ctx, m.FullName, req.Interface())
+		if err != nil {
+			return err
+		}
+		return h.answer(w, r, stream, res, statusOf(m))
+	}
+}
+
+// statusOf is Apple's status, but for those without a body: a body of {} says
+// as much.
+func statusOf(m *service.Method) int {
+	if m.Options.GetStatus() == http.StatusCreated {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+// fileType is the content type that the caller accepts and the operation also
+// produces beside JSON, "" if none.
+func fileType(m *service.Method, r *http.Request) string {
+	accept := r.Header.Get("Accept")
+	for _, p := range m.Options.GetProduces() {
+		if p != "application/json" && accept != "" && strings.Contains(accept, p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// own serves a method of a hand-written service.
+func (h *Handler) own(md protoreflect.MethodDescriptor) error {
+	rule, _ := proto.GetExtension(md.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if rule.GetGet() == "" {
+		return nil // only reads have routes so far
+	}
+	in, err := protoregistry.GlobalTypes.FindMessageByName(md.Input().FullName())
+	if err != nil {
+		return err
+	}
+	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
+	h.route("GET", rule.GetGet(), func(w http.ResponseWriter, r *http.Request) error {
+		req := in.New()
+		values := r.URL.Query()
+		if err := runtime.PopulateQueryParameters(req.Interface(), values, &utilities.DoubleArray{}); err != nil {
+			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query does not fit").WithCause(err)
+		}
+		for name := range values {
+			if fields := md.Input().Fields(); fields.ByTextName(name) == nil && fields.ByJSONName(name) == nil {
+				return fault.Invalid(name, "no such parameter")
+			}
+		}
+		for i := range md.Input().Fields().Len() {
+			if fd := md.Input().Fields().Get(i); r.PathValue(string(fd.Name())) != "" {
+				req.Set(fd, protoreflect.ValueOfString(r.PathValue(string(fd.Name()))))
+			}
+		}
+		ctx, stream, err := h.context(r, full)
+		if err != nil {
+			return err
+		}
+		res, err := h.backend.Invoke(ctx, full, req.Interface())
+		if err != nil {
+			return err
+		}
+		return h.answer(w, r, stream, res, http.StatusOK)
+	})
+	return nil
+}
+
+// context carries the caller's metadata and deadline, and collects the headers
+// that the call sets.
+func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, *runtime.ServerTransportStream, error) {
+	ctx, err := runtime.AnnotateIncomingContext(r.Context(), h.meta, r, fullMethod)
+	if err != nil {
+		return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+	}
+	stream := &runtime.ServerTransportStream{}
+	return grpcContext(ctx, stream), stream, nil
+}
+
+// answer writes a message as JSON.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime.ServerTransportStream, res proto.Message, status int) error {
+	b, err := h.spell.marshal(res)
+	if err != nil {
+		return err
+	}
+	copyHeaders(w.Header(), stream.Header())
+	w.Header().Set("Content-Type", "application/json")
+	h.write(w, r, status, b)
+	return nil
+}
+
+func copyHeaders(to http.Header, md metadata.MD) {
+	for k, vs := range md {
+		for _, v := range vs {
+			to.Add(k, v)
+		}
+	}
+}
+
+// write sends a body, packed where it pays.
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []byte) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Add("Vary", "Accept-Encoding")
+	if len(b) < gzipFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+		w.WriteHeader(status)
+		_, _ = w.Write(b) // a caller that went away needs no answer
+		return
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	w.WriteHeader(status)
+	z, ok := h.gzips.Get().(*gzip.Writer)
+	if !ok {
+		z, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+	}
+	z.Reset(w)
+	_, _ = z.Write(b)
+	_ = z.Close()
+	h.gzips.Put(z)
+}
+
+// file passes a file on, byte for byte.
+func (h *Handler) file(ctx context.Context, w http.ResponseWriter, m *service.Method, req proto.Message, accept string) error {
+	f, err := h.backend.Open(ctx, m, req, accept)
+	if err != nil {
+		return err
+	}
+	defer f.Body.Close()
+	w.Header().Set("Content-Type", f.ContentType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	disposition := f.Disposition
+	if disposition == "" {
+		disposition = `attachment; filename="` + f.Filename + `"`
+	}
+	w.Header().Set("Content-Disposition", disposition)
+	if f.Length >= 0 {
+		w.Header().Set("Content-Length", strconv.FormatInt(f.Length, 10))
+	}
+	w.WriteHeader(http.StatusOK)
+	if _, err := io.Copy(w, f.Body); err != nil {
+		h.log.WarnContext(ctx, "a file broke off", "method", m.FullName, "reason", fault.As(err).Reason)
+		panic(http.ErrAbortHandler) // the caller must not take it for whole
+	}
+	return nil
+}
+
+// fail writes an error as JSON: a google.rpc.Status with all details.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var f *fault.Error
+	status := http.StatusInternalServerError
+	if errors.As(err, &f) {
+		status = httpStatus(f)
+		if f.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
+		}
+	}
+	b, merr := protojson.Marshal(service.FullStatus(err).Proto())
+	if merr != nil {
+		b = []byte(`{"code":13,"message":"internal error"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	h.write(w, r, status, b)
+}
+
+// httpStatus is Apple's status where it is about the request, else the one that
+// grpc-gateway gives the code.
+func httpStatus(f *fault.Error) int {
+	if f.Upstream != nil {
+		switch s := f.Upstream.HTTPStatus; {
+		case s == http.StatusUnauthorized:
+			return http.StatusBadGateway // the gateway's key is refused, not the caller
+		case f.Reason == fault.ReasonOutcomeUnknown:
+		case s >= 400 && s < 500, s > 500 && s < 505:
+			return s
+		default:
+			return http.StatusBadGateway
+		}
+	}
+	switch {
+	case f.Reason == reasonMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case f.Reason == fault.ReasonOutcomeUnknown:
+		return http.StatusGatewayTimeout
+	case f.Reason == fault.ReasonKeyUnusable:
+		return http.StatusBadGateway
+	}
+	return runtime.HTTPStatusFromCode(service.Status(f).Code())
+}

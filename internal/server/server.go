@@ -1,0 +1,292 @@
+// Package server is the one way into the gateway: every call, over gRPC or
+// REST, passes the same interceptors before the engine sees it.
+//
+// It assembles the gRPC server from the engine's plans and the hand-written
+// services, and ends it without losing a call.
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/service"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/protobuf/proto"
+)
+
+// Message limits, in bytes.
+const (
+	MaxRequestBytes  = 8 << 20
+	MaxResponseBytes = 32 << 20
+)
+
+// TeamHeader is the metadata, and over REST the header, that picks the team.
+const TeamHeader = "asc-team"
+
+// Bounds on deadlines: what has less left is refused, and the engine answers
+// this much before the caller gives up.
+const (
+	minDeadline = 100 * time.Millisecond
+	maxShave    = 100 * time.Millisecond
+)
+
+// Service is a hand-written service.
+type Service struct {
+	Desc *grpc.ServiceDesc
+	Impl any
+}
+
+// Server serves gRPC, and lends its interceptors to REST.
+type Server struct {
+	engine  *service.Engine
+	teams   map[string]bool
+	only    string // the single team, "" when there are several
+	log     *slog.Logger
+	health  *health.Server
+	grpc    *grpc.Server
+	methods map[string]registered
+}
+
+type registered struct {
+	impl    any
+	handler grpc.MethodHandler
+}
+
+// New assembles a server.
+func New(engine *service.Engine, teams []string, log *slog.Logger, own ...Service) *Server {
+	s := &Server{engine: engine, teams: map[string]bool{}, log: log, health: health.NewServer(), methods: map[string]registered{}}
+	for _, t := range teams {
+		s.teams[t] = true
+	}
+	if len(teams) == 1 {
+		s.only = teams[0]
+	}
+	s.grpc = grpc.NewServer(
+		grpc.ChainUnaryInterceptor(s.unary),
+		grpc.ChainStreamInterceptor(s.stream),
+		grpc.MaxRecvMsgSize(MaxRequestBytes),
+		grpc.MaxSendMsgSize(MaxResponseBytes),
+		grpc.MaxConcurrentStreams(1000),
+		grpc.ConnectionTimeout(20*time.Second),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
+	)
+	for _, d := range s.describe() {
+		s.register(Service{Desc: d, Impl: s})
+	}
+	for _, o := range own {
+		s.register(o)
+	}
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	return s
+}
+
+func (s *Server) register(o Service) {
+	s.grpc.RegisterService(o.Desc, o.Impl)
+	for _, m := range o.Desc.Methods {
+		s.methods["/"+o.Desc.ServiceName+"/"+m.MethodName] = registered{o.Impl, m.Handler}
+	}
+	s.health.SetServingStatus(o.Desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
+}
+
+// GRPC is the gRPC server, ready to serve.
+func (s *Server) GRPC() *grpc.Server { return s.grpc }
+
+// Drain refuses new calls and waits for those in flight, until ctx is done.
+func (s *Server) Drain(ctx context.Context) {
+	s.health.Shutdown()
+	done := make(chan struct{})
+	go func() { s.grpc.GracefulStop(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+	}
+}
+
+// describe makes the service descriptions of the engine's methods.
+func (s *Server) describe() []*grpc.ServiceDesc {
+	byName := map[string]*grpc.ServiceDesc{}
+	var out []*grpc.ServiceDesc
+	for _, m := range s.engine.Methods {
+		name := string(m.Desc.Parent().FullName())
+		d := byName[name]
+		if d == nil {
+			d = &grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil), Metadata: m.Desc.ParentFile().Path()}
+			byName[name] = d
+			out = append(out, d)
+		}
+		if m.Stream {
+			d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: string(m.Desc.Name()), Handler: s.streamHandler(m), ServerStreams: true})
+		} else {
+			d.Methods = append(d.Methods, grpc.MethodDesc{MethodName: string(m.Desc.Name()), Handler: s.unaryHandler(m)})
+		}
+	}
+	return out
+}
+
+func (s *Server) unaryHandler(m *service.Method) grpc.MethodHandler {
+	handle := func(ctx context.Context, req any) (any, error) {
+		team, err := s.team(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.engine.Unary(ctx, team, m, req.(proto.Message))
+	}
+	return func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		req := m.Input.New().Interface()
+		if err := decode(req); err != nil {
+			return nil, err
+		}
+		if interceptor == nil {
+			return handle(ctx, req)
+		}
+		return interceptor(ctx, req, &grpc.UnaryServerInfo{Server: s, FullMethod: m.FullName}, handle)
+	}
+}
+
+func (s *Server) streamHandler(m *service.Method) grpc.StreamHandler {
+	return func(_ any, ss grpc.ServerStream) error {
+		req := m.Input.New().Interface()
+		if err := ss.RecvMsg(req); err != nil {
+			return err
+		}
+		team, err := s.team(ss.Context())
+		if err != nil {
+			return err
+		}
+		return s.engine.Stream(ss.Context(), team, m, req, func(part proto.Message) error { return ss.SendMsg(part) })
+	}
+}
+
+// team is the one the caller names, else the only one.
+func (s *Server) team(ctx context.Context) (string, error) {
+	name := s.only
+	if v := metadata.ValueFromIncomingContext(ctx, TeamHeader); len(v) > 0 {
+		name = v[0]
+	}
+	switch {
+	case name == "":
+		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there are several teams: name one in %s", TeamHeader)
+	case !s.teams[name]:
+		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team")
+	}
+	return name, nil
+}
+
+// Invoke makes a unary call through the same interceptors as gRPC does.
+func (s *Server) Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error) {
+	m, ok := s.methods[fullMethod]
+	if !ok {
+		return nil, fault.New(fault.Unimplemented, "UNIMPLEMENTED", "no such method")
+	}
+	copyIn := func(v any) error { proto.Merge(v.(proto.Message), req); return nil }
+	res, err := m.handler(m.impl, ctx, copyIn, s.guarded)
+	if err != nil {
+		return nil, err
+	}
+	return res.(proto.Message), nil
+}
+
+// Open begins a call whose answer is a file, through the same interceptors.
+// accept may choose a content type; "" is the operation's default.
+func (s *Server) Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error) {
+	parent := ctx // the file is read after the interceptors are through
+	info := &grpc.UnaryServerInfo{Server: s, FullMethod: m.FullName}
+	res, err := s.guarded(ctx, req, info, func(ctx context.Context, _ any) (any, error) {
+		team, err := s.team(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.engine.Open(parent, team, m, req, accept)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.(*service.File), nil
+}
+
+// unary is what every unary call over gRPC passes: guarded, with the error as
+// a status.
+func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	res, err := s.guarded(ctx, req, info, next)
+	if err != nil {
+		return nil, service.Status(err).Err()
+	}
+	return res, nil
+}
+
+// guarded recovers from panics, shortens the deadline and logs. Its error is
+// still a fault.
+func (s *Server) guarded(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.recovered(ctx, info.FullMethod, p)
+		}
+		s.logCall(ctx, info.FullMethod, start, err)
+	}()
+	ctx, cancel, err := shaved(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	return next(ctx, req)
+}
+
+func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.recovered(ss.Context(), info.FullMethod, p)
+		}
+		s.logCall(ss.Context(), info.FullMethod, start, err)
+		if err != nil {
+			err = service.Status(err).Err()
+		}
+	}()
+	return next(srv, ss)
+}
+
+func (s *Server) recovered(ctx context.Context, method string, p any) error {
+	s.log.ErrorContext(ctx, "panic", "method", method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	return fault.New(fault.Internal, "INTERNAL", "internal error")
+}
+
+func (s *Server) logCall(ctx context.Context, method string, start time.Time, err error) {
+	if err == nil {
+		s.log.DebugContext(ctx, "call", "method", method, "duration", time.Since(start))
+		return
+	}
+	f := fault.As(err)
+	level := slog.LevelInfo
+	if f.Kind == fault.Internal {
+		level = slog.LevelError
+	}
+	s.log.Log(ctx, level, "call failed", "method", method, "duration", time.Since(start), "reason", f.Reason, "kind", f.Kind.String())
+}
+
+// shaved leaves time to answer before the caller gives up.
+func shaved(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}, nil
+	}
+	left := time.Until(deadline)
+	if left < minDeadline {
+		return nil, nil, fault.New(fault.DeadlineExceeded, fault.ReasonDeadlineTooShort, "less than %v left: nothing was sent", minDeadline)
+	}
+	shorter, cancel := context.WithDeadline(ctx, deadline.Add(-min(maxShave, left/10)))
+	return shorter, cancel, nil
+}
