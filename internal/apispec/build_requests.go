@@ -297,7 +297,7 @@ func (b *builder) filterEnum(n *namedOperation, key string) string {
 				return a.Ref
 			}
 			if len(a.Enum) > 0 {
-				return inlineEnumName(schema, attr)
+				return b.ownEnumName(schema, attr, a.Enum)
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func (b *builder) valueType(at attribute, name string, s *Schema) string {
 		return b.namedType(s.Ref)
 	}
 	if len(s.Enum) > 0 {
-		return b.enum(inlineEnumName(at.owner, name), s.Enum)
+		return b.enum(b.ownEnumName(at.owner, name, s.Enum), s.Enum)
 	}
 	switch s.Type {
 	case "string":
@@ -110,6 +110,18 @@ func inlineEnumName(owner, name string) string {
 		return p
 	}
 	return owner + p
+}
+
+// ownEnumName keeps an inline enum apart from a named schema that would have the
+// same name but has other values.
+func (b *builder) ownEnumName(owner, attr string, values []string) string {
+	for _, name := range []string{inlineEnumName(owner, attr), owner + pascal(attr)} {
+		named, taken := b.doc.Schemas.Get(name)
+		if !taken || len(named.Enum) > 0 && sameSet(named.Enum, values) {
+			return name
+		}
+	}
+	return owner + "Inline" + pascal(attr)
 }
 
 // namedType makes the enum or message of a named schema, once.

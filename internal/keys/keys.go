@@ -125,3 +125,6 @@ func sign(ctx context.Context, k Key, text string) ([]byte, error) {
 	}
 	return sig[:], nil
 }
+
+// FromPrivate makes a key of one that is in memory already.
+func FromPrivate(id string, key *ecdsa.PrivateKey) *FileKey { return &FileKey{id: id, key: key} }

@@ -119,3 +119,13 @@ func (s *store) set(o *object, rel string, ids []string) {
 	s.unlink(o, rel, o.rels[rel]...)
 	s.link(o, rel, ids...)
 }
+
+// IDs lists the ids of a type's objects, oldest first.
+func (s *Sandbox) IDs(typ string) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.store.all(typ) {
+		ids = append(ids, o.id)
+	}
+	return ids
+}

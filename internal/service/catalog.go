@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
 	"google.golang.org/protobuf/proto"

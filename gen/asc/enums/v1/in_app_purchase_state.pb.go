@@ -31,26 +31,18 @@ const (
 	InAppPurchaseStateEnum_UNSPECIFIED InAppPurchaseStateEnum_InAppPurchaseState = 0
 	// A value that these protos do not know: extra holds it.
 	InAppPurchaseStateEnum_UNKNOWN                     InAppPurchaseStateEnum_InAppPurchaseState = 1
-	InAppPurchaseStateEnum_CREATED                     InAppPurchaseStateEnum_InAppPurchaseState = 2
-	InAppPurchaseStateEnum_DEVELOPER_SIGNED_OFF        InAppPurchaseStateEnum_InAppPurchaseState = 3
-	InAppPurchaseStateEnum_DEVELOPER_ACTION_NEEDED     InAppPurchaseStateEnum_InAppPurchaseState = 4
-	InAppPurchaseStateEnum_DELETION_IN_PROGRESS        InAppPurchaseStateEnum_InAppPurchaseState = 5
-	InAppPurchaseStateEnum_APPROVED                    InAppPurchaseStateEnum_InAppPurchaseState = 6
-	InAppPurchaseStateEnum_DELETED                     InAppPurchaseStateEnum_InAppPurchaseState = 7
-	InAppPurchaseStateEnum_REMOVED_FROM_SALE           InAppPurchaseStateEnum_InAppPurchaseState = 8
-	InAppPurchaseStateEnum_DEVELOPER_REMOVED_FROM_SALE InAppPurchaseStateEnum_InAppPurchaseState = 9
-	InAppPurchaseStateEnum_WAITING_FOR_UPLOAD          InAppPurchaseStateEnum_InAppPurchaseState = 10
-	InAppPurchaseStateEnum_PROCESSING_CONTENT          InAppPurchaseStateEnum_InAppPurchaseState = 11
-	InAppPurchaseStateEnum_REPLACED                    InAppPurchaseStateEnum_InAppPurchaseState = 12
+	InAppPurchaseStateEnum_MISSING_METADATA            InAppPurchaseStateEnum_InAppPurchaseState = 2
+	InAppPurchaseStateEnum_WAITING_FOR_UPLOAD          InAppPurchaseStateEnum_InAppPurchaseState = 3
+	InAppPurchaseStateEnum_PROCESSING_CONTENT          InAppPurchaseStateEnum_InAppPurchaseState = 4
+	InAppPurchaseStateEnum_READY_TO_SUBMIT             InAppPurchaseStateEnum_InAppPurchaseState = 5
+	InAppPurchaseStateEnum_WAITING_FOR_REVIEW          InAppPurchaseStateEnum_InAppPurchaseState = 6
+	InAppPurchaseStateEnum_IN_REVIEW                   InAppPurchaseStateEnum_InAppPurchaseState = 7
+	InAppPurchaseStateEnum_DEVELOPER_ACTION_NEEDED     InAppPurchaseStateEnum_InAppPurchaseState = 8
+	InAppPurchaseStateEnum_PENDING_BINARY_APPROVAL     InAppPurchaseStateEnum_InAppPurchaseState = 9
+	InAppPurchaseStateEnum_APPROVED                    InAppPurchaseStateEnum_InAppPurchaseState = 10
+	InAppPurchaseStateEnum_DEVELOPER_REMOVED_FROM_SALE InAppPurchaseStateEnum_InAppPurchaseState = 11
+	InAppPurchaseStateEnum_REMOVED_FROM_SALE           InAppPurchaseStateEnum_InAppPurchaseState = 12
 	InAppPurchaseStateEnum_REJECTED                    InAppPurchaseStateEnum_InAppPurchaseState = 13
-	InAppPurchaseStateEnum_WAITING_FOR_SCREENSHOT      InAppPurchaseStateEnum_InAppPurchaseState = 14
-	InAppPurchaseStateEnum_PREPARE_FOR_SUBMISSION      InAppPurchaseStateEnum_InAppPurchaseState = 15
-	InAppPurchaseStateEnum_MISSING_METADATA            InAppPurchaseStateEnum_InAppPurchaseState = 16
-	InAppPurchaseStateEnum_READY_TO_SUBMIT             InAppPurchaseStateEnum_InAppPurchaseState = 17
-	InAppPurchaseStateEnum_WAITING_FOR_REVIEW          InAppPurchaseStateEnum_InAppPurchaseState = 18
-	InAppPurchaseStateEnum_IN_REVIEW                   InAppPurchaseStateEnum_InAppPurchaseState = 19
-	InAppPurchaseStateEnum_PENDING_DEVELOPER_RELEASE   InAppPurchaseStateEnum_InAppPurchaseState = 20
-	InAppPurchaseStateEnum_PENDING_BINARY_APPROVAL     InAppPurchaseStateEnum_InAppPurchaseState = 21
 )
 
 // Enum value maps for InAppPurchaseStateEnum_InAppPurchaseState.
@@ -58,50 +50,34 @@ var (
 	InAppPurchaseStateEnum_InAppPurchaseState_name = map[int32]string{
 		0:  "UNSPECIFIED",
 		1:  "UNKNOWN",
-		2:  "CREATED",
-		3:  "DEVELOPER_SIGNED_OFF",
-		4:  "DEVELOPER_ACTION_NEEDED",
-		5:  "DELETION_IN_PROGRESS",
-		6:  "APPROVED",
-		7:  "DELETED",
-		8:  "REMOVED_FROM_SALE",
-		9:  "DEVELOPER_REMOVED_FROM_SALE",
-		10: "WAITING_FOR_UPLOAD",
-		11: "PROCESSING_CONTENT",
-		12: "REPLACED",
+		2:  "MISSING_METADATA",
+		3:  "WAITING_FOR_UPLOAD",
+		4:  "PROCESSING_CONTENT",
+		5:  "READY_TO_SUBMIT",
+		6:  "WAITING_FOR_REVIEW",
+		7:  "IN_REVIEW",
+		8:  "DEVELOPER_ACTION_NEEDED",
+		9:  "PENDING_BINARY_APPROVAL",
+		10: "APPROVED",
+		11: "DEVELOPER_REMOVED_FROM_SALE",
+		12: "REMOVED_FROM_SALE",
 		13: "REJECTED",
-		14: "WAITING_FOR_SCREENSHOT",
-		15: "PREPARE_FOR_SUBMISSION",
-		16: "MISSING_METADATA",
-		17: "READY_TO_SUBMIT",
-		18: "WAITING_FOR_REVIEW",
-		19: "IN_REVIEW",
-		20: "PENDING_DEVELOPER_RELEASE",
-		21: "PENDING_BINARY_APPROVAL",
 	}
 	InAppPurchaseStateEnum_InAppPurchaseState_value = map[string]int32{
 		"UNSPECIFIED":                 0,
 		"UNKNOWN":                     1,
-		"CREATED":                     2,
-		"DEVELOPER_SIGNED_OFF":        3,
-		"DEVELOPER_ACTION_NEEDED":     4,
-		"DELETION_IN_PROGRESS":        5,
-		"APPROVED":                    6,
-		"DELETED":                     7,
-		"REMOVED_FROM_SALE":           8,
-		"DEVELOPER_REMOVED_FROM_SALE": 9,
-		"WAITING_FOR_UPLOAD":          10,
-		"PROCESSING_CONTENT":          11,
-		"REPLACED":                    12,
+		"MISSING_METADATA":            2,
+		"WAITING_FOR_UPLOAD":          3,
+		"PROCESSING_CONTENT":          4,
+		"READY_TO_SUBMIT":             5,
+		"WAITING_FOR_REVIEW":          6,
+		"IN_REVIEW":                   7,
+		"DEVELOPER_ACTION_NEEDED":     8,
+		"PENDING_BINARY_APPROVAL":     9,
+		"APPROVED":                    10,
+		"DEVELOPER_REMOVED_FROM_SALE": 11,
+		"REMOVED_FROM_SALE":           12,
 		"REJECTED":                    13,
-		"WAITING_FOR_SCREENSHOT":      14,
-		"PREPARE_FOR_SUBMISSION":      15,
-		"MISSING_METADATA":            16,
-		"READY_TO_SUBMIT":             17,
-		"WAITING_FOR_REVIEW":          18,
-		"IN_REVIEW":                   19,
-		"PENDING_DEVELOPER_RELEASE":   20,
-		"PENDING_BINARY_APPROVAL":     21,
 	}
 )
 
@@ -173,32 +149,24 @@ var File_asc_enums_v1_in_app_purchase_state_proto protoreflect.FileDescriptor
 
 const file_asc_enums_v1_in_app_purchase_state_proto_rawDesc = "" +
 	"\n" +
-	"(asc/enums/v1/in_app_purchase_state.proto\x12\fasc.enums.v1\"\x90\x04\n" +
-	"\x16InAppPurchaseStateEnum\"\xf5\x03\n" +
+	"(asc/enums/v1/in_app_purchase_state.proto\x12\fasc.enums.v1\"\xdd\x02\n" +
+	"\x16InAppPurchaseStateEnum\"\xc2\x02\n" +
 	"\x12InAppPurchaseState\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\v\n" +
-	"\aUNKNOWN\x10\x01\x12\v\n" +
-	"\aCREATED\x10\x02\x12\x18\n" +
-	"\x14DEVELOPER_SIGNED_OFF\x10\x03\x12\x1b\n" +
-	"\x17DEVELOPER_ACTION_NEEDED\x10\x04\x12\x18\n" +
-	"\x14DELETION_IN_PROGRESS\x10\x05\x12\f\n" +
-	"\bAPPROVED\x10\x06\x12\v\n" +
-	"\aDELETED\x10\a\x12\x15\n" +
-	"\x11REMOVED_FROM_SALE\x10\b\x12\x1f\n" +
-	"\x1bDEVELOPER_REMOVED_FROM_SALE\x10\t\x12\x16\n" +
-	"\x12WAITING_FOR_UPLOAD\x10\n" +
-	"\x12\x16\n" +
-	"\x12PROCESSING_CONTENT\x10\v\x12\f\n" +
-	"\bREPLACED\x10\f\x12\f\n" +
-	"\bREJECTED\x10\r\x12\x1a\n" +
-	"\x16WAITING_FOR_SCREENSHOT\x10\x0e\x12\x1a\n" +
-	"\x16PREPARE_FOR_SUBMISSION\x10\x0f\x12\x14\n" +
-	"\x10MISSING_METADATA\x10\x10\x12\x13\n" +
-	"\x0fREADY_TO_SUBMIT\x10\x11\x12\x16\n" +
-	"\x12WAITING_FOR_REVIEW\x10\x12\x12\r\n" +
-	"\tIN_REVIEW\x10\x13\x12\x1d\n" +
-	"\x19PENDING_DEVELOPER_RELEASE\x10\x14\x12\x1b\n" +
-	"\x17PENDING_BINARY_APPROVAL\x10\x15B=Z;github.com/asc-gateway/asc-gateway/gen/asc/enums/v1;enumsv1b\x06proto3"
+	"\aUNKNOWN\x10\x01\x12\x14\n" +
+	"\x10MISSING_METADATA\x10\x02\x12\x16\n" +
+	"\x12WAITING_FOR_UPLOAD\x10\x03\x12\x16\n" +
+	"\x12PROCESSING_CONTENT\x10\x04\x12\x13\n" +
+	"\x0fREADY_TO_SUBMIT\x10\x05\x12\x16\n" +
+	"\x12WAITING_FOR_REVIEW\x10\x06\x12\r\n" +
+	"\tIN_REVIEW\x10\a\x12\x1b\n" +
+	"\x17DEVELOPER_ACTION_NEEDED\x10\b\x12\x1b\n" +
+	"\x17PENDING_BINARY_APPROVAL\x10\t\x12\f\n" +
+	"\bAPPROVED\x10\n" +
+	"\x12\x1f\n" +
+	"\x1bDEVELOPER_REMOVED_FROM_SALE\x10\v\x12\x15\n" +
+	"\x11REMOVED_FROM_SALE\x10\f\x12\f\n" +
+	"\bREJECTED\x10\rB=Z;github.com/asc-gateway/asc-gateway/gen/asc/enums/v1;enumsv1b\x06proto3"
 
 var (
 	file_asc_enums_v1_in_app_purchase_state_proto_rawDescOnce sync.Once

@@ -30,12 +30,10 @@ const (
 	// Never sent.
 	InAppPurchaseTypeEnum_UNSPECIFIED InAppPurchaseTypeEnum_InAppPurchaseType = 0
 	// A value that these protos do not know: extra holds it.
-	InAppPurchaseTypeEnum_UNKNOWN                              InAppPurchaseTypeEnum_InAppPurchaseType = 1
-	InAppPurchaseTypeEnum_AUTOMATICALLY_RENEWABLE_SUBSCRIPTION InAppPurchaseTypeEnum_InAppPurchaseType = 2
-	InAppPurchaseTypeEnum_NON_CONSUMABLE                       InAppPurchaseTypeEnum_InAppPurchaseType = 3
-	InAppPurchaseTypeEnum_CONSUMABLE                           InAppPurchaseTypeEnum_InAppPurchaseType = 4
-	InAppPurchaseTypeEnum_NON_RENEWING_SUBSCRIPTION            InAppPurchaseTypeEnum_InAppPurchaseType = 5
-	InAppPurchaseTypeEnum_FREE_SUBSCRIPTION                    InAppPurchaseTypeEnum_InAppPurchaseType = 6
+	InAppPurchaseTypeEnum_UNKNOWN                   InAppPurchaseTypeEnum_InAppPurchaseType = 1
+	InAppPurchaseTypeEnum_CONSUMABLE                InAppPurchaseTypeEnum_InAppPurchaseType = 2
+	InAppPurchaseTypeEnum_NON_CONSUMABLE            InAppPurchaseTypeEnum_InAppPurchaseType = 3
+	InAppPurchaseTypeEnum_NON_RENEWING_SUBSCRIPTION InAppPurchaseTypeEnum_InAppPurchaseType = 4
 )
 
 // Enum value maps for InAppPurchaseTypeEnum_InAppPurchaseType.
@@ -43,20 +41,16 @@ var (
 	InAppPurchaseTypeEnum_InAppPurchaseType_name = map[int32]string{
 		0: "UNSPECIFIED",
 		1: "UNKNOWN",
-		2: "AUTOMATICALLY_RENEWABLE_SUBSCRIPTION",
+		2: "CONSUMABLE",
 		3: "NON_CONSUMABLE",
-		4: "CONSUMABLE",
-		5: "NON_RENEWING_SUBSCRIPTION",
-		6: "FREE_SUBSCRIPTION",
+		4: "NON_RENEWING_SUBSCRIPTION",
 	}
 	InAppPurchaseTypeEnum_InAppPurchaseType_value = map[string]int32{
-		"UNSPECIFIED":                          0,
-		"UNKNOWN":                              1,
-		"AUTOMATICALLY_RENEWABLE_SUBSCRIPTION": 2,
-		"NON_CONSUMABLE":                       3,
-		"CONSUMABLE":                           4,
-		"NON_RENEWING_SUBSCRIPTION":            5,
-		"FREE_SUBSCRIPTION":                    6,
+		"UNSPECIFIED":               0,
+		"UNKNOWN":                   1,
+		"CONSUMABLE":                2,
+		"NON_CONSUMABLE":            3,
+		"NON_RENEWING_SUBSCRIPTION": 4,
 	}
 )
 
@@ -128,17 +122,15 @@ var File_asc_enums_v1_in_app_purchase_type_proto protoreflect.FileDescriptor
 
 const file_asc_enums_v1_in_app_purchase_type_proto_rawDesc = "" +
 	"\n" +
-	"'asc/enums/v1/in_app_purchase_type.proto\x12\fasc.enums.v1\"\xcf\x01\n" +
-	"\x15InAppPurchaseTypeEnum\"\xb5\x01\n" +
+	"'asc/enums/v1/in_app_purchase_type.proto\x12\fasc.enums.v1\"\x8d\x01\n" +
+	"\x15InAppPurchaseTypeEnum\"t\n" +
 	"\x11InAppPurchaseType\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\v\n" +
-	"\aUNKNOWN\x10\x01\x12(\n" +
-	"$AUTOMATICALLY_RENEWABLE_SUBSCRIPTION\x10\x02\x12\x12\n" +
-	"\x0eNON_CONSUMABLE\x10\x03\x12\x0e\n" +
+	"\aUNKNOWN\x10\x01\x12\x0e\n" +
 	"\n" +
-	"CONSUMABLE\x10\x04\x12\x1d\n" +
-	"\x19NON_RENEWING_SUBSCRIPTION\x10\x05\x12\x15\n" +
-	"\x11FREE_SUBSCRIPTION\x10\x06B=Z;github.com/asc-gateway/asc-gateway/gen/asc/enums/v1;enumsv1b\x06proto3"
+	"CONSUMABLE\x10\x02\x12\x12\n" +
+	"\x0eNON_CONSUMABLE\x10\x03\x12\x1d\n" +
+	"\x19NON_RENEWING_SUBSCRIPTION\x10\x04B=Z;github.com/asc-gateway/asc-gateway/gen/asc/enums/v1;enumsv1b\x06proto3"
 
 var (
 	file_asc_enums_v1_in_app_purchase_type_proto_rawDescOnce sync.Once

@@ -16077,9 +16077,9 @@ func (x *ListAppGameCenterEnabledVersionsResponse_Included) GetGameCenterEnabled
 
 // Filters: a resource must meet all that are set, each by one of its values.
 type ListAppInAppPurchasesRequest_Filter struct {
-	state             protoimpl.MessageState                        `protogen:"open.v1"`
-	InAppPurchaseType []v12.InAppPurchaseTypeEnum_InAppPurchaseType `protobuf:"varint,1,rep,packed,name=in_app_purchase_type,json=inAppPurchaseType,proto3,enum=asc.enums.v1.InAppPurchaseTypeEnum_InAppPurchaseType" json:"in_app_purchase_type,omitempty"`
-	CanBeSubmitted    []string                                      `protobuf:"bytes,2,rep,name=can_be_submitted,json=canBeSubmitted,proto3" json:"can_be_submitted,omitempty"`
+	state             protoimpl.MessageState                                                  `protogen:"open.v1"`
+	InAppPurchaseType []v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType `protobuf:"varint,1,rep,packed,name=in_app_purchase_type,json=inAppPurchaseType,proto3,enum=asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType" json:"in_app_purchase_type,omitempty"`
+	CanBeSubmitted    []string                                                                `protobuf:"bytes,2,rep,name=can_be_submitted,json=canBeSubmitted,proto3" json:"can_be_submitted,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -16114,7 +16114,7 @@ func (*ListAppInAppPurchasesRequest_Filter) Descriptor() ([]byte, []int) {
 	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{134, 3}
 }
 
-func (x *ListAppInAppPurchasesRequest_Filter) GetInAppPurchaseType() []v12.InAppPurchaseTypeEnum_InAppPurchaseType {
+func (x *ListAppInAppPurchasesRequest_Filter) GetInAppPurchaseType() []v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType {
 	if x != nil {
 		return x.InAppPurchaseType
 	}
@@ -17439,7 +17439,7 @@ var File_asc_metadata_v1_apps_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\n" +
-	"\x1aasc/metadata/v1/apps.proto\x12\x0fasc.metadata.v1\x1a2asc/enums/v1/accessibility_declaration_state.proto\x1a7asc/enums/v1/analytics_report_request_access_type.proto\x1a;asc/enums/v1/app_background_assets_versions_platforms.proto\x1a2asc/enums/v1/app_beta_tester_usages_group_by.proto\x1a0asc/enums/v1/app_beta_tester_usages_period.proto\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a(asc/enums/v1/app_event_event_state.proto\x1a5asc/enums/v1/app_perf_power_metrics_metric_type.proto\x1a2asc/enums/v1/app_perf_power_metrics_platform.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a*asc/enums/v1/app_store_version_state.proto\x1a$asc/enums/v1/app_version_state.proto\x1a asc/enums/v1/device_family.proto\x1a(asc/enums/v1/in_app_purchase_state.proto\x1a'asc/enums/v1/in_app_purchase_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a%asc/enums/v1/subscription_state.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a0asc/resources/v1/accessibility_declaration.proto\x1a\x1casc/resources/v1/actor.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a3asc/resources/v1/alternative_distribution_key.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a'asc/resources/v1/analytics_report.proto\x1a/asc/resources/v1/analytics_report_request.proto\x1a8asc/resources/v1/android_to_ios_app_mapping_detail.proto\x1a\x1aasc/resources/v1/app.proto\x1a*asc/resources/v1/app_availability_v2.proto\x1a#asc/resources/v1/app_category.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a1asc/resources/v1/app_encryption_declaration.proto\x1a:asc/resources/v1/app_encryption_declaration_document.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\x1fasc/resources/v1/app_info.proto\x1a,asc/resources/v1/app_info_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a)asc/resources/v1/app_price_point_v3.proto\x1a)asc/resources/v1/app_price_schedule.proto\x1a#asc/resources/v1/app_price_v2.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1easc/resources/v1/app_tag.proto\x1a'asc/resources/v1/background_asset.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a,asc/resources/v1/beta_app_localization.proto\x1a-asc/resources/v1/beta_app_review_detail.proto\x1a5asc/resources/v1/beta_feedback_crash_submission.proto\x1a:asc/resources/v1/beta_feedback_screenshot_submission.proto\x1a!asc/resources/v1/beta_group.proto\x1a-asc/resources/v1/beta_license_agreement.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a!asc/resources/v1/build_icon.proto\x1a#asc/resources/v1/build_upload.proto\x1a(asc/resources/v1/build_upload_file.proto\x1a asc/resources/v1/bundle_id.proto\x1a!asc/resources/v1/ci_product.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a4asc/resources/v1/customer_review_summarization.proto\x1a1asc/resources/v1/end_user_license_agreement.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a2asc/resources/v1/game_center_enabled_version.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a&asc/resources/v1/in_app_purchase.proto\x1aBasc/resources/v1/in_app_purchase_app_store_review_screenshot.proto\x1a3asc/resources/v1/in_app_purchase_availability.proto\x1a.asc/resources/v1/in_app_purchase_content.proto\x1a,asc/resources/v1/in_app_purchase_image.proto\x1a3asc/resources/v1/in_app_purchase_localization.proto\x1a1asc/resources/v1/in_app_purchase_offer_code.proto\x1a2asc/resources/v1/in_app_purchase_price_point.proto\x1a5asc/resources/v1/in_app_purchase_price_schedule.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a0asc/resources/v1/marketplace_search_detail.proto\x1a)asc/resources/v1/prerelease_version.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a%asc/resources/v1/scm_repository.proto\x1a#asc/resources/v1/subscription.proto\x1a0asc/resources/v1/subscription_grace_period.proto\x1a)asc/resources/v1/subscription_group.proto\x1a6asc/resources/v1/subscription_group_localization.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a asc/resources/v1/territory.proto\x1a-asc/resources/v1/territory_availability.proto\x1a\x1easc/resources/v1/webhook.proto\x1a\x19asc/types/v1/common.proto\x1a asc/types/v1/xcode_metrics.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x01\n" +
+	"\x1aasc/metadata/v1/apps.proto\x12\x0fasc.metadata.v1\x1a2asc/enums/v1/accessibility_declaration_state.proto\x1a7asc/enums/v1/analytics_report_request_access_type.proto\x1a;asc/enums/v1/app_background_assets_versions_platforms.proto\x1a2asc/enums/v1/app_beta_tester_usages_group_by.proto\x1a0asc/enums/v1/app_beta_tester_usages_period.proto\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a(asc/enums/v1/app_event_event_state.proto\x1a5asc/enums/v1/app_perf_power_metrics_metric_type.proto\x1a2asc/enums/v1/app_perf_power_metrics_platform.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a*asc/enums/v1/app_store_version_state.proto\x1a$asc/enums/v1/app_version_state.proto\x1a asc/enums/v1/device_family.proto\x1a7asc/enums/v1/in_app_purchase_in_app_purchase_type.proto\x1a(asc/enums/v1/in_app_purchase_state.proto\x1a'asc/enums/v1/in_app_purchase_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a%asc/enums/v1/subscription_state.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a0asc/resources/v1/accessibility_declaration.proto\x1a\x1casc/resources/v1/actor.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a3asc/resources/v1/alternative_distribution_key.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a'asc/resources/v1/analytics_report.proto\x1a/asc/resources/v1/analytics_report_request.proto\x1a8asc/resources/v1/android_to_ios_app_mapping_detail.proto\x1a\x1aasc/resources/v1/app.proto\x1a*asc/resources/v1/app_availability_v2.proto\x1a#asc/resources/v1/app_category.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a1asc/resources/v1/app_encryption_declaration.proto\x1a:asc/resources/v1/app_encryption_declaration_document.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\x1fasc/resources/v1/app_info.proto\x1a,asc/resources/v1/app_info_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a)asc/resources/v1/app_price_point_v3.proto\x1a)asc/resources/v1/app_price_schedule.proto\x1a#asc/resources/v1/app_price_v2.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1easc/resources/v1/app_tag.proto\x1a'asc/resources/v1/background_asset.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a,asc/resources/v1/beta_app_localization.proto\x1a-asc/resources/v1/beta_app_review_detail.proto\x1a5asc/resources/v1/beta_feedback_crash_submission.proto\x1a:asc/resources/v1/beta_feedback_screenshot_submission.proto\x1a!asc/resources/v1/beta_group.proto\x1a-asc/resources/v1/beta_license_agreement.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a!asc/resources/v1/build_icon.proto\x1a#asc/resources/v1/build_upload.proto\x1a(asc/resources/v1/build_upload_file.proto\x1a asc/resources/v1/bundle_id.proto\x1a!asc/resources/v1/ci_product.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a4asc/resources/v1/customer_review_summarization.proto\x1a1asc/resources/v1/end_user_license_agreement.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a2asc/resources/v1/game_center_enabled_version.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a&asc/resources/v1/in_app_purchase.proto\x1aBasc/resources/v1/in_app_purchase_app_store_review_screenshot.proto\x1a3asc/resources/v1/in_app_purchase_availability.proto\x1a.asc/resources/v1/in_app_purchase_content.proto\x1a,asc/resources/v1/in_app_purchase_image.proto\x1a3asc/resources/v1/in_app_purchase_localization.proto\x1a1asc/resources/v1/in_app_purchase_offer_code.proto\x1a2asc/resources/v1/in_app_purchase_price_point.proto\x1a5asc/resources/v1/in_app_purchase_price_schedule.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a0asc/resources/v1/marketplace_search_detail.proto\x1a)asc/resources/v1/prerelease_version.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a%asc/resources/v1/scm_repository.proto\x1a#asc/resources/v1/subscription.proto\x1a0asc/resources/v1/subscription_grace_period.proto\x1a)asc/resources/v1/subscription_group.proto\x1a6asc/resources/v1/subscription_group_localization.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a asc/resources/v1/territory.proto\x1a-asc/resources/v1/territory_availability.proto\x1a\x1easc/resources/v1/webhook.proto\x1a\x19asc/types/v1/common.proto\x1a asc/types/v1/xcode_metrics.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x01\n" +
 	")GetAppAlternativeDistributionKeyIdRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12l\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2J.asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntryR\n" +
@@ -19231,7 +19231,7 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
-	"\v_total_size\"\xb7\a\n" +
+	"\v_total_size\"\xd2\a\n" +
 	"\x1cListAppInAppPurchasesRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12T\n" +
 	"\x06filter\x18\x02 \x01(\v24.asc.metadata.v1.ListAppInAppPurchasesRequest.FilterB\x06\x8a\xb2\x19\x02\b\x04R\x06filter\x12 \n" +
@@ -19253,9 +19253,9 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xaa\x01\n" +
-	"\x06Filter\x12n\n" +
-	"\x14in_app_purchase_type\x18\x01 \x03(\x0e25.asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseTypeB\x06\x8a\xb2\x19\x02\b\x04R\x11inAppPurchaseType\x120\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc5\x01\n" +
+	"\x06Filter\x12\x88\x01\n" +
+	"\x14in_app_purchase_type\x18\x01 \x03(\x0e2O.asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseTypeB\x06\x8a\xb2\x19\x02\b\x04R\x11inAppPurchaseType\x120\n" +
 	"\x10can_be_submitted\x18\x02 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x0ecanBeSubmitted\"\x8d\x04\n" +
 	"\x1dListAppInAppPurchasesResponse\x12a\n" +
 	"\x10in_app_purchases\x18\x01 \x03(\v2\x1f.asc.resources.v1.InAppPurchaseB\x16\x8a\xb2\x19\x12\b\v\x1a\x0einAppPurchasesR\x0einAppPurchases\x12[\n" +
@@ -20954,26 +20954,27 @@ var file_asc_metadata_v1_apps_proto_goTypes = []any{
 	(*v11.BuildUploadFile)(nil),                                                            // 563: asc.resources.v1.BuildUploadFile
 	(v12.TerritoryCodeEnum_TerritoryCode)(0),                                               // 564: asc.enums.v1.TerritoryCodeEnum.TerritoryCode
 	(*v11.CustomerReviewResponseV1)(nil),                                                   // 565: asc.resources.v1.CustomerReviewResponseV1
-	(v12.InAppPurchaseTypeEnum_InAppPurchaseType)(0),                                       // 566: asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	(v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType)(0),             // 566: asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
 	(v12.InAppPurchaseStateEnum_InAppPurchaseState)(0),                                     // 567: asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
-	(*v11.InAppPurchaseAppStoreReviewScreenshot)(nil),                                      // 568: asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
-	(*v11.InAppPurchaseAvailability)(nil),                                                  // 569: asc.resources.v1.InAppPurchaseAvailability
-	(*v11.InAppPurchaseContent)(nil),                                                       // 570: asc.resources.v1.InAppPurchaseContent
-	(*v11.InAppPurchaseImage)(nil),                                                         // 571: asc.resources.v1.InAppPurchaseImage
-	(*v11.InAppPurchaseLocalization)(nil),                                                  // 572: asc.resources.v1.InAppPurchaseLocalization
-	(*v11.InAppPurchaseOfferCode)(nil),                                                     // 573: asc.resources.v1.InAppPurchaseOfferCode
-	(*v11.InAppPurchasePricePoint)(nil),                                                    // 574: asc.resources.v1.InAppPurchasePricePoint
-	(*v11.InAppPurchasePriceSchedule)(nil),                                                 // 575: asc.resources.v1.InAppPurchasePriceSchedule
-	(*v11.InAppPurchaseVersion)(nil),                                                       // 576: asc.resources.v1.InAppPurchaseVersion
-	(v12.AppPerfPowerMetricsPlatformEnum_AppPerfPowerMetricsPlatform)(0),                   // 577: asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
-	(v12.AppPerfPowerMetricsMetricTypeEnum_AppPerfPowerMetricsMetricType)(0),               // 578: asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
-	(*v11.Subscription)(nil),                                                               // 579: asc.resources.v1.Subscription
-	(v12.ReviewSubmissionStateEnum_ReviewSubmissionState)(0),                               // 580: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	(*v11.Actor)(nil),                                                                      // 581: asc.resources.v1.Actor
-	(*v11.ReviewSubmissionItem)(nil),                                                       // 582: asc.resources.v1.ReviewSubmissionItem
-	(v12.SubscriptionStateEnum_SubscriptionState)(0),                                       // 583: asc.enums.v1.SubscriptionStateEnum.SubscriptionState
-	(*v11.SubscriptionGroupLocalization)(nil),                                              // 584: asc.resources.v1.SubscriptionGroupLocalization
-	(*v11.SubscriptionGroupVersion)(nil),                                                   // 585: asc.resources.v1.SubscriptionGroupVersion
+	(v12.InAppPurchaseTypeEnum_InAppPurchaseType)(0),                                       // 568: asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	(*v11.InAppPurchaseAppStoreReviewScreenshot)(nil),                                      // 569: asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
+	(*v11.InAppPurchaseAvailability)(nil),                                                  // 570: asc.resources.v1.InAppPurchaseAvailability
+	(*v11.InAppPurchaseContent)(nil),                                                       // 571: asc.resources.v1.InAppPurchaseContent
+	(*v11.InAppPurchaseImage)(nil),                                                         // 572: asc.resources.v1.InAppPurchaseImage
+	(*v11.InAppPurchaseLocalization)(nil),                                                  // 573: asc.resources.v1.InAppPurchaseLocalization
+	(*v11.InAppPurchaseOfferCode)(nil),                                                     // 574: asc.resources.v1.InAppPurchaseOfferCode
+	(*v11.InAppPurchasePricePoint)(nil),                                                    // 575: asc.resources.v1.InAppPurchasePricePoint
+	(*v11.InAppPurchasePriceSchedule)(nil),                                                 // 576: asc.resources.v1.InAppPurchasePriceSchedule
+	(*v11.InAppPurchaseVersion)(nil),                                                       // 577: asc.resources.v1.InAppPurchaseVersion
+	(v12.AppPerfPowerMetricsPlatformEnum_AppPerfPowerMetricsPlatform)(0),                   // 578: asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
+	(v12.AppPerfPowerMetricsMetricTypeEnum_AppPerfPowerMetricsMetricType)(0),               // 579: asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
+	(*v11.Subscription)(nil),                                                               // 580: asc.resources.v1.Subscription
+	(v12.ReviewSubmissionStateEnum_ReviewSubmissionState)(0),                               // 581: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	(*v11.Actor)(nil),                                                                      // 582: asc.resources.v1.Actor
+	(*v11.ReviewSubmissionItem)(nil),                                                       // 583: asc.resources.v1.ReviewSubmissionItem
+	(v12.SubscriptionStateEnum_SubscriptionState)(0),                                       // 584: asc.enums.v1.SubscriptionStateEnum.SubscriptionState
+	(*v11.SubscriptionGroupLocalization)(nil),                                              // 585: asc.resources.v1.SubscriptionGroupLocalization
+	(*v11.SubscriptionGroupVersion)(nil),                                                   // 586: asc.resources.v1.SubscriptionGroupVersion
 }
 var file_asc_metadata_v1_apps_proto_depIdxs = []int32{
 	172, // 0: asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntry
@@ -21467,47 +21468,47 @@ var file_asc_metadata_v1_apps_proto_depIdxs = []int32{
 	479, // 488: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
 	502, // 489: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
 	515, // 490: asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	566, // 491: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	566, // 491: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
 	479, // 492: asc.metadata.v1.ListAppInAppPurchasesResponse.Included.apps:type_name -> asc.resources.v1.App
 	515, // 493: asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	567, // 494: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.state:type_name -> asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
-	566, // 495: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
-	568, // 496: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_app_store_review_screenshots:type_name -> asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
-	569, // 497: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_availabilities:type_name -> asc.resources.v1.InAppPurchaseAvailability
-	570, // 498: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_contents:type_name -> asc.resources.v1.InAppPurchaseContent
-	571, // 499: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_images:type_name -> asc.resources.v1.InAppPurchaseImage
-	572, // 500: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_localizations:type_name -> asc.resources.v1.InAppPurchaseLocalization
-	573, // 501: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_offer_codes:type_name -> asc.resources.v1.InAppPurchaseOfferCode
-	574, // 502: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_points:type_name -> asc.resources.v1.InAppPurchasePricePoint
-	575, // 503: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_schedules:type_name -> asc.resources.v1.InAppPurchasePriceSchedule
-	576, // 504: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
+	568, // 495: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	569, // 496: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_app_store_review_screenshots:type_name -> asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
+	570, // 497: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_availabilities:type_name -> asc.resources.v1.InAppPurchaseAvailability
+	571, // 498: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_contents:type_name -> asc.resources.v1.InAppPurchaseContent
+	572, // 499: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_images:type_name -> asc.resources.v1.InAppPurchaseImage
+	573, // 500: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_localizations:type_name -> asc.resources.v1.InAppPurchaseLocalization
+	574, // 501: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_offer_codes:type_name -> asc.resources.v1.InAppPurchaseOfferCode
+	575, // 502: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_points:type_name -> asc.resources.v1.InAppPurchasePricePoint
+	576, // 503: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_schedules:type_name -> asc.resources.v1.InAppPurchasePriceSchedule
+	577, // 504: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
 	507, // 505: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	577, // 506: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.platform:type_name -> asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
-	578, // 507: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.metric_type:type_name -> asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
+	578, // 506: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.platform:type_name -> asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
+	579, // 507: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.metric_type:type_name -> asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
 	515, // 508: asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	515, // 509: asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	504, // 510: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
-	579, // 511: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	580, // 511: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
 	515, // 512: asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	543, // 513: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	580, // 514: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	581, // 515: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
+	581, // 514: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	582, // 515: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
 	491, // 516: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
 	479, // 517: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	582, // 518: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
+	583, // 518: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
 	515, // 519: asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	515, // 520: asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	583, // 521: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter.subscriptions_state:type_name -> asc.enums.v1.SubscriptionStateEnum.SubscriptionState
-	584, // 522: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_localizations:type_name -> asc.resources.v1.SubscriptionGroupLocalization
-	585, // 523: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
-	579, // 524: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	584, // 521: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter.subscriptions_state:type_name -> asc.enums.v1.SubscriptionStateEnum.SubscriptionState
+	585, // 522: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_localizations:type_name -> asc.resources.v1.SubscriptionGroupLocalization
+	586, // 523: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
+	580, // 524: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
 	515, // 525: asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	479, // 526: asc.metadata.v1.ListAppWebhooksResponse.Included.apps:type_name -> asc.resources.v1.App
 	515, // 527: asc.metadata.v1.ListAppsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	552, // 528: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
 	543, // 529: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
 	553, // 530: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
-	580, // 531: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	581, // 531: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
 	543, // 532: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
 	483, // 533: asc.metadata.v1.ListAppsResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
 	484, // 534: asc.metadata.v1.ListAppsResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip

@@ -28,12 +28,12 @@ const (
 
 // JSON:API type "inAppPurchases", Apple's schema InAppPurchase.
 type InAppPurchase struct {
-	state             protoimpl.MessageState                        `protogen:"open.v1"`
-	Id                string                                        `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	ReferenceName     *string                                       `protobuf:"bytes,2,opt,name=reference_name,json=referenceName,proto3,oneof" json:"reference_name,omitempty"`
-	ProductId         *string                                       `protobuf:"bytes,3,opt,name=product_id,json=productId,proto3,oneof" json:"product_id,omitempty"`
-	InAppPurchaseType *v1.InAppPurchaseTypeEnum_InAppPurchaseType   `protobuf:"varint,4,opt,name=in_app_purchase_type,json=inAppPurchaseType,proto3,enum=asc.enums.v1.InAppPurchaseTypeEnum_InAppPurchaseType,oneof" json:"in_app_purchase_type,omitempty"`
-	State             *v1.InAppPurchaseStateEnum_InAppPurchaseState `protobuf:"varint,5,opt,name=state,proto3,enum=asc.enums.v1.InAppPurchaseStateEnum_InAppPurchaseState,oneof" json:"state,omitempty"`
+	state             protoimpl.MessageState                                                `protogen:"open.v1"`
+	Id                string                                                                `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ReferenceName     *string                                                               `protobuf:"bytes,2,opt,name=reference_name,json=referenceName,proto3,oneof" json:"reference_name,omitempty"`
+	ProductId         *string                                                               `protobuf:"bytes,3,opt,name=product_id,json=productId,proto3,oneof" json:"product_id,omitempty"`
+	InAppPurchaseType *v1.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType `protobuf:"varint,4,opt,name=in_app_purchase_type,json=inAppPurchaseType,proto3,enum=asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType,oneof" json:"in_app_purchase_type,omitempty"`
+	State             *v1.InAppPurchaseInlineStateEnum_InAppPurchaseInlineState             `protobuf:"varint,5,opt,name=state,proto3,enum=asc.enums.v1.InAppPurchaseInlineStateEnum_InAppPurchaseInlineState,oneof" json:"state,omitempty"`
 	// Related: apps.
 	Apps *v11.ToMany `protobuf:"bytes,6,opt,name=apps,proto3" json:"apps,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
@@ -93,18 +93,18 @@ func (x *InAppPurchase) GetProductId() string {
 	return ""
 }
 
-func (x *InAppPurchase) GetInAppPurchaseType() v1.InAppPurchaseTypeEnum_InAppPurchaseType {
+func (x *InAppPurchase) GetInAppPurchaseType() v1.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType {
 	if x != nil && x.InAppPurchaseType != nil {
 		return *x.InAppPurchaseType
 	}
-	return v1.InAppPurchaseTypeEnum_InAppPurchaseType(0)
+	return v1.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType(0)
 }
 
-func (x *InAppPurchase) GetState() v1.InAppPurchaseStateEnum_InAppPurchaseState {
+func (x *InAppPurchase) GetState() v1.InAppPurchaseInlineStateEnum_InAppPurchaseInlineState {
 	if x != nil && x.State != nil {
 		return *x.State
 	}
-	return v1.InAppPurchaseStateEnum_InAppPurchaseState(0)
+	return v1.InAppPurchaseInlineStateEnum_InAppPurchaseInlineState(0)
 }
 
 func (x *InAppPurchase) GetApps() *v11.ToMany {
@@ -125,14 +125,14 @@ var File_asc_resources_v1_in_app_purchase_proto protoreflect.FileDescriptor
 
 const file_asc_resources_v1_in_app_purchase_proto_rawDesc = "" +
 	"\n" +
-	"&asc/resources/v1/in_app_purchase.proto\x12\x10asc.resources.v1\x1a(asc/enums/v1/in_app_purchase_state.proto\x1a'asc/enums/v1/in_app_purchase_type.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xf7\x04\n" +
+	"&asc/resources/v1/in_app_purchase.proto\x12\x10asc.resources.v1\x1a7asc/enums/v1/in_app_purchase_in_app_purchase_type.proto\x1a/asc/enums/v1/in_app_purchase_inline_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\x9e\x05\n" +
 	"\rInAppPurchase\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x122\n" +
 	"\x0ereference_name\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\rreferenceName\x88\x01\x01\x12*\n" +
 	"\n" +
-	"product_id\x18\x03 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x01R\tproductId\x88\x01\x01\x12s\n" +
-	"\x14in_app_purchase_type\x18\x04 \x01(\x0e25.asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseTypeB\x06\x8a\xb2\x19\x02\b\x02H\x02R\x11inAppPurchaseType\x88\x01\x01\x12Z\n" +
-	"\x05state\x18\x05 \x01(\x0e27.asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseStateB\x06\x8a\xb2\x19\x02\b\x02H\x03R\x05state\x88\x01\x01\x126\n" +
+	"product_id\x18\x03 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x01R\tproductId\x88\x01\x01\x12\x8d\x01\n" +
+	"\x14in_app_purchase_type\x18\x04 \x01(\x0e2O.asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseTypeB\x06\x8a\xb2\x19\x02\b\x02H\x02R\x11inAppPurchaseType\x88\x01\x01\x12f\n" +
+	"\x05state\x18\x05 \x01(\x0e2C.asc.enums.v1.InAppPurchaseInlineStateEnum.InAppPurchaseInlineStateB\x06\x8a\xb2\x19\x02\b\x02H\x03R\x05state\x88\x01\x01\x126\n" +
 	"\x04apps\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB\f\x8a\xb2\x19\b\b\x03\x1a\x04appsR\x04apps\x12A\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2*.asc.resources.v1.InAppPurchase.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
@@ -161,13 +161,13 @@ var file_asc_resources_v1_in_app_purchase_proto_msgTypes = make([]protoimpl.Mess
 var file_asc_resources_v1_in_app_purchase_proto_goTypes = []any{
 	(*InAppPurchase)(nil), // 0: asc.resources.v1.InAppPurchase
 	nil,                   // 1: asc.resources.v1.InAppPurchase.ExtraEntry
-	(v1.InAppPurchaseTypeEnum_InAppPurchaseType)(0),   // 2: asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
-	(v1.InAppPurchaseStateEnum_InAppPurchaseState)(0), // 3: asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
+	(v1.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType)(0), // 2: asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
+	(v1.InAppPurchaseInlineStateEnum_InAppPurchaseInlineState)(0),             // 3: asc.enums.v1.InAppPurchaseInlineStateEnum.InAppPurchaseInlineState
 	(*v11.ToMany)(nil), // 4: asc.types.v1.ToMany
 }
 var file_asc_resources_v1_in_app_purchase_proto_depIdxs = []int32{
-	2, // 0: asc.resources.v1.InAppPurchase.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
-	3, // 1: asc.resources.v1.InAppPurchase.state:type_name -> asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
+	2, // 0: asc.resources.v1.InAppPurchase.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
+	3, // 1: asc.resources.v1.InAppPurchase.state:type_name -> asc.enums.v1.InAppPurchaseInlineStateEnum.InAppPurchaseInlineState
 	4, // 2: asc.resources.v1.InAppPurchase.apps:type_name -> asc.types.v1.ToMany
 	1, // 3: asc.resources.v1.InAppPurchase.extra:type_name -> asc.resources.v1.InAppPurchase.ExtraEntry
 	4, // [4:4] is the sub-list for method output_type

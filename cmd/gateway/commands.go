@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/protofiles"
+	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+const welcome = `The App Store Connect gateway: one service, all of Apple's App Store Connect API, over gRPC and REST.
+
+Try it with nothing but this program:
+  gateway serve --sandbox
+
+Run it for real, with a key of your own:
+  gateway serve --config gateway.yaml
+
+    # gateway.yaml
+    teams:
+      - name: main
+        keys:
+          - id: 2X9R4HXF34                    # App Store Connect > Users and Access > Integrations
+            issuer_id: 57246542-96fe-1a63-e053-0824d011072a
+            private_key_file: AuthKey_2X9R4HXF34.p8
+`
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{Use: "gateway", Short: "The App Store Connect gateway", SilenceUsage: true, SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fmt.Fprint(cmd.OutOrStdout(), welcome)
+			return nil
+		}}
+	root.AddCommand(serveCommand(), sandboxCommand(), protosCommand(), versionCommand())
+	return root
+}
+
+func serveCommand() *cobra.Command {
+	var file, level string
+	var withSandbox bool
+	cmd := &cobra.Command{Use: "serve", Short: "Serve gRPC and REST", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLogger(cmd, level)
+			if err != nil {
+				return err
+			}
+			switch {
+			case withSandbox:
+				cfg := config.Default()
+				if file != "" {
+					if cfg, err = config.Read(file); err != nil {
+						return err
+					}
+				}
+				return serveSandboxed(cmd.Context(), cfg, log, cmd.OutOrStdout())
+			case file == "":
+				fmt.Fprint(cmd.OutOrStdout(), welcome)
+				return fmt.Errorf("serve needs --config FILE or --sandbox")
+			}
+			cfg, err := config.Read(file)
+			if err != nil {
+				return err
+			}
+			return serveConfigured(cmd.Context(), cfg, log, cmd.OutOrStdout())
+		}}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
+	cmd.Flags().BoolVar(&withSandbox, "sandbox", false, "use the built-in App Store Connect instead of Apple's")
+	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func newLogger(cmd *cobra.Command, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, err
+	}
+	return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: l})), nil
+}
+
+func sandboxCommand() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{Use: "sandbox", Short: "Serve the built-in App Store Connect alone, without checking tokens", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := sandbox.New(sandbox.Config{NoAuth: true})
+			if err != nil {
+				return err
+			}
+			l, err := net.Listen("tcp", listen)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (any token will do)\n  curl -s 'http://%s/v1/apps?limit=2'\n", l.Addr(), l.Addr())
+			return serveHTTP(cmd.Context(), &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)
+		}}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen on")
+	return cmd
+}
+
+func protosCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{Use: "protos", Short: "Write the .proto files that clients of any language are generated from", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var files []protoreflect.FileDescriptor
+			protoregistry.GlobalFiles.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+				if p := fd.Package(); len(p) > 4 && (p[:4] == "asc." || len(p) > 11 && p[:11] == "ascgateway.") {
+					files = append(files, fd)
+				}
+				return true
+			})
+			n, err := protofiles.Write(out, files...)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d files below %s\n", n, out)
+			return nil
+		}}
+	cmd.Flags().StringVar(&out, "out", "", "folder to write to")
+	_ = cmd.MarkFlagRequired("out") // the flag exists
+	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info, _ := debug.ReadBuildInfo()
+			fmt.Fprintln(cmd.OutOrStdout(), "gateway", info.Main.Version, info.GoVersion)
+			return nil
+		}}
+}

@@ -1,0 +1,206 @@
+//go:build conformance
+
+package conformance
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
+	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/getkin/kin-openapi/openapi3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// variant is how much of what is optional a request holds. All of it at once
+// would not fit into Apple's URLs.
+type variant string
+
+const (
+	minimal  variant = "required only"
+	narrowed variant = "every filter, sort, limit and attribute"
+	widened  variant = "every include and type of fields"
+)
+
+func optionsOf(fd protoreflect.FieldDescriptor) *optionsv1.Field {
+	o, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
+	return o
+}
+
+// request makes a valid request of a method.
+func (b *bench) request(m *service.Method, v variant) proto.Message {
+	req := m.Input.New()
+	fields := req.Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		o := optionsOf(fd)
+		if !o.GetRequired() && v == minimal || fd.Number() > 2000 {
+			continue
+		}
+		switch o.GetRole() {
+		case optionsv1.Role_ROLE_ID:
+			req.Set(fd, protoreflect.ValueOfString(b.id(strings.Split(m.Template, "/")[2])))
+		case optionsv1.Role_ROLE_ATTRIBUTE, optionsv1.Role_ROLE_RELATIONSHIP, optionsv1.Role_ROLE_LINKAGE:
+			b.set(req, fd, v)
+		case optionsv1.Role_ROLE_FILTER, optionsv1.Role_ROLE_EXISTS:
+			inner := req.Mutable(fd).Message()
+			for j := range inner.Descriptor().Fields().Len() {
+				if f := inner.Descriptor().Fields().Get(j); v == narrowed || optionsOf(f).GetRequired() {
+					b.set(inner, f, v)
+				}
+			}
+		case optionsv1.Role_ROLE_PARAMETER:
+			b.set(req, fd, v)
+		default:
+			b.lists(m, req, fd, o.GetRole(), v)
+		}
+	}
+	if f := fields.ByName("page_size"); f != nil && v == narrowed {
+		req.Set(f, protoreflect.ValueOfInt32(m.Options.GetQuery().GetPageLimit()))
+	}
+	return req.Interface()
+}
+
+func (b *bench) lists(m *service.Method, req protoreflect.Message, fd protoreflect.FieldDescriptor, role optionsv1.Role, v variant) {
+	q := m.Options.GetQuery()
+	switch {
+	case role == optionsv1.Role_ROLE_INCLUDE && v == widened:
+		for _, name := range q.GetInclude() {
+			req.Mutable(fd).List().Append(protoreflect.ValueOfString(name))
+		}
+	case role == optionsv1.Role_ROLE_SORT && v == narrowed:
+		for _, name := range q.GetSort() {
+			req.Mutable(fd).List().Append(protoreflect.ValueOfString(name))
+		}
+	case role == optionsv1.Role_ROLE_LIMIT && v == narrowed:
+		for _, l := range q.GetRelationLimits() {
+			req.Mutable(fd).Map().Set(protoreflect.ValueOfString(l.GetName()).MapKey(), protoreflect.ValueOfInt32(l.GetMaximum()))
+		}
+	case role == optionsv1.Role_ROLE_FIELDS && v == widened:
+		op := b.judge.doc.Paths.Value(m.Template).GetOperation(m.Verb)
+		for _, f := range q.GetFieldsets() {
+			p := op.Parameters.GetByInAndName("query", "fields["+f.GetType()+"]")
+			var names []string
+			for i, n := range p.Schema.Value.Items.Value.Enum {
+				if i < 3 {
+					names = append(names, n.(string))
+				}
+			}
+			if len(names) > 0 {
+				req.Mutable(fd).Map().Set(protoreflect.ValueOfString(f.GetType()).MapKey(), protoreflect.ValueOfMessage((&typesv1.FieldNames{Names: names}).ProtoReflect()))
+			}
+		}
+	}
+}
+
+func (b *bench) id(typ string) string {
+	if ids := b.sandbox.IDs(typ); len(ids) > 0 {
+		return ids[0]
+	}
+	return "no-" + typ
+}
+
+// set gives a field a valid value.
+func (b *bench) set(m protoreflect.Message, fd protoreflect.FieldDescriptor, v variant) {
+	o := optionsOf(fd)
+	if o.GetRole() == optionsv1.Role_ROLE_RELATIONSHIP || o.GetRole() == optionsv1.Role_ROLE_LINKAGE {
+		b.relate(m.Mutable(fd).Message(), o.GetType(), v)
+		return
+	}
+	switch {
+	case fd.IsMap():
+		m.Mutable(fd).Map().Set(protoreflect.ValueOfString("key").MapKey(), protoreflect.ValueOfString("value"))
+	case fd.IsList():
+		list := m.Mutable(fd).List()
+		if fd.Message() != nil {
+			el := list.NewElement()
+			b.fill(el.Message(), v)
+			list.Append(el)
+			return
+		}
+		list.Append(scalar(fd))
+	case fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Timestamp":
+		m.Set(fd, protoreflect.ValueOfMessage(timestamppb.New(moment).ProtoReflect()))
+	case fd.Message() != nil:
+		b.fill(m.Mutable(fd).Message(), v)
+	default:
+		m.Set(fd, scalar(fd))
+	}
+}
+
+func (b *bench) fill(m protoreflect.Message, v variant) {
+	for i := range m.Descriptor().Fields().Len() {
+		if fd := m.Descriptor().Fields().Get(i); fd.Number() < 2000 {
+			b.set(m, fd, v)
+		}
+	}
+}
+
+// relate fills ToOne, ToMany or a relation that creates inline.
+func (b *bench) relate(rel protoreflect.Message, typ string, v variant) {
+	fields := rel.Descriptor().Fields()
+	if f := fields.ByName("create"); f != nil && v == narrowed {
+		object := rel.NewField(f)
+		if f.IsList() {
+			el := rel.Mutable(f).List().NewElement()
+			b.fill(el.Message(), v)
+			rel.Mutable(f).List().Append(el)
+		} else {
+			b.fill(object.Message(), v)
+			rel.Set(f, object)
+			return
+		}
+	}
+	if f := fields.ByName("ids"); f != nil {
+		rel.Mutable(f).List().Append(protoreflect.ValueOfString(b.id(typ)))
+	} else {
+		rel.Set(fields.ByName("id"), protoreflect.ValueOfString(b.id(typ)))
+	}
+}
+
+// documentedQuery is a query in Apple's syntax, made of Apple's document alone.
+func documentedQuery(op *openapi3.Operation, v variant) string {
+	var parts []string
+	for _, ref := range op.Parameters {
+		p := ref.Value
+		if p.In != "query" {
+			continue
+		}
+		kind, _, _ := strings.Cut(p.Name, "[")
+		wide := kind == "include" || kind == "fields"
+		if !p.Required && (v == minimal || wide != (v == widened)) {
+			continue
+		}
+		parts = append(parts, url.QueryEscape(p.Name)+"="+strings.Join(documentedValues(p, kind), ","))
+	}
+	return strings.Join(parts, "&")
+}
+
+func documentedValues(p *openapi3.Parameter, kind string) (values []string) {
+	s := p.Schema.Value
+	if s.Items != nil {
+		s = s.Items.Value
+	}
+	for i, e := range s.Enum {
+		if kind == "include" || kind == "sort" || i < 3 && kind == "fields" || i == 0 {
+			values = append(values, url.QueryEscape(e.(string)))
+		}
+	}
+	if len(values) > 0 {
+		if p.Schema.Value.Items == nil {
+			return values[:1]
+		}
+		return values
+	}
+	switch {
+	case s.Type.Is("boolean"):
+		return []string{"true"}
+	case s.Type.Is("integer"):
+		return []string{strconv.FormatFloat(*s.Max, 'f', 0, 64)}
+	}
+	return []string{"1"}
+}
