@@ -1,25 +1,29 @@
+// Command ascspec reads Apple's OpenAPI document: it explores it, compares two
+// of them, and generates the protobufs.
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
-
-	"github.com/asc-gateway/asc-gateway/internal/apispec"
+	"os/signal"
 )
 
 func main() {
-	g := apispec.Generation{Root: ".", Spec: os.Args[1]}
-	r, err := g.Run()
-	if err != nil {
-		fmt.Println(err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "ascspec:", err)
 		os.Exit(1)
 	}
-	for _, n := range r.Notices {
-		fmt.Println("notice", n)
-	}
-	fmt.Printf("%+v\n", r.Counts)
-	if err := g.Write(r); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
+}
+
+// run is the whole program, so that a test can call it.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	cmd := rootCommand(getenv)
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	return cmd.ExecuteContext(ctx)
 }

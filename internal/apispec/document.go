@@ -9,7 +9,6 @@
 package apispec
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -267,11 +266,7 @@ func (d *Document) Resolve(s *Schema) *Schema {
 
 // Patched returns the document after its patches as JSON.
 func (d *Document) Patched() ([]byte, error) {
-	var b bytes.Buffer
-	if err := writeJSON(&b, d.root); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return nodeJSON(d.root)
 }
 
 // IsResource says whether the schema is a resource object: it has a single

@@ -8,6 +8,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+func nodeJSON(n *yaml.Node) ([]byte, error) {
+	var b bytes.Buffer
+	err := writeJSON(&b, n)
+	return b.Bytes(), err
+}
+
 // writeJSON writes a node as JSON with the order of its members kept.
 func writeJSON(b *bytes.Buffer, n *yaml.Node) error {
 	switch n.Kind {
