@@ -21,9 +21,9 @@ setup: ## Install what the tests need (apt-get, go)
 	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -qy gcc libc6-dev; }
 	@command -v openssl >/dev/null || { apt-get update -q && apt-get install -qy openssl; }
 
-test: setup ## Run all tests, race-enabled (the README's test command)
+test: setup bin/buf ## Run all tests, race-enabled (the README's test command)
 	go vet ./...
-	go test -race -timeout 20m ./...
+	go test -race -timeout 20m ./internal/... ./cmd/...
 
 bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc: tools/go.mod tools/go.sum
 	cd tools && go build -o ../bin/ tool
