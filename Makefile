@@ -61,7 +61,7 @@ conformance: ## Every operation over gRPC and REST, judged by a third-party Open
 	ASC_SPEC="$(abspath $(SPEC))" go test -count=1 -timeout 30m -tags conformance -v ./internal/conformance
 
 bench: ## The ratios of the goal table
-	go test -run '^$$' -bench . -benchmem ./internal/rest ./internal/jsonapi ./internal/keys ./internal/asc
+	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc
 
 fuzz: ## Each fuzz target for FUZZTIME (60s)
 	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal | awk '{print $$2}' | sort); do \

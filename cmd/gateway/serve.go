@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/config"
@@ -94,6 +95,7 @@ func serve(ctx context.Context, cfg *config.Config, credentials map[string]keys.
 		g.Server.Drain(limited)
 		return nil
 	})
+	debug.FreeOSMemory() // compiling the plans leaves garbage: an idle gateway should be small
 	fmt.Fprintf(stdout, hello, listeners["rest"].Addr(), listeners["grpc"].Addr(), listeners["ops"].Addr())
 	return group.Wait()
 }
@@ -104,7 +106,7 @@ ops      http://%[3]s/readyz
 no caller is authenticated: every face listens on loopback only
 
 Try:
-  curl -s 'http://%[1]s/v1/apps?limit=2&fields[apps]=name,bundleId'
+  curl -gs 'http://%[1]s/v1/apps?limit=2&fields[apps]=name,bundleId'
   grpcurl -plaintext -d '{"page_size": 2}' %[2]s asc.metadata.v1.AppsService/ListApps
 `
 

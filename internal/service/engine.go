@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"sync"
 
 	"buf.build/go/protovalidate"
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
@@ -39,7 +40,7 @@ type Engine struct {
 
 	upstream  Upstream
 	codec     *jsonapi.Codec
-	validator protovalidate.Validator
+	validator func() (protovalidate.Validator, error) // made by the first request: CEL describes every message, which an idle gateway need not hold
 	observer  Observer
 	byName    map[string]*Method
 }
@@ -50,14 +51,12 @@ func New(upstream Upstream, observer Observer) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := protovalidate.New()
-	if err != nil {
-		return nil, err
-	}
 	if observer == nil {
 		observer = deaf{}
 	}
-	e := &Engine{Methods: methods, upstream: upstream, codec: &jsonapi.Codec{}, validator: v, observer: observer, byName: make(map[string]*Method, len(methods))}
+	e := &Engine{Methods: methods, upstream: upstream, codec: &jsonapi.Codec{},
+		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
+		observer:  observer, byName: make(map[string]*Method, len(methods))}
 	for _, m := range methods {
 		e.byName[m.FullName] = m
 	}
@@ -100,7 +99,11 @@ type prepared struct {
 
 // prepare checks a request and makes the call of it.
 func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, error) {
-	if err := e.validator.Validate(req); err != nil {
+	v, err := e.validator()
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Validate(req); err != nil {
 		return nil, invalid(err)
 	}
 	msg := req.ProtoReflect()
@@ -112,7 +115,6 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 		}
 		p.call.Path = strings.Replace(m.Template, "{id}", url.PathEscape(id), 1)
 	}
-	var err error
 	if p.pairs, err = m.Query.encode(msg); err != nil {
 		return nil, err
 	}

@@ -54,11 +54,12 @@ type Method struct {
 func Compile(files *protoregistry.Files) ([]*Method, error) {
 	var out []*Method
 	var problems []string
+	shared := fieldNames{}
 	files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
 		for i := range fd.Services().Len() {
 			methods := fd.Services().Get(i).Methods()
 			for j := range methods.Len() {
-				m, err := compile(methods.Get(j))
+				m, err := compile(methods.Get(j), shared)
 				if err != nil {
 					problems = append(problems, err.Error())
 				} else if m != nil {
@@ -77,7 +78,7 @@ func Compile(files *protoregistry.Files) ([]*Method, error) {
 }
 
 // compile returns nil for a method that is none of Apple's.
-func compile(md protoreflect.MethodDescriptor) (*Method, error) {
+func compile(md protoreflect.MethodDescriptor, shared fieldNames) (*Method, error) {
 	o, _ := proto.GetExtension(md.Options(), optionsv1.E_Method).(*optionsv1.Method)
 	if o == nil {
 		return nil, nil
@@ -105,7 +106,7 @@ func compile(md protoreflect.MethodDescriptor) (*Method, error) {
 		id: fields.ByName("id"), validateOnly: fields.ByName("validate_only"),
 		pageSize: fields.ByName("page_size"), pageToken: fields.ByName("page_token"),
 		nextToken: answer.ByName("next_page_token"), total: answer.ByName("total_size")}
-	m.Query, err = compileQuery(md.Input(), o.GetQuery())
+	m.Query, err = shared.compileQuery(md.Input(), o.GetQuery())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", md.FullName(), err)
 	}

@@ -44,7 +44,11 @@ type names struct {
 	snake map[string]string
 }
 
-func compileQuery(md protoreflect.MessageDescriptor, o *optionsv1.Query) (*Query, error) {
+// fieldNames keeps what fields[type] allows by resource: most operations share
+// it.
+type fieldNames map[string]*names
+
+func (shared fieldNames) compileQuery(md protoreflect.MessageDescriptor, o *optionsv1.Query) (*Query, error) {
 	q := &Query{byName: map[string]*param{}, lists: map[string]*names{}, fields: map[string]*names{},
 		limits: map[string]int32{}, page: o.GetPageLimit(), extra: md.Fields().ByName("extra_query")}
 	for i := range md.Fields().Len() {
@@ -63,7 +67,7 @@ func compileQuery(md protoreflect.MessageDescriptor, o *optionsv1.Query) (*Query
 	}
 	q.lists["include"], q.lists["sort"] = newNames(o.GetInclude()), newNames(o.GetSort())
 	for _, f := range o.GetFieldsets() {
-		allowed, err := fieldsetNames(f)
+		allowed, err := shared.of(f)
 		if err != nil {
 			return nil, err
 		}
@@ -98,9 +102,12 @@ func (q *Query) add(p *param) {
 	q.byName[p.name] = p
 }
 
-// fieldsetNames finds what fields[type] allows. The names of a resource are
+// of finds what fields[type] allows. The names of a resource are
 // those of its message, so that they are not said twice.
-func fieldsetNames(f *optionsv1.Fieldset) (*names, error) {
+func (shared fieldNames) of(f *optionsv1.Fieldset) (*names, error) {
+	if n := shared[f.GetResource()]; n != nil {
+		return n, nil
+	}
 	if f.GetResource() == "" {
 		if len(f.GetNames()) == 0 {
 			return &names{}, nil
@@ -118,7 +125,8 @@ func fieldsetNames(f *optionsv1.Fieldset) (*names, error) {
 			list = append(list, name)
 		}
 	}
-	return newNames(list), nil
+	shared[f.GetResource()] = newNames(list)
+	return shared[f.GetResource()], nil
 }
 
 func newNames(list []string) *names {

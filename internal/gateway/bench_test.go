@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// The goal: at most 2 µs and 1 allocation a match over all routes.
+func BenchmarkRouteMatch(b *testing.B) {
+	methods, err := service.Compile(protoregistry.GlobalFiles)
+	if err != nil {
+		b.Fatal(err)
+	}
+	own, stock := http.NewServeMux(), runtime.NewServeMux()
+	matched := 0
+	for _, m := range methods {
+		own.HandleFunc(m.Verb+" "+m.Template, func(http.ResponseWriter, *http.Request) { matched++ })
+		if err := stock.HandlePath(m.Verb, m.Template, func(http.ResponseWriter, *http.Request, map[string]string) { matched++ }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, h := range map[string]http.Handler{"servemux": own, "grpc-gateway-mux": stock} {
+		b.Run(name, func(b *testing.B) {
+			r, w := httptest.NewRequest("GET", "/v1/builds/8f3b/relationships/individualTesters", nil), httptest.NewRecorder()
+			b.ReportAllocs()
+			matched = 0
+			for b.Loop() {
+				h.ServeHTTP(w, r)
+			}
+			if matched == 0 {
+				b.Fatal("no match")
+			}
+		})
+	}
+}
+
+type fixedToken struct{}
+
+func (fixedToken) Token(context.Context, string) (asc.Token, error) {
+	return asc.Token{Team: "team", KeyID: "K", Bearer: "t"}, nil
+}
+func (f fixedToken) Renew(ctx context.Context, _ asc.Token) (asc.Token, error) {
+	return f.Token(ctx, "")
+}
+
+// The goal: at least 0.9 times the requests of a bare reverse proxy before the
+// same upstream, in the same run.
+func BenchmarkProxy(b *testing.B) {
+	const answer = `{"data":{"type":"bundleIds","id":"1","attributes":{"name":"Trail Mix","platform":"IOS","identifier":"com.example.trailmix","seedId":"A1"},"relationships":{"app":{"links":{"self":"https://x/v1/a","related":"https://x/v1/b"}},"profiles":{"links":{"self":"https://x/v1/a","related":"https://x/v1/b"}}},"links":{"self":"https://x/v1/a"}},"links":{"self":"https://x/v1/a"}}`
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer upstream.Close()
+	w := serveWorld(b, nil, upstream, fixedToken{})
+	target, err := url.Parse(upstream.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	bare := httptest.NewServer(proxy)
+	defer bare.Close()
+	for _, c := range []struct{ name, url string }{{"gateway", w.rest}, {"reverse-proxy", bare.URL}} {
+		b.Run(c.name, func(b *testing.B) {
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+			defer client.CloseIdleConnections()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					res, err := client.Get(c.url + "/v1/bundleIds/1")
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					text, err := io.ReadAll(res.Body)
+					if res.Body.Close(); err != nil || !strings.Contains(string(text), "trailmix") {
+						b.Errorf("%v %s", err, text)
+						return
+					}
+				}
+			})
+		})
+	}
+}
