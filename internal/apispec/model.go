@@ -1,7 +1,5 @@
 package apispec
 
-import "cmp"
-
 // Model is the protobuf API, ready to be numbered and written. The lock file
 // stores the very same types, so that what Apple has removed can still be
 // written.
@@ -129,9 +127,6 @@ func own(names ...string) []*Field {
 	}
 	return out
 }
-
-// appleName is the name a field has in Apple's document.
-func (f *Field) appleName() string { return cmp.Or(f.Apple, f.JSON, jsonName(f.Name)) }
 
 // newField makes a field with Apple's name.
 func newField(apple, label, typ, role string) *Field {

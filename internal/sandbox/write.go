@@ -186,16 +186,14 @@ func (w *writer) relationships(o *object, data map[string]any, t *factType, at s
 // linkage checks resource identifiers: each must exist, or be created inline.
 func (w *writer) linkage(r *factRel, v any, at string) (ids []string) {
 	list, isList := v.([]any)
-	if isList != r.Many {
-		if v == nil && !r.Many {
-			return nil
-		}
-		if !isList && !r.Many {
-			list = []any{v}
-		} else {
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The relationship has the wrong kind of data", at)
-			return nil
-		}
+	switch {
+	case v == nil && !r.Many:
+		return nil
+	case isList != r.Many:
+		w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The relationship has the wrong kind of data", at)
+		return nil
+	case !r.Many:
+		list = []any{v}
 	}
 	for i, x := range list {
 		m, _ := x.(map[string]any)
