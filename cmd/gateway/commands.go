@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/protofiles"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/spf13/cobra"
@@ -87,20 +88,38 @@ func newLogger(cmd *cobra.Command, level string) (*slog.Logger, error) {
 
 func sandboxCommand() *cobra.Command {
 	var listen string
-	cmd := &cobra.Command{Use: "sandbox", Short: "Serve the built-in App Store Connect alone, without checking tokens", Args: cobra.NoArgs,
+	var publicKeys map[string]string
+	cfg := sandbox.Config{}
+	cmd := &cobra.Command{Use: "sandbox", Short: "Serve the built-in App Store Connect alone", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := sandbox.New(sandbox.Config{NoAuth: true})
+			cfg.NoAuth = len(publicKeys) == 0
+			s, err := sandbox.New(cfg)
 			if err != nil {
 				return err
+			}
+			for kid, file := range publicKeys {
+				public, err := keys.ReadPublic(file)
+				if err != nil {
+					return err
+				}
+				s.RegisterKey(kid, public)
 			}
 			l, err := net.Listen("tcp", listen)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (any token will do)\n  curl -s 'http://%s/v1/apps?limit=2'\n", l.Addr(), l.Addr())
+			who := "any token will do"
+			if !cfg.NoAuth {
+				who = fmt.Sprintf("%d keys, issuer %s", len(publicKeys), cfg.Issuer)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (%s)\n  curl -gs 'http://%s/v1/apps?limit=2'\n", l.Addr(), who, l.Addr())
 			return serveHTTP(cmd.Context(), &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)
 		}}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen on")
+	cmd.Flags().StringToStringVar(&publicKeys, "public-key", nil, "KEY_ID=FILE: check tokens by this public key (PEM); may stand several times")
+	cmd.Flags().StringVar(&cfg.Issuer, "issuer", sandbox.DefaultIssuer, "issuer id of team keys")
+	cmd.Flags().IntVar(&cfg.HourLimit, "hour-limit", 3600, "requests per key and hour")
+	cmd.Flags().Float64Var(&cfg.TimeScale, "time-scale", 1, "how fast the hour of the rate limit goes by")
 	return cmd
 }
 

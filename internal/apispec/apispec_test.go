@@ -215,12 +215,3 @@ func TestCommittedIsWhatIsGenerated(t *testing.T) {
 		t.Errorf("%+v", r.Counts)
 	}
 }
-
-func FuzzRead(f *testing.F) {
-	f.Add([]byte(document("1", `"a":{"type":"string"}`, `"A"`)))
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		if doc, _, err := Read(b, nil); err == nil {
-			_, _ = Build(doc, areas, nil)
-		}
-	})
-}

@@ -188,7 +188,7 @@ func (b *builder) name(op *Operation) (*namedOperation, bool) {
 		b.problem(op.ID, "unknown shape")
 		return nil, false
 	}
-	if len(op.Tags) == 0 {
+	if len(op.Tags) == 0 || op.Tags[0] == "" {
 		b.problem(op.ID, "has no tag")
 		return nil, false
 	}

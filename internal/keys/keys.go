@@ -128,3 +128,29 @@ func sign(ctx context.Context, k Key, text string) ([]byte, error) {
 
 // FromPrivate makes a key of one that is in memory already.
 func FromPrivate(id string, key *ecdsa.PrivateKey) *FileKey { return &FileKey{id: id, key: key} }
+
+// ReadPublic reads a public key: a PEM block PUBLIC KEY, on P-256.
+func ReadPublic(name string) (*ecdsa.PublicKey, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFileBytes))
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return nil, fmt.Errorf("%s: no PEM block PUBLIC KEY", name)
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := parsed.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("%s: not an EC key on P-256", name)
+	}
+	return key, nil
+}

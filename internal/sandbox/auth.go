@@ -91,7 +91,8 @@ func inScope(scope any, r *http.Request) bool {
 // header what is left.
 func (s *Sandbox) charge(rec *reply, k *key) *apiError {
 	now := s.cfg.Now()
-	for len(k.sent) > 0 && now.Sub(k.sent[0]) >= time.Hour {
+	hour := time.Duration(float64(time.Hour) / s.cfg.TimeScale)
+	for len(k.sent) > 0 && now.Sub(k.sent[0]) >= hour {
 		k.sent = k.sent[1:]
 	}
 	left := s.cfg.HourLimit - len(k.sent)

@@ -18,6 +18,7 @@ type facts struct {
 	Values  map[string]*factAttr
 	Ops     []factOp
 
+	home    map[string]string             // schema → "/v2/inAppPurchases", where one is read
 	schemas map[string][]string           // type → schemas, sorted
 	rels    map[string]map[string]factRel // type → relationship, over all schemas and paths
 	inverse map[string]map[string]string  // type → relationship → the other side's
@@ -87,7 +88,7 @@ func (op *factOp) param(name string) *factParam {
 }
 
 func loadFacts() (*facts, error) {
-	f := &facts{schemas: map[string][]string{}, rels: map[string]map[string]factRel{}, inverse: map[string]map[string]string{}}
+	f := &facts{home: map[string]string{}, schemas: map[string][]string{}, rels: map[string]map[string]factRel{}, inverse: map[string]map[string]string{}}
 	if err := json.Unmarshal(factsJSON, f); err != nil {
 		return nil, fmt.Errorf("sandbox: facts.json: %w", err)
 	}
@@ -101,6 +102,9 @@ func loadFacts() (*facts, error) {
 		slices.Sort(list)
 	}
 	for _, op := range f.Ops {
+		if op.Shape == "getInstance" || op.Shape == "updateInstance" && f.home[op.Schema] == "" {
+			f.home[op.Schema] = strings.TrimSuffix(op.Path, "/{id}")
+		}
 		if op.Rel != "" && op.Type != "" && op.Shape != "getMetrics" && op.Method == "GET" {
 			f.addRel(op.root(), factRel{Name: op.Rel, Type: op.Type, Many: op.Many, Data: true})
 		}

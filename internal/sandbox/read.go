@@ -165,7 +165,7 @@ func compare(a, b string) int {
 // primary data, and only of relationships that include names.
 func (c *call) render(o *object, schema string, primary bool) map[string]any {
 	t := c.s.facts.Types[schema]
-	out := map[string]any{"type": o.typ, "id": o.id, "links": map[string]any{"self": c.selfLink(o)}}
+	out := map[string]any{"type": o.typ, "id": o.id, "links": map[string]any{"self": c.selfLink(o, schema)}}
 	if t == nil {
 		return out
 	}
@@ -178,7 +178,7 @@ func (c *call) render(o *object, schema string, primary bool) map[string]any {
 	for _, r := range t.Rels {
 		included := primary && slices.Contains(c.query["include"], r.Name)
 		if c.wanted(o.typ, r.Name) {
-			rels[r.Name] = c.renderRel(o, r, included)
+			rels[r.Name] = c.renderRel(o, r, c.selfLink(o, schema), included)
 		}
 	}
 	if len(t.Attrs) > 0 {
@@ -196,14 +196,18 @@ func (c *call) wanted(typ, field string) bool {
 	return !given || slices.Contains(names, field)
 }
 
-func (c *call) selfLink(o *object) string {
-	return c.base + "/v1/" + o.typ + "/" + url.PathEscape(o.id)
+// selfLink is where an object is read, as a view of it.
+func (c *call) selfLink(o *object, schema string) string {
+	home := c.s.facts.home[schema]
+	if home == "" {
+		home = "/v1/" + o.typ
+	}
+	return c.base + home + "/" + url.PathEscape(o.id)
 }
 
-func (c *call) renderRel(o *object, r factRel, included bool) map[string]any {
+func (c *call) renderRel(o *object, r factRel, self string, included bool) map[string]any {
 	out := map[string]any{}
 	if r.Links || !r.Data {
-		self := c.selfLink(o)
 		out["links"] = map[string]any{"self": self + "/relationships/" + r.Name, "related": self + "/" + r.Name}
 	}
 	if !included || !r.Data {

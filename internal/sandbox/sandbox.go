@@ -28,6 +28,7 @@ type Config struct {
 	Issuer    string           // issuer id of team keys; a default if ""
 	HourLimit int              // requests per key and hour; 3600 if 0
 	NoAuth    bool             // accept any token or none
+	TimeScale float64          // how fast the hour of the rate limit goes by; 1 if 0
 	Now       func() time.Time // default time.Now
 	Logger    *slog.Logger
 }
@@ -66,6 +67,9 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.TimeScale == 0 {
+		cfg.TimeScale = 1
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -67,7 +67,7 @@ func (c *call) answerWrite(o *object) {
 		c.rec.status = c.op.Status
 		return
 	}
-	c.rec.json(c.op.Status, map[string]any{"data": c.render(o, c.op.Schema, true), "links": map[string]any{"self": c.selfLink(o)}})
+	c.rec.json(c.op.Status, map[string]any{"data": c.render(o, c.op.Schema, true), "links": map[string]any{"self": c.selfLink(o, c.op.Schema)}})
 }
 
 // refuse applies the type's own rules to a new object.

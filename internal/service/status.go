@@ -44,7 +44,11 @@ func statusWithin(err error, limit int) *status.Status {
 		return s
 	}
 	f := fault.As(err)
-	s := status.New(kindCodes[f.Kind], f.Message)
+	message := f.Message
+	if len(message) > limit/4 {
+		message = strings.ToValidUTF8(message[:limit/4], "") + "…"
+	}
+	s := status.New(kindCodes[f.Kind], message)
 	size, cut := 0, 0
 	var kept []protoadapt.MessageV1
 	for _, d := range details(f) {
@@ -55,7 +59,7 @@ func statusWithin(err error, limit int) *status.Status {
 			cut++
 		}
 	}
-	if cut > 0 {
+	if cut > 0 && len(kept) > 0 {
 		if info, ok := protoadapt.MessageV2Of(kept[0]).(*errdetails.ErrorInfo); ok {
 			info.Metadata["details_cut"] = strconv.Itoa(cut)
 		}
