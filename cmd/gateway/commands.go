@@ -110,7 +110,7 @@ func sandboxCommand() *cobra.Command {
 			}
 			who := "any token will do"
 			if !cfg.NoAuth {
-				who = fmt.Sprintf("%d keys, issuer %s", len(publicKeys), cfg.Issuer)
+				who = fmt.Sprintf("keys: %d, issuer %s", len(publicKeys), cfg.Issuer)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (%s)\n  curl -gs 'http://%s/v1/apps?limit=2'\n", l.Addr(), who, l.Addr())
 			return serveHTTP(cmd.Context(), &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)

@@ -151,16 +151,16 @@ func (d *decoder) data(p *messagePlan, m protoreflect.Message) error {
 		if d.peek() != '[' {
 			return d.keep(d.extras(p, m), "data")
 		}
-		return d.rows(f, m)
+		return d.rows(f, m, d.extras(p, m))
 	}
 	if d.peek() != '{' {
 		return d.keep(d.extras(p, m), "data")
 	}
-	return d.row(f.message, m.Mutable(f.fd).Message())
+	return d.row(f.message, m.Mutable(f.fd).Message(), d.extras(p, m), 0)
 }
 
 // rows appends the resources to a list, leaving out those it holds.
-func (d *decoder) rows(f *fieldPlan, m protoreflect.Message) error {
+func (d *decoder) rows(f *fieldPlan, m protoreflect.Message, x extras) error {
 	list := m.Mutable(f.fd).List()
 	idField := f.fd.Message().Fields().ByName("id")
 	if list.Len() > 0 && idField != nil {
@@ -169,7 +169,7 @@ func (d *decoder) rows(f *fieldPlan, m protoreflect.Message) error {
 			d.seen[list.Get(i).Message().Get(idField).String()] = true
 		}
 	}
-	return d.array(func(int) error {
+	return d.array(func(i int) error {
 		if d.page.Items++; d.page.Items > maxItems {
 			return errTooMany
 		}
@@ -178,7 +178,7 @@ func (d *decoder) rows(f *fieldPlan, m protoreflect.Message) error {
 			return err
 		}
 		el := list.NewElement()
-		if err := d.row(f.message, el.Message()); err != nil {
+		if err := d.row(f.message, el.Message(), x, i); err != nil {
 			return err
 		}
 		if idField == nil || !d.repeated(el.Message().Get(idField).String()) {
@@ -200,13 +200,17 @@ func (d *decoder) repeated(id string) bool {
 	return true
 }
 
-// row reads one element of the primary data.
-func (d *decoder) row(p *messagePlan, m protoreflect.Message) error {
-	if p.typ == "" { // a row of metrics
-		d.path = d.path[:0]
-		return d.members(p, m, d.extras(p, m))
+// row reads one element of the primary data. A row of metrics has no extra of
+// its own: the response keeps what it has no field for.
+func (d *decoder) row(p *messagePlan, m protoreflect.Message, x extras, i int) error {
+	if p.typ != "" {
+		return d.resource(p, m)
 	}
-	return d.resource(p, m)
+	d.path = append(d.path[:0], "data."...)
+	d.path = strconv.AppendInt(d.path, int64(i), 10)
+	err := d.members(p, m, x)
+	d.path = d.path[:0]
+	return err
 }
 
 // resource reads a resource object.

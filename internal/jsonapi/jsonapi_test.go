@@ -90,8 +90,9 @@ func TestDecodeReadsEveryShape(t *testing.T) {
 		}
 	})
 	t.Run("metrics", func(t *testing.T) {
-		got, page := decode(t, `{"data":[{"dataPoints":[{"start":"2021-01-01","end":"2021-01-02","values":{"crashCount":3}}],"dimensions":{"betaTesters":{"data":{"type":"betaTesters","id":"t"}}}}],"links":{},"meta":{"paging":{"limit":5}}}`, &metadatav1.GetAppBetaTesterUsagesResponse{})
-		if got.GetData()[0].GetDataPoints()[0].GetValues().GetCrashCount() != 3 || page.Items != 1 {
+		got, page := decode(t, `{"data":[{"dataPoints":[{"start":"2021-01-01","end":"2021-01-02","values":{"crashCount":3}}],"hue":7,"dimensions":{"betaTesters":{"data":{"type":"betaTesters","id":"t"}}}}],"links":{},"meta":{"paging":{"limit":5}}}`, &metadatav1.GetAppBetaTesterUsagesResponse{})
+		dimension := got.GetData()[0].GetDimensions().GetBetaTesters().GetData().GetStructValue().GetFields()["id"].GetStringValue()
+		if got.GetData()[0].GetDataPoints()[0].GetValues().GetCrashCount() != 3 || page.Items != 1 || dimension != "t" || got.GetExtra()["data.0.hue"] != "7" {
 			t.Error(got)
 		}
 	})

@@ -17,6 +17,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -6734,10 +6735,10 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter) GetResult(
 }
 
 type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                       `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint                                                      `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Dimensions    *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension                                                        `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	Granularity   *v12.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum_GameCenterDetailClassicMatchmakingRequestsDataGranularity `protobuf:"varint,3,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum_GameCenterDetailClassicMatchmakingRequestsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                  `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Dimensions    *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Granularity   *structpb.Value                                                         `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6786,11 +6787,11 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) GetDimensio
 	return nil
 }
 
-func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) GetGranularity() v12.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum_GameCenterDetailClassicMatchmakingRequestsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v12.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum_GameCenterDetailClassicMatchmakingRequestsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint struct {
@@ -6966,8 +6967,8 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Va
 }
 
 type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result struct {
-	state         protoimpl.MessageState                                                                                                                       `protogen:"open.v1"`
-	Data          *v12.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailClassicMatchmakingRequestsDataDimensionResultData `protobuf:"varint,1,opt,name=data,proto3,enum=asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailClassicMatchmakingRequestsDataDimensionResultData,oneof" json:"data,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7002,11 +7003,11 @@ func (*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Resu
 	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{3, 1, 1, 0}
 }
 
-func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result) GetData() v12.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailClassicMatchmakingRequestsDataDimensionResultData {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return v12.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailClassicMatchmakingRequestsDataDimensionResultData(0)
+	return nil
 }
 
 // The resources included, by type.
@@ -7289,10 +7290,10 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter) GetResul
 }
 
 type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                           `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint                                                        `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Dimensions    *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension                                                          `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	Granularity   *v12.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataGranularity `protobuf:"varint,3,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                    `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Dimensions    *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Granularity   *structpb.Value                                                           `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7341,11 +7342,11 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) GetDimens
 	return nil
 }
 
-func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) GetGranularity() v12.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v12.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint struct {
@@ -7521,8 +7522,8 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_
 }
 
 type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result struct {
-	state         protoimpl.MessageState                                                                                                                           `protogen:"open.v1"`
-	Data          *v12.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultData `protobuf:"varint,1,opt,name=data,proto3,enum=asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultData,oneof" json:"data,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7558,11 +7559,11 @@ func (*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Re
 	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{11, 1, 1, 0}
 }
 
-func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result) GetData() v12.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultData {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return v12.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultData(0)
+	return nil
 }
 
 // Filters: a resource must meet all that are set, each by one of its values.
@@ -9287,7 +9288,7 @@ var File_asc_gamecenter_v1_game_center_details_proto protoreflect.FileDescriptor
 
 const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\n" +
-	"+asc/gamecenter/v1/game_center_details.proto\x12\x11asc.gamecenter.v1\x1a]asc/enums/v1/game_center_detail_classic_matchmaking_requests_data_dimension_result_data.proto\x1aSasc/enums/v1/game_center_detail_classic_matchmaking_requests_data_granularity.proto\x1aNasc/enums/v1/game_center_detail_classic_matchmaking_requests_granularity.proto\x1aKasc/enums/v1/game_center_detail_classic_matchmaking_requests_group_by.proto\x1aIasc/enums/v1/game_center_detail_classic_matchmaking_requests_result.proto\x1a`asc/enums/v1/game_center_detail_rule_based_matchmaking_requests_data_dimension_result_data.proto\x1aVasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_data_granularity.proto\x1aQasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_granularity.proto\x1aNasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_group_by.proto\x1aLasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_result.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a(asc/resources/v1/app_store_version.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a;asc/resources/v1/game_center_achievement_localization.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a1asc/resources/v1/game_center_achievement_v2.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a;asc/resources/v1/game_center_leaderboard_localization.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a?asc/resources/v1/game_center_leaderboard_set_localization.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a5asc/resources/v1/game_center_leaderboard_set_v2.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a1asc/resources/v1/game_center_leaderboard_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n" +
+	"+asc/gamecenter/v1/game_center_details.proto\x12\x11asc.gamecenter.v1\x1aNasc/enums/v1/game_center_detail_classic_matchmaking_requests_granularity.proto\x1aKasc/enums/v1/game_center_detail_classic_matchmaking_requests_group_by.proto\x1aIasc/enums/v1/game_center_detail_classic_matchmaking_requests_result.proto\x1aQasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_granularity.proto\x1aNasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_group_by.proto\x1aLasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_result.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a(asc/resources/v1/app_store_version.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a;asc/resources/v1/game_center_achievement_localization.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a1asc/resources/v1/game_center_achievement_v2.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a;asc/resources/v1/game_center_leaderboard_localization.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a?asc/resources/v1/game_center_leaderboard_set_localization.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a5asc/resources/v1/game_center_leaderboard_set_v2.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a1asc/resources/v1/game_center_leaderboard_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n" +
 	"\x1dCreateGameCenterDetailRequest\x12<\n" +
 	"\x11challenge_enabled\x18\x01 \x01(\bB\n" +
 	"\x8a\xb2\x19\x04\b\x02(\x01\x18\x01H\x00R\x10challengeEnabled\x88\x01\x01\x12;\n" +
@@ -9351,7 +9352,7 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x06Filter\x12\x98\x01\n" +
 	"\x06result\x18\x01 \x01(\x0e2s.asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResultB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x06result\x88\x01\x01B\t\n" +
 	"\a_resultB\x0e\n" +
-	"\f_granularity\"\xba\r\n" +
+	"\f_granularity\"\xa4\v\n" +
 	"5GetGameCenterDetailClassicMatchmakingRequestsResponse\x12i\n" +
 	"\x04data\x18\x01 \x03(\v2M.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12j\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2S.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -9361,15 +9362,14 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x92\n" +
-	"\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xfc\a\n" +
 	"\x04Data\x12x\n" +
 	"\vdata_points\x18\x01 \x03(\v2W.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPointR\n" +
 	"dataPoints\x12w\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2W.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DimensionR\n" +
-	"dimensions\x12\xad\x01\n" +
-	"\vgranularity\x18\x03 \x01(\x0e2\x85\x01.asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum.GameCenterDetailClassicMatchmakingRequestsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\x8a\x04\n" +
+	"dimensions\x128\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x8a\x04\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12u\n" +
@@ -9382,13 +9382,11 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x06_countB\x1b\n" +
 	"\x19_average_seconds_in_queueB\x17\n" +
 	"\x15_p50_seconds_in_queueB\x17\n" +
-	"\x15_p95_seconds_in_queue\x1a\xc9\x02\n" +
+	"\x15_p95_seconds_in_queue\x1a\xb9\x01\n" +
 	"\tDimension\x12v\n" +
-	"\x06result\x18\x01 \x01(\v2^.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.ResultR\x06result\x1a\xc3\x01\n" +
-	"\x06Result\x12\xaf\x01\n" +
-	"\x04data\x18\x01 \x01(\x0e2\x95\x01.asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x06result\x18\x01 \x01(\v2^.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.ResultR\x06result\x1a4\n" +
+	"\x06Result\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\x83\x02\n" +
 	"+GetGameCenterDetailGameCenterGroupIdRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12p\n" +
@@ -9497,7 +9495,7 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x06Filter\x12\x9c\x01\n" +
 	"\x06result\x18\x01 \x01(\x0e2w.asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResultB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x06result\x88\x01\x01B\t\n" +
 	"\a_resultB\x0e\n" +
-	"\f_granularity\"\xd0\r\n" +
+	"\f_granularity\"\xb2\v\n" +
 	"7GetGameCenterDetailRuleBasedMatchmakingRequestsResponse\x12k\n" +
 	"\x04data\x18\x01 \x03(\v2O.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12l\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2U.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -9507,15 +9505,14 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xa2\n" +
-	"\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x84\b\n" +
 	"\x04Data\x12z\n" +
 	"\vdata_points\x18\x01 \x03(\v2Y.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPointR\n" +
 	"dataPoints\x12y\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2Y.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DimensionR\n" +
-	"dimensions\x12\xb1\x01\n" +
-	"\vgranularity\x18\x03 \x01(\x0e2\x89\x01.asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\x8c\x04\n" +
+	"dimensions\x128\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x8c\x04\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12w\n" +
@@ -9528,13 +9525,11 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x06_countB\x1b\n" +
 	"\x19_average_seconds_in_queueB\x17\n" +
 	"\x15_p50_seconds_in_queueB\x17\n" +
-	"\x15_p95_seconds_in_queue\x1a\xcf\x02\n" +
+	"\x15_p95_seconds_in_queue\x1a\xbb\x01\n" +
 	"\tDimension\x12x\n" +
-	"\x06result\x18\x01 \x01(\v2`.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.ResultR\x06result\x1a\xc7\x01\n" +
-	"\x06Result\x12\xb3\x01\n" +
-	"\x04data\x18\x01 \x01(\x0e2\x99\x01.asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x06result\x18\x01 \x01(\v2`.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.ResultR\x06result\x1a4\n" +
+	"\x06Result\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\xde\x02\n" +
 	"0ListGameCenterDetailAchievementReleaseIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12u\n" +
@@ -11022,22 +11017,19 @@ var file_asc_gamecenter_v1_game_center_details_proto_goTypes = []any{
 	(*v1.ToMany)(nil),                             // 252: asc.types.v1.ToMany
 	(*v11.AppStoreVersion)(nil),                   // 253: asc.resources.v1.AppStoreVersion
 	(*v11.App)(nil),                               // 254: asc.resources.v1.App
-	(v12.GameCenterDetailClassicMatchmakingRequestsResultEnum_GameCenterDetailClassicMatchmakingRequestsResult)(0),                   // 255: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResult
-	(v12.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum_GameCenterDetailClassicMatchmakingRequestsDataGranularity)(0), // 256: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum.GameCenterDetailClassicMatchmakingRequestsDataGranularity
+	(v12.GameCenterDetailClassicMatchmakingRequestsResultEnum_GameCenterDetailClassicMatchmakingRequestsResult)(0), // 255: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResult
+	(*structpb.Value)(nil),        // 256: google.protobuf.Value
 	(*timestamppb.Timestamp)(nil), // 257: google.protobuf.Timestamp
-	(v12.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailClassicMatchmakingRequestsDataDimensionResultData)(0), // 258: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultData
-	(*v1.FieldNames)(nil), // 259: asc.types.v1.FieldNames
-	(v12.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum_GameCenterDetailRuleBasedMatchmakingRequestsResult)(0),                                   // 260: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
-	(v12.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataGranularity)(0),                 // 261: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularity
-	(v12.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum_GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultData)(0), // 262: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultData
-	(*v11.GameCenterActivityVersion)(nil),            // 263: asc.resources.v1.GameCenterActivityVersion
-	(*v11.GameCenterChallengeVersion)(nil),           // 264: asc.resources.v1.GameCenterChallengeVersion
-	(*v11.GameCenterAchievementLocalization)(nil),    // 265: asc.resources.v1.GameCenterAchievementLocalization
-	(*v11.GameCenterAchievementVersionV2)(nil),       // 266: asc.resources.v1.GameCenterAchievementVersionV2
-	(*v11.GameCenterLeaderboardSetLocalization)(nil), // 267: asc.resources.v1.GameCenterLeaderboardSetLocalization
-	(*v11.GameCenterLeaderboardSetVersionV2)(nil),    // 268: asc.resources.v1.GameCenterLeaderboardSetVersionV2
-	(*v11.GameCenterLeaderboardLocalization)(nil),    // 269: asc.resources.v1.GameCenterLeaderboardLocalization
-	(*v11.GameCenterLeaderboardVersionV2)(nil),       // 270: asc.resources.v1.GameCenterLeaderboardVersionV2
+	(*v1.FieldNames)(nil),         // 258: asc.types.v1.FieldNames
+	(v12.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum_GameCenterDetailRuleBasedMatchmakingRequestsResult)(0), // 259: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
+	(*v11.GameCenterActivityVersion)(nil),            // 260: asc.resources.v1.GameCenterActivityVersion
+	(*v11.GameCenterChallengeVersion)(nil),           // 261: asc.resources.v1.GameCenterChallengeVersion
+	(*v11.GameCenterAchievementLocalization)(nil),    // 262: asc.resources.v1.GameCenterAchievementLocalization
+	(*v11.GameCenterAchievementVersionV2)(nil),       // 263: asc.resources.v1.GameCenterAchievementVersionV2
+	(*v11.GameCenterLeaderboardSetLocalization)(nil), // 264: asc.resources.v1.GameCenterLeaderboardSetLocalization
+	(*v11.GameCenterLeaderboardSetVersionV2)(nil),    // 265: asc.resources.v1.GameCenterLeaderboardSetVersionV2
+	(*v11.GameCenterLeaderboardLocalization)(nil),    // 266: asc.resources.v1.GameCenterLeaderboardLocalization
+	(*v11.GameCenterLeaderboardVersionV2)(nil),       // 267: asc.resources.v1.GameCenterLeaderboardVersionV2
 }
 var file_asc_gamecenter_v1_game_center_details_proto_depIdxs = []int32{
 	231, // 0: asc.gamecenter.v1.CreateGameCenterDetailRequest.app:type_name -> asc.types.v1.ToOne
@@ -11231,20 +11223,20 @@ var file_asc_gamecenter_v1_game_center_details_proto_depIdxs = []int32{
 	255, // 188: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResult
 	92,  // 189: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint
 	93,  // 190: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension
-	256, // 191: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataGranularityEnum.GameCenterDetailClassicMatchmakingRequestsDataGranularity
+	256, // 191: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
 	257, // 192: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
 	257, // 193: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	94,  // 194: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.Value
 	95,  // 195: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result
-	258, // 196: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultDataEnum.GameCenterDetailClassicMatchmakingRequestsDataDimensionResultData
-	259, // 197: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	256, // 196: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
+	258, // 197: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	241, // 198: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
 	243, // 199: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
 	245, // 200: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
 	232, // 201: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	246, // 202: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
 	248, // 203: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	259, // 204: asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 204: asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	253, // 205: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
 	254, // 206: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
 	238, // 207: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
@@ -11259,80 +11251,80 @@ var file_asc_gamecenter_v1_game_center_details_proto_depIdxs = []int32{
 	251, // 216: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
 	246, // 217: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
 	248, // 218: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	260, // 219: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
+	259, // 219: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
 	112, // 220: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint
 	113, // 221: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension
-	261, // 222: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularityEnum.GameCenterDetailRuleBasedMatchmakingRequestsDataGranularity
+	256, // 222: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
 	257, // 223: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
 	257, // 224: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	114, // 225: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.Value
 	115, // 226: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result
-	262, // 227: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultDataEnum.GameCenterDetailRuleBasedMatchmakingRequestsDataDimensionResultData
-	259, // 228: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	256, // 227: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
+	258, // 228: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	241, // 229: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
 	232, // 230: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	259, // 231: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	263, // 232: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
-	259, // 233: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	264, // 234: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
-	259, // 235: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	265, // 236: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievement_localizations:type_name -> asc.resources.v1.GameCenterAchievementLocalization
+	258, // 231: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	260, // 232: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
+	258, // 233: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	261, // 234: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
+	258, // 235: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	262, // 236: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievement_localizations:type_name -> asc.resources.v1.GameCenterAchievementLocalization
 	238, // 237: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
 	241, // 238: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
 	243, // 239: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
 	232, // 240: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 241: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	259, // 242: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	266, // 243: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
+	258, // 242: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	263, // 243: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
 	243, // 244: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
 	232, // 245: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 246: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	259, // 247: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 247: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	241, // 248: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	263, // 249: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
+	260, // 249: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
 	232, // 250: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 251: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
 	248, // 252: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	259, // 253: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 253: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	253, // 254: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
 	244, // 255: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	259, // 256: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	264, // 257: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
+	258, // 256: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	261, // 257: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
 	232, // 258: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 259: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
 	248, // 260: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	259, // 261: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 261: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	232, // 262: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 263: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	267, // 264: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_set_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardSetLocalization
+	264, // 264: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_set_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardSetLocalization
 	251, // 265: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
 	246, // 266: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
 	248, // 267: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	259, // 268: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 268: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	232, // 269: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 270: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	268, // 271: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
+	265, // 271: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
 	249, // 272: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboardV2
-	259, // 273: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 273: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	243, // 274: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
 	245, // 275: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
 	232, // 276: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 277: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	269, // 278: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
+	266, // 278: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
 	250, // 279: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
 	246, // 280: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
 	248, // 281: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	259, // 282: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 282: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	243, // 283: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
 	245, // 284: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
 	232, // 285: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	235, // 286: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
 	247, // 287: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
-	270, // 288: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	259, // 289: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	267, // 288: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	258, // 289: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	232, // 290: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	248, // 291: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	259, // 292: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	258, // 292: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
 	232, // 293: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
 	246, // 294: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
 	253, // 295: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
@@ -11481,13 +11473,9 @@ func file_asc_gamecenter_v1_game_center_details_proto_init() {
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[67].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[82].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[89].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[91].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[94].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[95].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[109].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[111].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[114].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[115].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -17,6 +17,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -1658,9 +1659,9 @@ func (x *CreateGameCenterMatchmakingQueueResponse_Included) GetGameCenterMatchma
 }
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                                                     `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data_DataPoint                                                                     `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Granularity   *v12.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularity `protobuf:"varint,2,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                                 `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Granularity   *structpb.Value                                                                        `protobuf:"bytes,2,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1702,11 +1703,11 @@ func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Da
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data) GetGranularity() v12.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v12.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data_DataPoint struct {
@@ -1893,10 +1894,10 @@ func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsRequest_Filte
 }
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                                                 `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_DataPoint                                                                   `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Dimensions    *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension                                                                     `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	Granularity   *v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularity `protobuf:"varint,3,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                               `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Dimensions    *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Granularity   *structpb.Value                                                                      `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1945,11 +1946,11 @@ func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data) GetGranularity() v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_DataPoint struct {
@@ -2137,7 +2138,7 @@ func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension_GameCenterDetail struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2173,16 +2174,16 @@ func (*GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_D
 	return file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDescGZIP(), []int{7, 1, 1, 0}
 }
 
-func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension_GameCenterDetail) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension_GameCenterDetail) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension_Result struct {
-	state         protoimpl.MessageState                                                                                                                                                 `protogen:"open.v1"`
-	Data          *v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultData `protobuf:"varint,1,opt,name=data,proto3,enum=asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultData,oneof" json:"data,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2218,17 +2219,17 @@ func (*GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_D
 	return file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDescGZIP(), []int{7, 1, 1, 1}
 }
 
-func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension_Result) GetData() v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultData {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_Dimension_Result) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultData(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                                 `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data_DataPoint                                                           `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Granularity   *v12.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularity `protobuf:"varint,2,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                       `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Granularity   *structpb.Value                                                              `protobuf:"bytes,2,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2270,11 +2271,11 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data) GetDat
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data) GetGranularity() v12.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v12.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data_DataPoint struct {
@@ -2460,10 +2461,10 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsRequest_Filter) GetGame
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                             `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_DataPoint                                                         `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Dimensions    *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension                                                           `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	Granularity   *v12.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataGranularity `protobuf:"varint,3,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                     `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Dimensions    *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Granularity   *structpb.Value                                                            `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2512,11 +2513,11 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data) GetDimen
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data) GetGranularity() v12.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v12.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_DataPoint struct {
@@ -2702,7 +2703,7 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_DataPoint
 
 type GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_GameCenterDetail struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2738,16 +2739,16 @@ func (*GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_G
 	return file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDescGZIP(), []int{11, 1, 1, 0}
 }
 
-func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_GameCenterDetail) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_GameCenterDetail) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_Result struct {
-	state         protoimpl.MessageState                                                                                                                             `protogen:"open.v1"`
-	Data          *v12.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultData `protobuf:"varint,1,opt,name=data,proto3,enum=asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultData,oneof" json:"data,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2783,17 +2784,17 @@ func (*GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_R
 	return file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDescGZIP(), []int{11, 1, 1, 1}
 }
 
-func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_Result) GetData() v12.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultData {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_Dimension_Result) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return v12.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultData(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                             `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data_DataPoint                                                         `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Granularity   *v12.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingSessionsDataGranularity `protobuf:"varint,2,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingSessionsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                     `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Granularity   *structpb.Value                                                            `protobuf:"bytes,2,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2835,11 +2836,11 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data) GetDataP
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data) GetGranularity() v12.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingSessionsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v12.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingSessionsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data_DataPoint struct {
@@ -3110,7 +3111,7 @@ var File_asc_gamecenter_v1_game_center_matchmaking_queues_proto protoreflect.Fil
 
 const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
-	"6asc/gamecenter/v1/game_center_matchmaking_queues.proto\x12\x11asc.gamecenter.v1\x1adasc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_queue_sizes_data_granularity.proto\x1a_asc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_queue_sizes_granularity.proto\x1akasc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_data_dimension_result_data.proto\x1aaasc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_data_granularity.proto\x1a\\asc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_granularity.proto\x1aYasc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_group_by.proto\x1aWasc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_result.proto\x1aYasc/enums/v1/game_center_matchmaking_queue_matchmaking_queue_sizes_data_granularity.proto\x1aTasc/enums/v1/game_center_matchmaking_queue_matchmaking_queue_sizes_granularity.proto\x1a`asc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_data_dimension_result_data.proto\x1aVasc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_data_granularity.proto\x1aQasc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_granularity.proto\x1aNasc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_group_by.proto\x1aLasc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_result.proto\x1aVasc/enums/v1/game_center_matchmaking_queue_matchmaking_sessions_data_granularity.proto\x1aQasc/enums/v1/game_center_matchmaking_queue_matchmaking_sessions_granularity.proto\x1a\x1casc/options/v1/options.proto\x1a4asc/resources/v1/game_center_matchmaking_queue.proto\x1a7asc/resources/v1/game_center_matchmaking_rule_set.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x06\n" +
+	"6asc/gamecenter/v1/game_center_matchmaking_queues.proto\x12\x11asc.gamecenter.v1\x1a_asc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_queue_sizes_granularity.proto\x1a\\asc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_granularity.proto\x1aYasc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_group_by.proto\x1aWasc/enums/v1/game_center_matchmaking_queue_experiment_matchmaking_requests_result.proto\x1aTasc/enums/v1/game_center_matchmaking_queue_matchmaking_queue_sizes_granularity.proto\x1aQasc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_granularity.proto\x1aNasc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_group_by.proto\x1aLasc/enums/v1/game_center_matchmaking_queue_matchmaking_requests_result.proto\x1aQasc/enums/v1/game_center_matchmaking_queue_matchmaking_sessions_granularity.proto\x1a\x1casc/options/v1/options.proto\x1a4asc/resources/v1/game_center_matchmaking_queue.proto\x1a7asc/resources/v1/game_center_matchmaking_rule_set.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x06\n" +
 	"'CreateGameCenterMatchmakingQueueRequest\x12:\n" +
 	"\x0ereference_name\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\rreferenceName\x88\x01\x01\x12M\n" +
 	"\x1eclassic_matchmaking_bundle_ids\x18\x02 \x03(\tB\b\x8a\xb2\x19\x04\b\x02(\x01R\x1bclassicMatchmakingBundleIds\x12]\n" +
@@ -3162,8 +3163,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
-	"\f_granularity\"\xf2\n" +
-	"\n" +
+	"\f_granularity\"\xce\t\n" +
 	"DGetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse\x12x\n" +
 	"\x04data\x18\x01 \x03(\v2\\.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12y\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2b.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3173,11 +3173,11 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9d\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf9\x05\n" +
 	"\x04Data\x12\x87\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2f.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPointR\n" +
-	"dataPoints\x12\xcb\x01\n" +
-	"\vgranularity\x18\x02 \x01(\x0e2\xa3\x01.asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\xac\x04\n" +
+	"dataPoints\x128\n" +
+	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xac\x04\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x84\x01\n" +
@@ -3190,8 +3190,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x06_countB\x1d\n" +
 	"\x1b_average_number_of_requestsB\x19\n" +
 	"\x17_p50_number_of_requestsB\x19\n" +
-	"\x17_p95_number_of_requestsB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x17_p95_number_of_requestsB\r\n" +
 	"\v_total_size\"\xd0\t\n" +
 	"AGetGameCenterMatchmakingQueueExperimentMatchmakingRequestsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\xcf\x01\n" +
@@ -3214,7 +3213,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x12game_center_detail\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x01R\x10gameCenterDetail\x88\x01\x01B\t\n" +
 	"\a_resultB\x15\n" +
 	"\x13_game_center_detailB\x0e\n" +
-	"\f_granularity\"\xa9\x10\n" +
+	"\f_granularity\"\xe9\r\n" +
 	"BGetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse\x12v\n" +
 	"\x04data\x18\x01 \x03(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12w\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2`.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3224,14 +3223,15 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xda\f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9a\n" +
+	"\n" +
 	"\x04Data\x12\x85\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2d.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPointR\n" +
 	"dataPoints\x12\x84\x01\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2d.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DimensionR\n" +
-	"dimensions\x12\xc7\x01\n" +
-	"\vgranularity\x18\x03 \x01(\x0e2\x9f\x01.asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\x98\x04\n" +
+	"dimensions\x128\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x98\x04\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x82\x01\n" +
@@ -3244,17 +3244,14 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x06_countB\x1b\n" +
 	"\x19_average_seconds_in_queueB\x17\n" +
 	"\x15_p50_seconds_in_queueB\x17\n" +
-	"\x15_p95_seconds_in_queue\x1a\xcd\x04\n" +
+	"\x15_p95_seconds_in_queue\x1a\xad\x03\n" +
 	"\tDimension\x12\x83\x01\n" +
 	"\x06result\x18\x01 \x01(\v2k.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.ResultR\x06result\x12\xa3\x01\n" +
-	"\x12game_center_detail\x18\x02 \x01(\v2u.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.GameCenterDetailR\x10gameCenterDetail\x1a4\n" +
-	"\x10GameCenterDetail\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\x1a\xdd\x01\n" +
-	"\x06Result\x12\xc9\x01\n" +
-	"\x04data\x18\x01 \x01(\x0e2\xaf\x01.asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x12game_center_detail\x18\x02 \x01(\v2u.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.GameCenterDetailR\x10gameCenterDetail\x1a>\n" +
+	"\x10GameCenterDetail\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04data\x1a4\n" +
+	"\x06Result\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\xde\x04\n" +
 	"9GetGameCenterMatchmakingQueueMatchmakingQueueSizesRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\xbf\x01\n" +
@@ -3269,8 +3266,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
-	"\f_granularity\"\xaa\n" +
-	"\n" +
+	"\f_granularity\"\x9a\t\n" +
 	":GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse\x12n\n" +
 	"\x04data\x18\x01 \x03(\v2R.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12o\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2X.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3280,11 +3276,11 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf3\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe3\x05\n" +
 	"\x04Data\x12}\n" +
 	"\vdata_points\x18\x01 \x03(\v2\\.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPointR\n" +
-	"dataPoints\x12\xb7\x01\n" +
-	"\vgranularity\x18\x02 \x01(\x0e2\x8f\x01.asc.enums.v1.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\xa1\x04\n" +
+	"dataPoints\x128\n" +
+	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xa1\x04\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12z\n" +
@@ -3297,8 +3293,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x06_countB\x1d\n" +
 	"\x1b_average_number_of_requestsB\x19\n" +
 	"\x17_p50_number_of_requestsB\x19\n" +
-	"\x17_p95_number_of_requestsB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x17_p95_number_of_requestsB\r\n" +
 	"\v_total_size\"\xf3\b\n" +
 	"7GetGameCenterMatchmakingQueueMatchmakingRequestsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\xbb\x01\n" +
@@ -3321,7 +3316,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x12game_center_detail\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x01R\x10gameCenterDetail\x88\x01\x01B\t\n" +
 	"\a_resultB\x15\n" +
 	"\x13_game_center_detailB\x0e\n" +
-	"\f_granularity\"\xad\x0f\n" +
+	"\f_granularity\"\x95\r\n" +
 	"8GetGameCenterMatchmakingQueueMatchmakingRequestsResponse\x12l\n" +
 	"\x04data\x18\x01 \x03(\v2P.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12m\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2V.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3331,14 +3326,14 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xfc\v\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe4\t\n" +
 	"\x04Data\x12{\n" +
 	"\vdata_points\x18\x01 \x03(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPointR\n" +
 	"dataPoints\x12z\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DimensionR\n" +
-	"dimensions\x12\xb3\x01\n" +
-	"\vgranularity\x18\x03 \x01(\x0e2\x8b\x01.asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\x8d\x04\n" +
+	"dimensions\x128\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x8d\x04\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12x\n" +
@@ -3351,17 +3346,14 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x06_countB\x1b\n" +
 	"\x19_average_seconds_in_queueB\x17\n" +
 	"\x15_p50_seconds_in_queueB\x17\n" +
-	"\x15_p95_seconds_in_queue\x1a\xa4\x04\n" +
+	"\x15_p95_seconds_in_queue\x1a\x98\x03\n" +
 	"\tDimension\x12y\n" +
 	"\x06result\x18\x01 \x01(\v2a.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.ResultR\x06result\x12\x99\x01\n" +
-	"\x12game_center_detail\x18\x02 \x01(\v2k.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.GameCenterDetailR\x10gameCenterDetail\x1a4\n" +
-	"\x10GameCenterDetail\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\x1a\xc9\x01\n" +
-	"\x06Result\x12\xb5\x01\n" +
-	"\x04data\x18\x01 \x01(\x0e2\x9b\x01.asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x12game_center_detail\x18\x02 \x01(\v2k.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.GameCenterDetailR\x10gameCenterDetail\x1a>\n" +
+	"\x10GameCenterDetail\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04data\x1a4\n" +
+	"\x06Result\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\xd6\x04\n" +
 	"7GetGameCenterMatchmakingQueueMatchmakingSessionsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\xbb\x01\n" +
@@ -3376,7 +3368,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
-	"\f_granularity\"\xe9\t\n" +
+	"\f_granularity\"\xdd\b\n" +
 	"8GetGameCenterMatchmakingQueueMatchmakingSessionsResponse\x12l\n" +
 	"\x04data\x18\x01 \x03(\v2P.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12m\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2V.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3386,11 +3378,11 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xb8\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x05\n" +
 	"\x04Data\x12{\n" +
 	"\vdata_points\x18\x01 \x03(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPointR\n" +
-	"dataPoints\x12\xb3\x01\n" +
-	"\vgranularity\x18\x02 \x01(\x0e2\x8b\x01.asc.enums.v1.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\xec\x03\n" +
+	"dataPoints\x128\n" +
+	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xec\x03\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12x\n" +
@@ -3403,8 +3395,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x06_countB\x17\n" +
 	"\x15_average_player_countB\x13\n" +
 	"\x11_p50_player_countB\x13\n" +
-	"\x11_p95_player_countB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x11_p95_player_countB\r\n" +
 	"\v_total_size\"\xd1\x03\n" +
 	"$GetGameCenterMatchmakingQueueRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12 \n" +
@@ -3597,17 +3588,11 @@ var file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_goTypes = []any{
 	(v12.GameCenterMatchmakingQueueMatchmakingRequestsGroupByEnum_GameCenterMatchmakingQueueMatchmakingRequestsGroupBy)(0),                                 // 77: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsGroupByEnum.GameCenterMatchmakingQueueMatchmakingRequestsGroupBy
 	(v12.GameCenterMatchmakingQueueMatchmakingSessionsGranularityEnum_GameCenterMatchmakingQueueMatchmakingSessionsGranularity)(0),                         // 78: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingSessionsGranularityEnum.GameCenterMatchmakingQueueMatchmakingSessionsGranularity
 	(*v11.GameCenterMatchmakingRuleSet)(nil), // 79: asc.resources.v1.GameCenterMatchmakingRuleSet
-	(v12.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularity)(0), // 80: asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularity
-	(*timestamppb.Timestamp)(nil), // 81: google.protobuf.Timestamp
-	(v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResultEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsResult)(0),                                   // 82: asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResultEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResult
-	(v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularity)(0),                 // 83: asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularity
-	(v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultData)(0), // 84: asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultData
-	(v12.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularity)(0),                                 // 85: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularity
-	(v12.GameCenterMatchmakingQueueMatchmakingRequestsResultEnum_GameCenterMatchmakingQueueMatchmakingRequestsResult)(0),                                                       // 86: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsResultEnum.GameCenterMatchmakingQueueMatchmakingRequestsResult
-	(v12.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataGranularity)(0),                                     // 87: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularity
-	(v12.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum_GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultData)(0),                     // 88: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultData
-	(v12.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum_GameCenterMatchmakingQueueMatchmakingSessionsDataGranularity)(0),                                     // 89: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularity
-	(*v1.FieldNames)(nil), // 90: asc.types.v1.FieldNames
+	(*structpb.Value)(nil),                   // 80: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil),            // 81: google.protobuf.Timestamp
+	(v12.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResultEnum_GameCenterMatchmakingQueueExperimentMatchmakingRequestsResult)(0), // 82: asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResultEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResult
+	(v12.GameCenterMatchmakingQueueMatchmakingRequestsResultEnum_GameCenterMatchmakingQueueMatchmakingRequestsResult)(0),                     // 83: asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsResultEnum.GameCenterMatchmakingQueueMatchmakingRequestsResult
+	(*v1.FieldNames)(nil), // 84: asc.types.v1.FieldNames
 }
 var file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_depIdxs = []int32{
 	70,  // 0: asc.gamecenter.v1.CreateGameCenterMatchmakingQueueRequest.rule_set:type_name -> asc.types.v1.ToOne
@@ -3661,70 +3646,72 @@ var file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_depIdxs = []int3
 	68,  // 48: asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueResponse.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueResponse.ExtraEntry
 	79,  // 49: asc.gamecenter.v1.CreateGameCenterMatchmakingQueueResponse.Included.game_center_matchmaking_rule_sets:type_name -> asc.resources.v1.GameCenterMatchmakingRuleSet
 	28,  // 50: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPoint
-	80,  // 51: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularityEnum.GameCenterMatchmakingQueueExperimentMatchmakingQueueSizesDataGranularity
+	80,  // 51: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.granularity:type_name -> google.protobuf.Value
 	81,  // 52: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
 	81,  // 53: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	29,  // 54: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPoint.Value
 	82,  // 55: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResultEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsResult
 	34,  // 56: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPoint
 	35,  // 57: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension
-	83,  // 58: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularityEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataGranularity
+	80,  // 58: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
 	81,  // 59: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
 	81,  // 60: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	36,  // 61: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPoint.Value
 	38,  // 62: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.Result
 	37,  // 63: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.game_center_detail:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.GameCenterDetail
-	84,  // 64: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> asc.enums.v1.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultDataEnum.GameCenterMatchmakingQueueExperimentMatchmakingRequestsDataDimensionResultData
-	42,  // 65: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint
-	85,  // 66: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingQueueSizesDataGranularity
-	81,  // 67: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	81,  // 68: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	43,  // 69: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.Value
-	86,  // 70: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsResultEnum.GameCenterMatchmakingQueueMatchmakingRequestsResult
-	48,  // 71: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint
-	49,  // 72: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension
-	87,  // 73: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingRequestsDataGranularity
-	81,  // 74: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	81,  // 75: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	50,  // 76: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.Value
-	52,  // 77: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.Result
-	51,  // 78: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.game_center_detail:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.GameCenterDetail
-	88,  // 79: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultDataEnum.GameCenterMatchmakingQueueMatchmakingRequestsDataDimensionResultData
-	56,  // 80: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint
-	89,  // 81: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularityEnum.GameCenterMatchmakingQueueMatchmakingSessionsDataGranularity
-	81,  // 82: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	81,  // 83: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	57,  // 84: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.Value
-	90,  // 85: asc.gamecenter.v1.GetGameCenterMatchmakingQueueRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	79,  // 86: asc.gamecenter.v1.GetGameCenterMatchmakingQueueResponse.Included.game_center_matchmaking_rule_sets:type_name -> asc.resources.v1.GameCenterMatchmakingRuleSet
-	90,  // 87: asc.gamecenter.v1.ListGameCenterMatchmakingQueuesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	79,  // 88: asc.gamecenter.v1.ListGameCenterMatchmakingQueuesResponse.Included.game_center_matchmaking_rule_sets:type_name -> asc.resources.v1.GameCenterMatchmakingRuleSet
-	79,  // 89: asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueResponse.Included.game_center_matchmaking_rule_sets:type_name -> asc.resources.v1.GameCenterMatchmakingRuleSet
-	16,  // 90: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.ListGameCenterMatchmakingQueues:input_type -> asc.gamecenter.v1.ListGameCenterMatchmakingQueuesRequest
-	0,   // 91: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.CreateGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingQueueRequest
-	14,  // 92: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueRequest
-	18,  // 93: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.UpdateGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueRequest
-	2,   // 94: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.DeleteGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingQueueRequest
-	4,   // 95: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizes:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesRequest
-	6,   // 96: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsRequest
-	8,   // 97: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingQueueSizes:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesRequest
-	10,  // 98: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsRequest
-	12,  // 99: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingSessions:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsRequest
-	17,  // 100: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.ListGameCenterMatchmakingQueues:output_type -> asc.gamecenter.v1.ListGameCenterMatchmakingQueuesResponse
-	1,   // 101: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.CreateGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingQueueResponse
-	15,  // 102: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueResponse
-	19,  // 103: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.UpdateGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueResponse
-	3,   // 104: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.DeleteGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingQueueResponse
-	5,   // 105: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizes:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse
-	7,   // 106: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse
-	9,   // 107: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingQueueSizes:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse
-	11,  // 108: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse
-	13,  // 109: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingSessions:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse
-	100, // [100:110] is the sub-list for method output_type
-	90,  // [90:100] is the sub-list for method input_type
-	90,  // [90:90] is the sub-list for extension type_name
-	90,  // [90:90] is the sub-list for extension extendee
-	0,   // [0:90] is the sub-list for field type_name
+	80,  // 64: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.GameCenterDetail.data:type_name -> google.protobuf.Value
+	80,  // 65: asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
+	42,  // 66: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint
+	80,  // 67: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.granularity:type_name -> google.protobuf.Value
+	81,  // 68: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	81,  // 69: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	43,  // 70: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.Value
+	83,  // 71: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterMatchmakingQueueMatchmakingRequestsResultEnum.GameCenterMatchmakingQueueMatchmakingRequestsResult
+	48,  // 72: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint
+	49,  // 73: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension
+	80,  // 74: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
+	81,  // 75: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	81,  // 76: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	50,  // 77: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.Value
+	52,  // 78: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.Result
+	51,  // 79: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.game_center_detail:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.GameCenterDetail
+	80,  // 80: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.GameCenterDetail.data:type_name -> google.protobuf.Value
+	80,  // 81: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
+	56,  // 82: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint
+	80,  // 83: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.granularity:type_name -> google.protobuf.Value
+	81,  // 84: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	81,  // 85: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	57,  // 86: asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.Value
+	84,  // 87: asc.gamecenter.v1.GetGameCenterMatchmakingQueueRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	79,  // 88: asc.gamecenter.v1.GetGameCenterMatchmakingQueueResponse.Included.game_center_matchmaking_rule_sets:type_name -> asc.resources.v1.GameCenterMatchmakingRuleSet
+	84,  // 89: asc.gamecenter.v1.ListGameCenterMatchmakingQueuesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	79,  // 90: asc.gamecenter.v1.ListGameCenterMatchmakingQueuesResponse.Included.game_center_matchmaking_rule_sets:type_name -> asc.resources.v1.GameCenterMatchmakingRuleSet
+	79,  // 91: asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueResponse.Included.game_center_matchmaking_rule_sets:type_name -> asc.resources.v1.GameCenterMatchmakingRuleSet
+	16,  // 92: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.ListGameCenterMatchmakingQueues:input_type -> asc.gamecenter.v1.ListGameCenterMatchmakingQueuesRequest
+	0,   // 93: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.CreateGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingQueueRequest
+	14,  // 94: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueRequest
+	18,  // 95: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.UpdateGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueRequest
+	2,   // 96: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.DeleteGameCenterMatchmakingQueue:input_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingQueueRequest
+	4,   // 97: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizes:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesRequest
+	6,   // 98: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsRequest
+	8,   // 99: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingQueueSizes:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesRequest
+	10,  // 100: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsRequest
+	12,  // 101: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingSessions:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsRequest
+	17,  // 102: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.ListGameCenterMatchmakingQueues:output_type -> asc.gamecenter.v1.ListGameCenterMatchmakingQueuesResponse
+	1,   // 103: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.CreateGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingQueueResponse
+	15,  // 104: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueResponse
+	19,  // 105: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.UpdateGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingQueueResponse
+	3,   // 106: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.DeleteGameCenterMatchmakingQueue:output_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingQueueResponse
+	5,   // 107: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizes:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse
+	7,   // 108: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueExperimentMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse
+	9,   // 109: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingQueueSizes:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse
+	11,  // 110: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse
+	13,  // 111: asc.gamecenter.v1.GameCenterMatchmakingQueuesService.GetGameCenterMatchmakingQueueMatchmakingSessions:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse
+	102, // [102:112] is the sub-list for method output_type
+	92,  // [92:102] is the sub-list for method input_type
+	92,  // [92:92] is the sub-list for extension type_name
+	92,  // [92:92] is the sub-list for extension extendee
+	0,   // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_init() }
@@ -3744,21 +3731,12 @@ func file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_init() {
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[12].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[13].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[17].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[27].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[29].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[31].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[33].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[36].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[37].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[38].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[41].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[43].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[45].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[47].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[50].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[51].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[52].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[55].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_msgTypes[57].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

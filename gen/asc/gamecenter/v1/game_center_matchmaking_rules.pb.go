@@ -17,6 +17,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -1057,10 +1058,10 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsRequest_Filter
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                                              `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_DataPoint                                                                 `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Dimensions    *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension                                                                   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	Granularity   *v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularity `protobuf:"varint,3,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                              `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Dimensions    *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Granularity   *structpb.Value                                                                     `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1109,11 +1110,11 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data)
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data) GetGranularity() v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_DataPoint struct {
@@ -1277,7 +1278,7 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_
 
 type GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension_GameCenterMatchmakingQueue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1313,16 +1314,16 @@ func (*GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Di
 	return file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDescGZIP(), []int{5, 1, 1, 0}
 }
 
-func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension_GameCenterMatchmakingQueue) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension_GameCenterMatchmakingQueue) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension_Result struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1358,11 +1359,11 @@ func (*GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Di
 	return file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDescGZIP(), []int{5, 1, 1, 1}
 }
 
-func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension_Result) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_Dimension_Result) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 // Filters: a resource must meet all that are set, each by one of its values.
@@ -1411,10 +1412,10 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsRequest_Filter)
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                                            `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_DataPoint                                                                `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Dimensions    *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_Dimension                                                                  `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	Granularity   *v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularity `protobuf:"varint,3,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                             `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Dimensions    *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_Dimension   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Granularity   *structpb.Value                                                                    `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1463,11 +1464,11 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data) 
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data) GetGranularity() v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_DataPoint struct {
@@ -1647,7 +1648,7 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_D
 
 type GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_Dimension_GameCenterMatchmakingQueue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1683,11 +1684,11 @@ func (*GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_Dim
 	return file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDescGZIP(), []int{7, 1, 1, 0}
 }
 
-func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_Dimension_GameCenterMatchmakingQueue) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_Dimension_GameCenterMatchmakingQueue) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 // Filters: a resource must meet all that are set, each by one of its values.
@@ -1736,10 +1737,10 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsRequest_Filter) GetGam
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data struct {
-	state         protoimpl.MessageState                                                                                                              `protogen:"open.v1"`
-	DataPoints    []*GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_DataPoint                                                         `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
-	Dimensions    *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_Dimension                                                           `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	Granularity   *v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularity `protobuf:"varint,3,opt,name=granularity,proto3,enum=asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularity,oneof" json:"granularity,omitempty"`
+	state         protoimpl.MessageState                                                      `protogen:"open.v1"`
+	DataPoints    []*GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_DataPoint `protobuf:"bytes,1,rep,name=data_points,json=dataPoints,proto3" json:"data_points,omitempty"`
+	Dimensions    *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_Dimension   `protobuf:"bytes,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Granularity   *structpb.Value                                                             `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1788,11 +1789,11 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data) GetDime
 	return nil
 }
 
-func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data) GetGranularity() v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularity {
-	if x != nil && x.Granularity != nil {
-		return *x.Granularity
+func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data) GetGranularity() *structpb.Value {
+	if x != nil {
+		return x.Granularity
 	}
-	return v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularity(0)
+	return nil
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_DataPoint struct {
@@ -1946,7 +1947,7 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_DataPoin
 
 type GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_Dimension_GameCenterMatchmakingQueue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1982,18 +1983,18 @@ func (*GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_Dimension_
 	return file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDescGZIP(), []int{9, 1, 1, 0}
 }
 
-func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_Dimension_GameCenterMatchmakingQueue) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_Dimension_GameCenterMatchmakingQueue) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 var File_asc_gamecenter_v1_game_center_matchmaking_rules_proto protoreflect.FileDescriptor
 
 const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\n" +
-	"5asc/gamecenter/v1/game_center_matchmaking_rules.proto\x12\x11asc.gamecenter.v1\x1aaasc/enums/v1/game_center_matchmaking_rule_matchmaking_boolean_rule_results_data_granularity.proto\x1a\\asc/enums/v1/game_center_matchmaking_rule_matchmaking_boolean_rule_results_granularity.proto\x1aYasc/enums/v1/game_center_matchmaking_rule_matchmaking_boolean_rule_results_group_by.proto\x1a`asc/enums/v1/game_center_matchmaking_rule_matchmaking_number_rule_results_data_granularity.proto\x1a[asc/enums/v1/game_center_matchmaking_rule_matchmaking_number_rule_results_granularity.proto\x1aXasc/enums/v1/game_center_matchmaking_rule_matchmaking_number_rule_results_group_by.proto\x1aXasc/enums/v1/game_center_matchmaking_rule_matchmaking_rule_errors_data_granularity.proto\x1aSasc/enums/v1/game_center_matchmaking_rule_matchmaking_rule_errors_granularity.proto\x1aPasc/enums/v1/game_center_matchmaking_rule_matchmaking_rule_errors_group_by.proto\x1a4asc/enums/v1/game_center_matchmaking_rule_type.proto\x1a\x1casc/options/v1/options.proto\x1a3asc/resources/v1/game_center_matchmaking_rule.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\a\n" +
+	"5asc/gamecenter/v1/game_center_matchmaking_rules.proto\x12\x11asc.gamecenter.v1\x1a\\asc/enums/v1/game_center_matchmaking_rule_matchmaking_boolean_rule_results_granularity.proto\x1aYasc/enums/v1/game_center_matchmaking_rule_matchmaking_boolean_rule_results_group_by.proto\x1a[asc/enums/v1/game_center_matchmaking_rule_matchmaking_number_rule_results_granularity.proto\x1aXasc/enums/v1/game_center_matchmaking_rule_matchmaking_number_rule_results_group_by.proto\x1aSasc/enums/v1/game_center_matchmaking_rule_matchmaking_rule_errors_granularity.proto\x1aPasc/enums/v1/game_center_matchmaking_rule_matchmaking_rule_errors_group_by.proto\x1a4asc/enums/v1/game_center_matchmaking_rule_type.proto\x1a\x1casc/options/v1/options.proto\x1a3asc/resources/v1/game_center_matchmaking_rule.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\a\n" +
 	"&CreateGameCenterMatchmakingRuleRequest\x12:\n" +
 	"\x0ereference_name\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\rreferenceName\x88\x01\x01\x125\n" +
 	"\vdescription\x18\x02 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x01R\vdescription\x88\x01\x01\x12v\n" +
@@ -2058,7 +2059,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\x1dgame_center_matchmaking_queue\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x01R\x1agameCenterMatchmakingQueue\x88\x01\x01B\t\n" +
 	"\a_resultB \n" +
 	"\x1e_game_center_matchmaking_queueB\x0e\n" +
-	"\f_granularity\"\x9a\r\n" +
+	"\f_granularity\"\x90\f\n" +
 	"AGetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse\x12u\n" +
 	"\x04data\x18\x01 \x03(\v2Y.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12v\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2_.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -2068,31 +2069,28 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xce\t\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc4\b\n" +
 	"\x04Data\x12\x84\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2c.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPointR\n" +
 	"dataPoints\x12\x83\x01\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2c.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DimensionR\n" +
-	"dimensions\x12\xc5\x01\n" +
-	"\vgranularity\x18\x03 \x01(\x0e2\x9d\x01.asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\x9d\x02\n" +
+	"dimensions\x128\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x9d\x02\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x81\x01\n" +
 	"\x06values\x18\x03 \x01(\v2i.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPoint.ValueR\x06values\x1a,\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01B\b\n" +
-	"\x06_count\x1a\xc0\x03\n" +
+	"\x06_count\x1a\xd4\x03\n" +
 	"\tDimension\x12\x82\x01\n" +
 	"\x06result\x18\x01 \x01(\v2j.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.ResultR\x06result\x12\xc1\x01\n" +
-	"\x1dgame_center_matchmaking_queue\x18\x02 \x01(\v2~.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueueR\x1agameCenterMatchmakingQueue\x1a>\n" +
-	"\x1aGameCenterMatchmakingQueue\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\x1a*\n" +
-	"\x06Result\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x1dgame_center_matchmaking_queue\x18\x02 \x01(\v2~.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueueR\x1agameCenterMatchmakingQueue\x1aH\n" +
+	"\x1aGameCenterMatchmakingQueue\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04data\x1a4\n" +
+	"\x06Result\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\xa0\b\n" +
 	"?GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\xcb\x01\n" +
@@ -2113,7 +2111,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\x06Filter\x12N\n" +
 	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x1agameCenterMatchmakingQueue\x88\x01\x01B \n" +
 	"\x1e_game_center_matchmaking_queueB\x0e\n" +
-	"\f_granularity\"\x86\r\n" +
+	"\f_granularity\"\xf4\v\n" +
 	"@GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse\x12t\n" +
 	"\x04data\x18\x01 \x03(\v2X.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12u\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2^.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -2123,14 +2121,14 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xbd\t\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xab\b\n" +
 	"\x04Data\x12\x83\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2b.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPointR\n" +
 	"dataPoints\x12\x82\x01\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2b.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DimensionR\n" +
-	"dimensions\x12\xc3\x01\n" +
-	"\vgranularity\x18\x03 \x01(\x0e2\x9b\x01.asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\xc2\x03\n" +
+	"dimensions\x128\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xc2\x03\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x80\x01\n" +
@@ -2145,13 +2143,11 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\x06_countB\x11\n" +
 	"\x0f_average_resultB\r\n" +
 	"\v_p50_resultB\r\n" +
-	"\v_p95_result\x1a\x8e\x02\n" +
+	"\v_p95_result\x1a\x98\x02\n" +
 	"\tDimension\x12\xc0\x01\n" +
-	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\v2}.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueueR\x1agameCenterMatchmakingQueue\x1a>\n" +
-	"\x1aGameCenterMatchmakingQueue\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\v2}.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueueR\x1agameCenterMatchmakingQueue\x1aH\n" +
+	"\x1aGameCenterMatchmakingQueue\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\xed\a\n" +
 	"8GetGameCenterMatchmakingRuleMatchmakingRuleErrorsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\xbd\x01\n" +
@@ -2172,7 +2168,8 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\x06Filter\x12N\n" +
 	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x1agameCenterMatchmakingQueue\x88\x01\x01B \n" +
 	"\x1e_game_center_matchmaking_queueB\x0e\n" +
-	"\f_granularity\"\x9e\v\n" +
+	"\f_granularity\"\x9a\n" +
+	"\n" +
 	"9GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse\x12m\n" +
 	"\x04data\x18\x01 \x03(\v2Q.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12n\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2W.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -2182,27 +2179,25 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xea\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe6\x06\n" +
 	"\x04Data\x12|\n" +
 	"\vdata_points\x18\x01 \x03(\v2[.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPointR\n" +
 	"dataPoints\x12{\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2[.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DimensionR\n" +
-	"dimensions\x12\xb5\x01\n" +
-	"\vgranularity\x18\x03 \x01(\x0e2\x8d\x01.asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityH\x00R\vgranularity\x88\x01\x01\x1a\x94\x02\n" +
+	"dimensions\x128\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x94\x02\n" +
 	"\tDataPoint\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
 	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12y\n" +
 	"\x06values\x18\x03 \x01(\v2a.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.ValueR\x06values\x1a,\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01B\b\n" +
-	"\x06_count\x1a\x87\x02\n" +
+	"\x06_count\x1a\x91\x02\n" +
 	"\tDimension\x12\xb9\x01\n" +
-	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\v2v.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension.GameCenterMatchmakingQueueR\x1agameCenterMatchmakingQueue\x1a>\n" +
-	"\x1aGameCenterMatchmakingQueue\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\x0e\n" +
-	"\f_granularityB\r\n" +
+	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\v2v.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension.GameCenterMatchmakingQueueR\x1agameCenterMatchmakingQueue\x1aH\n" +
+	"\x1aGameCenterMatchmakingQueue\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\xfe\x04\n" +
 	"&UpdateGameCenterMatchmakingRuleRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12/\n" +
@@ -2304,16 +2299,14 @@ var file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_goTypes = []any{
 	(v1.GameCenterMatchmakingRuleTypeEnum_GameCenterMatchmakingRuleType)(0), // 44: asc.enums.v1.GameCenterMatchmakingRuleTypeEnum.GameCenterMatchmakingRuleType
 	(*v11.ToOne)(nil),                     // 45: asc.types.v1.ToOne
 	(*v12.GameCenterMatchmakingRule)(nil), // 46: asc.resources.v1.GameCenterMatchmakingRule
-	(v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularityEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularity)(0),         // 47: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularityEnum.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularity
-	(v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupByEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupBy)(0),                 // 48: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupByEnum.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupBy
-	(v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularityEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularity)(0),           // 49: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularityEnum.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularity
-	(v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupByEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupBy)(0),                   // 50: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupByEnum.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupBy
-	(v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularityEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularity)(0),                         // 51: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularityEnum.GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularity
-	(v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupByEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupBy)(0),                                 // 52: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupByEnum.GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupBy
-	(v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularity)(0), // 53: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularity
+	(v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularityEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularity)(0), // 47: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularityEnum.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGranularity
+	(v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupByEnum_GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupBy)(0),         // 48: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupByEnum.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsGroupBy
+	(v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularityEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularity)(0),   // 49: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularityEnum.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGranularity
+	(v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupByEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupBy)(0),           // 50: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupByEnum.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsGroupBy
+	(v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularityEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularity)(0),                 // 51: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularityEnum.GameCenterMatchmakingRuleMatchmakingRuleErrorsGranularity
+	(v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupByEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupBy)(0),                         // 52: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupByEnum.GameCenterMatchmakingRuleMatchmakingRuleErrorsGroupBy
+	(*structpb.Value)(nil),        // 53: google.protobuf.Value
 	(*timestamppb.Timestamp)(nil), // 54: google.protobuf.Timestamp
-	(v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularity)(0), // 55: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularity
-	(v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum_GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularity)(0),               // 56: asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularity
 }
 var file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_depIdxs = []int32{
 	44, // 0: asc.gamecenter.v1.CreateGameCenterMatchmakingRuleRequest.type:type_name -> asc.enums.v1.GameCenterMatchmakingRuleTypeEnum.GameCenterMatchmakingRuleType
@@ -2347,43 +2340,47 @@ var file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_depIdxs = []int32
 	43, // 28: asc.gamecenter.v1.UpdateGameCenterMatchmakingRuleResponse.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterMatchmakingRuleResponse.ExtraEntry
 	20, // 29: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPoint
 	21, // 30: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension
-	53, // 31: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingBooleanRuleResultsDataGranularity
+	53, // 31: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.granularity:type_name -> google.protobuf.Value
 	54, // 32: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
 	54, // 33: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	22, // 34: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPoint.Value
 	24, // 35: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.Result
 	23, // 36: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.game_center_matchmaking_queue:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueue
-	29, // 37: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint
-	30, // 38: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension
-	55, // 39: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingNumberRuleResultsDataGranularity
-	54, // 40: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	54, // 41: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	31, // 42: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.Value
-	32, // 43: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension.game_center_matchmaking_queue:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueue
-	37, // 44: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint
-	38, // 45: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension
-	56, // 46: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.granularity:type_name -> asc.enums.v1.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularityEnum.GameCenterMatchmakingRuleMatchmakingRuleErrorsDataGranularity
-	54, // 47: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	54, // 48: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	39, // 49: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.Value
-	40, // 50: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension.game_center_matchmaking_queue:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension.GameCenterMatchmakingQueue
-	0,  // 51: asc.gamecenter.v1.GameCenterMatchmakingRulesService.CreateGameCenterMatchmakingRule:input_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingRuleRequest
-	10, // 52: asc.gamecenter.v1.GameCenterMatchmakingRulesService.UpdateGameCenterMatchmakingRule:input_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingRuleRequest
-	2,  // 53: asc.gamecenter.v1.GameCenterMatchmakingRulesService.DeleteGameCenterMatchmakingRule:input_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingRuleRequest
-	4,  // 54: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResults:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsRequest
-	6,  // 55: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResults:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsRequest
-	8,  // 56: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingRuleErrors:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsRequest
-	1,  // 57: asc.gamecenter.v1.GameCenterMatchmakingRulesService.CreateGameCenterMatchmakingRule:output_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingRuleResponse
-	11, // 58: asc.gamecenter.v1.GameCenterMatchmakingRulesService.UpdateGameCenterMatchmakingRule:output_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingRuleResponse
-	3,  // 59: asc.gamecenter.v1.GameCenterMatchmakingRulesService.DeleteGameCenterMatchmakingRule:output_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingRuleResponse
-	5,  // 60: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResults:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse
-	7,  // 61: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResults:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse
-	9,  // 62: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingRuleErrors:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse
-	57, // [57:63] is the sub-list for method output_type
-	51, // [51:57] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	53, // 37: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueue.data:type_name -> google.protobuf.Value
+	53, // 38: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
+	29, // 39: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint
+	30, // 40: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension
+	53, // 41: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.granularity:type_name -> google.protobuf.Value
+	54, // 42: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	54, // 43: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	31, // 44: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.Value
+	32, // 45: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension.game_center_matchmaking_queue:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueue
+	53, // 46: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.Dimension.GameCenterMatchmakingQueue.data:type_name -> google.protobuf.Value
+	37, // 47: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint
+	38, // 48: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension
+	53, // 49: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.granularity:type_name -> google.protobuf.Value
+	54, // 50: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	54, // 51: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	39, // 52: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.Value
+	40, // 53: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension.game_center_matchmaking_queue:type_name -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension.GameCenterMatchmakingQueue
+	53, // 54: asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.Dimension.GameCenterMatchmakingQueue.data:type_name -> google.protobuf.Value
+	0,  // 55: asc.gamecenter.v1.GameCenterMatchmakingRulesService.CreateGameCenterMatchmakingRule:input_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingRuleRequest
+	10, // 56: asc.gamecenter.v1.GameCenterMatchmakingRulesService.UpdateGameCenterMatchmakingRule:input_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingRuleRequest
+	2,  // 57: asc.gamecenter.v1.GameCenterMatchmakingRulesService.DeleteGameCenterMatchmakingRule:input_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingRuleRequest
+	4,  // 58: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResults:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsRequest
+	6,  // 59: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResults:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsRequest
+	8,  // 60: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingRuleErrors:input_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsRequest
+	1,  // 61: asc.gamecenter.v1.GameCenterMatchmakingRulesService.CreateGameCenterMatchmakingRule:output_type -> asc.gamecenter.v1.CreateGameCenterMatchmakingRuleResponse
+	11, // 62: asc.gamecenter.v1.GameCenterMatchmakingRulesService.UpdateGameCenterMatchmakingRule:output_type -> asc.gamecenter.v1.UpdateGameCenterMatchmakingRuleResponse
+	3,  // 63: asc.gamecenter.v1.GameCenterMatchmakingRulesService.DeleteGameCenterMatchmakingRule:output_type -> asc.gamecenter.v1.DeleteGameCenterMatchmakingRuleResponse
+	5,  // 64: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResults:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse
+	7,  // 65: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResults:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse
+	9,  // 66: asc.gamecenter.v1.GameCenterMatchmakingRulesService.GetGameCenterMatchmakingRuleMatchmakingRuleErrors:output_type -> asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse
+	61, // [61:67] is the sub-list for method output_type
+	55, // [55:61] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_init() }
@@ -2400,18 +2397,11 @@ func file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_init() {
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[9].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[10].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[17].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[19].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[22].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[23].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[24].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[26].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[28].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[31].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[32].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[34].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[36].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[39].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -17,6 +17,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -13555,7 +13556,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) GetFeedbackCount()
 
 type GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -13590,11 +13591,11 @@ func (*GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) Descriptor() ([
 	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21, 1, 1, 0}
 }
 
-func (x *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 // The resources included, by type.
@@ -17439,7 +17440,7 @@ var File_asc_metadata_v1_apps_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\n" +
-	"\x1aasc/metadata/v1/apps.proto\x12\x0fasc.metadata.v1\x1a2asc/enums/v1/accessibility_declaration_state.proto\x1a7asc/enums/v1/analytics_report_request_access_type.proto\x1a;asc/enums/v1/app_background_assets_versions_platforms.proto\x1a2asc/enums/v1/app_beta_tester_usages_group_by.proto\x1a0asc/enums/v1/app_beta_tester_usages_period.proto\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a(asc/enums/v1/app_event_event_state.proto\x1a5asc/enums/v1/app_perf_power_metrics_metric_type.proto\x1a2asc/enums/v1/app_perf_power_metrics_platform.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a*asc/enums/v1/app_store_version_state.proto\x1a$asc/enums/v1/app_version_state.proto\x1a asc/enums/v1/device_family.proto\x1a7asc/enums/v1/in_app_purchase_in_app_purchase_type.proto\x1a(asc/enums/v1/in_app_purchase_state.proto\x1a'asc/enums/v1/in_app_purchase_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a%asc/enums/v1/subscription_state.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a0asc/resources/v1/accessibility_declaration.proto\x1a\x1casc/resources/v1/actor.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a3asc/resources/v1/alternative_distribution_key.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a'asc/resources/v1/analytics_report.proto\x1a/asc/resources/v1/analytics_report_request.proto\x1a8asc/resources/v1/android_to_ios_app_mapping_detail.proto\x1a\x1aasc/resources/v1/app.proto\x1a*asc/resources/v1/app_availability_v2.proto\x1a#asc/resources/v1/app_category.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a1asc/resources/v1/app_encryption_declaration.proto\x1a:asc/resources/v1/app_encryption_declaration_document.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\x1fasc/resources/v1/app_info.proto\x1a,asc/resources/v1/app_info_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a)asc/resources/v1/app_price_point_v3.proto\x1a)asc/resources/v1/app_price_schedule.proto\x1a#asc/resources/v1/app_price_v2.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1easc/resources/v1/app_tag.proto\x1a'asc/resources/v1/background_asset.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a,asc/resources/v1/beta_app_localization.proto\x1a-asc/resources/v1/beta_app_review_detail.proto\x1a5asc/resources/v1/beta_feedback_crash_submission.proto\x1a:asc/resources/v1/beta_feedback_screenshot_submission.proto\x1a!asc/resources/v1/beta_group.proto\x1a-asc/resources/v1/beta_license_agreement.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a!asc/resources/v1/build_icon.proto\x1a#asc/resources/v1/build_upload.proto\x1a(asc/resources/v1/build_upload_file.proto\x1a asc/resources/v1/bundle_id.proto\x1a!asc/resources/v1/ci_product.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a4asc/resources/v1/customer_review_summarization.proto\x1a1asc/resources/v1/end_user_license_agreement.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a2asc/resources/v1/game_center_enabled_version.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a&asc/resources/v1/in_app_purchase.proto\x1aBasc/resources/v1/in_app_purchase_app_store_review_screenshot.proto\x1a3asc/resources/v1/in_app_purchase_availability.proto\x1a.asc/resources/v1/in_app_purchase_content.proto\x1a,asc/resources/v1/in_app_purchase_image.proto\x1a3asc/resources/v1/in_app_purchase_localization.proto\x1a1asc/resources/v1/in_app_purchase_offer_code.proto\x1a2asc/resources/v1/in_app_purchase_price_point.proto\x1a5asc/resources/v1/in_app_purchase_price_schedule.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a0asc/resources/v1/marketplace_search_detail.proto\x1a)asc/resources/v1/prerelease_version.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a%asc/resources/v1/scm_repository.proto\x1a#asc/resources/v1/subscription.proto\x1a0asc/resources/v1/subscription_grace_period.proto\x1a)asc/resources/v1/subscription_group.proto\x1a6asc/resources/v1/subscription_group_localization.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a asc/resources/v1/territory.proto\x1a-asc/resources/v1/territory_availability.proto\x1a\x1easc/resources/v1/webhook.proto\x1a\x19asc/types/v1/common.proto\x1a asc/types/v1/xcode_metrics.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x01\n" +
+	"\x1aasc/metadata/v1/apps.proto\x12\x0fasc.metadata.v1\x1a2asc/enums/v1/accessibility_declaration_state.proto\x1a7asc/enums/v1/analytics_report_request_access_type.proto\x1a;asc/enums/v1/app_background_assets_versions_platforms.proto\x1a2asc/enums/v1/app_beta_tester_usages_group_by.proto\x1a0asc/enums/v1/app_beta_tester_usages_period.proto\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a(asc/enums/v1/app_event_event_state.proto\x1a5asc/enums/v1/app_perf_power_metrics_metric_type.proto\x1a2asc/enums/v1/app_perf_power_metrics_platform.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a*asc/enums/v1/app_store_version_state.proto\x1a$asc/enums/v1/app_version_state.proto\x1a asc/enums/v1/device_family.proto\x1a7asc/enums/v1/in_app_purchase_in_app_purchase_type.proto\x1a(asc/enums/v1/in_app_purchase_state.proto\x1a'asc/enums/v1/in_app_purchase_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a%asc/enums/v1/subscription_state.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a0asc/resources/v1/accessibility_declaration.proto\x1a\x1casc/resources/v1/actor.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a3asc/resources/v1/alternative_distribution_key.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a'asc/resources/v1/analytics_report.proto\x1a/asc/resources/v1/analytics_report_request.proto\x1a8asc/resources/v1/android_to_ios_app_mapping_detail.proto\x1a\x1aasc/resources/v1/app.proto\x1a*asc/resources/v1/app_availability_v2.proto\x1a#asc/resources/v1/app_category.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a1asc/resources/v1/app_encryption_declaration.proto\x1a:asc/resources/v1/app_encryption_declaration_document.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\x1fasc/resources/v1/app_info.proto\x1a,asc/resources/v1/app_info_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a)asc/resources/v1/app_price_point_v3.proto\x1a)asc/resources/v1/app_price_schedule.proto\x1a#asc/resources/v1/app_price_v2.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1easc/resources/v1/app_tag.proto\x1a'asc/resources/v1/background_asset.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a,asc/resources/v1/beta_app_localization.proto\x1a-asc/resources/v1/beta_app_review_detail.proto\x1a5asc/resources/v1/beta_feedback_crash_submission.proto\x1a:asc/resources/v1/beta_feedback_screenshot_submission.proto\x1a!asc/resources/v1/beta_group.proto\x1a-asc/resources/v1/beta_license_agreement.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a!asc/resources/v1/build_icon.proto\x1a#asc/resources/v1/build_upload.proto\x1a(asc/resources/v1/build_upload_file.proto\x1a asc/resources/v1/bundle_id.proto\x1a!asc/resources/v1/ci_product.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a4asc/resources/v1/customer_review_summarization.proto\x1a1asc/resources/v1/end_user_license_agreement.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a2asc/resources/v1/game_center_enabled_version.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a&asc/resources/v1/in_app_purchase.proto\x1aBasc/resources/v1/in_app_purchase_app_store_review_screenshot.proto\x1a3asc/resources/v1/in_app_purchase_availability.proto\x1a.asc/resources/v1/in_app_purchase_content.proto\x1a,asc/resources/v1/in_app_purchase_image.proto\x1a3asc/resources/v1/in_app_purchase_localization.proto\x1a1asc/resources/v1/in_app_purchase_offer_code.proto\x1a2asc/resources/v1/in_app_purchase_price_point.proto\x1a5asc/resources/v1/in_app_purchase_price_schedule.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a0asc/resources/v1/marketplace_search_detail.proto\x1a)asc/resources/v1/prerelease_version.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a%asc/resources/v1/scm_repository.proto\x1a#asc/resources/v1/subscription.proto\x1a0asc/resources/v1/subscription_grace_period.proto\x1a)asc/resources/v1/subscription_group.proto\x1a6asc/resources/v1/subscription_group_localization.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a asc/resources/v1/territory.proto\x1a-asc/resources/v1/territory_availability.proto\x1a\x1easc/resources/v1/webhook.proto\x1a\x19asc/types/v1/common.proto\x1a asc/types/v1/xcode_metrics.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x01\n" +
 	")GetAppAlternativeDistributionKeyIdRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12l\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2J.asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntryR\n" +
@@ -17644,7 +17645,7 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x06Filter\x12.\n" +
 	"\fbeta_testers\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\vbetaTesters\x88\x01\x01B\x0f\n" +
 	"\r_beta_testersB\t\n" +
-	"\a_period\"\x99\n" +
+	"\a_period\"\xa3\n" +
 	"\n" +
 	"\x1eGetAppBetaTesterUsagesResponse\x12P\n" +
 	"\x04data\x18\x01 \x03(\v24.asc.metadata.v1.GetAppBetaTesterUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12\\\n" +
@@ -17656,7 +17657,7 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xfa\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x84\x06\n" +
 	"\x04Data\x12_\n" +
 	"\vdata_points\x18\x01 \x03(\v2>.asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPointR\n" +
 	"dataPoints\x12^\n" +
@@ -17674,13 +17675,12 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x0efeedback_count\x18\x03 \x01(\x05H\x02R\rfeedbackCount\x88\x01\x01B\x0e\n" +
 	"\f_crash_countB\x10\n" +
 	"\x0e_session_countB\x11\n" +
-	"\x0f_feedback_count\x1a\xa9\x01\n" +
+	"\x0f_feedback_count\x1a\xb3\x01\n" +
 	"\tDimension\x12l\n" +
-	"\fbeta_testers\x18\x01 \x01(\v2I.asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTesterR\vbetaTesters\x1a.\n" +
+	"\fbeta_testers\x18\x01 \x01(\v2I.asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTesterR\vbetaTesters\x1a8\n" +
 	"\n" +
-	"BetaTester\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\x1a`\n" +
+	"BetaTester\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04data\x1a`\n" +
 	"\bIncluded\x12T\n" +
 	"\fbeta_testers\x18\x01 \x03(\v2\x1c.asc.resources.v1.BetaTesterB\x13\x8a\xb2\x19\x0f\b\f\x1a\vbetaTestersR\vbetaTestersB\r\n" +
 	"\v_total_size\"\xdb\x01\n" +
@@ -20903,78 +20903,79 @@ var file_asc_metadata_v1_apps_proto_goTypes = []any{
 	(*v1.ToMany)(nil),                            // 512: asc.types.v1.ToMany
 	(v12.SubscriptionStatusUrlVersionEnum_SubscriptionStatusUrlVersion)(0), // 513: asc.enums.v1.SubscriptionStatusUrlVersionEnum.SubscriptionStatusUrlVersion
 	(v12.AppContentRightsDeclarationEnum_AppContentRightsDeclaration)(0),   // 514: asc.enums.v1.AppContentRightsDeclarationEnum.AppContentRightsDeclaration
-	(*v1.FieldNames)(nil),                                                                  // 515: asc.types.v1.FieldNames
-	(*v11.TerritoryAvailability)(nil),                                                      // 516: asc.resources.v1.TerritoryAvailability
-	(*v11.AppPriceV2)(nil),                                                                 // 517: asc.resources.v1.AppPriceV2
-	(*v11.Territory)(nil),                                                                  // 518: asc.resources.v1.Territory
-	(*v11.BetaTester)(nil),                                                                 // 519: asc.resources.v1.BetaTester
-	(*timestamppb.Timestamp)(nil),                                                          // 520: google.protobuf.Timestamp
-	(*v11.BundleId)(nil),                                                                   // 521: asc.resources.v1.BundleId
-	(*v11.ScmRepository)(nil),                                                              // 522: asc.resources.v1.ScmRepository
-	(*v11.GameCenterAchievementRelease)(nil),                                               // 523: asc.resources.v1.GameCenterAchievementRelease
-	(*v11.GameCenterAchievement)(nil),                                                      // 524: asc.resources.v1.GameCenterAchievement
-	(*v11.GameCenterActivity)(nil),                                                         // 525: asc.resources.v1.GameCenterActivity
-	(*v11.GameCenterActivityVersionRelease)(nil),                                           // 526: asc.resources.v1.GameCenterActivityVersionRelease
-	(*v11.GameCenterAppVersion)(nil),                                                       // 527: asc.resources.v1.GameCenterAppVersion
-	(*v11.GameCenterChallengeVersionRelease)(nil),                                          // 528: asc.resources.v1.GameCenterChallengeVersionRelease
-	(*v11.GameCenterChallenge)(nil),                                                        // 529: asc.resources.v1.GameCenterChallenge
-	(*v11.GameCenterGroup)(nil),                                                            // 530: asc.resources.v1.GameCenterGroup
-	(*v11.GameCenterLeaderboardRelease)(nil),                                               // 531: asc.resources.v1.GameCenterLeaderboardRelease
-	(*v11.GameCenterLeaderboardSetRelease)(nil),                                            // 532: asc.resources.v1.GameCenterLeaderboardSetRelease
-	(*v11.GameCenterLeaderboardSet)(nil),                                                   // 533: asc.resources.v1.GameCenterLeaderboardSet
-	(*v11.GameCenterLeaderboard)(nil),                                                      // 534: asc.resources.v1.GameCenterLeaderboard
-	(*v11.BuildIcon)(nil),                                                                  // 535: asc.resources.v1.BuildIcon
-	(v12.DeviceFamilyEnum_DeviceFamily)(0),                                                 // 536: asc.enums.v1.DeviceFamilyEnum.DeviceFamily
-	(v12.AccessibilityDeclarationStateEnum_AccessibilityDeclarationState)(0),               // 537: asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
-	(v12.AnalyticsReportRequestAccessTypeEnum_AnalyticsReportRequestAccessType)(0),         // 538: asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
-	(*v11.AnalyticsReport)(nil),                                                            // 539: asc.resources.v1.AnalyticsReport
-	(*v11.AppClipDefaultExperience)(nil),                                                   // 540: asc.resources.v1.AppClipDefaultExperience
-	(*v11.AppCustomProductPageLocalization)(nil),                                           // 541: asc.resources.v1.AppCustomProductPageLocalization
-	(*v11.AppCustomProductPageVersion)(nil),                                                // 542: asc.resources.v1.AppCustomProductPageVersion
-	(v12.PlatformEnum_Platform)(0),                                                         // 543: asc.enums.v1.PlatformEnum.Platform
-	(*v11.AppEncryptionDeclarationDocument)(nil),                                           // 544: asc.resources.v1.AppEncryptionDeclarationDocument
-	(v12.AppEventEventStateEnum_AppEventEventState)(0),                                     // 545: asc.enums.v1.AppEventEventStateEnum.AppEventEventState
-	(*v11.AppEventLocalization)(nil),                                                       // 546: asc.resources.v1.AppEventLocalization
-	(*v11.AgeRatingDeclaration)(nil),                                                       // 547: asc.resources.v1.AgeRatingDeclaration
-	(*v11.AppCategory)(nil),                                                                // 548: asc.resources.v1.AppCategory
-	(*v11.AppInfoLocalization)(nil),                                                        // 549: asc.resources.v1.AppInfoLocalization
-	(v12.AppStoreVersionExperimentV2StateEnum_AppStoreVersionExperimentV2State)(0),         // 550: asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
-	(*v11.AppStoreVersionExperimentTreatment)(nil),                                         // 551: asc.resources.v1.AppStoreVersionExperimentTreatment
-	(v12.AppStoreVersionStateEnum_AppStoreVersionState)(0),                                 // 552: asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
-	(v12.AppVersionStateEnum_AppVersionState)(0),                                           // 553: asc.enums.v1.AppVersionStateEnum.AppVersionState
-	(*v11.AlternativeDistributionPackage)(nil),                                             // 554: asc.resources.v1.AlternativeDistributionPackage
-	(*v11.AppStoreReviewDetail)(nil),                                                       // 555: asc.resources.v1.AppStoreReviewDetail
-	(*v11.AppStoreVersionExperiment)(nil),                                                  // 556: asc.resources.v1.AppStoreVersionExperiment
-	(*v11.AppStoreVersionLocalization)(nil),                                                // 557: asc.resources.v1.AppStoreVersionLocalization
-	(*v11.AppStoreVersionPhasedRelease)(nil),                                               // 558: asc.resources.v1.AppStoreVersionPhasedRelease
-	(*v11.AppStoreVersionSubmission)(nil),                                                  // 559: asc.resources.v1.AppStoreVersionSubmission
-	(*v11.RoutingAppCoverage)(nil),                                                         // 560: asc.resources.v1.RoutingAppCoverage
-	(v12.AppBackgroundAssetsVersionsPlatformsEnum_AppBackgroundAssetsVersionsPlatforms)(0), // 561: asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
-	(*v11.BackgroundAssetVersion)(nil),                                                     // 562: asc.resources.v1.BackgroundAssetVersion
-	(*v11.BuildUploadFile)(nil),                                                            // 563: asc.resources.v1.BuildUploadFile
-	(v12.TerritoryCodeEnum_TerritoryCode)(0),                                               // 564: asc.enums.v1.TerritoryCodeEnum.TerritoryCode
-	(*v11.CustomerReviewResponseV1)(nil),                                                   // 565: asc.resources.v1.CustomerReviewResponseV1
-	(v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType)(0),             // 566: asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
-	(v12.InAppPurchaseStateEnum_InAppPurchaseState)(0),                                     // 567: asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
-	(v12.InAppPurchaseTypeEnum_InAppPurchaseType)(0),                                       // 568: asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
-	(*v11.InAppPurchaseAppStoreReviewScreenshot)(nil),                                      // 569: asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
-	(*v11.InAppPurchaseAvailability)(nil),                                                  // 570: asc.resources.v1.InAppPurchaseAvailability
-	(*v11.InAppPurchaseContent)(nil),                                                       // 571: asc.resources.v1.InAppPurchaseContent
-	(*v11.InAppPurchaseImage)(nil),                                                         // 572: asc.resources.v1.InAppPurchaseImage
-	(*v11.InAppPurchaseLocalization)(nil),                                                  // 573: asc.resources.v1.InAppPurchaseLocalization
-	(*v11.InAppPurchaseOfferCode)(nil),                                                     // 574: asc.resources.v1.InAppPurchaseOfferCode
-	(*v11.InAppPurchasePricePoint)(nil),                                                    // 575: asc.resources.v1.InAppPurchasePricePoint
-	(*v11.InAppPurchasePriceSchedule)(nil),                                                 // 576: asc.resources.v1.InAppPurchasePriceSchedule
-	(*v11.InAppPurchaseVersion)(nil),                                                       // 577: asc.resources.v1.InAppPurchaseVersion
-	(v12.AppPerfPowerMetricsPlatformEnum_AppPerfPowerMetricsPlatform)(0),                   // 578: asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
-	(v12.AppPerfPowerMetricsMetricTypeEnum_AppPerfPowerMetricsMetricType)(0),               // 579: asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
-	(*v11.Subscription)(nil),                                                               // 580: asc.resources.v1.Subscription
-	(v12.ReviewSubmissionStateEnum_ReviewSubmissionState)(0),                               // 581: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	(*v11.Actor)(nil),                                                                      // 582: asc.resources.v1.Actor
-	(*v11.ReviewSubmissionItem)(nil),                                                       // 583: asc.resources.v1.ReviewSubmissionItem
-	(v12.SubscriptionStateEnum_SubscriptionState)(0),                                       // 584: asc.enums.v1.SubscriptionStateEnum.SubscriptionState
-	(*v11.SubscriptionGroupLocalization)(nil),                                              // 585: asc.resources.v1.SubscriptionGroupLocalization
-	(*v11.SubscriptionGroupVersion)(nil),                                                   // 586: asc.resources.v1.SubscriptionGroupVersion
+	(*v1.FieldNames)(nil),                                                    // 515: asc.types.v1.FieldNames
+	(*v11.TerritoryAvailability)(nil),                                        // 516: asc.resources.v1.TerritoryAvailability
+	(*v11.AppPriceV2)(nil),                                                   // 517: asc.resources.v1.AppPriceV2
+	(*v11.Territory)(nil),                                                    // 518: asc.resources.v1.Territory
+	(*v11.BetaTester)(nil),                                                   // 519: asc.resources.v1.BetaTester
+	(*timestamppb.Timestamp)(nil),                                            // 520: google.protobuf.Timestamp
+	(*structpb.Value)(nil),                                                   // 521: google.protobuf.Value
+	(*v11.BundleId)(nil),                                                     // 522: asc.resources.v1.BundleId
+	(*v11.ScmRepository)(nil),                                                // 523: asc.resources.v1.ScmRepository
+	(*v11.GameCenterAchievementRelease)(nil),                                 // 524: asc.resources.v1.GameCenterAchievementRelease
+	(*v11.GameCenterAchievement)(nil),                                        // 525: asc.resources.v1.GameCenterAchievement
+	(*v11.GameCenterActivity)(nil),                                           // 526: asc.resources.v1.GameCenterActivity
+	(*v11.GameCenterActivityVersionRelease)(nil),                             // 527: asc.resources.v1.GameCenterActivityVersionRelease
+	(*v11.GameCenterAppVersion)(nil),                                         // 528: asc.resources.v1.GameCenterAppVersion
+	(*v11.GameCenterChallengeVersionRelease)(nil),                            // 529: asc.resources.v1.GameCenterChallengeVersionRelease
+	(*v11.GameCenterChallenge)(nil),                                          // 530: asc.resources.v1.GameCenterChallenge
+	(*v11.GameCenterGroup)(nil),                                              // 531: asc.resources.v1.GameCenterGroup
+	(*v11.GameCenterLeaderboardRelease)(nil),                                 // 532: asc.resources.v1.GameCenterLeaderboardRelease
+	(*v11.GameCenterLeaderboardSetRelease)(nil),                              // 533: asc.resources.v1.GameCenterLeaderboardSetRelease
+	(*v11.GameCenterLeaderboardSet)(nil),                                     // 534: asc.resources.v1.GameCenterLeaderboardSet
+	(*v11.GameCenterLeaderboard)(nil),                                        // 535: asc.resources.v1.GameCenterLeaderboard
+	(*v11.BuildIcon)(nil),                                                    // 536: asc.resources.v1.BuildIcon
+	(v12.DeviceFamilyEnum_DeviceFamily)(0),                                   // 537: asc.enums.v1.DeviceFamilyEnum.DeviceFamily
+	(v12.AccessibilityDeclarationStateEnum_AccessibilityDeclarationState)(0), // 538: asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
+	(v12.AnalyticsReportRequestAccessTypeEnum_AnalyticsReportRequestAccessType)(0), // 539: asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
+	(*v11.AnalyticsReport)(nil),                                                            // 540: asc.resources.v1.AnalyticsReport
+	(*v11.AppClipDefaultExperience)(nil),                                                   // 541: asc.resources.v1.AppClipDefaultExperience
+	(*v11.AppCustomProductPageLocalization)(nil),                                           // 542: asc.resources.v1.AppCustomProductPageLocalization
+	(*v11.AppCustomProductPageVersion)(nil),                                                // 543: asc.resources.v1.AppCustomProductPageVersion
+	(v12.PlatformEnum_Platform)(0),                                                         // 544: asc.enums.v1.PlatformEnum.Platform
+	(*v11.AppEncryptionDeclarationDocument)(nil),                                           // 545: asc.resources.v1.AppEncryptionDeclarationDocument
+	(v12.AppEventEventStateEnum_AppEventEventState)(0),                                     // 546: asc.enums.v1.AppEventEventStateEnum.AppEventEventState
+	(*v11.AppEventLocalization)(nil),                                                       // 547: asc.resources.v1.AppEventLocalization
+	(*v11.AgeRatingDeclaration)(nil),                                                       // 548: asc.resources.v1.AgeRatingDeclaration
+	(*v11.AppCategory)(nil),                                                                // 549: asc.resources.v1.AppCategory
+	(*v11.AppInfoLocalization)(nil),                                                        // 550: asc.resources.v1.AppInfoLocalization
+	(v12.AppStoreVersionExperimentV2StateEnum_AppStoreVersionExperimentV2State)(0),         // 551: asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
+	(*v11.AppStoreVersionExperimentTreatment)(nil),                                         // 552: asc.resources.v1.AppStoreVersionExperimentTreatment
+	(v12.AppStoreVersionStateEnum_AppStoreVersionState)(0),                                 // 553: asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
+	(v12.AppVersionStateEnum_AppVersionState)(0),                                           // 554: asc.enums.v1.AppVersionStateEnum.AppVersionState
+	(*v11.AlternativeDistributionPackage)(nil),                                             // 555: asc.resources.v1.AlternativeDistributionPackage
+	(*v11.AppStoreReviewDetail)(nil),                                                       // 556: asc.resources.v1.AppStoreReviewDetail
+	(*v11.AppStoreVersionExperiment)(nil),                                                  // 557: asc.resources.v1.AppStoreVersionExperiment
+	(*v11.AppStoreVersionLocalization)(nil),                                                // 558: asc.resources.v1.AppStoreVersionLocalization
+	(*v11.AppStoreVersionPhasedRelease)(nil),                                               // 559: asc.resources.v1.AppStoreVersionPhasedRelease
+	(*v11.AppStoreVersionSubmission)(nil),                                                  // 560: asc.resources.v1.AppStoreVersionSubmission
+	(*v11.RoutingAppCoverage)(nil),                                                         // 561: asc.resources.v1.RoutingAppCoverage
+	(v12.AppBackgroundAssetsVersionsPlatformsEnum_AppBackgroundAssetsVersionsPlatforms)(0), // 562: asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
+	(*v11.BackgroundAssetVersion)(nil),                                                     // 563: asc.resources.v1.BackgroundAssetVersion
+	(*v11.BuildUploadFile)(nil),                                                            // 564: asc.resources.v1.BuildUploadFile
+	(v12.TerritoryCodeEnum_TerritoryCode)(0),                                               // 565: asc.enums.v1.TerritoryCodeEnum.TerritoryCode
+	(*v11.CustomerReviewResponseV1)(nil),                                                   // 566: asc.resources.v1.CustomerReviewResponseV1
+	(v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType)(0),             // 567: asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
+	(v12.InAppPurchaseStateEnum_InAppPurchaseState)(0),                                     // 568: asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
+	(v12.InAppPurchaseTypeEnum_InAppPurchaseType)(0),                                       // 569: asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	(*v11.InAppPurchaseAppStoreReviewScreenshot)(nil),                                      // 570: asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
+	(*v11.InAppPurchaseAvailability)(nil),                                                  // 571: asc.resources.v1.InAppPurchaseAvailability
+	(*v11.InAppPurchaseContent)(nil),                                                       // 572: asc.resources.v1.InAppPurchaseContent
+	(*v11.InAppPurchaseImage)(nil),                                                         // 573: asc.resources.v1.InAppPurchaseImage
+	(*v11.InAppPurchaseLocalization)(nil),                                                  // 574: asc.resources.v1.InAppPurchaseLocalization
+	(*v11.InAppPurchaseOfferCode)(nil),                                                     // 575: asc.resources.v1.InAppPurchaseOfferCode
+	(*v11.InAppPurchasePricePoint)(nil),                                                    // 576: asc.resources.v1.InAppPurchasePricePoint
+	(*v11.InAppPurchasePriceSchedule)(nil),                                                 // 577: asc.resources.v1.InAppPurchasePriceSchedule
+	(*v11.InAppPurchaseVersion)(nil),                                                       // 578: asc.resources.v1.InAppPurchaseVersion
+	(v12.AppPerfPowerMetricsPlatformEnum_AppPerfPowerMetricsPlatform)(0),                   // 579: asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
+	(v12.AppPerfPowerMetricsMetricTypeEnum_AppPerfPowerMetricsMetricType)(0),               // 580: asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
+	(*v11.Subscription)(nil),                                                               // 581: asc.resources.v1.Subscription
+	(v12.ReviewSubmissionStateEnum_ReviewSubmissionState)(0),                               // 582: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	(*v11.Actor)(nil),                                                                      // 583: asc.resources.v1.Actor
+	(*v11.ReviewSubmissionItem)(nil),                                                       // 584: asc.resources.v1.ReviewSubmissionItem
+	(v12.SubscriptionStateEnum_SubscriptionState)(0),                                       // 585: asc.enums.v1.SubscriptionStateEnum.SubscriptionState
+	(*v11.SubscriptionGroupLocalization)(nil),                                              // 586: asc.resources.v1.SubscriptionGroupLocalization
+	(*v11.SubscriptionGroupVersion)(nil),                                                   // 587: asc.resources.v1.SubscriptionGroupVersion
 }
 var file_asc_metadata_v1_apps_proto_depIdxs = []int32{
 	172, // 0: asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntry
@@ -21336,405 +21337,406 @@ var file_asc_metadata_v1_apps_proto_depIdxs = []int32{
 	520, // 356: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	208, // 357: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.values:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.Value
 	209, // 358: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.beta_testers:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester
-	515, // 359: asc.metadata.v1.GetAppCiProductRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	479, // 360: asc.metadata.v1.GetAppCiProductResponse.Included.apps:type_name -> asc.resources.v1.App
-	521, // 361: asc.metadata.v1.GetAppCiProductResponse.Included.bundle_ids:type_name -> asc.resources.v1.BundleId
-	522, // 362: asc.metadata.v1.GetAppCiProductResponse.Included.scm_repositories:type_name -> asc.resources.v1.ScmRepository
-	515, // 363: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 364: asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	491, // 365: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	479, // 366: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
-	523, // 367: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
-	524, // 368: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	525, // 369: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	526, // 370: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
-	527, // 371: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	528, // 372: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
-	529, // 373: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	530, // 374: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	531, // 375: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	532, // 376: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
-	533, // 377: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	534, // 378: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	515, // 379: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 380: asc.metadata.v1.GetAppRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	483, // 381: asc.metadata.v1.GetAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
-	484, // 382: asc.metadata.v1.GetAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
-	485, // 383: asc.metadata.v1.GetAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	486, // 384: asc.metadata.v1.GetAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
-	487, // 385: asc.metadata.v1.GetAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	488, // 386: asc.metadata.v1.GetAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
-	490, // 387: asc.metadata.v1.GetAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
-	491, // 388: asc.metadata.v1.GetAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	494, // 389: asc.metadata.v1.GetAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
-	471, // 390: asc.metadata.v1.GetAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
-	497, // 391: asc.metadata.v1.GetAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	472, // 392: asc.metadata.v1.GetAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
-	535, // 393: asc.metadata.v1.GetAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
-	499, // 394: asc.metadata.v1.GetAppResponse.Included.builds:type_name -> asc.resources.v1.Build
-	475, // 395: asc.metadata.v1.GetAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
-	476, // 396: asc.metadata.v1.GetAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
-	477, // 397: asc.metadata.v1.GetAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	502, // 398: asc.metadata.v1.GetAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	503, // 399: asc.metadata.v1.GetAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
-	506, // 400: asc.metadata.v1.GetAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
-	507, // 401: asc.metadata.v1.GetAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	508, // 402: asc.metadata.v1.GetAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
-	480, // 403: asc.metadata.v1.GetAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
-	510, // 404: asc.metadata.v1.GetAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	515, // 405: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 406: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	536, // 407: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.device_family:type_name -> asc.enums.v1.DeviceFamilyEnum.DeviceFamily
-	537, // 408: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.state:type_name -> asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
-	515, // 409: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	538, // 410: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter.access_type:type_name -> asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
-	539, // 411: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included.analytics_reports:type_name -> asc.resources.v1.AnalyticsReport
-	515, // 412: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 413: asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	540, // 414: asc.metadata.v1.ListAppAppClipsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
-	479, // 415: asc.metadata.v1.ListAppAppClipsResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 416: asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	541, // 417: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	542, // 418: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
-	479, // 419: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 420: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 421: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	544, // 422: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.app_encryption_declaration_documents:type_name -> asc.resources.v1.AppEncryptionDeclarationDocument
-	479, // 423: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.apps:type_name -> asc.resources.v1.App
-	499, // 424: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 425: asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	545, // 426: asc.metadata.v1.ListAppAppEventsRequest.Filter.event_state:type_name -> asc.enums.v1.AppEventEventStateEnum.AppEventEventState
-	546, // 427: asc.metadata.v1.ListAppAppEventsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
-	515, // 428: asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	547, // 429: asc.metadata.v1.ListAppAppInfosResponse.Included.age_rating_declarations:type_name -> asc.resources.v1.AgeRatingDeclaration
-	548, // 430: asc.metadata.v1.ListAppAppInfosResponse.Included.app_categories:type_name -> asc.resources.v1.AppCategory
-	549, // 431: asc.metadata.v1.ListAppAppInfosResponse.Included.app_info_localizations:type_name -> asc.resources.v1.AppInfoLocalization
-	479, // 432: asc.metadata.v1.ListAppAppInfosResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 433: asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	479, // 434: asc.metadata.v1.ListAppAppPricePointsResponse.Included.apps:type_name -> asc.resources.v1.App
-	518, // 435: asc.metadata.v1.ListAppAppPricePointsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 436: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	550, // 437: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter.state:type_name -> asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
-	551, // 438: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
-	491, // 439: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	479, // 440: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.apps:type_name -> asc.resources.v1.App
-	515, // 441: asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 442: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	552, // 443: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
-	553, // 444: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
-	554, // 445: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.alternative_distribution_packages:type_name -> asc.resources.v1.AlternativeDistributionPackage
-	540, // 446: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
-	555, // 447: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_review_details:type_name -> asc.resources.v1.AppStoreReviewDetail
-	556, // 448: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
-	557, // 449: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	558, // 450: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_phased_releases:type_name -> asc.resources.v1.AppStoreVersionPhasedRelease
-	559, // 451: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_submissions:type_name -> asc.resources.v1.AppStoreVersionSubmission
-	479, // 452: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	499, // 453: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	527, // 454: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	560, // 455: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.routing_app_coverages:type_name -> asc.resources.v1.RoutingAppCoverage
-	515, // 456: asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	518, // 457: asc.metadata.v1.ListAppAppTagsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 458: asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	561, // 459: asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter.versions_platforms:type_name -> asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
-	479, // 460: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.apps:type_name -> asc.resources.v1.App
-	562, // 461: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
-	515, // 462: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 463: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 464: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	543, // 465: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	519, // 466: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	499, // 467: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 468: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 469: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	543, // 470: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	519, // 471: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	499, // 472: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 473: asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 474: asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 475: asc.metadata.v1.ListAppBuildUploadsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	563, // 476: asc.metadata.v1.ListAppBuildUploadsResponse.Included.build_upload_files:type_name -> asc.resources.v1.BuildUploadFile
-	499, // 477: asc.metadata.v1.ListAppBuildUploadsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 478: asc.metadata.v1.ListAppBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 479: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 480: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	518, // 481: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 482: asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	564, // 483: asc.metadata.v1.ListAppCustomerReviewsRequest.Filter.territory:type_name -> asc.enums.v1.TerritoryCodeEnum.TerritoryCode
-	565, // 484: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.customer_review_responses:type_name -> asc.resources.v1.CustomerReviewResponseV1
-	518, // 485: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 486: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 487: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	479, // 488: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	502, // 489: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	515, // 490: asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	566, // 491: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
-	479, // 492: asc.metadata.v1.ListAppInAppPurchasesResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 493: asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	567, // 494: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.state:type_name -> asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
-	568, // 495: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
-	569, // 496: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_app_store_review_screenshots:type_name -> asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
-	570, // 497: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_availabilities:type_name -> asc.resources.v1.InAppPurchaseAvailability
-	571, // 498: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_contents:type_name -> asc.resources.v1.InAppPurchaseContent
-	572, // 499: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_images:type_name -> asc.resources.v1.InAppPurchaseImage
-	573, // 500: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_localizations:type_name -> asc.resources.v1.InAppPurchaseLocalization
-	574, // 501: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_offer_codes:type_name -> asc.resources.v1.InAppPurchaseOfferCode
-	575, // 502: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_points:type_name -> asc.resources.v1.InAppPurchasePricePoint
-	576, // 503: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_schedules:type_name -> asc.resources.v1.InAppPurchasePriceSchedule
-	577, // 504: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
-	507, // 505: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	578, // 506: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.platform:type_name -> asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
-	579, // 507: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.metric_type:type_name -> asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
-	515, // 508: asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 509: asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	504, // 510: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
-	580, // 511: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	515, // 512: asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	543, // 513: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	581, // 514: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	582, // 515: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
-	491, // 516: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	479, // 517: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	583, // 518: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
-	515, // 519: asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 520: asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	584, // 521: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter.subscriptions_state:type_name -> asc.enums.v1.SubscriptionStateEnum.SubscriptionState
-	585, // 522: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_localizations:type_name -> asc.resources.v1.SubscriptionGroupLocalization
-	586, // 523: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
-	580, // 524: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	515, // 525: asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	479, // 526: asc.metadata.v1.ListAppWebhooksResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 527: asc.metadata.v1.ListAppsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	552, // 528: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
-	543, // 529: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	553, // 530: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
-	581, // 531: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	543, // 532: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	483, // 533: asc.metadata.v1.ListAppsResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
-	484, // 534: asc.metadata.v1.ListAppsResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
-	485, // 535: asc.metadata.v1.ListAppsResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	486, // 536: asc.metadata.v1.ListAppsResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
-	487, // 537: asc.metadata.v1.ListAppsResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	488, // 538: asc.metadata.v1.ListAppsResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
-	490, // 539: asc.metadata.v1.ListAppsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
-	491, // 540: asc.metadata.v1.ListAppsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	494, // 541: asc.metadata.v1.ListAppsResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
-	471, // 542: asc.metadata.v1.ListAppsResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
-	497, // 543: asc.metadata.v1.ListAppsResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	472, // 544: asc.metadata.v1.ListAppsResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
-	535, // 545: asc.metadata.v1.ListAppsResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
-	499, // 546: asc.metadata.v1.ListAppsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	475, // 547: asc.metadata.v1.ListAppsResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
-	476, // 548: asc.metadata.v1.ListAppsResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
-	477, // 549: asc.metadata.v1.ListAppsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	502, // 550: asc.metadata.v1.ListAppsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	503, // 551: asc.metadata.v1.ListAppsResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
-	506, // 552: asc.metadata.v1.ListAppsResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
-	507, // 553: asc.metadata.v1.ListAppsResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	508, // 554: asc.metadata.v1.ListAppsResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
-	480, // 555: asc.metadata.v1.ListAppsResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
-	510, // 556: asc.metadata.v1.ListAppsResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	483, // 557: asc.metadata.v1.UpdateAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
-	484, // 558: asc.metadata.v1.UpdateAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
-	485, // 559: asc.metadata.v1.UpdateAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	486, // 560: asc.metadata.v1.UpdateAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
-	487, // 561: asc.metadata.v1.UpdateAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	488, // 562: asc.metadata.v1.UpdateAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
-	490, // 563: asc.metadata.v1.UpdateAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
-	491, // 564: asc.metadata.v1.UpdateAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	494, // 565: asc.metadata.v1.UpdateAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
-	471, // 566: asc.metadata.v1.UpdateAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
-	497, // 567: asc.metadata.v1.UpdateAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	472, // 568: asc.metadata.v1.UpdateAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
-	535, // 569: asc.metadata.v1.UpdateAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
-	499, // 570: asc.metadata.v1.UpdateAppResponse.Included.builds:type_name -> asc.resources.v1.Build
-	475, // 571: asc.metadata.v1.UpdateAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
-	476, // 572: asc.metadata.v1.UpdateAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
-	477, // 573: asc.metadata.v1.UpdateAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	502, // 574: asc.metadata.v1.UpdateAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	503, // 575: asc.metadata.v1.UpdateAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
-	506, // 576: asc.metadata.v1.UpdateAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
-	507, // 577: asc.metadata.v1.UpdateAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	508, // 578: asc.metadata.v1.UpdateAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
-	480, // 579: asc.metadata.v1.UpdateAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
-	510, // 580: asc.metadata.v1.UpdateAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	164, // 581: asc.metadata.v1.AppsService.ListApps:input_type -> asc.metadata.v1.ListAppsRequest
-	38,  // 582: asc.metadata.v1.AppsService.GetApp:input_type -> asc.metadata.v1.GetAppRequest
-	170, // 583: asc.metadata.v1.AppsService.UpdateApp:input_type -> asc.metadata.v1.UpdateAppRequest
-	46,  // 584: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest
-	2,   // 585: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest
-	50,  // 586: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest
-	54,  // 587: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest
-	6,   // 588: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2Request
-	58,  // 589: asc.metadata.v1.AppsService.ListAppAppClips:input_type -> asc.metadata.v1.ListAppAppClipsRequest
-	62,  // 590: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:input_type -> asc.metadata.v1.ListAppAppCustomProductPagesRequest
-	66,  // 591: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest
-	70,  // 592: asc.metadata.v1.AppsService.ListAppAppEvents:input_type -> asc.metadata.v1.ListAppAppEventsRequest
-	74,  // 593: asc.metadata.v1.AppsService.ListAppAppInfos:input_type -> asc.metadata.v1.ListAppAppInfosRequest
-	78,  // 594: asc.metadata.v1.AppsService.ListAppAppPricePoints:input_type -> asc.metadata.v1.ListAppAppPricePointsRequest
-	10,  // 595: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:input_type -> asc.metadata.v1.GetAppAppPriceScheduleRequest
-	82,  // 596: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request
-	86,  // 597: asc.metadata.v1.AppsService.ListAppAppStoreVersions:input_type -> asc.metadata.v1.ListAppAppStoreVersionsRequest
-	90,  // 598: asc.metadata.v1.AppsService.ListAppAppTags:input_type -> asc.metadata.v1.ListAppAppTagsRequest
-	94,  // 599: asc.metadata.v1.AppsService.ListAppBackgroundAssets:input_type -> asc.metadata.v1.ListAppBackgroundAssetsRequest
-	98,  // 600: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest
-	14,  // 601: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest
-	102, // 602: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest
-	106, // 603: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest
-	110, // 604: asc.metadata.v1.AppsService.ListAppBetaGroups:input_type -> asc.metadata.v1.ListAppBetaGroupsRequest
-	18,  // 605: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest
-	116, // 606: asc.metadata.v1.AppsService.ListAppBuildUploads:input_type -> asc.metadata.v1.ListAppBuildUploadsRequest
-	118, // 607: asc.metadata.v1.AppsService.ListAppBuilds:input_type -> asc.metadata.v1.ListAppBuildsRequest
-	24,  // 608: asc.metadata.v1.AppsService.GetAppCiProduct:input_type -> asc.metadata.v1.GetAppCiProductRequest
-	122, // 609: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:input_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest
-	124, // 610: asc.metadata.v1.AppsService.ListAppCustomerReviews:input_type -> asc.metadata.v1.ListAppCustomerReviewsRequest
-	28,  // 611: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest
-	32,  // 612: asc.metadata.v1.AppsService.GetAppGameCenterDetail:input_type -> asc.metadata.v1.GetAppGameCenterDetailRequest
-	128, // 613: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest
-	134, // 614: asc.metadata.v1.AppsService.ListAppInAppPurchases:input_type -> asc.metadata.v1.ListAppInAppPurchasesRequest
-	136, // 615: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:input_type -> asc.metadata.v1.ListAppInAppPurchasesV2Request
-	36,  // 616: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest
-	20,  // 617: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:input_type -> asc.metadata.v1.GetAppBetaTesterUsagesRequest
-	138, // 618: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:input_type -> asc.metadata.v1.ListAppPerfPowerMetricsRequest
-	142, // 619: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:input_type -> asc.metadata.v1.ListAppPreReleaseVersionsRequest
-	146, // 620: asc.metadata.v1.AppsService.ListAppPromotedPurchases:input_type -> asc.metadata.v1.ListAppPromotedPurchasesRequest
-	44,  // 621: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest
-	0,   // 622: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest
-	48,  // 623: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest
-	52,  // 624: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest
-	4,   // 625: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdRequest
-	56,  // 626: asc.metadata.v1.AppsService.ListAppAppClipIds:input_type -> asc.metadata.v1.ListAppAppClipIdsRequest
-	60,  // 627: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:input_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsRequest
-	64,  // 628: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest
-	68,  // 629: asc.metadata.v1.AppsService.ListAppAppEventIds:input_type -> asc.metadata.v1.ListAppAppEventIdsRequest
-	72,  // 630: asc.metadata.v1.AppsService.ListAppAppInfoIds:input_type -> asc.metadata.v1.ListAppAppInfoIdsRequest
-	76,  // 631: asc.metadata.v1.AppsService.ListAppAppPricePointIds:input_type -> asc.metadata.v1.ListAppAppPricePointIdsRequest
-	8,   // 632: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:input_type -> asc.metadata.v1.GetAppAppPriceScheduleIdRequest
-	80,  // 633: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest
-	84,  // 634: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:input_type -> asc.metadata.v1.ListAppAppStoreVersionIdsRequest
-	88,  // 635: asc.metadata.v1.AppsService.ListAppAppTagIds:input_type -> asc.metadata.v1.ListAppAppTagIdsRequest
-	92,  // 636: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:input_type -> asc.metadata.v1.ListAppBackgroundAssetIdsRequest
-	96,  // 637: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest
-	12,  // 638: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest
-	100, // 639: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest
-	104, // 640: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest
-	108, // 641: asc.metadata.v1.AppsService.ListAppBetaGroupIds:input_type -> asc.metadata.v1.ListAppBetaGroupIdsRequest
-	16,  // 642: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest
-	166, // 643: asc.metadata.v1.AppsService.RemoveAppBetaTesters:input_type -> asc.metadata.v1.RemoveAppBetaTestersRequest
-	114, // 644: asc.metadata.v1.AppsService.ListAppBuildUploadIds:input_type -> asc.metadata.v1.ListAppBuildUploadIdsRequest
-	112, // 645: asc.metadata.v1.AppsService.ListAppBuildIds:input_type -> asc.metadata.v1.ListAppBuildIdsRequest
-	22,  // 646: asc.metadata.v1.AppsService.GetAppCiProductId:input_type -> asc.metadata.v1.GetAppCiProductIdRequest
-	120, // 647: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:input_type -> asc.metadata.v1.ListAppCustomerReviewIdsRequest
-	26,  // 648: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest
-	30,  // 649: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:input_type -> asc.metadata.v1.GetAppGameCenterDetailIdRequest
-	126, // 650: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest
-	130, // 651: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:input_type -> asc.metadata.v1.ListAppInAppPurchaseIdsRequest
-	132, // 652: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:input_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest
-	34,  // 653: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest
-	140, // 654: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:input_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsRequest
-	144, // 655: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:input_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsRequest
-	168, // 656: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:input_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesRequest
-	148, // 657: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:input_type -> asc.metadata.v1.ListAppReviewSubmissionIdsRequest
-	152, // 658: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:input_type -> asc.metadata.v1.ListAppSearchKeywordIdsRequest
-	40,  // 659: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest
-	156, // 660: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:input_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsRequest
-	160, // 661: asc.metadata.v1.AppsService.ListAppWebhookIds:input_type -> asc.metadata.v1.ListAppWebhookIdsRequest
-	150, // 662: asc.metadata.v1.AppsService.ListAppReviewSubmissions:input_type -> asc.metadata.v1.ListAppReviewSubmissionsRequest
-	154, // 663: asc.metadata.v1.AppsService.ListAppSearchKeywords:input_type -> asc.metadata.v1.ListAppSearchKeywordsRequest
-	42,  // 664: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest
-	158, // 665: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:input_type -> asc.metadata.v1.ListAppSubscriptionGroupsRequest
-	162, // 666: asc.metadata.v1.AppsService.ListAppWebhooks:input_type -> asc.metadata.v1.ListAppWebhooksRequest
-	165, // 667: asc.metadata.v1.AppsService.ListApps:output_type -> asc.metadata.v1.ListAppsResponse
-	39,  // 668: asc.metadata.v1.AppsService.GetApp:output_type -> asc.metadata.v1.GetAppResponse
-	171, // 669: asc.metadata.v1.AppsService.UpdateApp:output_type -> asc.metadata.v1.UpdateAppResponse
-	47,  // 670: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsResponse
-	3,   // 671: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyResponse
-	51,  // 672: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse
-	55,  // 673: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse
-	7,   // 674: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2Response
-	59,  // 675: asc.metadata.v1.AppsService.ListAppAppClips:output_type -> asc.metadata.v1.ListAppAppClipsResponse
-	63,  // 676: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:output_type -> asc.metadata.v1.ListAppAppCustomProductPagesResponse
-	67,  // 677: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse
-	71,  // 678: asc.metadata.v1.AppsService.ListAppAppEvents:output_type -> asc.metadata.v1.ListAppAppEventsResponse
-	75,  // 679: asc.metadata.v1.AppsService.ListAppAppInfos:output_type -> asc.metadata.v1.ListAppAppInfosResponse
-	79,  // 680: asc.metadata.v1.AppsService.ListAppAppPricePoints:output_type -> asc.metadata.v1.ListAppAppPricePointsResponse
-	11,  // 681: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:output_type -> asc.metadata.v1.GetAppAppPriceScheduleResponse
-	83,  // 682: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response
-	87,  // 683: asc.metadata.v1.AppsService.ListAppAppStoreVersions:output_type -> asc.metadata.v1.ListAppAppStoreVersionsResponse
-	91,  // 684: asc.metadata.v1.AppsService.ListAppAppTags:output_type -> asc.metadata.v1.ListAppAppTagsResponse
-	95,  // 685: asc.metadata.v1.AppsService.ListAppBackgroundAssets:output_type -> asc.metadata.v1.ListAppBackgroundAssetsResponse
-	99,  // 686: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationsResponse
-	15,  // 687: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailResponse
-	103, // 688: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse
-	107, // 689: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse
-	111, // 690: asc.metadata.v1.AppsService.ListAppBetaGroups:output_type -> asc.metadata.v1.ListAppBetaGroupsResponse
-	19,  // 691: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementResponse
-	117, // 692: asc.metadata.v1.AppsService.ListAppBuildUploads:output_type -> asc.metadata.v1.ListAppBuildUploadsResponse
-	119, // 693: asc.metadata.v1.AppsService.ListAppBuilds:output_type -> asc.metadata.v1.ListAppBuildsResponse
-	25,  // 694: asc.metadata.v1.AppsService.GetAppCiProduct:output_type -> asc.metadata.v1.GetAppCiProductResponse
-	123, // 695: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:output_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse
-	125, // 696: asc.metadata.v1.AppsService.ListAppCustomerReviews:output_type -> asc.metadata.v1.ListAppCustomerReviewsResponse
-	29,  // 697: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementResponse
-	33,  // 698: asc.metadata.v1.AppsService.GetAppGameCenterDetail:output_type -> asc.metadata.v1.GetAppGameCenterDetailResponse
-	129, // 699: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse
-	135, // 700: asc.metadata.v1.AppsService.ListAppInAppPurchases:output_type -> asc.metadata.v1.ListAppInAppPurchasesResponse
-	137, // 701: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:output_type -> asc.metadata.v1.ListAppInAppPurchasesV2Response
-	37,  // 702: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailResponse
-	21,  // 703: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:output_type -> asc.metadata.v1.GetAppBetaTesterUsagesResponse
-	139, // 704: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:output_type -> asc.metadata.v1.ListAppPerfPowerMetricsResponse
-	143, // 705: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:output_type -> asc.metadata.v1.ListAppPreReleaseVersionsResponse
-	147, // 706: asc.metadata.v1.AppsService.ListAppPromotedPurchases:output_type -> asc.metadata.v1.ListAppPromotedPurchasesResponse
-	45,  // 707: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse
-	1,   // 708: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse
-	49,  // 709: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse
-	53,  // 710: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse
-	5,   // 711: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdResponse
-	57,  // 712: asc.metadata.v1.AppsService.ListAppAppClipIds:output_type -> asc.metadata.v1.ListAppAppClipIdsResponse
-	61,  // 713: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:output_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsResponse
-	65,  // 714: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse
-	69,  // 715: asc.metadata.v1.AppsService.ListAppAppEventIds:output_type -> asc.metadata.v1.ListAppAppEventIdsResponse
-	73,  // 716: asc.metadata.v1.AppsService.ListAppAppInfoIds:output_type -> asc.metadata.v1.ListAppAppInfoIdsResponse
-	77,  // 717: asc.metadata.v1.AppsService.ListAppAppPricePointIds:output_type -> asc.metadata.v1.ListAppAppPricePointIdsResponse
-	9,   // 718: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:output_type -> asc.metadata.v1.GetAppAppPriceScheduleIdResponse
-	81,  // 719: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse
-	85,  // 720: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:output_type -> asc.metadata.v1.ListAppAppStoreVersionIdsResponse
-	89,  // 721: asc.metadata.v1.AppsService.ListAppAppTagIds:output_type -> asc.metadata.v1.ListAppAppTagIdsResponse
-	93,  // 722: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:output_type -> asc.metadata.v1.ListAppBackgroundAssetIdsResponse
-	97,  // 723: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse
-	13,  // 724: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse
-	101, // 725: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse
-	105, // 726: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse
-	109, // 727: asc.metadata.v1.AppsService.ListAppBetaGroupIds:output_type -> asc.metadata.v1.ListAppBetaGroupIdsResponse
-	17,  // 728: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse
-	167, // 729: asc.metadata.v1.AppsService.RemoveAppBetaTesters:output_type -> asc.metadata.v1.RemoveAppBetaTestersResponse
-	115, // 730: asc.metadata.v1.AppsService.ListAppBuildUploadIds:output_type -> asc.metadata.v1.ListAppBuildUploadIdsResponse
-	113, // 731: asc.metadata.v1.AppsService.ListAppBuildIds:output_type -> asc.metadata.v1.ListAppBuildIdsResponse
-	23,  // 732: asc.metadata.v1.AppsService.GetAppCiProductId:output_type -> asc.metadata.v1.GetAppCiProductIdResponse
-	121, // 733: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:output_type -> asc.metadata.v1.ListAppCustomerReviewIdsResponse
-	27,  // 734: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse
-	31,  // 735: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:output_type -> asc.metadata.v1.GetAppGameCenterDetailIdResponse
-	127, // 736: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse
-	131, // 737: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:output_type -> asc.metadata.v1.ListAppInAppPurchaseIdsResponse
-	133, // 738: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:output_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse
-	35,  // 739: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse
-	141, // 740: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:output_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsResponse
-	145, // 741: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:output_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsResponse
-	169, // 742: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:output_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesResponse
-	149, // 743: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:output_type -> asc.metadata.v1.ListAppReviewSubmissionIdsResponse
-	153, // 744: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:output_type -> asc.metadata.v1.ListAppSearchKeywordIdsResponse
-	41,  // 745: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse
-	157, // 746: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:output_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsResponse
-	161, // 747: asc.metadata.v1.AppsService.ListAppWebhookIds:output_type -> asc.metadata.v1.ListAppWebhookIdsResponse
-	151, // 748: asc.metadata.v1.AppsService.ListAppReviewSubmissions:output_type -> asc.metadata.v1.ListAppReviewSubmissionsResponse
-	155, // 749: asc.metadata.v1.AppsService.ListAppSearchKeywords:output_type -> asc.metadata.v1.ListAppSearchKeywordsResponse
-	43,  // 750: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodResponse
-	159, // 751: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:output_type -> asc.metadata.v1.ListAppSubscriptionGroupsResponse
-	163, // 752: asc.metadata.v1.AppsService.ListAppWebhooks:output_type -> asc.metadata.v1.ListAppWebhooksResponse
-	667, // [667:753] is the sub-list for method output_type
-	581, // [581:667] is the sub-list for method input_type
-	581, // [581:581] is the sub-list for extension type_name
-	581, // [581:581] is the sub-list for extension extendee
-	0,   // [0:581] is the sub-list for field type_name
+	521, // 359: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester.data:type_name -> google.protobuf.Value
+	515, // 360: asc.metadata.v1.GetAppCiProductRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	479, // 361: asc.metadata.v1.GetAppCiProductResponse.Included.apps:type_name -> asc.resources.v1.App
+	522, // 362: asc.metadata.v1.GetAppCiProductResponse.Included.bundle_ids:type_name -> asc.resources.v1.BundleId
+	523, // 363: asc.metadata.v1.GetAppCiProductResponse.Included.scm_repositories:type_name -> asc.resources.v1.ScmRepository
+	515, // 364: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 365: asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	491, // 366: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	479, // 367: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
+	524, // 368: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
+	525, // 369: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	526, // 370: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	527, // 371: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
+	528, // 372: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	529, // 373: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
+	530, // 374: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	531, // 375: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	532, // 376: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	533, // 377: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
+	534, // 378: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	535, // 379: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	515, // 380: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 381: asc.metadata.v1.GetAppRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	483, // 382: asc.metadata.v1.GetAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
+	484, // 383: asc.metadata.v1.GetAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
+	485, // 384: asc.metadata.v1.GetAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	486, // 385: asc.metadata.v1.GetAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
+	487, // 386: asc.metadata.v1.GetAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	488, // 387: asc.metadata.v1.GetAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
+	490, // 388: asc.metadata.v1.GetAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
+	491, // 389: asc.metadata.v1.GetAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	494, // 390: asc.metadata.v1.GetAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
+	471, // 391: asc.metadata.v1.GetAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
+	497, // 392: asc.metadata.v1.GetAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	472, // 393: asc.metadata.v1.GetAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
+	536, // 394: asc.metadata.v1.GetAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
+	499, // 395: asc.metadata.v1.GetAppResponse.Included.builds:type_name -> asc.resources.v1.Build
+	475, // 396: asc.metadata.v1.GetAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
+	476, // 397: asc.metadata.v1.GetAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
+	477, // 398: asc.metadata.v1.GetAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	502, // 399: asc.metadata.v1.GetAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	503, // 400: asc.metadata.v1.GetAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
+	506, // 401: asc.metadata.v1.GetAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
+	507, // 402: asc.metadata.v1.GetAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	508, // 403: asc.metadata.v1.GetAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
+	480, // 404: asc.metadata.v1.GetAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
+	510, // 405: asc.metadata.v1.GetAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	515, // 406: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 407: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	537, // 408: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.device_family:type_name -> asc.enums.v1.DeviceFamilyEnum.DeviceFamily
+	538, // 409: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.state:type_name -> asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
+	515, // 410: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	539, // 411: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter.access_type:type_name -> asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
+	540, // 412: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included.analytics_reports:type_name -> asc.resources.v1.AnalyticsReport
+	515, // 413: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 414: asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	541, // 415: asc.metadata.v1.ListAppAppClipsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
+	479, // 416: asc.metadata.v1.ListAppAppClipsResponse.Included.apps:type_name -> asc.resources.v1.App
+	515, // 417: asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	542, // 418: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	543, // 419: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
+	479, // 420: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.apps:type_name -> asc.resources.v1.App
+	515, // 421: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 422: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	545, // 423: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.app_encryption_declaration_documents:type_name -> asc.resources.v1.AppEncryptionDeclarationDocument
+	479, // 424: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.apps:type_name -> asc.resources.v1.App
+	499, // 425: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	515, // 426: asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	546, // 427: asc.metadata.v1.ListAppAppEventsRequest.Filter.event_state:type_name -> asc.enums.v1.AppEventEventStateEnum.AppEventEventState
+	547, // 428: asc.metadata.v1.ListAppAppEventsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	515, // 429: asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	548, // 430: asc.metadata.v1.ListAppAppInfosResponse.Included.age_rating_declarations:type_name -> asc.resources.v1.AgeRatingDeclaration
+	549, // 431: asc.metadata.v1.ListAppAppInfosResponse.Included.app_categories:type_name -> asc.resources.v1.AppCategory
+	550, // 432: asc.metadata.v1.ListAppAppInfosResponse.Included.app_info_localizations:type_name -> asc.resources.v1.AppInfoLocalization
+	479, // 433: asc.metadata.v1.ListAppAppInfosResponse.Included.apps:type_name -> asc.resources.v1.App
+	515, // 434: asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	479, // 435: asc.metadata.v1.ListAppAppPricePointsResponse.Included.apps:type_name -> asc.resources.v1.App
+	518, // 436: asc.metadata.v1.ListAppAppPricePointsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	515, // 437: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	551, // 438: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter.state:type_name -> asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
+	552, // 439: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
+	491, // 440: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	479, // 441: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.apps:type_name -> asc.resources.v1.App
+	515, // 442: asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 443: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	553, // 444: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
+	554, // 445: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
+	555, // 446: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.alternative_distribution_packages:type_name -> asc.resources.v1.AlternativeDistributionPackage
+	541, // 447: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
+	556, // 448: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_review_details:type_name -> asc.resources.v1.AppStoreReviewDetail
+	557, // 449: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
+	558, // 450: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	559, // 451: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_phased_releases:type_name -> asc.resources.v1.AppStoreVersionPhasedRelease
+	560, // 452: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_submissions:type_name -> asc.resources.v1.AppStoreVersionSubmission
+	479, // 453: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
+	499, // 454: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	528, // 455: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	561, // 456: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.routing_app_coverages:type_name -> asc.resources.v1.RoutingAppCoverage
+	515, // 457: asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	518, // 458: asc.metadata.v1.ListAppAppTagsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	515, // 459: asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	562, // 460: asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter.versions_platforms:type_name -> asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
+	479, // 461: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.apps:type_name -> asc.resources.v1.App
+	563, // 462: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
+	515, // 463: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 464: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 465: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	544, // 466: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	519, // 467: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	499, // 468: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	515, // 469: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 470: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	544, // 471: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	519, // 472: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	499, // 473: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	515, // 474: asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 475: asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 476: asc.metadata.v1.ListAppBuildUploadsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	564, // 477: asc.metadata.v1.ListAppBuildUploadsResponse.Included.build_upload_files:type_name -> asc.resources.v1.BuildUploadFile
+	499, // 478: asc.metadata.v1.ListAppBuildUploadsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	515, // 479: asc.metadata.v1.ListAppBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 480: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 481: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	518, // 482: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	515, // 483: asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	565, // 484: asc.metadata.v1.ListAppCustomerReviewsRequest.Filter.territory:type_name -> asc.enums.v1.TerritoryCodeEnum.TerritoryCode
+	566, // 485: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.customer_review_responses:type_name -> asc.resources.v1.CustomerReviewResponseV1
+	518, // 486: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	515, // 487: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 488: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	479, // 489: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
+	502, // 490: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	515, // 491: asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	567, // 492: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
+	479, // 493: asc.metadata.v1.ListAppInAppPurchasesResponse.Included.apps:type_name -> asc.resources.v1.App
+	515, // 494: asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	568, // 495: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.state:type_name -> asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
+	569, // 496: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	570, // 497: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_app_store_review_screenshots:type_name -> asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
+	571, // 498: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_availabilities:type_name -> asc.resources.v1.InAppPurchaseAvailability
+	572, // 499: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_contents:type_name -> asc.resources.v1.InAppPurchaseContent
+	573, // 500: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_images:type_name -> asc.resources.v1.InAppPurchaseImage
+	574, // 501: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_localizations:type_name -> asc.resources.v1.InAppPurchaseLocalization
+	575, // 502: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_offer_codes:type_name -> asc.resources.v1.InAppPurchaseOfferCode
+	576, // 503: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_points:type_name -> asc.resources.v1.InAppPurchasePricePoint
+	577, // 504: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_schedules:type_name -> asc.resources.v1.InAppPurchasePriceSchedule
+	578, // 505: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
+	507, // 506: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	579, // 507: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.platform:type_name -> asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
+	580, // 508: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.metric_type:type_name -> asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
+	515, // 509: asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 510: asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	504, // 511: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
+	581, // 512: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	515, // 513: asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	544, // 514: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	582, // 515: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	583, // 516: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
+	491, // 517: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	479, // 518: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.apps:type_name -> asc.resources.v1.App
+	584, // 519: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
+	515, // 520: asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	515, // 521: asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	585, // 522: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter.subscriptions_state:type_name -> asc.enums.v1.SubscriptionStateEnum.SubscriptionState
+	586, // 523: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_localizations:type_name -> asc.resources.v1.SubscriptionGroupLocalization
+	587, // 524: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
+	581, // 525: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	515, // 526: asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	479, // 527: asc.metadata.v1.ListAppWebhooksResponse.Included.apps:type_name -> asc.resources.v1.App
+	515, // 528: asc.metadata.v1.ListAppsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	553, // 529: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
+	544, // 530: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	554, // 531: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
+	582, // 532: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	544, // 533: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	483, // 534: asc.metadata.v1.ListAppsResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
+	484, // 535: asc.metadata.v1.ListAppsResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
+	485, // 536: asc.metadata.v1.ListAppsResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	486, // 537: asc.metadata.v1.ListAppsResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
+	487, // 538: asc.metadata.v1.ListAppsResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	488, // 539: asc.metadata.v1.ListAppsResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
+	490, // 540: asc.metadata.v1.ListAppsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
+	491, // 541: asc.metadata.v1.ListAppsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	494, // 542: asc.metadata.v1.ListAppsResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
+	471, // 543: asc.metadata.v1.ListAppsResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
+	497, // 544: asc.metadata.v1.ListAppsResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	472, // 545: asc.metadata.v1.ListAppsResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
+	536, // 546: asc.metadata.v1.ListAppsResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
+	499, // 547: asc.metadata.v1.ListAppsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	475, // 548: asc.metadata.v1.ListAppsResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
+	476, // 549: asc.metadata.v1.ListAppsResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
+	477, // 550: asc.metadata.v1.ListAppsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	502, // 551: asc.metadata.v1.ListAppsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	503, // 552: asc.metadata.v1.ListAppsResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
+	506, // 553: asc.metadata.v1.ListAppsResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
+	507, // 554: asc.metadata.v1.ListAppsResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	508, // 555: asc.metadata.v1.ListAppsResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
+	480, // 556: asc.metadata.v1.ListAppsResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
+	510, // 557: asc.metadata.v1.ListAppsResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	483, // 558: asc.metadata.v1.UpdateAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
+	484, // 559: asc.metadata.v1.UpdateAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
+	485, // 560: asc.metadata.v1.UpdateAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	486, // 561: asc.metadata.v1.UpdateAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
+	487, // 562: asc.metadata.v1.UpdateAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	488, // 563: asc.metadata.v1.UpdateAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
+	490, // 564: asc.metadata.v1.UpdateAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
+	491, // 565: asc.metadata.v1.UpdateAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	494, // 566: asc.metadata.v1.UpdateAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
+	471, // 567: asc.metadata.v1.UpdateAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
+	497, // 568: asc.metadata.v1.UpdateAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	472, // 569: asc.metadata.v1.UpdateAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
+	536, // 570: asc.metadata.v1.UpdateAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
+	499, // 571: asc.metadata.v1.UpdateAppResponse.Included.builds:type_name -> asc.resources.v1.Build
+	475, // 572: asc.metadata.v1.UpdateAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
+	476, // 573: asc.metadata.v1.UpdateAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
+	477, // 574: asc.metadata.v1.UpdateAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	502, // 575: asc.metadata.v1.UpdateAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	503, // 576: asc.metadata.v1.UpdateAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
+	506, // 577: asc.metadata.v1.UpdateAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
+	507, // 578: asc.metadata.v1.UpdateAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	508, // 579: asc.metadata.v1.UpdateAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
+	480, // 580: asc.metadata.v1.UpdateAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
+	510, // 581: asc.metadata.v1.UpdateAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	164, // 582: asc.metadata.v1.AppsService.ListApps:input_type -> asc.metadata.v1.ListAppsRequest
+	38,  // 583: asc.metadata.v1.AppsService.GetApp:input_type -> asc.metadata.v1.GetAppRequest
+	170, // 584: asc.metadata.v1.AppsService.UpdateApp:input_type -> asc.metadata.v1.UpdateAppRequest
+	46,  // 585: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest
+	2,   // 586: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest
+	50,  // 587: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest
+	54,  // 588: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest
+	6,   // 589: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2Request
+	58,  // 590: asc.metadata.v1.AppsService.ListAppAppClips:input_type -> asc.metadata.v1.ListAppAppClipsRequest
+	62,  // 591: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:input_type -> asc.metadata.v1.ListAppAppCustomProductPagesRequest
+	66,  // 592: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest
+	70,  // 593: asc.metadata.v1.AppsService.ListAppAppEvents:input_type -> asc.metadata.v1.ListAppAppEventsRequest
+	74,  // 594: asc.metadata.v1.AppsService.ListAppAppInfos:input_type -> asc.metadata.v1.ListAppAppInfosRequest
+	78,  // 595: asc.metadata.v1.AppsService.ListAppAppPricePoints:input_type -> asc.metadata.v1.ListAppAppPricePointsRequest
+	10,  // 596: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:input_type -> asc.metadata.v1.GetAppAppPriceScheduleRequest
+	82,  // 597: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request
+	86,  // 598: asc.metadata.v1.AppsService.ListAppAppStoreVersions:input_type -> asc.metadata.v1.ListAppAppStoreVersionsRequest
+	90,  // 599: asc.metadata.v1.AppsService.ListAppAppTags:input_type -> asc.metadata.v1.ListAppAppTagsRequest
+	94,  // 600: asc.metadata.v1.AppsService.ListAppBackgroundAssets:input_type -> asc.metadata.v1.ListAppBackgroundAssetsRequest
+	98,  // 601: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest
+	14,  // 602: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest
+	102, // 603: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest
+	106, // 604: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest
+	110, // 605: asc.metadata.v1.AppsService.ListAppBetaGroups:input_type -> asc.metadata.v1.ListAppBetaGroupsRequest
+	18,  // 606: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest
+	116, // 607: asc.metadata.v1.AppsService.ListAppBuildUploads:input_type -> asc.metadata.v1.ListAppBuildUploadsRequest
+	118, // 608: asc.metadata.v1.AppsService.ListAppBuilds:input_type -> asc.metadata.v1.ListAppBuildsRequest
+	24,  // 609: asc.metadata.v1.AppsService.GetAppCiProduct:input_type -> asc.metadata.v1.GetAppCiProductRequest
+	122, // 610: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:input_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest
+	124, // 611: asc.metadata.v1.AppsService.ListAppCustomerReviews:input_type -> asc.metadata.v1.ListAppCustomerReviewsRequest
+	28,  // 612: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest
+	32,  // 613: asc.metadata.v1.AppsService.GetAppGameCenterDetail:input_type -> asc.metadata.v1.GetAppGameCenterDetailRequest
+	128, // 614: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest
+	134, // 615: asc.metadata.v1.AppsService.ListAppInAppPurchases:input_type -> asc.metadata.v1.ListAppInAppPurchasesRequest
+	136, // 616: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:input_type -> asc.metadata.v1.ListAppInAppPurchasesV2Request
+	36,  // 617: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest
+	20,  // 618: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:input_type -> asc.metadata.v1.GetAppBetaTesterUsagesRequest
+	138, // 619: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:input_type -> asc.metadata.v1.ListAppPerfPowerMetricsRequest
+	142, // 620: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:input_type -> asc.metadata.v1.ListAppPreReleaseVersionsRequest
+	146, // 621: asc.metadata.v1.AppsService.ListAppPromotedPurchases:input_type -> asc.metadata.v1.ListAppPromotedPurchasesRequest
+	44,  // 622: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest
+	0,   // 623: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest
+	48,  // 624: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest
+	52,  // 625: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest
+	4,   // 626: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdRequest
+	56,  // 627: asc.metadata.v1.AppsService.ListAppAppClipIds:input_type -> asc.metadata.v1.ListAppAppClipIdsRequest
+	60,  // 628: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:input_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsRequest
+	64,  // 629: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest
+	68,  // 630: asc.metadata.v1.AppsService.ListAppAppEventIds:input_type -> asc.metadata.v1.ListAppAppEventIdsRequest
+	72,  // 631: asc.metadata.v1.AppsService.ListAppAppInfoIds:input_type -> asc.metadata.v1.ListAppAppInfoIdsRequest
+	76,  // 632: asc.metadata.v1.AppsService.ListAppAppPricePointIds:input_type -> asc.metadata.v1.ListAppAppPricePointIdsRequest
+	8,   // 633: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:input_type -> asc.metadata.v1.GetAppAppPriceScheduleIdRequest
+	80,  // 634: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest
+	84,  // 635: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:input_type -> asc.metadata.v1.ListAppAppStoreVersionIdsRequest
+	88,  // 636: asc.metadata.v1.AppsService.ListAppAppTagIds:input_type -> asc.metadata.v1.ListAppAppTagIdsRequest
+	92,  // 637: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:input_type -> asc.metadata.v1.ListAppBackgroundAssetIdsRequest
+	96,  // 638: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest
+	12,  // 639: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest
+	100, // 640: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest
+	104, // 641: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest
+	108, // 642: asc.metadata.v1.AppsService.ListAppBetaGroupIds:input_type -> asc.metadata.v1.ListAppBetaGroupIdsRequest
+	16,  // 643: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest
+	166, // 644: asc.metadata.v1.AppsService.RemoveAppBetaTesters:input_type -> asc.metadata.v1.RemoveAppBetaTestersRequest
+	114, // 645: asc.metadata.v1.AppsService.ListAppBuildUploadIds:input_type -> asc.metadata.v1.ListAppBuildUploadIdsRequest
+	112, // 646: asc.metadata.v1.AppsService.ListAppBuildIds:input_type -> asc.metadata.v1.ListAppBuildIdsRequest
+	22,  // 647: asc.metadata.v1.AppsService.GetAppCiProductId:input_type -> asc.metadata.v1.GetAppCiProductIdRequest
+	120, // 648: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:input_type -> asc.metadata.v1.ListAppCustomerReviewIdsRequest
+	26,  // 649: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest
+	30,  // 650: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:input_type -> asc.metadata.v1.GetAppGameCenterDetailIdRequest
+	126, // 651: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest
+	130, // 652: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:input_type -> asc.metadata.v1.ListAppInAppPurchaseIdsRequest
+	132, // 653: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:input_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest
+	34,  // 654: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest
+	140, // 655: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:input_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsRequest
+	144, // 656: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:input_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsRequest
+	168, // 657: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:input_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesRequest
+	148, // 658: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:input_type -> asc.metadata.v1.ListAppReviewSubmissionIdsRequest
+	152, // 659: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:input_type -> asc.metadata.v1.ListAppSearchKeywordIdsRequest
+	40,  // 660: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest
+	156, // 661: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:input_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsRequest
+	160, // 662: asc.metadata.v1.AppsService.ListAppWebhookIds:input_type -> asc.metadata.v1.ListAppWebhookIdsRequest
+	150, // 663: asc.metadata.v1.AppsService.ListAppReviewSubmissions:input_type -> asc.metadata.v1.ListAppReviewSubmissionsRequest
+	154, // 664: asc.metadata.v1.AppsService.ListAppSearchKeywords:input_type -> asc.metadata.v1.ListAppSearchKeywordsRequest
+	42,  // 665: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest
+	158, // 666: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:input_type -> asc.metadata.v1.ListAppSubscriptionGroupsRequest
+	162, // 667: asc.metadata.v1.AppsService.ListAppWebhooks:input_type -> asc.metadata.v1.ListAppWebhooksRequest
+	165, // 668: asc.metadata.v1.AppsService.ListApps:output_type -> asc.metadata.v1.ListAppsResponse
+	39,  // 669: asc.metadata.v1.AppsService.GetApp:output_type -> asc.metadata.v1.GetAppResponse
+	171, // 670: asc.metadata.v1.AppsService.UpdateApp:output_type -> asc.metadata.v1.UpdateAppResponse
+	47,  // 671: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsResponse
+	3,   // 672: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyResponse
+	51,  // 673: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse
+	55,  // 674: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse
+	7,   // 675: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2Response
+	59,  // 676: asc.metadata.v1.AppsService.ListAppAppClips:output_type -> asc.metadata.v1.ListAppAppClipsResponse
+	63,  // 677: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:output_type -> asc.metadata.v1.ListAppAppCustomProductPagesResponse
+	67,  // 678: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse
+	71,  // 679: asc.metadata.v1.AppsService.ListAppAppEvents:output_type -> asc.metadata.v1.ListAppAppEventsResponse
+	75,  // 680: asc.metadata.v1.AppsService.ListAppAppInfos:output_type -> asc.metadata.v1.ListAppAppInfosResponse
+	79,  // 681: asc.metadata.v1.AppsService.ListAppAppPricePoints:output_type -> asc.metadata.v1.ListAppAppPricePointsResponse
+	11,  // 682: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:output_type -> asc.metadata.v1.GetAppAppPriceScheduleResponse
+	83,  // 683: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response
+	87,  // 684: asc.metadata.v1.AppsService.ListAppAppStoreVersions:output_type -> asc.metadata.v1.ListAppAppStoreVersionsResponse
+	91,  // 685: asc.metadata.v1.AppsService.ListAppAppTags:output_type -> asc.metadata.v1.ListAppAppTagsResponse
+	95,  // 686: asc.metadata.v1.AppsService.ListAppBackgroundAssets:output_type -> asc.metadata.v1.ListAppBackgroundAssetsResponse
+	99,  // 687: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationsResponse
+	15,  // 688: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailResponse
+	103, // 689: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse
+	107, // 690: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse
+	111, // 691: asc.metadata.v1.AppsService.ListAppBetaGroups:output_type -> asc.metadata.v1.ListAppBetaGroupsResponse
+	19,  // 692: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementResponse
+	117, // 693: asc.metadata.v1.AppsService.ListAppBuildUploads:output_type -> asc.metadata.v1.ListAppBuildUploadsResponse
+	119, // 694: asc.metadata.v1.AppsService.ListAppBuilds:output_type -> asc.metadata.v1.ListAppBuildsResponse
+	25,  // 695: asc.metadata.v1.AppsService.GetAppCiProduct:output_type -> asc.metadata.v1.GetAppCiProductResponse
+	123, // 696: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:output_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse
+	125, // 697: asc.metadata.v1.AppsService.ListAppCustomerReviews:output_type -> asc.metadata.v1.ListAppCustomerReviewsResponse
+	29,  // 698: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementResponse
+	33,  // 699: asc.metadata.v1.AppsService.GetAppGameCenterDetail:output_type -> asc.metadata.v1.GetAppGameCenterDetailResponse
+	129, // 700: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse
+	135, // 701: asc.metadata.v1.AppsService.ListAppInAppPurchases:output_type -> asc.metadata.v1.ListAppInAppPurchasesResponse
+	137, // 702: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:output_type -> asc.metadata.v1.ListAppInAppPurchasesV2Response
+	37,  // 703: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailResponse
+	21,  // 704: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:output_type -> asc.metadata.v1.GetAppBetaTesterUsagesResponse
+	139, // 705: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:output_type -> asc.metadata.v1.ListAppPerfPowerMetricsResponse
+	143, // 706: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:output_type -> asc.metadata.v1.ListAppPreReleaseVersionsResponse
+	147, // 707: asc.metadata.v1.AppsService.ListAppPromotedPurchases:output_type -> asc.metadata.v1.ListAppPromotedPurchasesResponse
+	45,  // 708: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse
+	1,   // 709: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse
+	49,  // 710: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse
+	53,  // 711: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse
+	5,   // 712: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdResponse
+	57,  // 713: asc.metadata.v1.AppsService.ListAppAppClipIds:output_type -> asc.metadata.v1.ListAppAppClipIdsResponse
+	61,  // 714: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:output_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsResponse
+	65,  // 715: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse
+	69,  // 716: asc.metadata.v1.AppsService.ListAppAppEventIds:output_type -> asc.metadata.v1.ListAppAppEventIdsResponse
+	73,  // 717: asc.metadata.v1.AppsService.ListAppAppInfoIds:output_type -> asc.metadata.v1.ListAppAppInfoIdsResponse
+	77,  // 718: asc.metadata.v1.AppsService.ListAppAppPricePointIds:output_type -> asc.metadata.v1.ListAppAppPricePointIdsResponse
+	9,   // 719: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:output_type -> asc.metadata.v1.GetAppAppPriceScheduleIdResponse
+	81,  // 720: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse
+	85,  // 721: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:output_type -> asc.metadata.v1.ListAppAppStoreVersionIdsResponse
+	89,  // 722: asc.metadata.v1.AppsService.ListAppAppTagIds:output_type -> asc.metadata.v1.ListAppAppTagIdsResponse
+	93,  // 723: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:output_type -> asc.metadata.v1.ListAppBackgroundAssetIdsResponse
+	97,  // 724: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse
+	13,  // 725: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse
+	101, // 726: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse
+	105, // 727: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse
+	109, // 728: asc.metadata.v1.AppsService.ListAppBetaGroupIds:output_type -> asc.metadata.v1.ListAppBetaGroupIdsResponse
+	17,  // 729: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse
+	167, // 730: asc.metadata.v1.AppsService.RemoveAppBetaTesters:output_type -> asc.metadata.v1.RemoveAppBetaTestersResponse
+	115, // 731: asc.metadata.v1.AppsService.ListAppBuildUploadIds:output_type -> asc.metadata.v1.ListAppBuildUploadIdsResponse
+	113, // 732: asc.metadata.v1.AppsService.ListAppBuildIds:output_type -> asc.metadata.v1.ListAppBuildIdsResponse
+	23,  // 733: asc.metadata.v1.AppsService.GetAppCiProductId:output_type -> asc.metadata.v1.GetAppCiProductIdResponse
+	121, // 734: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:output_type -> asc.metadata.v1.ListAppCustomerReviewIdsResponse
+	27,  // 735: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse
+	31,  // 736: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:output_type -> asc.metadata.v1.GetAppGameCenterDetailIdResponse
+	127, // 737: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse
+	131, // 738: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:output_type -> asc.metadata.v1.ListAppInAppPurchaseIdsResponse
+	133, // 739: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:output_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse
+	35,  // 740: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse
+	141, // 741: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:output_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsResponse
+	145, // 742: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:output_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsResponse
+	169, // 743: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:output_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesResponse
+	149, // 744: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:output_type -> asc.metadata.v1.ListAppReviewSubmissionIdsResponse
+	153, // 745: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:output_type -> asc.metadata.v1.ListAppSearchKeywordIdsResponse
+	41,  // 746: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse
+	157, // 747: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:output_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsResponse
+	161, // 748: asc.metadata.v1.AppsService.ListAppWebhookIds:output_type -> asc.metadata.v1.ListAppWebhookIdsResponse
+	151, // 749: asc.metadata.v1.AppsService.ListAppReviewSubmissions:output_type -> asc.metadata.v1.ListAppReviewSubmissionsResponse
+	155, // 750: asc.metadata.v1.AppsService.ListAppSearchKeywords:output_type -> asc.metadata.v1.ListAppSearchKeywordsResponse
+	43,  // 751: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodResponse
+	159, // 752: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:output_type -> asc.metadata.v1.ListAppSubscriptionGroupsResponse
+	163, // 753: asc.metadata.v1.AppsService.ListAppWebhooks:output_type -> asc.metadata.v1.ListAppWebhooksResponse
+	668, // [668:754] is the sub-list for method output_type
+	582, // [582:668] is the sub-list for method input_type
+	582, // [582:582] is the sub-list for extension type_name
+	582, // [582:582] is the sub-list for extension extendee
+	0,   // [0:582] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_apps_proto_init() }
@@ -21817,7 +21819,6 @@ func file_asc_metadata_v1_apps_proto_init() {
 	file_asc_metadata_v1_apps_proto_msgTypes[170].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[202].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[208].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[209].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[385].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[458].OneofWrappers = []any{}
 	type x struct{}

@@ -17,6 +17,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -3310,7 +3311,7 @@ func (x *GetBetaGroupBetaTesterUsagesResponse_Data_DataPoint_Value) GetFeedbackC
 
 type GetBetaGroupBetaTesterUsagesResponse_Data_Dimension_BetaTester struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3345,11 +3346,11 @@ func (*GetBetaGroupBetaTesterUsagesResponse_Data_Dimension_BetaTester) Descripto
 	return file_asc_testflight_v1_beta_groups_proto_rawDescGZIP(), []int{21, 1, 1, 0}
 }
 
-func (x *GetBetaGroupBetaTesterUsagesResponse_Data_Dimension_BetaTester) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetBetaGroupBetaTesterUsagesResponse_Data_Dimension_BetaTester) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 type GetBetaGroupPublicLinkUsagesResponse_Data struct {
@@ -3860,7 +3861,7 @@ var File_asc_testflight_v1_beta_groups_proto protoreflect.FileDescriptor
 
 const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"\n" +
-	"#asc/testflight/v1/beta_groups.proto\x12\x11asc.testflight.v1\x1a9asc/enums/v1/beta_group_beta_tester_usages_group_by.proto\x1a7asc/enums/v1/beta_group_beta_tester_usages_period.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a!asc/resources/v1/beta_group.proto\x1a1asc/resources/v1/beta_recruitment_criterion.proto\x1aHasc/resources/v1/beta_recruitment_criterion_compatible_build_check.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x02\n" +
+	"#asc/testflight/v1/beta_groups.proto\x12\x11asc.testflight.v1\x1a9asc/enums/v1/beta_group_beta_tester_usages_group_by.proto\x1a7asc/enums/v1/beta_group_beta_tester_usages_period.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a!asc/resources/v1/beta_group.proto\x1a1asc/resources/v1/beta_recruitment_criterion.proto\x1aHasc/resources/v1/beta_recruitment_criterion_compatible_build_check.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x02\n" +
 	"\x1eAddBetaGroupBetaTestersRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12T\n" +
 	"\fbeta_testers\x18\x02 \x01(\v2\x14.asc.types.v1.ToManyB\x1b\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x11\b\r\x1a\vbetaTesters0\x01R\vbetaTesters\x12c\n" +
@@ -4057,7 +4058,7 @@ const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"\x06Filter\x12.\n" +
 	"\fbeta_testers\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\vbetaTesters\x88\x01\x01B\x0f\n" +
 	"\r_beta_testersB\t\n" +
-	"\a_period\"\xd7\n" +
+	"\a_period\"\xe1\n" +
 	"\n" +
 	"$GetBetaGroupBetaTesterUsagesResponse\x12X\n" +
 	"\x04data\x18\x01 \x03(\v2<.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12d\n" +
@@ -4069,7 +4070,7 @@ const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9a\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xa4\x06\n" +
 	"\x04Data\x12g\n" +
 	"\vdata_points\x18\x01 \x03(\v2F.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.DataPointR\n" +
 	"dataPoints\x12f\n" +
@@ -4087,13 +4088,12 @@ const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"\x0efeedback_count\x18\x03 \x01(\x05H\x02R\rfeedbackCount\x88\x01\x01B\x0e\n" +
 	"\f_crash_countB\x10\n" +
 	"\x0e_session_countB\x11\n" +
-	"\x0f_feedback_count\x1a\xb1\x01\n" +
+	"\x0f_feedback_count\x1a\xbb\x01\n" +
 	"\tDimension\x12t\n" +
-	"\fbeta_testers\x18\x01 \x01(\v2Q.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.Dimension.BetaTesterR\vbetaTesters\x1a.\n" +
+	"\fbeta_testers\x18\x01 \x01(\v2Q.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.Dimension.BetaTesterR\vbetaTesters\x1a8\n" +
 	"\n" +
-	"BetaTester\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\x1a`\n" +
+	"BetaTester\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04data\x1a`\n" +
 	"\bIncluded\x12T\n" +
 	"\fbeta_testers\x18\x01 \x03(\v2\x1c.asc.resources.v1.BetaTesterB\x13\x8a\xb2\x19\x0f\b\f\x1a\vbetaTestersR\vbetaTestersB\r\n" +
 	"\v_total_size\"\xc4\x02\n" +
@@ -4575,6 +4575,7 @@ var file_asc_testflight_v1_beta_groups_proto_goTypes = []any{
 	(*v11.Build)(nil),             // 114: asc.resources.v1.Build
 	(*v1.FieldNames)(nil),         // 115: asc.types.v1.FieldNames
 	(*timestamppb.Timestamp)(nil), // 116: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 117: google.protobuf.Value
 }
 var file_asc_testflight_v1_beta_groups_proto_depIdxs = []int32{
 	105, // 0: asc.testflight.v1.AddBetaGroupBetaTestersRequest.beta_testers:type_name -> asc.types.v1.ToMany
@@ -4666,73 +4667,74 @@ var file_asc_testflight_v1_beta_groups_proto_depIdxs = []int32{
 	116, // 86: asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	71,  // 87: asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.DataPoint.values:type_name -> asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.DataPoint.Value
 	72,  // 88: asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.Dimension.beta_testers:type_name -> asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.Dimension.BetaTester
-	76,  // 89: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.data_points:type_name -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint
-	116, // 90: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	116, // 91: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	77,  // 92: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.values:type_name -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.Value
-	115, // 93: asc.testflight.v1.GetBetaGroupRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	108, // 94: asc.testflight.v1.GetBetaGroupResponse.Included.apps:type_name -> asc.resources.v1.App
-	109, // 95: asc.testflight.v1.GetBetaGroupResponse.Included.beta_recruitment_criteria:type_name -> asc.resources.v1.BetaRecruitmentCriterion
-	113, // 96: asc.testflight.v1.GetBetaGroupResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	114, // 97: asc.testflight.v1.GetBetaGroupResponse.Included.builds:type_name -> asc.resources.v1.Build
-	115, // 98: asc.testflight.v1.ListBetaGroupBetaTestersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	115, // 99: asc.testflight.v1.ListBetaGroupBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	115, // 100: asc.testflight.v1.ListBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	108, // 101: asc.testflight.v1.ListBetaGroupsResponse.Included.apps:type_name -> asc.resources.v1.App
-	109, // 102: asc.testflight.v1.ListBetaGroupsResponse.Included.beta_recruitment_criteria:type_name -> asc.resources.v1.BetaRecruitmentCriterion
-	113, // 103: asc.testflight.v1.ListBetaGroupsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	114, // 104: asc.testflight.v1.ListBetaGroupsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	108, // 105: asc.testflight.v1.UpdateBetaGroupResponse.Included.apps:type_name -> asc.resources.v1.App
-	109, // 106: asc.testflight.v1.UpdateBetaGroupResponse.Included.beta_recruitment_criteria:type_name -> asc.resources.v1.BetaRecruitmentCriterion
-	113, // 107: asc.testflight.v1.UpdateBetaGroupResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	114, // 108: asc.testflight.v1.UpdateBetaGroupResponse.Included.builds:type_name -> asc.resources.v1.Build
-	34,  // 109: asc.testflight.v1.BetaGroupsService.ListBetaGroups:input_type -> asc.testflight.v1.ListBetaGroupsRequest
-	4,   // 110: asc.testflight.v1.BetaGroupsService.CreateBetaGroup:input_type -> asc.testflight.v1.CreateBetaGroupRequest
-	24,  // 111: asc.testflight.v1.BetaGroupsService.GetBetaGroup:input_type -> asc.testflight.v1.GetBetaGroupRequest
-	40,  // 112: asc.testflight.v1.BetaGroupsService.UpdateBetaGroup:input_type -> asc.testflight.v1.UpdateBetaGroupRequest
-	6,   // 113: asc.testflight.v1.BetaGroupsService.DeleteBetaGroup:input_type -> asc.testflight.v1.DeleteBetaGroupRequest
-	10,  // 114: asc.testflight.v1.BetaGroupsService.GetBetaGroupApp:input_type -> asc.testflight.v1.GetBetaGroupAppRequest
-	14,  // 115: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteria:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaRequest
-	18,  // 116: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheck:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckRequest
-	28,  // 117: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesters:input_type -> asc.testflight.v1.ListBetaGroupBetaTestersRequest
-	32,  // 118: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuilds:input_type -> asc.testflight.v1.ListBetaGroupBuildsRequest
-	20,  // 119: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaTesterUsages:input_type -> asc.testflight.v1.GetBetaGroupBetaTesterUsagesRequest
-	22,  // 120: asc.testflight.v1.BetaGroupsService.GetBetaGroupPublicLinkUsages:input_type -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesRequest
-	8,   // 121: asc.testflight.v1.BetaGroupsService.GetBetaGroupAppId:input_type -> asc.testflight.v1.GetBetaGroupAppIdRequest
-	12,  // 122: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteriaId:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaIdRequest
-	16,  // 123: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckId:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckIdRequest
-	26,  // 124: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesterIds:input_type -> asc.testflight.v1.ListBetaGroupBetaTesterIdsRequest
-	0,   // 125: asc.testflight.v1.BetaGroupsService.AddBetaGroupBetaTesters:input_type -> asc.testflight.v1.AddBetaGroupBetaTestersRequest
-	36,  // 126: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBetaTesters:input_type -> asc.testflight.v1.RemoveBetaGroupBetaTestersRequest
-	30,  // 127: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuildIds:input_type -> asc.testflight.v1.ListBetaGroupBuildIdsRequest
-	2,   // 128: asc.testflight.v1.BetaGroupsService.AddBetaGroupBuilds:input_type -> asc.testflight.v1.AddBetaGroupBuildsRequest
-	38,  // 129: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBuilds:input_type -> asc.testflight.v1.RemoveBetaGroupBuildsRequest
-	35,  // 130: asc.testflight.v1.BetaGroupsService.ListBetaGroups:output_type -> asc.testflight.v1.ListBetaGroupsResponse
-	5,   // 131: asc.testflight.v1.BetaGroupsService.CreateBetaGroup:output_type -> asc.testflight.v1.CreateBetaGroupResponse
-	25,  // 132: asc.testflight.v1.BetaGroupsService.GetBetaGroup:output_type -> asc.testflight.v1.GetBetaGroupResponse
-	41,  // 133: asc.testflight.v1.BetaGroupsService.UpdateBetaGroup:output_type -> asc.testflight.v1.UpdateBetaGroupResponse
-	7,   // 134: asc.testflight.v1.BetaGroupsService.DeleteBetaGroup:output_type -> asc.testflight.v1.DeleteBetaGroupResponse
-	11,  // 135: asc.testflight.v1.BetaGroupsService.GetBetaGroupApp:output_type -> asc.testflight.v1.GetBetaGroupAppResponse
-	15,  // 136: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteria:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaResponse
-	19,  // 137: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheck:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckResponse
-	29,  // 138: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesters:output_type -> asc.testflight.v1.ListBetaGroupBetaTestersResponse
-	33,  // 139: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuilds:output_type -> asc.testflight.v1.ListBetaGroupBuildsResponse
-	21,  // 140: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaTesterUsages:output_type -> asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse
-	23,  // 141: asc.testflight.v1.BetaGroupsService.GetBetaGroupPublicLinkUsages:output_type -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse
-	9,   // 142: asc.testflight.v1.BetaGroupsService.GetBetaGroupAppId:output_type -> asc.testflight.v1.GetBetaGroupAppIdResponse
-	13,  // 143: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteriaId:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaIdResponse
-	17,  // 144: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckId:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckIdResponse
-	27,  // 145: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesterIds:output_type -> asc.testflight.v1.ListBetaGroupBetaTesterIdsResponse
-	1,   // 146: asc.testflight.v1.BetaGroupsService.AddBetaGroupBetaTesters:output_type -> asc.testflight.v1.AddBetaGroupBetaTestersResponse
-	37,  // 147: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBetaTesters:output_type -> asc.testflight.v1.RemoveBetaGroupBetaTestersResponse
-	31,  // 148: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuildIds:output_type -> asc.testflight.v1.ListBetaGroupBuildIdsResponse
-	3,   // 149: asc.testflight.v1.BetaGroupsService.AddBetaGroupBuilds:output_type -> asc.testflight.v1.AddBetaGroupBuildsResponse
-	39,  // 150: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBuilds:output_type -> asc.testflight.v1.RemoveBetaGroupBuildsResponse
-	130, // [130:151] is the sub-list for method output_type
-	109, // [109:130] is the sub-list for method input_type
-	109, // [109:109] is the sub-list for extension type_name
-	109, // [109:109] is the sub-list for extension extendee
-	0,   // [0:109] is the sub-list for field type_name
+	117, // 89: asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.Dimension.BetaTester.data:type_name -> google.protobuf.Value
+	76,  // 90: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.data_points:type_name -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint
+	116, // 91: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	116, // 92: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	77,  // 93: asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.values:type_name -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.Value
+	115, // 94: asc.testflight.v1.GetBetaGroupRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	108, // 95: asc.testflight.v1.GetBetaGroupResponse.Included.apps:type_name -> asc.resources.v1.App
+	109, // 96: asc.testflight.v1.GetBetaGroupResponse.Included.beta_recruitment_criteria:type_name -> asc.resources.v1.BetaRecruitmentCriterion
+	113, // 97: asc.testflight.v1.GetBetaGroupResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	114, // 98: asc.testflight.v1.GetBetaGroupResponse.Included.builds:type_name -> asc.resources.v1.Build
+	115, // 99: asc.testflight.v1.ListBetaGroupBetaTestersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	115, // 100: asc.testflight.v1.ListBetaGroupBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	115, // 101: asc.testflight.v1.ListBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	108, // 102: asc.testflight.v1.ListBetaGroupsResponse.Included.apps:type_name -> asc.resources.v1.App
+	109, // 103: asc.testflight.v1.ListBetaGroupsResponse.Included.beta_recruitment_criteria:type_name -> asc.resources.v1.BetaRecruitmentCriterion
+	113, // 104: asc.testflight.v1.ListBetaGroupsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	114, // 105: asc.testflight.v1.ListBetaGroupsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	108, // 106: asc.testflight.v1.UpdateBetaGroupResponse.Included.apps:type_name -> asc.resources.v1.App
+	109, // 107: asc.testflight.v1.UpdateBetaGroupResponse.Included.beta_recruitment_criteria:type_name -> asc.resources.v1.BetaRecruitmentCriterion
+	113, // 108: asc.testflight.v1.UpdateBetaGroupResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	114, // 109: asc.testflight.v1.UpdateBetaGroupResponse.Included.builds:type_name -> asc.resources.v1.Build
+	34,  // 110: asc.testflight.v1.BetaGroupsService.ListBetaGroups:input_type -> asc.testflight.v1.ListBetaGroupsRequest
+	4,   // 111: asc.testflight.v1.BetaGroupsService.CreateBetaGroup:input_type -> asc.testflight.v1.CreateBetaGroupRequest
+	24,  // 112: asc.testflight.v1.BetaGroupsService.GetBetaGroup:input_type -> asc.testflight.v1.GetBetaGroupRequest
+	40,  // 113: asc.testflight.v1.BetaGroupsService.UpdateBetaGroup:input_type -> asc.testflight.v1.UpdateBetaGroupRequest
+	6,   // 114: asc.testflight.v1.BetaGroupsService.DeleteBetaGroup:input_type -> asc.testflight.v1.DeleteBetaGroupRequest
+	10,  // 115: asc.testflight.v1.BetaGroupsService.GetBetaGroupApp:input_type -> asc.testflight.v1.GetBetaGroupAppRequest
+	14,  // 116: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteria:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaRequest
+	18,  // 117: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheck:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckRequest
+	28,  // 118: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesters:input_type -> asc.testflight.v1.ListBetaGroupBetaTestersRequest
+	32,  // 119: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuilds:input_type -> asc.testflight.v1.ListBetaGroupBuildsRequest
+	20,  // 120: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaTesterUsages:input_type -> asc.testflight.v1.GetBetaGroupBetaTesterUsagesRequest
+	22,  // 121: asc.testflight.v1.BetaGroupsService.GetBetaGroupPublicLinkUsages:input_type -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesRequest
+	8,   // 122: asc.testflight.v1.BetaGroupsService.GetBetaGroupAppId:input_type -> asc.testflight.v1.GetBetaGroupAppIdRequest
+	12,  // 123: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteriaId:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaIdRequest
+	16,  // 124: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckId:input_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckIdRequest
+	26,  // 125: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesterIds:input_type -> asc.testflight.v1.ListBetaGroupBetaTesterIdsRequest
+	0,   // 126: asc.testflight.v1.BetaGroupsService.AddBetaGroupBetaTesters:input_type -> asc.testflight.v1.AddBetaGroupBetaTestersRequest
+	36,  // 127: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBetaTesters:input_type -> asc.testflight.v1.RemoveBetaGroupBetaTestersRequest
+	30,  // 128: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuildIds:input_type -> asc.testflight.v1.ListBetaGroupBuildIdsRequest
+	2,   // 129: asc.testflight.v1.BetaGroupsService.AddBetaGroupBuilds:input_type -> asc.testflight.v1.AddBetaGroupBuildsRequest
+	38,  // 130: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBuilds:input_type -> asc.testflight.v1.RemoveBetaGroupBuildsRequest
+	35,  // 131: asc.testflight.v1.BetaGroupsService.ListBetaGroups:output_type -> asc.testflight.v1.ListBetaGroupsResponse
+	5,   // 132: asc.testflight.v1.BetaGroupsService.CreateBetaGroup:output_type -> asc.testflight.v1.CreateBetaGroupResponse
+	25,  // 133: asc.testflight.v1.BetaGroupsService.GetBetaGroup:output_type -> asc.testflight.v1.GetBetaGroupResponse
+	41,  // 134: asc.testflight.v1.BetaGroupsService.UpdateBetaGroup:output_type -> asc.testflight.v1.UpdateBetaGroupResponse
+	7,   // 135: asc.testflight.v1.BetaGroupsService.DeleteBetaGroup:output_type -> asc.testflight.v1.DeleteBetaGroupResponse
+	11,  // 136: asc.testflight.v1.BetaGroupsService.GetBetaGroupApp:output_type -> asc.testflight.v1.GetBetaGroupAppResponse
+	15,  // 137: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteria:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaResponse
+	19,  // 138: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheck:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckResponse
+	29,  // 139: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesters:output_type -> asc.testflight.v1.ListBetaGroupBetaTestersResponse
+	33,  // 140: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuilds:output_type -> asc.testflight.v1.ListBetaGroupBuildsResponse
+	21,  // 141: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaTesterUsages:output_type -> asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse
+	23,  // 142: asc.testflight.v1.BetaGroupsService.GetBetaGroupPublicLinkUsages:output_type -> asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse
+	9,   // 143: asc.testflight.v1.BetaGroupsService.GetBetaGroupAppId:output_type -> asc.testflight.v1.GetBetaGroupAppIdResponse
+	13,  // 144: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriteriaId:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriteriaIdResponse
+	17,  // 145: asc.testflight.v1.BetaGroupsService.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckId:output_type -> asc.testflight.v1.GetBetaGroupBetaRecruitmentCriterionCompatibleBuildCheckIdResponse
+	27,  // 146: asc.testflight.v1.BetaGroupsService.ListBetaGroupBetaTesterIds:output_type -> asc.testflight.v1.ListBetaGroupBetaTesterIdsResponse
+	1,   // 147: asc.testflight.v1.BetaGroupsService.AddBetaGroupBetaTesters:output_type -> asc.testflight.v1.AddBetaGroupBetaTestersResponse
+	37,  // 148: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBetaTesters:output_type -> asc.testflight.v1.RemoveBetaGroupBetaTestersResponse
+	31,  // 149: asc.testflight.v1.BetaGroupsService.ListBetaGroupBuildIds:output_type -> asc.testflight.v1.ListBetaGroupBuildIdsResponse
+	3,   // 150: asc.testflight.v1.BetaGroupsService.AddBetaGroupBuilds:output_type -> asc.testflight.v1.AddBetaGroupBuildsResponse
+	39,  // 151: asc.testflight.v1.BetaGroupsService.RemoveBetaGroupBuilds:output_type -> asc.testflight.v1.RemoveBetaGroupBuildsResponse
+	131, // [131:152] is the sub-list for method output_type
+	110, // [110:131] is the sub-list for method input_type
+	110, // [110:110] is the sub-list for extension type_name
+	110, // [110:110] is the sub-list for extension extendee
+	0,   // [0:110] is the sub-list for field type_name
 }
 
 func init() { file_asc_testflight_v1_beta_groups_proto_init() }
@@ -4755,7 +4757,6 @@ func file_asc_testflight_v1_beta_groups_proto_init() {
 	file_asc_testflight_v1_beta_groups_proto_msgTypes[40].OneofWrappers = []any{}
 	file_asc_testflight_v1_beta_groups_proto_msgTypes[65].OneofWrappers = []any{}
 	file_asc_testflight_v1_beta_groups_proto_msgTypes[71].OneofWrappers = []any{}
-	file_asc_testflight_v1_beta_groups_proto_msgTypes[72].OneofWrappers = []any{}
 	file_asc_testflight_v1_beta_groups_proto_msgTypes[77].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

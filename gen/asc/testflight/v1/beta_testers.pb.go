@@ -17,6 +17,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -2577,7 +2578,7 @@ func (x *GetBetaTesterBetaTesterUsagesResponse_Data_DataPoint_Value) GetFeedback
 
 type GetBetaTesterBetaTesterUsagesResponse_Data_Dimension_App struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Data          *string                `protobuf:"bytes,1,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Data          *structpb.Value        `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2612,11 +2613,11 @@ func (*GetBetaTesterBetaTesterUsagesResponse_Data_Dimension_App) Descriptor() ([
 	return file_asc_testflight_v1_beta_testers_proto_rawDescGZIP(), []int{9, 1, 1, 0}
 }
 
-func (x *GetBetaTesterBetaTesterUsagesResponse_Data_Dimension_App) GetData() string {
-	if x != nil && x.Data != nil {
-		return *x.Data
+func (x *GetBetaTesterBetaTesterUsagesResponse_Data_Dimension_App) GetData() *structpb.Value {
+	if x != nil {
+		return x.Data
 	}
-	return ""
+	return nil
 }
 
 // The resources included, by type.
@@ -2846,7 +2847,7 @@ var File_asc_testflight_v1_beta_testers_proto protoreflect.FileDescriptor
 
 const file_asc_testflight_v1_beta_testers_proto_rawDesc = "" +
 	"\n" +
-	"$asc/testflight/v1/beta_testers.proto\x12\x11asc.testflight.v1\x1a#asc/enums/v1/beta_invite_type.proto\x1a8asc/enums/v1/beta_tester_beta_tester_usages_period.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a!asc/resources/v1/beta_group.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x02\n" +
+	"$asc/testflight/v1/beta_testers.proto\x12\x11asc.testflight.v1\x1a#asc/enums/v1/beta_invite_type.proto\x1a8asc/enums/v1/beta_tester_beta_tester_usages_period.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a!asc/resources/v1/beta_group.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x02\n" +
 	"\x1eAddBetaTesterBetaGroupsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12Q\n" +
 	"\vbeta_groups\x18\x02 \x01(\v2\x14.asc.types.v1.ToManyB\x1a\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x10\b\r\x1a\n" +
@@ -2937,7 +2938,7 @@ const file_asc_testflight_v1_beta_testers_proto_rawDesc = "" +
 	"\x06Filter\x12'\n" +
 	"\x04apps\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x040\x01H\x00R\x04apps\x88\x01\x01B\a\n" +
 	"\x05_appsB\t\n" +
-	"\a_period\"\xf9\b\n" +
+	"\a_period\"\x83\t\n" +
 	"%GetBetaTesterBetaTesterUsagesResponse\x12Y\n" +
 	"\x04data\x18\x01 \x03(\v2=.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12Z\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2C.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -2947,7 +2948,7 @@ const file_asc_testflight_v1_beta_testers_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x81\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x8b\x06\n" +
 	"\x04Data\x12h\n" +
 	"\vdata_points\x18\x01 \x03(\v2G.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.DataPointR\n" +
 	"dataPoints\x12g\n" +
@@ -2965,12 +2966,11 @@ const file_asc_testflight_v1_beta_testers_proto_rawDesc = "" +
 	"\x0efeedback_count\x18\x03 \x01(\x05H\x02R\rfeedbackCount\x88\x01\x01B\x0e\n" +
 	"\f_crash_countB\x10\n" +
 	"\x0e_session_countB\x11\n" +
-	"\x0f_feedback_count\x1a\x95\x01\n" +
+	"\x0f_feedback_count\x1a\x9f\x01\n" +
 	"\tDimension\x12_\n" +
-	"\x04apps\x18\x01 \x01(\v2K.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.Dimension.AppR\x04apps\x1a'\n" +
-	"\x03App\x12\x17\n" +
-	"\x04data\x18\x01 \x01(\tH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_dataB\r\n" +
+	"\x04apps\x18\x01 \x01(\v2K.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.Dimension.AppR\x04apps\x1a1\n" +
+	"\x03App\x12*\n" +
+	"\x04data\x18\x01 \x01(\v2\x16.google.protobuf.ValueR\x04dataB\r\n" +
 	"\v_total_size\"\xad\x04\n" +
 	"\x14GetBetaTesterRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12 \n" +
@@ -3390,8 +3390,9 @@ var file_asc_testflight_v1_beta_testers_proto_goTypes = []any{
 	(*v11.BetaGroup)(nil),                      // 80: asc.resources.v1.BetaGroup
 	(*v11.Build)(nil),                          // 81: asc.resources.v1.Build
 	(*timestamppb.Timestamp)(nil),              // 82: google.protobuf.Timestamp
-	(*v1.FieldNames)(nil),                      // 83: asc.types.v1.FieldNames
-	(v12.BetaInviteTypeEnum_BetaInviteType)(0), // 84: asc.enums.v1.BetaInviteTypeEnum.BetaInviteType
+	(*structpb.Value)(nil),                     // 83: google.protobuf.Value
+	(*v1.FieldNames)(nil),                      // 84: asc.types.v1.FieldNames
+	(v12.BetaInviteTypeEnum_BetaInviteType)(0), // 85: asc.enums.v1.BetaInviteTypeEnum.BetaInviteType
 }
 var file_asc_testflight_v1_beta_testers_proto_depIdxs = []int32{
 	76, // 0: asc.testflight.v1.AddBetaTesterBetaGroupsRequest.beta_groups:type_name -> asc.types.v1.ToMany
@@ -3457,55 +3458,56 @@ var file_asc_testflight_v1_beta_testers_proto_depIdxs = []int32{
 	82, // 60: asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
 	45, // 61: asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.DataPoint.values:type_name -> asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.DataPoint.Value
 	46, // 62: asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.Dimension.apps:type_name -> asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.Dimension.App
-	83, // 63: asc.testflight.v1.GetBetaTesterRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	79, // 64: asc.testflight.v1.GetBetaTesterResponse.Included.apps:type_name -> asc.resources.v1.App
-	80, // 65: asc.testflight.v1.GetBetaTesterResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	81, // 66: asc.testflight.v1.GetBetaTesterResponse.Included.builds:type_name -> asc.resources.v1.Build
-	83, // 67: asc.testflight.v1.ListBetaTesterAppsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	83, // 68: asc.testflight.v1.ListBetaTesterBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	83, // 69: asc.testflight.v1.ListBetaTesterBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	83, // 70: asc.testflight.v1.ListBetaTestersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	84, // 71: asc.testflight.v1.ListBetaTestersRequest.Filter.invite_type:type_name -> asc.enums.v1.BetaInviteTypeEnum.BetaInviteType
-	79, // 72: asc.testflight.v1.ListBetaTestersResponse.Included.apps:type_name -> asc.resources.v1.App
-	80, // 73: asc.testflight.v1.ListBetaTestersResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	81, // 74: asc.testflight.v1.ListBetaTestersResponse.Included.builds:type_name -> asc.resources.v1.Build
-	24, // 75: asc.testflight.v1.BetaTestersService.ListBetaTesters:input_type -> asc.testflight.v1.ListBetaTestersRequest
-	4,  // 76: asc.testflight.v1.BetaTestersService.CreateBetaTester:input_type -> asc.testflight.v1.CreateBetaTesterRequest
-	10, // 77: asc.testflight.v1.BetaTestersService.GetBetaTester:input_type -> asc.testflight.v1.GetBetaTesterRequest
-	6,  // 78: asc.testflight.v1.BetaTestersService.DeleteBetaTester:input_type -> asc.testflight.v1.DeleteBetaTesterRequest
-	14, // 79: asc.testflight.v1.BetaTestersService.ListBetaTesterApps:input_type -> asc.testflight.v1.ListBetaTesterAppsRequest
-	18, // 80: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroups:input_type -> asc.testflight.v1.ListBetaTesterBetaGroupsRequest
-	22, // 81: asc.testflight.v1.BetaTestersService.ListBetaTesterBuilds:input_type -> asc.testflight.v1.ListBetaTesterBuildsRequest
-	8,  // 82: asc.testflight.v1.BetaTestersService.GetBetaTesterBetaTesterUsages:input_type -> asc.testflight.v1.GetBetaTesterBetaTesterUsagesRequest
-	12, // 83: asc.testflight.v1.BetaTestersService.ListBetaTesterAppIds:input_type -> asc.testflight.v1.ListBetaTesterAppIdsRequest
-	26, // 84: asc.testflight.v1.BetaTestersService.RemoveBetaTesterApps:input_type -> asc.testflight.v1.RemoveBetaTesterAppsRequest
-	16, // 85: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroupIds:input_type -> asc.testflight.v1.ListBetaTesterBetaGroupIdsRequest
-	0,  // 86: asc.testflight.v1.BetaTestersService.AddBetaTesterBetaGroups:input_type -> asc.testflight.v1.AddBetaTesterBetaGroupsRequest
-	28, // 87: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBetaGroups:input_type -> asc.testflight.v1.RemoveBetaTesterBetaGroupsRequest
-	20, // 88: asc.testflight.v1.BetaTestersService.ListBetaTesterBuildIds:input_type -> asc.testflight.v1.ListBetaTesterBuildIdsRequest
-	2,  // 89: asc.testflight.v1.BetaTestersService.AddBetaTesterBuilds:input_type -> asc.testflight.v1.AddBetaTesterBuildsRequest
-	30, // 90: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBuilds:input_type -> asc.testflight.v1.RemoveBetaTesterBuildsRequest
-	25, // 91: asc.testflight.v1.BetaTestersService.ListBetaTesters:output_type -> asc.testflight.v1.ListBetaTestersResponse
-	5,  // 92: asc.testflight.v1.BetaTestersService.CreateBetaTester:output_type -> asc.testflight.v1.CreateBetaTesterResponse
-	11, // 93: asc.testflight.v1.BetaTestersService.GetBetaTester:output_type -> asc.testflight.v1.GetBetaTesterResponse
-	7,  // 94: asc.testflight.v1.BetaTestersService.DeleteBetaTester:output_type -> asc.testflight.v1.DeleteBetaTesterResponse
-	15, // 95: asc.testflight.v1.BetaTestersService.ListBetaTesterApps:output_type -> asc.testflight.v1.ListBetaTesterAppsResponse
-	19, // 96: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroups:output_type -> asc.testflight.v1.ListBetaTesterBetaGroupsResponse
-	23, // 97: asc.testflight.v1.BetaTestersService.ListBetaTesterBuilds:output_type -> asc.testflight.v1.ListBetaTesterBuildsResponse
-	9,  // 98: asc.testflight.v1.BetaTestersService.GetBetaTesterBetaTesterUsages:output_type -> asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse
-	13, // 99: asc.testflight.v1.BetaTestersService.ListBetaTesterAppIds:output_type -> asc.testflight.v1.ListBetaTesterAppIdsResponse
-	27, // 100: asc.testflight.v1.BetaTestersService.RemoveBetaTesterApps:output_type -> asc.testflight.v1.RemoveBetaTesterAppsResponse
-	17, // 101: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroupIds:output_type -> asc.testflight.v1.ListBetaTesterBetaGroupIdsResponse
-	1,  // 102: asc.testflight.v1.BetaTestersService.AddBetaTesterBetaGroups:output_type -> asc.testflight.v1.AddBetaTesterBetaGroupsResponse
-	29, // 103: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBetaGroups:output_type -> asc.testflight.v1.RemoveBetaTesterBetaGroupsResponse
-	21, // 104: asc.testflight.v1.BetaTestersService.ListBetaTesterBuildIds:output_type -> asc.testflight.v1.ListBetaTesterBuildIdsResponse
-	3,  // 105: asc.testflight.v1.BetaTestersService.AddBetaTesterBuilds:output_type -> asc.testflight.v1.AddBetaTesterBuildsResponse
-	31, // 106: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBuilds:output_type -> asc.testflight.v1.RemoveBetaTesterBuildsResponse
-	91, // [91:107] is the sub-list for method output_type
-	75, // [75:91] is the sub-list for method input_type
-	75, // [75:75] is the sub-list for extension type_name
-	75, // [75:75] is the sub-list for extension extendee
-	0,  // [0:75] is the sub-list for field type_name
+	83, // 63: asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.Dimension.App.data:type_name -> google.protobuf.Value
+	84, // 64: asc.testflight.v1.GetBetaTesterRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	79, // 65: asc.testflight.v1.GetBetaTesterResponse.Included.apps:type_name -> asc.resources.v1.App
+	80, // 66: asc.testflight.v1.GetBetaTesterResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	81, // 67: asc.testflight.v1.GetBetaTesterResponse.Included.builds:type_name -> asc.resources.v1.Build
+	84, // 68: asc.testflight.v1.ListBetaTesterAppsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	84, // 69: asc.testflight.v1.ListBetaTesterBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	84, // 70: asc.testflight.v1.ListBetaTesterBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	84, // 71: asc.testflight.v1.ListBetaTestersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	85, // 72: asc.testflight.v1.ListBetaTestersRequest.Filter.invite_type:type_name -> asc.enums.v1.BetaInviteTypeEnum.BetaInviteType
+	79, // 73: asc.testflight.v1.ListBetaTestersResponse.Included.apps:type_name -> asc.resources.v1.App
+	80, // 74: asc.testflight.v1.ListBetaTestersResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	81, // 75: asc.testflight.v1.ListBetaTestersResponse.Included.builds:type_name -> asc.resources.v1.Build
+	24, // 76: asc.testflight.v1.BetaTestersService.ListBetaTesters:input_type -> asc.testflight.v1.ListBetaTestersRequest
+	4,  // 77: asc.testflight.v1.BetaTestersService.CreateBetaTester:input_type -> asc.testflight.v1.CreateBetaTesterRequest
+	10, // 78: asc.testflight.v1.BetaTestersService.GetBetaTester:input_type -> asc.testflight.v1.GetBetaTesterRequest
+	6,  // 79: asc.testflight.v1.BetaTestersService.DeleteBetaTester:input_type -> asc.testflight.v1.DeleteBetaTesterRequest
+	14, // 80: asc.testflight.v1.BetaTestersService.ListBetaTesterApps:input_type -> asc.testflight.v1.ListBetaTesterAppsRequest
+	18, // 81: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroups:input_type -> asc.testflight.v1.ListBetaTesterBetaGroupsRequest
+	22, // 82: asc.testflight.v1.BetaTestersService.ListBetaTesterBuilds:input_type -> asc.testflight.v1.ListBetaTesterBuildsRequest
+	8,  // 83: asc.testflight.v1.BetaTestersService.GetBetaTesterBetaTesterUsages:input_type -> asc.testflight.v1.GetBetaTesterBetaTesterUsagesRequest
+	12, // 84: asc.testflight.v1.BetaTestersService.ListBetaTesterAppIds:input_type -> asc.testflight.v1.ListBetaTesterAppIdsRequest
+	26, // 85: asc.testflight.v1.BetaTestersService.RemoveBetaTesterApps:input_type -> asc.testflight.v1.RemoveBetaTesterAppsRequest
+	16, // 86: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroupIds:input_type -> asc.testflight.v1.ListBetaTesterBetaGroupIdsRequest
+	0,  // 87: asc.testflight.v1.BetaTestersService.AddBetaTesterBetaGroups:input_type -> asc.testflight.v1.AddBetaTesterBetaGroupsRequest
+	28, // 88: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBetaGroups:input_type -> asc.testflight.v1.RemoveBetaTesterBetaGroupsRequest
+	20, // 89: asc.testflight.v1.BetaTestersService.ListBetaTesterBuildIds:input_type -> asc.testflight.v1.ListBetaTesterBuildIdsRequest
+	2,  // 90: asc.testflight.v1.BetaTestersService.AddBetaTesterBuilds:input_type -> asc.testflight.v1.AddBetaTesterBuildsRequest
+	30, // 91: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBuilds:input_type -> asc.testflight.v1.RemoveBetaTesterBuildsRequest
+	25, // 92: asc.testflight.v1.BetaTestersService.ListBetaTesters:output_type -> asc.testflight.v1.ListBetaTestersResponse
+	5,  // 93: asc.testflight.v1.BetaTestersService.CreateBetaTester:output_type -> asc.testflight.v1.CreateBetaTesterResponse
+	11, // 94: asc.testflight.v1.BetaTestersService.GetBetaTester:output_type -> asc.testflight.v1.GetBetaTesterResponse
+	7,  // 95: asc.testflight.v1.BetaTestersService.DeleteBetaTester:output_type -> asc.testflight.v1.DeleteBetaTesterResponse
+	15, // 96: asc.testflight.v1.BetaTestersService.ListBetaTesterApps:output_type -> asc.testflight.v1.ListBetaTesterAppsResponse
+	19, // 97: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroups:output_type -> asc.testflight.v1.ListBetaTesterBetaGroupsResponse
+	23, // 98: asc.testflight.v1.BetaTestersService.ListBetaTesterBuilds:output_type -> asc.testflight.v1.ListBetaTesterBuildsResponse
+	9,  // 99: asc.testflight.v1.BetaTestersService.GetBetaTesterBetaTesterUsages:output_type -> asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse
+	13, // 100: asc.testflight.v1.BetaTestersService.ListBetaTesterAppIds:output_type -> asc.testflight.v1.ListBetaTesterAppIdsResponse
+	27, // 101: asc.testflight.v1.BetaTestersService.RemoveBetaTesterApps:output_type -> asc.testflight.v1.RemoveBetaTesterAppsResponse
+	17, // 102: asc.testflight.v1.BetaTestersService.ListBetaTesterBetaGroupIds:output_type -> asc.testflight.v1.ListBetaTesterBetaGroupIdsResponse
+	1,  // 103: asc.testflight.v1.BetaTestersService.AddBetaTesterBetaGroups:output_type -> asc.testflight.v1.AddBetaTesterBetaGroupsResponse
+	29, // 104: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBetaGroups:output_type -> asc.testflight.v1.RemoveBetaTesterBetaGroupsResponse
+	21, // 105: asc.testflight.v1.BetaTestersService.ListBetaTesterBuildIds:output_type -> asc.testflight.v1.ListBetaTesterBuildIdsResponse
+	3,  // 106: asc.testflight.v1.BetaTestersService.AddBetaTesterBuilds:output_type -> asc.testflight.v1.AddBetaTesterBuildsResponse
+	31, // 107: asc.testflight.v1.BetaTestersService.RemoveBetaTesterBuilds:output_type -> asc.testflight.v1.RemoveBetaTesterBuildsResponse
+	92, // [92:108] is the sub-list for method output_type
+	76, // [76:92] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_asc_testflight_v1_beta_testers_proto_init() }
@@ -3525,7 +3527,6 @@ func file_asc_testflight_v1_beta_testers_proto_init() {
 	file_asc_testflight_v1_beta_testers_proto_msgTypes[25].OneofWrappers = []any{}
 	file_asc_testflight_v1_beta_testers_proto_msgTypes[40].OneofWrappers = []any{}
 	file_asc_testflight_v1_beta_testers_proto_msgTypes[45].OneofWrappers = []any{}
-	file_asc_testflight_v1_beta_testers_proto_msgTypes[46].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
