@@ -270,6 +270,31 @@ func (c *Client) Open(ctx context.Context, call *Call) (*File, error) {
 	return out, nil
 }
 
+// OpenURL reads a file that an answer of Apple's points to. The token never goes
+// there, and what the answer says is not trusted further than https (or the
+// loopback address that the base URL is on).
+func (c *Client) OpenURL(ctx context.Context, link string) (*File, error) {
+	u, err := url.Parse(link)
+	if err != nil || u.User != nil || u.Scheme != "https" && u.Host != c.base.Host || len(link) > 16<<10 {
+		return nil, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect points to no valid file")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		defer res.Body.Close()
+		return nil, c.errorOf(res)
+	}
+	return &File{ContentType: res.Header.Get("Content-Type"), Length: res.ContentLength, Header: res.Header,
+		Body: &boundedFile{res.Body, res.Body, c.cfg.MaxFileBytes}}, nil
+}
+
 // jitter spreads waits evenly between nothing and d.
 func jitter(d time.Duration) time.Duration { return rand.N(d + 1) }
 

@@ -37,8 +37,7 @@ func New(baseURL string, tokens asc.TokenSource, teams []string, log *slog.Logge
 	if g.Engine, err = service.New(g.Client, g); err != nil {
 		return nil, err
 	}
-	catalog := server.Service{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)}
-	g.Server = server.New(g.Engine, teams, log, catalog)
+	g.Server = server.New(g.Engine, teams, log)
 	own := []protoreflect.ServiceDescriptor{catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService")}
 	g.REST, err = rest.New(g.Server, g.Engine.Methods, own, log)
 	return g, err

@@ -22,6 +22,7 @@ import (
 	reportingv1 "github.com/asc-gateway/asc-gateway/gen/asc/reporting/v1"
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
+	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
@@ -363,6 +364,17 @@ func TestReports(t *testing.T) {
 	status, h, csv := w.do(t, "GET", "/v1/apps/"+w.sandbox.IDs("apps")[0]+"/appPricePoints", "", "Accept", "text/csv")
 	if status != 200 || h.Get("Content-Type") != "text/csv" || !strings.HasPrefix(string(csv), "id,") {
 		t.Errorf("csv: %d %v %s", status, h, csv)
+	}
+	segment := "/ascgateway/v1/analyticsReportSegments/" + w.sandbox.IDs("analyticsReportSegments")[0] + "/download"
+	if status, h, body := w.do(t, "GET", segment, ""); status != 200 || h.Get("Content-Type") != "application/gzip" || !bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
+		t.Errorf("segment: %d %v %s", status, h, body)
+	}
+	download, err := filesv1.NewFileServiceClient(w.conn).DownloadAnalyticsReportSegment(t.Context(), &filesv1.DownloadAnalyticsReportSegmentRequest{Id: w.sandbox.IDs("analyticsReportSegments")[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if part, err := download.Recv(); err != nil || part.GetInfo().GetContentType() != "application/gzip" {
+		t.Errorf("segment: %v %v", part, err)
 	}
 	future := path + "&filter[reportDate]=" + time.Now().AddDate(0, 0, 3).Format("2006-01-02")
 	if status, _, body := w.do(t, "GET", future, ""); status != 404 || !json.Valid(body) {

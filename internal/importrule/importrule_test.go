@@ -24,7 +24,7 @@ var allowed = map[string]struct {
 	"internal/asc":         {"internal/fault", "knows HTTP and Apple's errors, not protobuf"},
 	"internal/keys":        {"internal/asc internal/fault", "makes the tokens that asc asks for"},
 	"internal/service":     {"gen internal/asc internal/fault internal/jsonapi", "the engine; no transport"},
-	"internal/server":      {"internal/fault internal/service", "assembles; knows no method"},
+	"internal/server":      {"gen internal/fault internal/service", "assembles; knows no method of Apple's"},
 	"internal/rest":        {"gen internal/fault internal/jsonapi internal/server internal/service", "an edge of the server"},
 	"internal/config":      {"internal/asc", "leaf; checks the base URL as asc does"},
 	"internal/gateway":     {"gen internal/asc internal/rest internal/server internal/service", "puts the parts together"},

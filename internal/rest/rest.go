@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 
+	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
@@ -43,6 +44,7 @@ const gzipFrom = 1 << 10
 type Backend interface {
 	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
 	Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error)
+	OpenSegment(ctx context.Context, id string) (*service.File, error)
 }
 
 // Handler serves REST. It implements [http.Handler].
@@ -71,6 +73,7 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 			}
 		}
 	}
+	h.route("GET", "/ascgateway/v1/analyticsReportSegments/{id}/download", h.segment)
 	docs := newDescriber(methods)
 	h.route("GET", "/openapi/{area}", docs.serve)
 	return h, nil
@@ -156,7 +159,12 @@ func (h *Handler) apple(m *service.Method) func(http.ResponseWriter, *http.Reque
 			return err
 		}
 		if accept := fileType(m, r); m.Stream || accept != "" {
-			return h.file(ctx, w, m, req.Interface(), accept)
+			f, err := h.backend.Open(ctx, m, req.Interface(), accept)
+			if err != nil {
+				return err
+			}
+			h.file(ctx, w, m.FullName, f)
+			return nil
 		}
 		res, err := h.backend.Invoke(ctx, m.FullName, req.Interface())
 		if err != nil {
@@ -281,11 +289,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []
 }
 
 // file passes a file on, byte for byte.
-func (h *Handler) file(ctx context.Context, w http.ResponseWriter, m *service.Method, req proto.Message, accept string) error {
-	f, err := h.backend.Open(ctx, m, req, accept)
-	if err != nil {
-		return err
-	}
+func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string, f *service.File) {
 	defer f.Body.Close()
 	w.Header().Set("Content-Type", f.ContentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -299,9 +303,22 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, m *service.Me
 	}
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.Copy(w, f.Body); err != nil {
-		h.log.WarnContext(ctx, "a file broke off", "method", m.FullName, "reason", fault.As(err).Reason)
+		h.log.WarnContext(ctx, "a file broke off", "method", method, "reason", fault.As(err).Reason)
 		panic(http.ErrAbortHandler) // the caller must not take it for whole
 	}
+}
+
+// segment serves the file of an analytics report's segment.
+func (h *Handler) segment(w http.ResponseWriter, r *http.Request) error {
+	ctx, _, err := h.context(r, filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName)
+	if err != nil {
+		return err
+	}
+	f, err := h.backend.OpenSegment(ctx, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	h.file(ctx, w, filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName, f)
 	return nil
 }
 

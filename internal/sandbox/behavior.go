@@ -18,6 +18,8 @@ type Behavior struct {
 	Created func(c *call, o *object)
 	// Updated follows a request's change, or refuses it.
 	Updated func(c *call, o *object) []apiError
+	// Rendered adapts attributes to the request, such as URLs of the sandbox.
+	Rendered func(c *call, o *object, attrs map[string]any)
 	// Check refuses an object before it is stored.
 	Check func(c *call, o *object) []apiError
 }
@@ -49,6 +51,11 @@ var behaviors = map[string]Behavior{
 	"betaGroups":  {Created: func(c *call, o *object) { o.attrs["createdDate"] = c.now() }},
 	"betaTesters": {Created: func(_ *call, o *object) { o.attrs["state"], o.attrs["inviteType"] = "NOT_INVITED", "EMAIL" }},
 	"users":       {Unique: []string{"username"}},
+	"analyticsReportSegments": {Rendered: func(c *call, o *object, attrs map[string]any) {
+		if _, asked := attrs["url"]; asked {
+			attrs["url"] = c.base + "/_sandbox/segments/" + o.id
+		}
+	}},
 	"territories": {Seed: func(o *object, i int) { o.attrs["currency"] = []string{"USD", "EUR", "JPY"}[i] }},
 	"appStoreVersions": {Created: func(c *call, o *object) {
 		o.attrs["appStoreState"], o.attrs["appVersionState"], o.attrs["createdDate"] = "PREPARE_FOR_SUBMISSION", "PREPARE_FOR_SUBMISSION", c.now()

@@ -133,6 +133,7 @@ func withUnknown(body []byte) []byte {
 // control is the sandbox's own API, below /_sandbox/.
 func (s *Sandbox) control() {
 	s.mux.HandleFunc("PUT /_sandbox/upload/{type}/{id}", s.upload)
+	s.mux.HandleFunc("GET /_sandbox/segments/{id}", s.segment)
 	s.mux.HandleFunc("POST /_sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
 		var f Fault
 		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,11 +31,7 @@ func (c *call) file() []apiError {
 	}
 	switch {
 	case c.op.Produces[0] == "application/a-gzip":
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		fmt.Fprintf(z, "Provider\tSKU\tTitle\tUnits\tDeveloper Proceeds\nAPPLE\tSKU-100\tTrail Mix\t42\t1.23\nAPPLE\tSKU-101\tNight Sky\t7\t0.99\n")
-		_ = z.Close() // a buffer takes everything
-		c.rec.raw(200, "application/a-gzip", b.Bytes())
+		c.rec.raw(200, "application/a-gzip", packed("Provider\tSKU\tTitle\tUnits\tDeveloper Proceeds\nAPPLE\tSKU-100\tTrail Mix\t42\t1.23\nAPPLE\tSKU-101\tNight Sky\t7\t0.99\n"))
 	case strings.HasPrefix(c.op.Produces[0], "application/vnd.apple.diagnostic-logs"):
 		body, _ := json.Marshal(generator{f: c.s.facts, at: c.s.cfg.Now()}.value("", c.op.Answer, 0)) // made of plain values
 		c.rec.raw(200, c.op.Produces[0], body)
@@ -44,6 +39,26 @@ func (c *call) file() []apiError {
 		c.rec.raw(200, "text/csv", []byte("id,value\n1,first\n2,second\n"))
 	}
 	return nil
+}
+
+// packed is text as a gzip file.
+func packed(text string) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write([]byte(text)) // a buffer takes everything
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// segment is the file behind an analytics report segment's URL. As at Apple, a
+// token has no business there.
+func (s *Sandbox) segment(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "" {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/gzip")
+	_, _ = w.Write(packed("Date\tApp Name\tCounts\n2026-01-28\tTrail Mix\t42\n"))
 }
 
 // plain answers with JSON that is no JSON:API document.

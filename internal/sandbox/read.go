@@ -181,6 +181,9 @@ func (c *call) render(o *object, schema string, primary bool) map[string]any {
 			rels[r.Name] = c.renderRel(o, r, c.selfLink(o, schema), included)
 		}
 	}
+	if b := behaviors[o.typ]; b.Rendered != nil {
+		b.Rendered(c, o, attrs)
+	}
 	if len(t.Attrs) > 0 {
 		out["attributes"] = attrs
 	}

@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
+	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/grpc"
@@ -62,7 +64,7 @@ type registered struct {
 }
 
 // New assembles a server.
-func New(engine *service.Engine, teams []string, log *slog.Logger, own ...Service) *Server {
+func New(engine *service.Engine, teams []string, log *slog.Logger) *Server {
 	s := &Server{engine: engine, teams: map[string]bool{}, log: log, health: health.NewServer(), methods: map[string]registered{}}
 	for _, t := range teams {
 		s.teams[t] = true
@@ -83,9 +85,8 @@ func New(engine *service.Engine, teams []string, log *slog.Logger, own ...Servic
 	for _, d := range s.describe() {
 		s.register(Service{Desc: d, Impl: s})
 	}
-	for _, o := range own {
-		s.register(o)
-	}
+	s.register(Service{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(engine)})
+	s.register(Service{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(engine, s.Team)})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return s
@@ -138,7 +139,7 @@ func (s *Server) describe() []*grpc.ServiceDesc {
 
 func (s *Server) unaryHandler(m *service.Method) grpc.MethodHandler {
 	handle := func(ctx context.Context, req any) (any, error) {
-		team, err := s.team(ctx)
+		team, err := s.Team(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +163,7 @@ func (s *Server) streamHandler(m *service.Method) grpc.StreamHandler {
 		if err := ss.RecvMsg(req); err != nil {
 			return err
 		}
-		team, err := s.team(ss.Context())
+		team, err := s.Team(ss.Context())
 		if err != nil {
 			return err
 		}
@@ -170,8 +171,8 @@ func (s *Server) streamHandler(m *service.Method) grpc.StreamHandler {
 	}
 }
 
-// team is the one the caller names, else the only one.
-func (s *Server) team(ctx context.Context) (string, error) {
+// Team is the one the caller names, else the only one.
+func (s *Server) Team(ctx context.Context) (string, error) {
 	name := s.only
 	if v := metadata.ValueFromIncomingContext(ctx, TeamHeader); len(v) > 0 {
 		name = v[0]
@@ -202,14 +203,28 @@ func (s *Server) Invoke(ctx context.Context, fullMethod string, req proto.Messag
 // Open begins a call whose answer is a file, through the same interceptors.
 // accept may choose a content type; "" is the operation's default.
 func (s *Server) Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error) {
-	parent := ctx // the file is read after the interceptors are through
-	info := &grpc.UnaryServerInfo{Server: s, FullMethod: m.FullName}
+	return s.open(ctx, m.FullName, req, func(team string) (*service.File, error) {
+		return s.engine.Open(ctx, team, m, req, accept)
+	})
+}
+
+// OpenSegment is Open for a segment of an analytics report.
+func (s *Server) OpenSegment(ctx context.Context, id string) (*service.File, error) {
+	return s.open(ctx, filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName, nil, func(team string) (*service.File, error) {
+		return s.engine.OpenSegment(ctx, team, id)
+	})
+}
+
+// open passes the interceptors. The file is opened with the caller's own
+// context: it is read after they are through.
+func (s *Server) open(ctx context.Context, fullMethod string, req any, open func(team string) (*service.File, error)) (*service.File, error) {
+	info := &grpc.UnaryServerInfo{Server: s, FullMethod: fullMethod}
 	res, err := s.guarded(ctx, req, info, func(ctx context.Context, _ any) (any, error) {
-		team, err := s.team(ctx)
+		team, err := s.Team(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return s.engine.Open(parent, team, m, req, accept)
+		return open(team)
 	})
 	if err != nil {
 		return nil, err

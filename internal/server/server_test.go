@@ -61,7 +61,7 @@ func TestTeams(t *testing.T) {
 		ctx  context.Context
 		want string
 	}{{one, t.Context(), "a"}, {one, with("b"), ""}, {two, t.Context(), ""}, {two, with("b"), "b"}} {
-		got, err := c.s.team(c.ctx)
+		got, err := c.s.Team(c.ctx)
 		if got != c.want || (c.want == "") != (err != nil && fault.As(err).Reason == fault.ReasonUnknownTeam) {
 			t.Errorf("%q %v, want %q", got, err, c.want)
 		}

@@ -25,6 +25,7 @@ type Upstream interface {
 	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
 	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, want int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
 	Fits(call *asc.Call) bool
+	OpenURL(ctx context.Context, url string) (*asc.File, error)
 }
 
 // Observer hears what a person running the gateway wants to know. Each may be
@@ -186,23 +187,32 @@ func (e *Engine) Stream(ctx context.Context, team string, m *Method, req proto.M
 		return err
 	}
 	defer f.Body.Close()
+	fields := m.Desc.Output().Fields()
+	part := func(name protoreflect.Name, v protoreflect.Value) error {
+		p := m.Output.New()
+		p.Set(fields.ByName(name), v)
+		return send(p.Interface())
+	}
+	return f.parts(func(info *typesv1.FileInfo) error {
+		return part("info", protoreflect.ValueOfMessage(info.ProtoReflect()))
+	},
+		func(data []byte) error { return part("data", protoreflect.ValueOfBytes(data)) })
+}
+
+// parts tells what is known of a file, and then its bytes in chunks.
+func (f *File) parts(describe func(*typesv1.FileInfo) error, chunk func([]byte) error) error {
 	info := &typesv1.FileInfo{ContentType: f.ContentType, Filename: f.Filename}
 	if f.Length >= 0 {
 		info.Size = &f.Length
 	}
-	fields := m.Desc.Output().Fields()
-	part := m.Output.New()
-	part.Set(fields.ByName("info"), protoreflect.ValueOfMessage(info.ProtoReflect()))
-	if err := send(part.Interface()); err != nil {
+	if err := describe(info); err != nil {
 		return err
 	}
-	buf := make([]byte, ChunkBytes)
 	for {
+		buf := make([]byte, ChunkBytes) // the receiver may keep it
 		n, err := io.ReadFull(f.Body, buf)
 		if n > 0 {
-			part := m.Output.New()
-			part.Set(fields.ByName("data"), protoreflect.ValueOfBytes(append([]byte(nil), buf[:n]...)))
-			if err := send(part.Interface()); err != nil {
+			if err := chunk(buf[:n]); err != nil {
 				return err
 			}
 		}
