@@ -14,6 +14,7 @@ import (
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -399,6 +400,22 @@ func BenchmarkDecode200Builds(b *testing.B) {
 		body, c := page200(b), &Codec{}
 		for b.Loop() {
 			if _, err := c.Decode(body, &testflightv1.ListBuildsResponse{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("protojson-of-the-same", func(b *testing.B) {
+		m := &testflightv1.ListBuildsResponse{}
+		if _, err := (&Codec{}).Decode(page200(b), m); err != nil {
+			b.Fatal(err)
+		}
+		text, err := protojson.Marshal(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(int64(len(text))) // smaller: links are not in it
+		for b.Loop() {
+			if err := protojson.Unmarshal(text, &testflightv1.ListBuildsResponse{}); err != nil {
 				b.Fatal(err)
 			}
 		}
