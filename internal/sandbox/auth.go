@@ -2,110 +2,161 @@ package sandbox
 
 import (
 	"crypto/ecdsa"
-	"fmt"
+	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// key is a signing key and the requests made with it in the last hour.
-type key struct {
-	public *ecdsa.PublicKey
-	sent   []time.Time
-}
-
-// RegisterKey makes the sandbox accept tokens signed by a key.
-func (s *Sandbox) RegisterKey(kid string, public *ecdsa.PublicKey) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keys[kid] = &key{public: public}
-}
-
-func unauthorized(detail string) *apiError {
-	return &apiError{Status: 401, Code: "NOT_AUTHORIZED", Title: "Authentication credentials are missing or invalid.", Detail: detail}
-}
+// Audiences of tokens, as Apple names them.
+const (
+	audience           = "appstoreconnect-v1"
+	enterpriseAudience = "apple-developer-enterprise-v1"
+)
 
 // maxTokenLife is how far ahead a token may expire.
 const maxTokenLife = 20 * time.Minute
 
+// key is a signing key and what was sent with it.
+type key struct {
+	public       *ecdsa.PublicKey
+	issuer       string // of its team, "" for that of the sandbox
+	kind         keyKind
+	hour, minute window
+}
+
+// keyKind is who a key belongs to.
+type keyKind int
+
+const (
+	anyKey        keyKind = iota // a token says which
+	teamKey                      // has an issuer
+	individualKey                // has sub "user", and no issuer
+)
+
+// RegisterKey makes the sandbox accept tokens signed by a key, be they a team's
+// of the sandbox's own issuer or a single user's.
+func (s *Sandbox) RegisterKey(kid string, public *ecdsa.PublicKey) {
+	s.register(kid, key{public: public})
+}
+
+// RegisterTeamKey makes the sandbox accept tokens of a team signed by a key.
+func (s *Sandbox) RegisterTeamKey(kid, issuer string, public *ecdsa.PublicKey) {
+	s.register(kid, key{public: public, issuer: issuer, kind: teamKey})
+}
+
+// RegisterIndividualKey makes the sandbox accept tokens of a single user signed
+// by a key. They do not reach provisioning, sales or finance.
+func (s *Sandbox) RegisterIndividualKey(kid string, public *ecdsa.PublicKey) {
+	s.register(kid, key{public: public, kind: individualKey})
+}
+
+func (s *Sandbox) register(kid string, k key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys[kid] = &k
+}
+
+func unauthorized() *apiError {
+	return &apiError{Status: 401, Code: "NOT_AUTHORIZED", Title: "Authentication credentials are missing or invalid.",
+		Detail: "Provide a properly configured and signed bearer token, and make sure that it has not expired. Learn more about Generating Tokens for API Requests https://developer.apple.com/go/?id=api-generating-tokens"}
+}
+
+func forbidden(detail string) *apiError {
+	return &apiError{Status: 403, Code: "FORBIDDEN_ERROR", Title: "This request is forbidden for security reasons", Detail: detail}
+}
+
 // authenticate checks the bearer token as Apple does.
 func (s *Sandbox) authenticate(r *http.Request) (*key, *apiError) {
 	if s.cfg.NoAuth {
-		if s.keys["anonymous"] == nil {
-			s.keys["anonymous"] = &key{}
+		if s.keys[""] == nil {
+			s.keys[""] = &key{}
 		}
-		return s.keys["anonymous"], nil
+		return s.keys[""], nil
 	}
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
-		return nil, unauthorized("Provide a properly configured and signed bearer token")
+		return nil, unauthorized()
 	}
-	var k *key
-	now := s.cfg.Now()
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithAudience("appstoreconnect-v1"),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return now }))
-	claims := jwt.MapClaims{}
-	_, err := parser.ParseWithClaims(bearer, claims, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
-		if k = s.keys[kid]; k == nil || k.public == nil {
-			return nil, fmt.Errorf("unknown key")
-		}
-		return k.public, nil
-	})
+	k, claims, err := s.parse(bearer)
 	if err != nil {
-		return nil, unauthorized("The token is not valid")
+		return nil, unauthorized()
 	}
-	exp, _ := claims.GetExpirationTime()
-	iss, _ := claims["iss"].(string)
-	sub, _ := claims["sub"].(string)
-	individual := sub == "user" && iss == ""
-	if exp.Sub(now) > maxTokenLife || iss != s.issuer && !individual {
-		return nil, unauthorized("The token lives too long or has another issuer")
+	individual := claims.Issuer == "" && claims.Subject == "user"
+	team := claims.Issuer != "" && claims.Issuer == k.issuer || k.issuer == "" && claims.Issuer == s.cfg.Issuer
+	if individual && k.kind == teamKey || !individual && (!team || k.kind == individualKey) {
+		return nil, unauthorized()
 	}
-	if !inScope(claims["scope"], r) {
-		return nil, &apiError{Status: 403, Code: "FORBIDDEN_ERROR", Title: "The token's scope does not allow this request"}
+	if individual && teamOnly(r.URL.Path) {
+		return nil, forbidden("Individual keys do not reach this resource.")
+	}
+	if len(claims.Scope) > 0 && !slices.ContainsFunc(claims.Scope, func(entry string) bool { return allows(entry, r) }) {
+		return nil, forbidden("The scope of the token does not hold this request.")
 	}
 	return k, nil
 }
 
-// inScope says whether the token's scope, if it has one, allows the request:
-// method and path must be those of an entry.
-func inScope(scope any, r *http.Request) bool {
-	list, ok := scope.([]any)
-	if !ok {
-		return true
+// claims of a token.
+type claims struct {
+	jwt.RegisteredClaims
+	Scope []string `json:"scope"`
+}
+
+// parse checks signature, audience and times.
+func (s *Sandbox) parse(bearer string) (*key, claims, error) {
+	var k *key
+	var c claims
+	now, aud := s.cfg.Now(), audience
+	if s.cfg.Enterprise {
+		aud = enterpriseAudience
 	}
-	for _, v := range list {
-		entry, _ := v.(string)
-		allowed, _, _ := strings.Cut(entry, "?")
-		if allowed == r.Method+" "+r.URL.Path {
-			return true
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithAudience(aud),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return now }))
+	_, err := parser.ParseWithClaims(bearer, &c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		if k = s.keys[kid]; kid == "" || k == nil {
+			return nil, errors.New("unknown key")
 		}
+		return k.public, nil
+	})
+	if err == nil && c.ExpiresAt.Sub(now) > maxTokenLife {
+		err = errors.New("expires too late")
+	}
+	return k, c, err
+}
+
+// teamOnly says whether a path is closed to individual keys: provisioning, sales
+// and finance.
+func teamOnly(path string) bool {
+	parts := strings.SplitN(path, "/", 4)
+	if len(parts) < 3 {
+		return false
+	}
+	switch parts[2] {
+	case "bundleIds", "bundleIdCapabilities", "certificates", "devices", "merchantIds", "passTypeIds", "profiles", "salesReports", "financeReports":
+		return true
 	}
 	return false
 }
 
-// charge counts a request in the exact sliding hour of its key, and says in the
-// header what is left.
-func (s *Sandbox) charge(rec *reply, k *key) *apiError {
-	now := s.cfg.Now()
-	hour := time.Duration(float64(time.Hour) / s.cfg.TimeScale)
-	for len(k.sent) > 0 && now.Sub(k.sent[0]) >= hour {
-		k.sent = k.sent[1:]
+// allows says whether an entry of a token's scope, "GET /v1/apps?limit=1", holds
+// a request: the method is the same, the path is that or one below, and the
+// parameters are among the request's.
+func allows(entry string, r *http.Request) bool {
+	method, target, _ := strings.Cut(entry, " ")
+	u, err := url.Parse(target)
+	if err != nil || method != r.Method || r.URL.Path != u.Path && !strings.HasPrefix(r.URL.Path, u.Path+"/") {
+		return false
 	}
-	left := s.cfg.HourLimit - len(k.sent)
-	if left <= 0 {
-		rec.header.Set("X-Rate-Limit", rateHeader(s.cfg.HourLimit, 0))
-		return &apiError{Status: 429, Code: "RATE_LIMIT_EXCEEDED", Title: "The request rate limit has been reached.",
-			Detail: "We've received too many requests for this API. Please wait and try again or slow down your request rate."}
+	sent := r.URL.Query()
+	for name, values := range u.Query() {
+		if !slices.Equal(sent[name], values) {
+			return false
+		}
 	}
-	k.sent = append(k.sent, now)
-	rec.header.Set("X-Rate-Limit", rateHeader(s.cfg.HourLimit, left-1))
-	return nil
-}
-
-func rateHeader(limit, left int) string {
-	return fmt.Sprintf("user-hour-lim:%d;user-hour-rem:%d;", limit, left)
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,17 +12,18 @@ import (
 //go:embed facts.json
 var factsJSON []byte
 
-// facts is Apple's API, structure only. `ascspec generate` writes them.
+// facts is Apple's API, structure only. `ascspec generate` writes them; nothing
+// changes them after loadFacts.
 type facts struct {
 	Version string
+	Enums   [][]string
 	Types   map[string]*factType // by resource schema
-	Values  map[string]*factAttr
+	Values  map[string]*factAttr // by schema
 	Ops     []factOp
 
-	home    map[string]string             // schema → "/v2/inAppPurchases", where one is read
-	schemas map[string][]string           // type → schemas, sorted
-	rels    map[string]map[string]factRel // type → relationship, over all schemas and paths
-	inverse map[string]map[string]string  // type → relationship → the other side's
+	home      map[string]string               // schema → "/v2/inAppPurchases", where one is read
+	schemas   map[string][]string             // type → schemas, sorted
+	relations map[string]map[string]*relation // type → relationship
 }
 
 type factType struct {
@@ -31,10 +33,10 @@ type factType struct {
 }
 
 type factAttr struct {
-	Name     string   `json:"n"`
-	Kind     string   `json:"k"`
-	Format   string   `json:"f"`
-	Enum     []string `json:"e"`
+	Name     string `json:"n"`
+	Kind     string `json:"k"` // string, boolean, integer, number, array, object, map, any, ref
+	Format   string `json:"f"`
+	Enum     enum   `json:"e"`
 	Ref      string
 	Items    *factAttr
 	Fields   []factAttr
@@ -47,7 +49,7 @@ type factRel struct {
 	Name     string `json:"n"`
 	Type     string
 	Many     bool
-	Data     bool
+	Data     bool // it may show linkage, not only links
 	Links    bool
 	Meta     bool
 	Required bool `json:"req"`
@@ -57,12 +59,14 @@ type factRel struct {
 type factParam struct {
 	Name     string `json:"n"`
 	List     bool
-	Kind     string   `json:"k"`
-	Enum     []string `json:"e"`
+	Kind     string `json:"k"`
+	Enum     enum   `json:"e"`
 	Max      int
 	Required bool `json:"req"`
 }
 
+// factOp is an operation. Schema is that of the answer's resources, Type that of
+// the body's, else of the answer's.
 type factOp struct {
 	ID, Method, Path, Shape, Rel, Schema, Type string
 	Many, Meta                                 bool
@@ -70,10 +74,15 @@ type factOp struct {
 	Produces                                   []string
 	Query                                      []factParam
 	Body                                       *factType
-	Inline                                     map[string]*factType
-	Included                                   map[string]string
-	Answer                                     *factAttr
+	Inline                                     map[string]*factType // by type
+	Included                                   map[string]string    // type → schema
+	Answer                                     *factAttr            // of an answer that holds no resources
 }
+
+// enum is a list of values, by its place in facts.Enums; 0 is none.
+type enum int
+
+func (f *facts) enum(e enum) []string { return f.Enums[e] }
 
 // root is the type named by the path: /v1/{type}/….
 func (op *factOp) root() string { return strings.Split(op.Path, "/")[2] }
@@ -88,76 +97,35 @@ func (op *factOp) param(name string) *factParam {
 }
 
 func loadFacts() (*facts, error) {
-	f := &facts{home: map[string]string{}, schemas: map[string][]string{}, rels: map[string]map[string]factRel{}, inverse: map[string]map[string]string{}}
+	f := &facts{home: map[string]string{}, schemas: map[string][]string{}}
 	if err := json.Unmarshal(factsJSON, f); err != nil {
 		return nil, fmt.Errorf("sandbox: facts.json: %w", err)
 	}
-	for name, t := range f.Types {
-		f.schemas[t.Type] = append(f.schemas[t.Type], name)
-		for _, r := range t.Rels {
-			f.addRel(t.Type, r)
-		}
-	}
-	for _, list := range f.schemas {
-		slices.Sort(list)
+	for _, name := range slices.Sorted(maps.Keys(f.Types)) {
+		typ := f.Types[name].Type
+		f.schemas[typ] = append(f.schemas[typ], name)
 	}
 	for _, op := range f.Ops {
 		if op.Shape == "getInstance" || op.Shape == "updateInstance" && f.home[op.Schema] == "" {
 			f.home[op.Schema] = strings.TrimSuffix(op.Path, "/{id}")
 		}
-		if op.Rel != "" && op.Type != "" && op.Shape != "getMetrics" && op.Method == "GET" {
-			f.addRel(op.root(), factRel{Name: op.Rel, Type: op.Type, Many: op.Many, Data: true})
-		}
 	}
-	f.findInverses()
+	f.findRelations()
 	return f, nil
 }
 
-// addRel notes a relationship; one with a known target wins.
-func (f *facts) addRel(typ string, r factRel) {
-	if f.rels[typ] == nil {
-		f.rels[typ] = map[string]factRel{}
+// types are all that have a schema, or are at least related to; sorted.
+func (f *facts) types() []string {
+	set := map[string]bool{}
+	for typ := range f.schemas {
+		set[typ] = true
 	}
-	if old, ok := f.rels[typ][r.Name]; !ok || old.Type == "" {
-		f.rels[typ][r.Name] = r
-	}
-}
-
-// findInverses pairs the two sides of a relationship: where each of two types
-// has just one relationship to the other, or where one is named for the other's
-// type.
-func (f *facts) findInverses() {
-	for typ, rels := range f.rels {
-		f.inverse[typ] = map[string]string{}
-		for name, r := range rels {
-			var back []string
-			for other, o := range f.rels[r.Type] {
-				if o.Type == typ {
-					back = append(back, other)
-				}
-			}
-			slices.Sort(back)
-			switch {
-			case len(back) == 1 && f.countTo(typ, r.Type) == 1:
-				f.inverse[typ][name] = back[0]
-			case len(back) > 0 && (name == r.Type || name+"s" == r.Type):
-				for _, b := range back {
-					if b == typ || b+"s" == typ {
-						f.inverse[typ][name] = b
-					}
-				}
-			}
+	for _, rels := range f.relations {
+		for _, r := range rels {
+			set[r.typ] = true
 		}
 	}
-}
-
-func (f *facts) countTo(typ, target string) (n int) {
-	for _, r := range f.rels[typ] {
-		if r.Type == target {
-			n++
-		}
-	}
-	return n
+	return slices.Sorted(maps.Keys(set))
 }
 
 // resolve follows a reference to a named value.
@@ -170,11 +138,24 @@ func (f *facts) resolve(a *factAttr) *factAttr {
 	return a
 }
 
-// attr finds an attribute of a schema.
-func (t *factType) attr(name string) *factAttr {
-	for i := range t.Attrs {
-		if t.Attrs[i].Name == name {
-			return &t.Attrs[i]
+// attr finds an attribute in any view of a type.
+func (f *facts) attr(typ, name string) *factAttr {
+	for _, schema := range f.schemas[typ] {
+		if a := f.Types[schema].attr(name); a != nil {
+			return a
+		}
+	}
+	return nil
+}
+
+func (t *factType) attr(name string) *factAttr { return named(t.Attrs, name) }
+
+func (a *factAttr) field(name string) *factAttr { return named(a.Fields, name) }
+
+func named(list []factAttr, name string) *factAttr {
+	for i := range list {
+		if list[i].Name == name {
+			return &list[i]
 		}
 	}
 	return nil

@@ -6,101 +6,197 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Fault is something that goes wrong on purpose. It applies to the requests
-// that match, Count times (0: always).
+// that match; of several that do, all apply, and the first with a status
+// answers.
 type Fault struct {
-	Method string `json:"method,omitempty"` // "" is any
-	Path   string `json:"path,omitempty"`   // glob over the path; "" is any
-	Count  int    `json:"count,omitempty"`
+	Method    string `json:"method,omitempty"`    // "" is any
+	Path      string `json:"path,omitempty"`      // glob over the path, /v1/apps/*; "" is any
+	Operation string `json:"operation,omitempty"` // Apple's operation id; "" is any
+	Count     int    `json:"count,omitempty"`     // so many times; 0 is always
+	Every     int    `json:"every,omitempty"`     // each n-th matching request only
 
 	LatencyMS  int    `json:"latency_ms,omitempty"`
 	Status     int    `json:"status,omitempty"`      // answer with this instead of executing
 	HTML       bool   `json:"html,omitempty"`        // … as a page
-	RetryAfter string `json:"retry_after,omitempty"` // header beside Status
+	Applied    bool   `json:"applied,omitempty"`     // … after executing all the same
+	RetryAfter string `json:"retry_after,omitempty"` // header beside Status: seconds or a date
 	Lose       bool   `json:"lose,omitempty"`        // execute, then cut the connection
 	Foreign    int    `json:"foreign,omitempty"`     // so many requests of someone else count first
-	Header     string `json:"header,omitempty"`      // X-Rate-Limit verbatim; a line break makes two
-	Minute     string `json:"minute,omitempty"`      // a minute pair to append: "150/149"
-	Unknown    bool   `json:"unknown,omitempty"`     // an unknown attribute, enum value and included type
 
-	used int
+	Header string `json:"header,omitempty"` // X-Rate-Limit verbatim; a line break makes two
+	Form   string `json:"form,omitempty"`   // how X-Rate-Limit is written: see rateForms
+	Minute string `json:"minute,omitempty"` // a minute pair to tell: "150/149"
+
+	Unknown          bool `json:"unknown,omitempty"` // all three that follow
+	UnknownAttribute bool `json:"unknown_attribute,omitempty"`
+	UnknownEnum      bool `json:"unknown_enum,omitempty"`
+	UnknownType      bool `json:"unknown_type,omitempty"` // among the included
+}
+
+// fault is a fault in force.
+type fault struct {
+	Fault
+	met, used int
+}
+
+// rateForms are the ways in which Apple has been seen to write X-Rate-Limit.
+func rateForms(form string, limits []limit) []string {
+	parts := make([]string, len(limits))
+	for i, l := range limits {
+		if form == "negative" {
+			l.left = -1
+		}
+		parts[i] = l.String()
+	}
+	switch form {
+	case "lines": // a header each
+		return parts
+	case "comma": // joined as proxies do
+		return []string{strings.Join(parts, ", ")}
+	case "minute": // the last pair only
+		return parts[len(parts)-1:]
+	case "none":
+		return nil
+	}
+	return []string{strings.Join(parts, "")}
+}
+
+// check says what is wrong with a fault.
+func (f Fault) check() error {
+	if _, err := path.Match(f.Path, ""); err != nil {
+		return fmt.Errorf("path: %w", err)
+	}
+	if !slices.Contains([]string{"", "lines", "comma", "minute", "negative", "none"}, f.Form) {
+		return fmt.Errorf("form: %q is not lines, comma, minute, negative or none", f.Form)
+	}
+	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {
+		return fmt.Errorf("status: %d is no error", f.Status)
+	}
+	return nil
 }
 
 // AddFault makes something go wrong from now on.
 func (s *Sandbox) AddFault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, &f)
+	s.faults = append(s.faults, &fault{Fault: f})
 }
 
-// fault finds the first that applies, without using it up.
-func (s *Sandbox) fault(r *http.Request) *Fault {
+// matching are the faults that apply to a request; they are used up by it.
+func (s *Sandbox) matching(r *http.Request, op *factOp) (list []*fault) {
 	for _, f := range s.faults {
-		matches := f.Path == "" || f.Path == r.URL.Path
-		if !matches {
-			matches, _ = path.Match(f.Path, r.URL.Path)
+		where, _ := path.Match(f.Path, r.URL.Path)
+		if !where && f.Path != "" || f.Method != "" && f.Method != r.Method || f.Operation != "" && f.Operation != op.ID {
+			continue
 		}
-		if matches && (f.Method == "" || f.Method == r.Method) && (f.Count == 0 || f.used < f.Count) {
-			return f
+		if f.met++; f.Every > 1 && f.met%f.Every != 0 || f.Count > 0 && f.used >= f.Count {
+			continue
 		}
+		f.used++
+		list = append(list, f)
 	}
-	return nil
+	return list
 }
 
-// before applies what happens instead of the operation.
-func (s *Sandbox) before(rec *reply, r *http.Request, op *factOp) (answered bool) {
-	f := s.fault(r)
-	if f == nil {
-		return false
-	}
-	for range f.Foreign {
-		for _, k := range s.keys {
-			k.sent = append(k.sent, s.cfg.Now())
+// instead answers in place of the operation, if a fault says so.
+func (s *Sandbox) instead(rec *reply, faults []*fault) bool {
+	for _, f := range faults {
+		if f.Status != 0 && !f.Applied {
+			s.failAs(rec, f)
+			return true
 		}
 	}
+	return false
+}
+
+func (s *Sandbox) failAs(rec *reply, f *fault) {
 	if f.RetryAfter != "" {
 		rec.header.Set("Retry-After", f.RetryAfter)
 	}
-	switch {
-	case f.Status != 0 && f.HTML:
+	if f.HTML {
 		rec.raw(f.Status, "text/html", []byte("<html><body><h1>"+http.StatusText(f.Status)+"</h1></body></html>"))
-	case f.Status != 0:
-		rec.fail(apiError{Status: f.Status, Code: faultCodes[f.Status], Title: http.StatusText(f.Status)})
-	default:
-		return false
+		return
 	}
-	return true
+	rec.fail(s.store, apiError{Status: f.Status, Code: faultCode(f.Status), Title: http.StatusText(f.Status)})
 }
 
-var faultCodes = map[int]string{401: "NOT_AUTHORIZED", 403: "FORBIDDEN_ERROR", 404: "NOT_FOUND", 409: "STATE_ERROR", 429: "RATE_LIMIT_EXCEEDED",
-	500: "UNEXPECTED_ERROR", 502: "UNEXPECTED_ERROR", 503: "UNEXPECTED_ERROR", 504: "UNEXPECTED_ERROR"}
-
-// afterwards applies what happens to the answer, and says how long to hold it.
-func (s *Sandbox) afterwards(rec *reply, r *http.Request, op *factOp) time.Duration {
-	f := s.fault(r)
-	if f == nil {
-		return 0
+func faultCode(status int) string {
+	switch {
+	case status == http.StatusUnauthorized:
+		return "NOT_AUTHORIZED"
+	case status == http.StatusForbidden:
+		return "FORBIDDEN_ERROR"
+	case status == http.StatusNotFound:
+		return "NOT_FOUND"
+	case status == http.StatusConflict:
+		return "STATE_ERROR"
+	case status == http.StatusTooManyRequests:
+		return "RATE_LIMIT_EXCEEDED"
+	case status < 500:
+		return "BAD_REQUEST"
 	}
-	f.used++
-	rec.cut = f.Lose
-	if f.Header != "" {
-		rec.header["X-Rate-Limit"] = strings.Split(f.Header, "\n")
-	}
-	if limit, left, ok := strings.Cut(f.Minute, "/"); ok {
-		rec.header.Set("X-Rate-Limit", rec.header.Get("X-Rate-Limit")+fmt.Sprintf("user-minute-lim:%s;user-minute-rem:%s;", limit, left))
-	}
-	if f.Unknown {
-		rec.body = withUnknown(rec.body)
-	}
-	return time.Duration(f.LatencyMS) * time.Millisecond
+	return "UNEXPECTED_ERROR"
 }
 
-// withUnknown adds what no document names yet.
-func withUnknown(body []byte) []byte {
+// afterwards applies what happens to the answer.
+func (s *Sandbox) afterwards(rec *reply, op *factOp, faults []*fault) {
+	form := ""
+	for _, f := range faults {
+		if limit, ok := minuteOf(f.Minute); ok {
+			rec.limits = append(rec.limits, limit)
+		}
+		if f.Form != "" {
+			form = f.Form
+		}
+	}
+	if lines := rateForms(form, rec.limits); len(lines) > 0 {
+		rec.header["X-Rate-Limit"] = lines
+	}
+	for _, f := range faults {
+		if f.Status != 0 && f.Applied {
+			s.failAs(rec, f)
+		}
+		if f.Header != "" {
+			rec.header["X-Rate-Limit"] = strings.Split(f.Header, "\n")
+		}
+		rec.cut = rec.cut || f.Lose
+		rec.pause += time.Duration(f.LatencyMS) * time.Millisecond
+		n := novelty{s.facts, op, f.Unknown || f.UnknownAttribute, f.Unknown || f.UnknownEnum, f.Unknown || f.UnknownType}
+		if rec.status < 300 && (n.attribute || n.enum || n.typ) {
+			rec.body = n.add(rec.body)
+		}
+	}
+}
+
+// minuteOf reads "150/149".
+func minuteOf(text string) (limit, bool) {
+	l := limit{span: "minute"}
+	n, err := fmt.Sscanf(text, "%d/%d", &l.max, &l.left)
+	return l, n == 2 && err == nil
+}
+
+// novelty adds to an answer what no document names yet.
+type novelty struct {
+	facts                *facts
+	op                   *factOp
+	attribute, enum, typ bool
+}
+
+// Names and values that Apple's document does not hold.
+const (
+	novelAttribute = "sandboxNovelty"
+	novelNumber    = "9007199254740993" // is lost by whoever reads it as a float
+	novelValue     = "SANDBOX_NOVELTY"
+	novelType      = "sandboxNovelties"
+)
+
+func (n novelty) add(body []byte) []byte {
 	var doc map[string]any
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -112,17 +208,15 @@ func withUnknown(body []byte) []byte {
 		list = []any{one}
 	}
 	for _, v := range list {
-		if attrs, ok := v.(map[string]any)["attributes"].(map[string]any); ok {
-			attrs["sandboxNovelty"] = json.Number("9007199254740993")
-			for _, name := range []string{"platform", "state", "processingState"} {
-				if _, has := attrs[name]; has {
-					attrs[name] = "SANDBOX_NOVELTY"
-				}
-			}
+		resource, _ := v.(map[string]any)
+		if attrs, ok := resource["attributes"].(map[string]any); ok {
+			n.addTo(attrs)
 		}
 	}
-	included, _ := doc["included"].([]any)
-	doc["included"] = append(included, map[string]any{"type": "sandboxNovelties", "id": "1", "attributes": map[string]any{"name": "new"}})
+	if n.typ {
+		included, _ := doc["included"].([]any)
+		doc["included"] = append(included, map[string]any{"type": novelType, "id": "1", "attributes": map[string]any{"name": "new"}})
+	}
 	out, err := json.Marshal(doc)
 	if err != nil {
 		return body
@@ -130,54 +224,17 @@ func withUnknown(body []byte) []byte {
 	return out
 }
 
-// control is the sandbox's own API, below /_sandbox/.
-func (s *Sandbox) control() {
-	s.mux.HandleFunc("PUT /_sandbox/upload/{type}/{id}", s.upload)
-	s.mux.HandleFunc("GET /_sandbox/segments/{id}", s.segment)
-	s.mux.HandleFunc("POST /_sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
-		var f Fault
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&f); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+func (n novelty) addTo(attrs map[string]any) {
+	schema := n.facts.Types[n.op.Schema]
+	for name := range attrs {
+		if schema == nil || !n.enum {
+			break
 		}
-		s.AddFault(f)
-		w.WriteHeader(http.StatusNoContent)
-	})
-	s.mux.HandleFunc("DELETE /_sandbox/faults", func(w http.ResponseWriter, _ *http.Request) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.faults = nil
-		w.WriteHeader(http.StatusNoContent)
-	})
-	s.mux.HandleFunc("POST /_sandbox/reset", func(w http.ResponseWriter, _ *http.Request) {
-		s.Reset()
-		w.WriteHeader(http.StatusNoContent)
-	})
-	s.mux.HandleFunc("GET /_sandbox/state", s.state)
-}
-
-// Reset brings back the organisation as it was, without faults and with all of
-// every key's hour left.
-func (s *Sandbox) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.store, s.faults, s.calls = seeded(s.facts, s.cfg.Now()), nil, map[string]int{}
-	for _, k := range s.keys {
-		k.sent = nil
+		if a := schema.attr(name); a != nil && len(n.facts.enum(n.facts.resolve(a).Enum)) > 0 {
+			attrs[name] = novelValue
+		}
 	}
-}
-
-// state tells how many objects there are, and which operations were called.
-func (s *Sandbox) state(w http.ResponseWriter, _ *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	counts := map[string]int{}
-	for typ, t := range s.store.types {
-		counts[typ] = len(t.order)
+	if n.attribute {
+		attrs[novelAttribute] = json.Number(novelNumber)
 	}
-	rec := &reply{header: http.Header{}}
-	rec.json(200, map[string]any{"objects": counts, "calls": s.calls})
-	rec.send(w)
 }

@@ -1,98 +1,116 @@
 package sandbox
 
 import (
-	"bytes"
-	"compress/gzip"
+	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
 
-// isFile says whether the answer asked for is a file.
-func (c *call) isFile() bool {
-	if len(c.op.Produces) == 0 {
-		return false
-	}
-	if c.op.Produces[0] != "application/json" && c.op.Produces[0] != "application/vnd.apple.xcode-metrics+json" {
-		return true
-	}
-	accept := c.r.Header.Get("Accept")
-	return slices.Contains(c.op.Produces, "text/csv") && strings.Contains(accept, "text/csv") && !strings.Contains(accept, "application/json")
-}
+// salesColumns are those of Apple's sales summary.
+const salesColumns = "Provider\tProvider Country\tSKU\tDeveloper\tTitle\tVersion\tProduct Type Identifier\tUnits\tDeveloper Proceeds\tBegin Date\tEnd Date\tCustomer Currency\tCountry Code\tCurrency of Proceeds\tApple Identifier\tCustomer Price\tPromo Code\tParent Identifier\tSubscription\tPeriod\tCategory\tCMB\tDevice\tSupported Platforms\tProceeds Reason\tPreserved Pricing\tClient\tOrder Type\n"
 
-// file answers with a report, a table or logs. There is no data for a day to
-// come.
-func (c *call) file() []apiError {
-	v := strings.Join(c.query["filter[reportDate]"], "")
-	if strings.HasPrefix(v, "2") && v > c.s.cfg.Now().UTC().Format("2006-01-02") {
-		return []apiError{{Status: 404, Code: "NOT_FOUND", Title: "The specified resource does not exist", Detail: "There were no reports for the date specified."}}
+// financeColumns are those of Apple's finance report.
+const financeColumns = "Start Date\tEnd Date\tUPC\tISRC/ISBN\tVendor Identifier\tQuantity\tPartner Share\tExtended Partner Share\tPartner Share Currency\tSales or Return\tApple Identifier\tArtist/Show/Developer/Author\tTitle\tLabel/Studio/Network/Developer/Publisher\tGrid\tProduct Type Identifier\tISAN/Other Identifier\tCountry Of Sale\tPre-order Flag\tPromo Code\tCustomer Price\tCustomer Currency\n"
+
+// report answers with a sales or finance report. There is none of a day that
+// has not ended; a finance report's date is a fiscal month.
+func (c *call) report() []apiError {
+	yesterday := c.now.UTC().AddDate(0, 0, -1)
+	date := strings.Join(c.query["filter[reportDate]"], "")
+	for _, form := range []string{time.DateOnly, "2006-01", "2006"} {
+		if t, err := time.Parse(form, date); err == nil && t.After(yesterday) {
+			return []apiError{{Status: 404, Code: "NOT_FOUND", Title: "The specified resource does not exist", Detail: "There were no sales for the date specified."}}
+		}
 	}
-	switch {
-	case c.op.Produces[0] == "application/a-gzip":
-		c.rec.raw(200, "application/a-gzip", packed("Provider\tSKU\tTitle\tUnits\tDeveloper Proceeds\nAPPLE\tSKU-100\tTrail Mix\t42\t1.23\nAPPLE\tSKU-101\tNight Sky\t7\t0.99\n"))
-	case strings.HasPrefix(c.op.Produces[0], "application/vnd.apple.diagnostic-logs"):
-		body, _ := json.Marshal(generator{f: c.s.facts, at: c.s.cfg.Now()}.value("", c.op.Answer, 0)) // made of plain values
-		c.rec.raw(200, c.op.Produces[0], body)
-	default:
-		c.rec.raw(200, "text/csv", []byte("id,value\n1,first\n2,second\n"))
+	if date == "" {
+		date = yesterday.Format(time.DateOnly)
 	}
+	head, row := salesColumns, salesRow
+	if c.op.root() == "financeReports" {
+		head, row = financeColumns, financeRow
+	}
+	var b strings.Builder
+	b.WriteString(head)
+	for i, app := range c.s.store.all("apps") {
+		b.WriteString(row(app, date, 42-i))
+	}
+	c.rec.raw(http.StatusOK, c.op.Produces[0], compressed(b.String()))
 	return nil
 }
 
-// packed is text as a gzip file.
-func packed(text string) []byte {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, _ = z.Write([]byte(text)) // a buffer takes everything
-	_ = z.Close()
-	return b.Bytes()
+func salesRow(app *object, date string, units int) string {
+	return fmt.Sprintf("APPLE\tUS\t%s\tExample Inc.\t%s\t1.0\t1\t%d\t0.70\t%s\t%s\tUSD\tUS\tUSD\t%s\t0.99\t \t \t \t \tUtilities\t\tiPhone\tiOS\t \t \t \t \n",
+		app.text("sku"), app.text("name"), units, date, date, app.id)
 }
 
-// segment is the file behind an analytics report segment's URL. As at Apple, a
-// token has no business there.
-func (s *Sandbox) segment(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "" {
-		w.WriteHeader(http.StatusBadRequest)
-		return
+func financeRow(app *object, date string, units int) string {
+	return fmt.Sprintf("%s\t%s\t\t\t%s\t%d\t0.70\t%.2f\tUSD\tS\t%s\tExample Inc.\t%s\t\t\t1\t\tUS\t\t\t0.99\tUSD\n",
+		date, date, app.text("sku"), units, 0.70*float64(units), app.id, app.text("name"))
+}
+
+// file answers with what is no JSON:API document: codes as a table, metrics and
+// logs as JSON of their own.
+func (c *call) file(o *object) []apiError {
+	if c.wantsCSV() {
+		var b strings.Builder
+		for i := range 5 {
+			fmt.Fprintf(&b, "%s\n", strings.ToUpper(strings.ReplaceAll(seedID(o.id, i), "-", ""))[:18])
+		}
+		c.rec.raw(http.StatusOK, "text/csv", []byte(b.String()))
+		return nil
 	}
-	w.Header().Set("Content-Type", "application/gzip")
-	_, _ = w.Write(packed("Date\tApp Name\tCounts\n2026-01-28\tTrail Mix\t42\n"))
+	body, err := json.Marshal(generator{f: c.s.facts, at: c.now}.value("", c.op.Answer, 0))
+	if err != nil {
+		return []apiError{unexpected()}
+	}
+	c.rec.raw(http.StatusOK, c.op.Produces[0], body)
+	return nil
 }
 
-// plain answers with JSON that is no JSON:API document.
-func (c *call) plain() {
-	body, _ := json.Marshal(generator{f: c.s.facts, at: c.s.cfg.Now()}.value("", c.op.Answer, 0)) // made of plain values
-	c.rec.raw(200, c.op.Produces[0], body)
-}
-
-// metrics answers with one row of measured values.
-func (c *call) metrics() {
-	g := generator{f: c.s.facts, at: c.s.cfg.Now().Add(-24 * time.Hour)}
-	rows := []any{}
-	for _, f := range c.op.Answer.Fields {
-		if f.Name == "data" {
-			rows = append(rows, g.value("data", f.Items, 0))
+// table answers with objects as CSV: the id, the attributes of the view, and the
+// ids of its to-one relationships.
+func (c *call) table(objects []*object) {
+	t := c.s.facts.Types[c.op.Schema]
+	head := []string{"id"}
+	for _, a := range t.Attrs {
+		head = append(head, a.Name)
+	}
+	for _, r := range t.Rels {
+		if r.Data && !r.Many {
+			head = append(head, r.Name)
 		}
 	}
-	c.rec.json(200, map[string]any{"data": rows, "links": c.links(), "meta": map[string]any{"paging": map[string]any{"total": len(rows), "limit": c.int("limit", defaultLimit)}}})
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	_ = w.Write(head) // a builder takes everything
+	for _, o := range objects {
+		row := make([]string, len(head))
+		for i, name := range head {
+			have, _ := c.s.store.values(o, name)
+			row[i] = strings.Join(have, " ")
+		}
+		_ = w.Write(row)
+	}
+	w.Flush()
+	c.rec.raw(http.StatusOK, "text/csv", []byte(b.String()))
 }
 
-// upload takes the bytes of an upload. It needs no token, as Apple's do not.
-func (s *Sandbox) upload(w http.ResponseWriter, r *http.Request) {
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, 256<<20)); err != nil {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+// metrics answers with measured values, a row for each of some days.
+func (c *call) metrics() {
+	rows := []any{}
+	if data := c.op.Answer.field("data"); data != nil {
+		for i := range perType {
+			g := generator{f: c.s.facts, i: i, at: c.now.AddDate(0, 0, i-perType)}
+			rows = append(rows, g.value("data", data.Items, 0))
+		}
+	}
+	p, errs := c.page(len(rows))
+	if len(errs) > 0 {
+		c.rec.fail(c.s.store, errs...)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.store.get(r.PathValue("type"), r.PathValue("id"))
-	if o == nil {
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	o.attrs["\x00uploaded"] = b.Bytes()
-	w.WriteHeader(http.StatusOK)
+	c.rec.json(http.StatusOK, map[string]any{"data": rows[p.start:p.end], "links": p.links, "meta": p.meta})
 }

@@ -2,7 +2,7 @@ package sandbox
 
 import (
 	"encoding/base64"
-	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -20,177 +20,129 @@ const (
 func (c *call) list(objects []*object) []apiError {
 	kept := slices.DeleteFunc(slices.Clone(objects), func(o *object) bool { return !c.matches(o) })
 	c.sort(kept)
-	page, meta, next, errs := c.page(len(kept))
+	p, errs := c.page(len(kept))
 	if len(errs) > 0 {
 		return errs
 	}
-	kept = kept[page[0]:page[1]]
+	kept = kept[p.start:p.end]
+	if c.wantsCSV() {
+		c.table(kept)
+		return nil
+	}
 	data := make([]any, len(kept))
 	for i, o := range kept {
 		data[i] = c.render(o, c.op.Schema, true)
 	}
-	links := c.links()
-	if next != "" {
-		links["next"] = next
-	}
-	doc := map[string]any{"data": data, "links": links}
+	doc := map[string]any{"data": data, "links": p.links}
 	if c.op.Meta {
-		doc["meta"] = meta
+		doc["meta"] = p.meta
 	}
 	c.include(doc, kept)
-	c.rec.json(200, doc)
+	c.rec.json(http.StatusOK, doc)
 	return nil
 }
 
 func (c *call) single(o *object) {
 	doc := map[string]any{"data": c.render(o, c.op.Schema, true), "links": c.links()}
 	c.include(doc, []*object{o})
-	c.rec.json(200, doc)
+	c.rec.json(http.StatusOK, doc)
+}
+
+// page is a cut of a list, with what a document says of it.
+type page struct {
+	start, end  int
+	meta, links map[string]any
 }
 
 // page cuts total rows. A cursor that comes without its limit reads the first
 // page again, as Apple's do.
-func (c *call) page(total int) (cut [2]int, meta map[string]any, next string, errs []apiError) {
+func (c *call) page(total int) (page, []apiError) {
 	most := 200
 	if p := c.op.param("limit"); p != nil && p.Max > 0 {
 		most = p.Max
 	}
-	limit := c.int("limit", min(defaultLimit, most))
-	start := 0
-	if cursor := c.query["cursor"]; len(cursor) > 0 && c.query["limit"] != nil {
-		b, err := base64.RawURLEncoding.DecodeString(cursor[0])
-		n, err2 := strconv.Atoi(strings.TrimPrefix(string(b), "at:"))
-		if err != nil || err2 != nil || n < 0 {
-			return cut, nil, "", []apiError{{Status: 400, Code: "PARAMETER_ERROR.INVALID", Title: "A parameter has an invalid value", Detail: "The cursor is not valid", Parameter: "cursor"}}
+	limit := c.query.int("limit", min(defaultLimit, most))
+	p := page{links: c.links()}
+	if cursor := c.query["cursor"]; cursor != nil && c.query["limit"] != nil {
+		at, ok := readCursor(cursor[0])
+		if !ok {
+			return p, []apiError{parameterError("INVALID", "cursor", "'"+cursor[0]+"' is not a valid cursor for this request")}
 		}
-		start = min(n, total)
+		p.start = min(at, total)
 	}
-	end := min(start+limit, total)
+	p.end = min(p.start+limit, total)
 	paging := map[string]any{"total": total, "limit": limit}
-	if end < total {
-		cursor := base64.RawURLEncoding.EncodeToString([]byte("at:" + strconv.Itoa(end)))
+	if p.end < total {
+		cursor := writeCursor(p.end)
 		paging["nextCursor"] = cursor
 		q := c.r.URL.Query()
 		q.Set("cursor", cursor)
 		q.Set("limit", strconv.Itoa(limit))
-		next = c.base + c.r.URL.EscapedPath() + "?" + q.Encode()
+		p.links["next"] = c.base + c.r.URL.EscapedPath() + "?" + q.Encode()
 	}
-	return [2]int{start, end}, map[string]any{"paging": paging}, next, nil
+	p.meta = map[string]any{"paging": paging}
+	return p, nil
 }
 
-// matches applies filter[…] and exists[…].
-func (c *call) matches(o *object) bool {
-	for name, want := range c.query {
-		kind, key, _ := strings.Cut(strings.TrimSuffix(name, "]"), "[")
-		switch kind {
-		case "filter":
-			if have, known := c.values(o, key); known && !slices.ContainsFunc(want, func(w string) bool { return slices.Contains(have, w) }) {
-				return false
-			}
-		case "exists":
-			have, _ := c.values(o, key)
-			if (len(have) > 0) != (want[0] == "true") {
-				return false
-			}
-		}
-	}
-	return true
+func writeCursor(at int) string {
+	return base64.RawURLEncoding.EncodeToString([]byte("at:" + strconv.Itoa(at)))
 }
 
-// values are what a filter key means for an object: its id, an attribute, the
-// ids of a relationship, or those of a related object.
-func (c *call) values(o *object, key string) (have []string, known bool) {
-	if key == "id" {
-		return []string{o.id}, true
+func readCursor(cursor string) (at int, ok bool) {
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	text, ok := strings.CutPrefix(string(b), "at:")
+	if err != nil || !ok {
+		return 0, false
 	}
-	if rel, attr, dotted := strings.Cut(key, "."); dotted {
-		r, ok := c.s.facts.rels[o.typ][rel]
-		for _, id := range o.rels[rel] {
-			if x := c.s.store.get(r.Type, id); x != nil {
-				v, _ := c.values(x, attr)
-				have = append(have, v...)
-			}
-		}
-		return have, ok
-	}
-	if _, ok := c.s.facts.rels[o.typ][key]; ok {
-		return o.rels[key], true
-	}
-	v, ok := o.attrs[key]
-	if list, isList := v.([]any); isList {
-		for _, x := range list {
-			have = append(have, fmt.Sprint(x))
-		}
-		return have, true
-	}
-	if v == nil {
-		return nil, ok
-	}
-	return []string{fmt.Sprint(v)}, ok
-}
-
-func (c *call) sort(objects []*object) {
-	keys := c.query["sort"]
-	slices.SortStableFunc(objects, func(a, b *object) int {
-		for _, key := range keys {
-			name, descending := strings.CutPrefix(key, "-")
-			x, _ := c.values(a, name)
-			y, _ := c.values(b, name)
-			d := compare(strings.Join(x, ","), strings.Join(y, ","))
-			if descending {
-				d = -d
-			}
-			if d != 0 {
-				return d
-			}
-		}
-		return 0
-	})
-}
-
-// compare orders numbers as numbers.
-func compare(a, b string) int {
-	x, errX := strconv.ParseFloat(a, 64)
-	y, errY := strconv.ParseFloat(b, 64)
-	if errX == nil && errY == nil && x != y {
-		if x < y {
-			return -1
-		}
-		return 1
-	}
-	return strings.Compare(a, b)
+	at, err = strconv.Atoi(text)
+	return at, err == nil && at >= 0
 }
 
 // render makes the resource object of one view. Linkage shows only in the
 // primary data, and only of relationships that include names.
 func (c *call) render(o *object, schema string, primary bool) map[string]any {
+	self := c.selfLink(o, schema)
+	out := map[string]any{"type": o.typ, "id": o.id, "links": map[string]any{"self": self}}
 	t := c.s.facts.Types[schema]
-	out := map[string]any{"type": o.typ, "id": o.id, "links": map[string]any{"self": c.selfLink(o, schema)}}
 	if t == nil {
 		return out
 	}
-	attrs, rels := map[string]any{}, map[string]any{}
-	for _, a := range t.Attrs {
-		if v, ok := o.attrs[a.Name]; ok && c.wanted(o.typ, a.Name) {
-			attrs[a.Name] = v
-		}
-	}
-	for _, r := range t.Rels {
-		included := primary && slices.Contains(c.query["include"], r.Name)
-		if c.wanted(o.typ, r.Name) {
-			rels[r.Name] = c.renderRel(o, r, c.selfLink(o, schema), included)
-		}
-	}
-	if b := behaviors[o.typ]; b.Rendered != nil {
-		b.Rendered(c, o, attrs)
-	}
 	if len(t.Attrs) > 0 {
-		out["attributes"] = attrs
+		out["attributes"] = c.attributes(o, t)
+	}
+	rels := map[string]any{}
+	for _, r := range t.Rels {
+		if c.wanted(o.typ, r.Name) {
+			rels[r.Name] = c.renderRel(o, r, self, primary && slices.Contains(c.query["include"], r.Name))
+		}
 	}
 	if len(rels) > 0 {
 		out["relationships"] = rels
 	}
 	return out
+}
+
+// attributes are all that a view has, null where an object has none, as far as
+// fields asks for them.
+func (c *call) attributes(o *object, t *factType) map[string]any {
+	computed := map[string]any{}
+	if b := c.s.behaviors[o.typ]; b.show != nil {
+		computed = b.show(c, o)
+	}
+	attrs := map[string]any{}
+	for _, a := range t.Attrs {
+		if !c.wanted(o.typ, a.Name) {
+			continue
+		}
+		v, ok := computed[a.Name]
+		if !ok {
+			v = o.attrs[a.Name]
+		}
+		if v != nil || a.Nullable {
+			attrs[a.Name] = v
+		}
+	}
+	return attrs
 }
 
 // wanted says whether fields[type] asks for a field, or says nothing.
@@ -220,8 +172,8 @@ func (c *call) renderRel(o *object, r factRel, self string, included bool) map[s
 		out["data"] = c.toOne(o, r.Name)
 		return out
 	}
-	ids := o.rels[r.Name]
-	limit := c.int("limit["+r.Name+"]", defaultIncluded)
+	ids := c.s.store.ids(o, r.Name)
+	limit := c.query.int("limit["+r.Name+"]", defaultIncluded)
 	if r.Meta {
 		out["meta"] = map[string]any{"paging": map[string]any{"total": len(ids), "limit": limit}}
 	}
@@ -237,12 +189,13 @@ func identifiers(typ string, ids []string) []any {
 	return out
 }
 
+// toOne is the linkage of a to-one relationship: an identifier, or null.
 func (c *call) toOne(o *object, rel string) any {
-	r := c.s.facts.rels[o.typ][rel]
-	if len(o.rels[rel]) == 0 {
+	ids := c.s.store.ids(o, rel)
+	if len(ids) == 0 {
 		return nil
 	}
-	return map[string]any{"type": r.Type, "id": o.rels[rel][0]}
+	return identifiers(c.s.facts.relation(o.typ, rel).typ, ids)[0]
 }
 
 // include adds the resources that the included relationships point to, each
@@ -251,19 +204,15 @@ func (c *call) include(doc map[string]any, primary []*object) {
 	if len(c.query["include"]) == 0 || len(c.op.Included) == 0 {
 		return
 	}
-	list, seen := []any{}, map[string]bool{}
+	list, seen := []any{}, map[*object]bool{}
 	for _, o := range primary {
 		for _, rel := range c.query["include"] {
-			r := c.s.facts.rels[o.typ][rel]
-			schema := c.op.Included[r.Type]
-			ids := o.rels[rel]
-			for _, id := range ids[:min(len(ids), c.int("limit["+rel+"]", defaultIncluded))] {
-				x := c.s.store.get(r.Type, id)
-				if x == nil || schema == "" || seen[r.Type+"/"+id] {
-					continue
+			related := c.s.store.related(o, rel)
+			for _, x := range related[:min(len(related), c.query.int("limit["+rel+"]", defaultIncluded))] {
+				if schema := c.op.Included[x.typ]; schema != "" && !seen[x] {
+					seen[x] = true
+					list = append(list, c.render(x, schema, false))
 				}
-				seen[r.Type+"/"+id] = true
-				list = append(list, c.render(x, schema, false))
 			}
 		}
 	}
@@ -272,16 +221,11 @@ func (c *call) include(doc map[string]any, primary []*object) {
 
 // linkages answers with the ids that a to-many relationship holds.
 func (c *call) linkages(o *object) []apiError {
-	r := c.s.facts.rels[o.typ][c.op.Rel]
-	ids := o.rels[c.op.Rel]
-	page, meta, next, errs := c.page(len(ids))
+	ids := c.s.store.ids(o, c.op.Rel)
+	p, errs := c.page(len(ids))
 	if len(errs) > 0 {
 		return errs
 	}
-	links := c.links()
-	if next != "" {
-		links["next"] = next
-	}
-	c.rec.json(200, map[string]any{"data": identifiers(r.Type, ids[page[0]:page[1]]), "links": links, "meta": meta})
+	c.rec.json(http.StatusOK, map[string]any{"data": identifiers(c.op.Type, ids[p.start:p.end]), "links": p.links, "meta": p.meta})
 	return nil
 }

@@ -5,52 +5,63 @@
 // It shares no code with the rest of the gateway and reads no descriptors: all
 // it knows of Apple's API stands in facts.json, which comes straight from
 // Apple's document. What a single resource type does beyond the common stands
-// in a [Behavior], never in the generic part.
+// in a [behavior], never in the generic part.
 package sandbox
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
-	"strings"
+	"path"
 	"sync"
 	"time"
 )
 
 // Config of a sandbox. The zero value is a seeded one that checks tokens.
 type Config struct {
-	Issuer    string           // issuer id of team keys; a default if ""
-	HourLimit int              // requests per key and hour; 3600 if 0
-	NoAuth    bool             // accept any token or none
-	TimeScale float64          // how fast the hour of the rate limit goes by; 1 if 0
-	Now       func() time.Time // default time.Now
-	Logger    *slog.Logger
+	Issuer      string           // issuer id of team keys; DefaultIssuer if ""
+	Enterprise  bool             // tokens are for the audience of the Enterprise Program
+	NoAuth      bool             // accept any token or none
+	HourLimit   int              // requests per key and hour; 3600 if 0
+	MinuteLimit int              // requests per key and minute, told in the header too; none if 0
+	TimeScale   float64          // how fast time goes by, tokens apart; 1 if 0
+	Processing  time.Duration    // how long Apple's side takes for an upload or a build; none if 0
+	PartBytes   int64            // the most that one upload operation takes; 8 MiB if 0
+	Seed        uint64           // of the ids to be made
+	Faults      []Fault          // what goes wrong from the start, and again after a reset
+	Now         func() time.Time // time.Now if nil
+	Logger      *slog.Logger     // discards if nil
 }
 
 // DefaultIssuer is the issuer id of a sandbox that is not given another.
 const DefaultIssuer = "57246542-96fe-1a63-e053-0824d011072a"
 
-// maxBodyBytes bounds request bodies, uploads apart.
-const maxBodyBytes = 4 << 20
+// Bounds of what comes from outside, and of what Apple takes.
+const (
+	maxBodyBytes    = 4 << 20 // of a document
+	maxURLBytes     = 4096
+	defaultPart     = 8 << 20
+	maxUploadBytes  = 4 << 30 // that one file may have
+	maxUploadsBytes = 1 << 30 // that all unfinished uploads may hold
+)
 
 // Sandbox is an [http.Handler].
 type Sandbox struct {
-	cfg   Config
-	facts *facts
-	mux   *http.ServeMux
+	cfg       Config
+	facts     *facts
+	mux       *http.ServeMux
+	behaviors map[string]behavior
 
 	mu     sync.Mutex // guards all below
+	clock  clock
 	store  *store
 	keys   map[string]*key
-	faults []*Fault
+	faults []*fault
 	calls  map[string]int // by operation id
-	issuer string
 }
 
 // New makes a seeded sandbox.
@@ -59,29 +70,53 @@ func New(cfg Config) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Issuer == "" {
-		cfg.Issuer = DefaultIssuer
-	}
-	if cfg.HourLimit == 0 {
-		cfg.HourLimit = 3600
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.TimeScale == 0 {
-		cfg.TimeScale = 1
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), keys: map[string]*key{}, calls: map[string]int{}, issuer: cfg.Issuer}
-	s.store = seeded(f, cfg.Now())
+	cfg.complete()
+	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), keys: map[string]*key{}}
+	s.Reset()
 	for i := range f.Ops {
 		op := &f.Ops[i]
 		s.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, op) })
 	}
 	s.control()
 	return s, nil
+}
+
+func (cfg *Config) complete() {
+	if cfg.Issuer == "" {
+		cfg.Issuer = DefaultIssuer
+	}
+	if cfg.HourLimit == 0 {
+		cfg.HourLimit = 3600
+	}
+	if cfg.TimeScale == 0 {
+		cfg.TimeScale = 1
+	}
+	if cfg.PartBytes == 0 {
+		cfg.PartBytes = defaultPart
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Reset brings back the organisation as it was at the start, the faults of the
+// configuration, and all of every key's hour. Keys stay.
+func (s *Sandbox) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = clock{real: s.cfg.Now(), scale: s.cfg.TimeScale}
+	s.clock.shown = s.clock.real
+	s.store = s.seeded()
+	s.calls, s.faults = map[string]int{}, nil
+	for _, f := range s.cfg.Faults {
+		s.faults = append(s.faults, &fault{Fault: f})
+	}
+	for _, k := range s.keys {
+		k.hour, k.minute = nil, nil
+	}
 }
 
 // NewKey makes a key that the sandbox accepts from now on.
@@ -95,152 +130,98 @@ func (s *Sandbox) NewKey(kid string) (*ecdsa.PrivateKey, error) {
 
 // ServeHTTP implements [http.Handler].
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if _, pattern := s.mux.Handler(r); pattern == "" {
+	if _, pattern := s.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 		s.noRoute(w, r)
 		return
 	}
 	s.mux.ServeHTTP(w, r)
 }
 
+// noRoute answers what no operation is for.
 func (s *Sandbox) noRoute(w http.ResponseWriter, r *http.Request) {
+	rec := newReply()
+	defer rec.send(w)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.authenticate(r); err != nil {
+		rec.fail(s.store, *err)
+		return
+	}
 	for _, verb := range []string{"GET", "POST", "PATCH", "DELETE"} {
 		other := *r
 		other.Method = verb
 		if _, pattern := s.mux.Handler(&other); pattern != "" && verb != r.Method {
-			writeErrors(w, apiError{Status: 405, Code: "METHOD_NOT_ALLOWED", Title: "The request method is not valid for the resource path."})
+			rec.fail(s.store, apiError{Status: 405, Code: "METHOD_NOT_ALLOWED", Title: "The request method is not valid for the resource path."})
 			return
 		}
 	}
-	writeErrors(w, apiError{Status: 404, Code: "PATH_ERROR", Title: "The URL path is not valid"})
+	rec.fail(s.store, apiError{Status: 404, Code: "PATH_ERROR", Title: "The URL path is not valid", Detail: "The resource '" + r.URL.Path + "' does not exist"})
 }
 
 // serve answers one call of an operation.
 func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request, op *factOp) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1))
-	if err != nil || len(body) > maxBodyBytes {
-		writeErrors(w, apiError{Status: 413, Code: "REQUEST_TOO_LARGE", Title: "The request body is too large"})
-		return
-	}
+	rec := newReply()
 	s.mu.Lock()
-	rec := &reply{header: http.Header{}}
-	s.answer(rec, r, op, body)
-	pause := s.afterwards(rec, r, op)
+	if err != nil || len(body) > maxBodyBytes {
+		rec.fail(s.store, apiError{Status: 413, Code: "REQUEST_TOO_LARGE", Title: "The request body is too large"})
+	} else {
+		s.answer(rec, r, op, body)
+	}
 	s.mu.Unlock()
-	if pause > 0 {
+	if rec.pause > 0 {
+		t := time.NewTimer(rec.pause)
+		defer t.Stop()
 		select {
 		case <-r.Context().Done():
-		case <-time.After(pause):
+		case <-t.C:
 		}
 	}
+	s.cfg.Logger.Debug("sandbox", "operation", op.ID, "status", rec.status)
 	rec.send(w)
 }
 
 // answer fills the reply: token, quota, faults, and then the operation.
 func (s *Sandbox) answer(rec *reply, r *http.Request, op *factOp, body []byte) {
-	if len(r.RequestURI) > 4096 {
-		rec.fail(apiError{Status: 500, Code: "UNEXPECTED_ERROR", Title: "An unexpected error occurred.", Detail: "An unexpected error occurred on the server side."})
+	if len(r.RequestURI) > maxURLBytes {
+		rec.fail(s.store, unexpected())
 		return
 	}
+	now := s.clock.now(s.cfg.Now())
+	s.store.happen(now)
 	k, err := s.authenticate(r)
 	if err != nil {
-		rec.fail(*err)
+		rec.fail(s.store, *err)
 		return
 	}
-	if err := s.charge(rec, k); err != nil {
-		rec.fail(*err)
-		return
+	faults := s.matching(r, op)
+	for _, f := range faults {
+		k.foreign(f.Foreign, now)
 	}
-	s.calls[op.ID]++
-	if s.before(rec, r, op) {
-		return
+	err = s.charge(k, now)
+	rec.limits = k.limits(s.cfg, now)
+	if err != nil {
+		rec.fail(s.store, *err)
+	} else if s.calls[op.ID]++; !s.instead(rec, faults) {
+		c := &call{s: s, op: op, r: r, rec: rec, body: body, now: now, base: baseOf(r)}
+		if errs := c.run(); len(errs) > 0 {
+			rec.fail(s.store, errs...)
+		}
+		s.store.happen(now)
 	}
-	c := &call{s: s, op: op, r: r, rec: rec, body: body, base: "https://" + r.Host}
+	s.afterwards(rec, op, faults)
+}
+
+// baseOf is the address at which a caller sees the sandbox.
+func baseOf(r *http.Request) string {
 	if r.TLS == nil {
-		c.base = "http://" + r.Host
+		return "http://" + r.Host
 	}
-	if errs := c.run(); len(errs) > 0 {
-		rec.fail(errs...)
-	}
+	return "https://" + r.Host
 }
 
-// reply is an answer being made: nothing is sent while the state is locked.
-type reply struct {
-	status int
-	header http.Header
-	body   []byte
-	cut    bool // the connection ends without an answer
-}
-
-func (rec *reply) send(w http.ResponseWriter) {
-	if rec.cut {
-		panic(http.ErrAbortHandler)
-	}
-	for k, v := range rec.header {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(rec.status)
-	_, _ = w.Write(rec.body) // a caller that went away needs no answer
-}
-
-func (rec *reply) json(status int, v any) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		rec.fail(apiError{Status: 500, Code: "UNEXPECTED_ERROR", Title: "An unexpected error occurred."})
-		return
-	}
-	rec.raw(status, "application/json", b.Bytes())
-}
-
-func (rec *reply) raw(status int, contentType string, body []byte) {
-	rec.status, rec.body = status, body
-	rec.header.Set("Content-Type", contentType)
-}
-
-// apiError is an error object of Apple's.
-type apiError struct {
-	Status             int
-	Code               string
-	Title, Detail      string
-	Pointer, Parameter string
-}
-
-func (e apiError) wire(id string) map[string]any {
-	out := map[string]any{"id": id, "status": fmt.Sprint(e.Status), "code": e.Code, "title": e.Title, "detail": e.Detail}
-	if e.Detail == "" {
-		out["detail"] = e.Title
-	}
-	if e.Pointer != "" {
-		out["source"] = map[string]any{"pointer": e.Pointer}
-	} else if e.Parameter != "" {
-		out["source"] = map[string]any{"parameter": e.Parameter}
-	}
-	return out
-}
-
-func (rec *reply) fail(errs ...apiError) {
-	list := make([]any, len(errs))
-	for i, e := range errs {
-		list[i] = e.wire(newID())
-	}
-	rec.json(errs[0].Status, map[string]any{"errors": list})
-}
-
-func writeErrors(w http.ResponseWriter, errs ...apiError) {
-	rec := &reply{header: http.Header{}}
-	rec.fail(errs...)
-	rec.send(w)
-}
-
-// newID makes an id in the form of most of Apple's.
-func newID() string {
-	b := make([]byte, 16)
-	_, _ = rand.Read(b) // never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-func notFound(typ, id string) apiError {
-	return apiError{Status: 404, Code: "NOT_FOUND", Title: "The specified resource does not exist",
-		Detail: fmt.Sprintf("There is no resource of type '%s' with id '%s'", typ, strings.ToValidUTF8(id, ""))}
+// speaksJSON says whether a request's body is said to be JSON, or of no kind.
+func speaksJSON(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return r.Header.Get("Content-Type") == "" || err == nil && (kind == "application/json" || kind == "application/vnd.api+json")
 }

@@ -1,88 +1,103 @@
 package sandbox
 
 import (
-	"crypto/md5"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// perType is how many objects of each type a new sandbox has. The first one of
-// each belongs to the first one of every other, and so on.
+// perType is how many objects most types have in a new sandbox. The i-th of one
+// type belongs to the i-th of another, in turn.
 const perType = 3
 
 // seeded makes a small organisation: every attribute has a value that Apple's
 // document allows, every relationship points to something.
-func seeded(f *facts, now time.Time) *store {
-	s := newStore(f)
-	types := make([]string, 0, len(f.schemas))
-	for typ := range f.schemas {
-		types = append(types, typ)
-	}
-	for typ := range f.rels { // types that are only linked to
-		for _, r := range f.rels[typ] {
-			if r.Type != "" && f.schemas[r.Type] == nil {
-				types = append(types, r.Type)
-			}
+func (s *Sandbox) seeded() *store {
+	st := newStore(s.facts, s.cfg.Seed)
+	for _, typ := range s.facts.types() {
+		n := s.behaviors[typ].count
+		if n == 0 {
+			n = perType
+		}
+		for i := range n {
+			st.add(s.sample(typ, seedID(typ, i), i, seedTime(s.clock.shown, i, n)))
 		}
 	}
-	slices.Sort(types)
-	types = slices.Compact(types)
-	for _, typ := range types {
-		for i := range perType {
-			o := &object{typ: typ, id: seedID(typ, i), attrs: map[string]any{}, rels: map[string][]string{}, at: now.Add(-time.Duration(perType-i) * 24 * time.Hour)}
-			g := generator{f: f, i: i, at: o.at}
-			for _, schema := range f.schemas[typ] {
-				for _, a := range f.Types[schema].Attrs {
-					o.attrs[a.Name] = g.value(a.Name, &a, 0)
-				}
-			}
-			if b := behaviors[typ]; b.Seed != nil {
-				b.Seed(o, i)
-			}
-			s.add(o)
-		}
+	for _, typ := range s.facts.types() {
+		st.relate(typ)
 	}
-	for _, typ := range types {
-		for i, o := range s.all(typ) {
-			for name, r := range f.rels[typ] {
-				if r.Type != "" {
-					o.rels[name] = []string{seedID(r.Type, i)}
-				}
-			}
-		}
-	}
-	return s
+	return st
 }
 
-// seedID is the id of the i-th object of a type: a number for apps and what
-// users know by number, a territory's code, else the form of most of Apple's.
-func seedID(typ string, i int) string {
-	switch typ {
-	case "apps", "appInfos", "inAppPurchases", "subscriptions", "subscriptionGroups":
-		return fmt.Sprint(1500000000 + len(typ)*1000 + i)
-	case "territories":
-		return []string{"USA", "DEU", "JPN"}[i]
+// sample makes the i-th object of a type, unrelated.
+func (s *Sandbox) sample(typ, id string, i int, at time.Time) *object {
+	o := &object{typ: typ, id: id, attrs: map[string]any{}, rels: map[string][]string{}, at: at}
+	g := generator{f: s.facts, i: i, at: at, typ: typ}
+	for _, schema := range s.facts.schemas[typ] {
+		for _, a := range s.facts.Types[schema].Attrs {
+			o.attrs[a.Name] = g.value(a.Name, &a, 0)
+		}
 	}
-	sum := md5.Sum([]byte(fmt.Sprint(typ, i)))
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:])
+	if b := s.behaviors[typ]; b.seed != nil {
+		b.seed(o, i)
+	}
+	return o
+}
+
+// spawn adds an object that Apple's side makes by itself.
+func (s *Sandbox) spawn(typ string, now time.Time) *object {
+	o := s.sample(typ, s.store.newID(typ), len(s.store.all(typ)), now)
+	s.store.add(o)
+	return o
+}
+
+// relate ties the objects of a type to those of others. To-one relations come
+// first: their other side follows from them.
+func (st *store) relate(typ string) {
+	rels := st.facts.relations[typ]
+	for _, many := range []bool{false, true} {
+		for _, name := range slices.Sorted(maps.Keys(rels)) {
+			if r := rels[name]; r.many == many && r.name == name && r.seen {
+				st.relateBy(typ, r)
+			}
+		}
+	}
+}
+
+func (st *store) relateBy(typ string, r *relation) {
+	targets := st.all(r.typ)
+	for i, o := range st.all(typ) {
+		target := targets[i%len(targets)]
+		if target == o { // nothing belongs to itself
+			target = targets[(i+1)%len(targets)]
+		}
+		if len(o.rels[r.name]) > 0 {
+			continue
+		}
+		if back := st.facts.relation(r.typ, r.back); back != nil && !back.many && len(target.rels[r.back]) > 0 {
+			continue // has its own already
+		}
+		st.link(o, r.name, target.id)
+	}
 }
 
 // generator makes values that the document allows.
 type generator struct {
-	f  *facts
-	i  int
-	at time.Time
+	f   *facts
+	i   int
+	at  time.Time
+	typ string
 }
 
-// dateForms are the ways in which Apple writes date-times.
-var dateForms = [...]string{"2006-01-02T15:04:05-07:00", "2006-01-02T15:04:05.000-07:00", "2006-01-02T15:04:05.000Z07:00"}
+// maxDepth bounds values of schemas that hold themselves.
+const maxDepth = 6
 
 func (g generator) value(name string, a *factAttr, depth int) any {
 	a = g.f.resolve(a)
-	if len(a.Enum) > 0 {
-		return a.Enum[g.i%len(a.Enum)]
+	if list := g.f.enum(a.Enum); len(list) > 0 {
+		return list[g.i%len(list)]
 	}
 	switch a.Kind {
 	case "boolean":
@@ -92,21 +107,24 @@ func (g generator) value(name string, a *factAttr, depth int) any {
 	case "number":
 		return 0.5 + float64(g.i)
 	case "array":
-		if depth > 6 {
+		if depth > maxDepth {
 			return []any{}
 		}
 		return []any{g.value(name, a.Items, depth+1)}
 	case "object":
 		out := map[string]any{}
 		for _, f := range a.Fields {
-			if depth > 6 {
+			if depth > maxDepth {
 				break
 			}
 			out[f.Name] = g.value(f.Name, &f, depth+1)
 		}
 		return out
 	case "map":
-		return map[string]any{"key": "value"}
+		if a.Items == nil || depth > maxDepth {
+			return map[string]any{}
+		}
+		return map[string]any{"key": g.value(name, a.Items, depth+1)}
 	case "any":
 		return "P1D"
 	}
@@ -127,9 +145,9 @@ func (g generator) integer(a *factAttr) any {
 func (g generator) text(name string, a *factAttr) string {
 	switch a.Format {
 	case "date-time":
-		return g.at.UTC().Format(dateForms[g.i%len(dateForms)])
+		return g.dateTime()
 	case "date":
-		return g.at.UTC().Format("2006-01-02")
+		return g.at.UTC().Format(time.DateOnly)
 	case "uri", "uri-reference":
 		return fmt.Sprintf("https://example.com/%s/%d", name, g.i+1)
 	case "email":
@@ -143,10 +161,20 @@ func (g generator) text(name string, a *factAttr) string {
 	switch {
 	case strings.HasSuffix(low, "email"):
 		return fmt.Sprintf("person%d@example.com", g.i+1)
+	case strings.HasSuffix(low, "url"):
+		return fmt.Sprintf("https://example.com/%s/%d", name, g.i+1)
 	case low == "locale" || low == "primarylocale":
 		return []string{"en-US", "de-DE", "ja"}[g.i%3]
 	case low == "version" || low == "versionstring":
 		return fmt.Sprintf("1.%d", g.i)
+	case low == "name" || low == "referencename":
+		return fmt.Sprintf("%s %d", title(g.typ), g.i+1)
 	}
-	return fmt.Sprintf("%s %d", name, g.i+1)
+	return fmt.Sprintf("%s %d", title(name), g.i+1)
+}
+
+// dateTime writes the generator's time in one of Apple's forms.
+func (g generator) dateTime() string {
+	forms := [...]string{"2006-01-02T15:04:05-07:00", "2006-01-02T15:04:05.000-07:00", "2006-01-02T15:04:05.000Z07:00"}
+	return g.at.UTC().Format(forms[g.i%len(forms)])
 }

@@ -1,7 +1,11 @@
 package sandbox
 
 import (
+	"crypto/md5"
+	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -9,14 +13,25 @@ import (
 type object struct {
 	typ, id string
 	attrs   map[string]any
-	rels    map[string][]string // ids; a to-one relationship has at most one
+	rels    map[string][]string // ids by relation; a to-one relation has at most one
 	at      time.Time           // of its creation
+	upload  *upload             // what is being uploaded for it
 }
 
-// store holds the objects by type, in the order of their creation.
+// text is an attribute that is a string, "" if it is not there.
+func (o *object) text(name string) string {
+	s, _ := o.attrs[name].(string)
+	return s
+}
+
+// store holds the objects by type, in the order of their creation. What changes
+// it holds the sandbox's lock.
 type store struct {
 	facts *facts
 	types map[string]*table
+	rng   *rand.Rand // makes ids
+	later []event    // what will happen by itself, in order of time
+	bytes int64      // held by uploads
 }
 
 type table struct {
@@ -24,7 +39,71 @@ type table struct {
 	order []*object
 }
 
-func newStore(f *facts) *store { return &store{facts: f, types: map[string]*table{}} }
+// event is something that happens by itself.
+type event struct {
+	at time.Time
+	do func()
+}
+
+func newStore(f *facts, seed uint64) *store {
+	return &store{facts: f, types: map[string]*table{}, rng: rand.New(rand.NewPCG(seed, 0x5A4D))}
+}
+
+// happen does what was to happen until now.
+func (s *store) happen(now time.Time) {
+	for len(s.later) > 0 && !s.later[0].at.After(now) {
+		e := s.later[0]
+		s.later = s.later[1:]
+		e.do()
+	}
+}
+
+func (s *store) schedule(at time.Time, do func()) {
+	i, _ := slices.BinarySearchFunc(s.later, at, func(e event, at time.Time) int {
+		if e.at.After(at) {
+			return 1
+		}
+		return -1
+	})
+	s.later = slices.Insert(s.later, i, event{at, do})
+}
+
+// newID makes an id in the form that Apple gives to a type.
+func (s *store) newID(typ string) string {
+	if numbered(typ) {
+		return fmt.Sprint(6_400_000_000 + s.rng.Int64N(100_000_000))
+	}
+	var b [16]byte
+	for i := range b {
+		b[i] = byte(s.rng.Uint32())
+	}
+	return uuid(b)
+}
+
+// seedID is the id of the i-th object of a type in a new sandbox.
+func seedID(typ string, i int) string {
+	switch {
+	case typ == "territories":
+		return territories[i%len(territories)].id
+	case numbered(typ):
+		return fmt.Sprint(1_500_000_000 + len(typ)*1000 + i)
+	}
+	return uuid(md5.Sum(fmt.Append(nil, typ, i)))
+}
+
+// numbered says whether the ids of a type are numbers, as those of what the App
+// Store shows are.
+func numbered(typ string) bool {
+	switch typ {
+	case "apps", "appInfos", "inAppPurchases", "subscriptions", "subscriptionGroups":
+		return true
+	}
+	return false
+}
+
+func uuid(b [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
 
 func (s *store) get(typ, id string) *object {
 	if t := s.types[typ]; t != nil {
@@ -33,6 +112,8 @@ func (s *store) get(typ, id string) *object {
 	return nil
 }
 
+// all are the objects of a type, oldest first. The caller must not change the
+// slice.
 func (s *store) all(typ string) []*object {
 	if t := s.types[typ]; t != nil {
 		return t.order
@@ -55,13 +136,16 @@ func (s *store) remove(o *object) {
 	t := s.types[o.typ]
 	delete(t.byID, o.id)
 	t.order = slices.DeleteFunc(slices.Clone(t.order), func(x *object) bool { return x == o })
-	for typ, rels := range s.facts.rels {
-		for name, r := range rels {
-			if r.Type != o.typ {
+	if o.upload != nil {
+		s.bytes -= o.upload.size()
+	}
+	for typ, rels := range s.facts.relations {
+		for _, r := range rels {
+			if r.typ != o.typ {
 				continue
 			}
 			for _, x := range s.all(typ) {
-				x.rels[name] = without(x.rels[name], o.id)
+				x.rels[r.name] = without(x.rels[r.name], o.id)
 			}
 		}
 	}
@@ -74,50 +158,88 @@ func without(ids []string, id string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(x string) bool { return x == id })
 }
 
+// ids are those that a relationship of an object holds.
+func (s *store) ids(o *object, rel string) []string {
+	if r := s.facts.relation(o.typ, rel); r != nil {
+		return o.rels[r.name]
+	}
+	return nil
+}
+
+// related are the objects that a relationship points to.
+func (s *store) related(o *object, rel string) (list []*object) {
+	for _, id := range s.ids(o, rel) {
+		if x := s.get(s.facts.relation(o.typ, rel).typ, id); x != nil {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
 // link adds ids to a relationship, on both sides.
 func (s *store) link(o *object, rel string, ids ...string) {
-	r := s.facts.rels[o.typ][rel]
+	r := s.facts.relation(o.typ, rel)
+	if r == nil {
+		return
+	}
 	for _, id := range ids {
-		if !r.Many && len(o.rels[rel]) > 0 {
-			s.unlink(o, rel, o.rels[rel]...)
-		}
-		if !slices.Contains(o.rels[rel], id) {
-			o.rels[rel] = append(slices.Clone(o.rels[rel]), id)
-		}
-		back := s.facts.inverse[o.typ][rel]
-		other := s.get(r.Type, id)
-		if back == "" || other == nil || slices.Contains(other.rels[back], o.id) {
+		if slices.Contains(o.rels[r.name], id) {
 			continue
 		}
-		if b := s.facts.rels[r.Type][back]; !b.Many {
-			for _, old := range other.rels[back] {
+		if !r.many {
+			s.unlink(o, rel, o.rels[r.name]...)
+		}
+		o.rels[r.name] = append(slices.Clip(o.rels[r.name]), id)
+		other := s.get(r.typ, id)
+		if r.back == "" || other == nil || slices.Contains(other.rels[r.back], o.id) {
+			continue
+		}
+		if !s.facts.relation(r.typ, r.back).many {
+			for _, old := range other.rels[r.back] {
 				if was := s.get(o.typ, old); was != nil {
-					was.rels[rel] = without(was.rels[rel], id)
+					was.rels[r.name] = without(was.rels[r.name], id)
 				}
 			}
-			other.rels[back] = nil
+			other.rels[r.back] = nil
 		}
-		other.rels[back] = append(slices.Clone(other.rels[back]), o.id)
+		other.rels[r.back] = append(slices.Clip(other.rels[r.back]), o.id)
 	}
 }
 
 // unlink removes ids from a relationship, on both sides.
 func (s *store) unlink(o *object, rel string, ids ...string) {
-	r := s.facts.rels[o.typ][rel]
+	r := s.facts.relation(o.typ, rel)
+	if r == nil {
+		return
+	}
 	for _, id := range slices.Clone(ids) {
-		o.rels[rel] = without(o.rels[rel], id)
-		if back := s.facts.inverse[o.typ][rel]; back != "" {
-			if other := s.get(r.Type, id); other != nil {
-				other.rels[back] = without(other.rels[back], o.id)
-			}
+		o.rels[r.name] = without(o.rels[r.name], id)
+		if other := s.get(r.typ, id); other != nil && r.back != "" {
+			other.rels[r.back] = without(other.rels[r.back], o.id)
 		}
 	}
 }
 
 // set replaces a relationship.
 func (s *store) set(o *object, rel string, ids []string) {
-	s.unlink(o, rel, o.rels[rel]...)
+	s.unlink(o, rel, s.ids(o, rel)...)
 	s.link(o, rel, ids...)
+}
+
+// title makes words of a name: "Beta App Review Detail" of betaAppReviewDetails.
+func title(name string) string {
+	var b strings.Builder
+	for i, r := range strings.TrimSuffix(name, "s") {
+		if i == 0 {
+			b.WriteString(strings.ToUpper(string(r)))
+			continue
+		}
+		if r >= 'A' && r <= 'Z' {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // IDs lists the ids of a type's objects, oldest first.

@@ -2,125 +2,186 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 // create answers a POST of a new resource.
 func (c *call) create() []apiError {
-	data, inline, errs := c.document()
+	w, data, errs := c.writer()
 	if len(errs) > 0 {
 		return errs
 	}
-	w := &writer{c: c, inline: inline, made: map[string]*object{}}
-	o := w.object(c.op.Type, newID(), data, c.op.Body, "/data")
-	if len(w.errs) == 0 {
-		w.errs = c.refuse(o)
-	}
-	if len(w.errs) > 0 {
+	w.object(c.op.Type, data, c.op.Body, "/data")
+	if w.allowed(); len(w.errs) > 0 {
 		return w.errs
 	}
-	w.store()
-	c.complete(o)
-	c.answerWrite(o)
+	for _, o := range w.pending {
+		c.s.store.add(o)
+	}
+	for _, o := range w.pending {
+		rels := o.rels
+		o.rels = map[string][]string{}
+		for _, rel := range slices.Sorted(maps.Keys(rels)) {
+			c.s.store.link(o, rel, rels[rel]...)
+		}
+		c.created(o)
+	}
+	c.answerWrite(w.pending[0])
 	return nil
 }
 
-// update answers a PATCH of a resource.
+// created completes a new object: what the type sets, dates, upload operations.
+func (c *call) created(o *object) {
+	for _, name := range []string{"createdDate", "uploadedDate"} {
+		if a := c.s.facts.attr(o.typ, name); a != nil && a.Format == "date-time" && o.attrs[name] == nil {
+			o.attrs[name] = c.stamp()
+		}
+	}
+	c.reserve(o)
+	if b := c.s.behaviors[o.typ]; b.created != nil {
+		b.created(c, o)
+	}
+}
+
+// update answers a PATCH of a resource. Nothing changes unless all may.
 func (c *call) update(o *object) []apiError {
-	data, inline, errs := c.document()
+	w, data, errs := c.writer()
 	if len(errs) > 0 {
 		return errs
 	}
 	if data["id"] != o.id {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ID.INVALID", Title: "The id is not that of the path", Pointer: "/data/id"}}
+		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ID.INVALID", Title: "The provided entity id is not that of the resource", Pointer: "/data/id"}}
 	}
-	w := &writer{c: c, inline: inline, made: map[string]*object{}, update: true}
-	change := w.object(o.typ, o.id, data, c.op.Body, "/data")
-	if len(w.errs) > 0 {
+	w.old = o
+	change := w.object(o.typ, data, c.op.Body, "/data")
+	if w.allowed(); len(w.errs) > 0 {
 		return w.errs
 	}
-	w.pending = w.pending[1:] // the resource itself is there already
-	w.store()
-	for name, v := range change.attrs {
-		o.attrs[name] = v
+	inline := w.pending[1:]
+	for _, x := range inline {
+		c.s.store.add(x)
 	}
-	for rel, ids := range change.rels {
-		c.s.store.set(o, rel, ids)
+	maps.Copy(o.attrs, change.attrs)
+	maps.DeleteFunc(o.attrs, func(_ string, v any) bool { return v == nil })
+	for _, rel := range slices.Sorted(maps.Keys(change.rels)) {
+		c.s.store.set(o, rel, change.rels[rel])
 	}
-	if _, uploads := o.attrs["uploadOperations"]; uploads {
-		bytes, _ := o.attrs["\x00uploaded"].([]byte)
-		c.commit(o, bytes)
-	}
-	if b := behaviors[o.typ]; b.Updated != nil {
-		if errs := b.Updated(c, o); len(errs) > 0 {
-			return errs
+	for _, x := range inline {
+		rels := x.rels
+		x.rels = map[string][]string{}
+		for _, rel := range slices.Sorted(maps.Keys(rels)) {
+			c.s.store.link(x, rel, rels[rel]...)
 		}
+		c.created(x)
+	}
+	if change.attrs["uploaded"] == true {
+		c.commit(o)
+	}
+	if b := c.s.behaviors[o.typ]; b.updated != nil {
+		b.updated(c, o)
 	}
 	c.answerWrite(o)
 	return nil
 }
 
+// remove answers a DELETE of a resource.
+func (c *call) remove(o *object) []apiError {
+	if b := c.s.behaviors[o.typ]; b.removable != nil {
+		if errs := b.removable(c, o); len(errs) > 0 {
+			return errs
+		}
+	}
+	c.s.store.remove(o)
+	c.rec.empty(c.op.Status)
+	return nil
+}
+
 func (c *call) answerWrite(o *object) {
-	if c.op.Schema == "" || c.op.Status == 204 {
-		c.rec.status = c.op.Status
+	if c.op.Schema == "" || c.op.Status == http.StatusNoContent {
+		c.rec.empty(c.op.Status)
 		return
 	}
 	c.rec.json(c.op.Status, map[string]any{"data": c.render(o, c.op.Schema, true), "links": map[string]any{"self": c.selfLink(o, c.op.Schema)}})
 }
 
-// refuse applies the type's own rules to a new object.
-func (c *call) refuse(o *object) []apiError {
-	b := behaviors[o.typ]
-	for _, name := range b.Unique {
-		for _, x := range c.s.store.all(o.typ) {
-			if v := o.attrs[name]; v != nil && x.attrs[name] == v {
-				return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "The provided entity includes an attribute with a value that has already been used",
-					Detail: fmt.Sprintf("The attribute '%s' has been used already", name), Pointer: "/data/attributes/" + name}}
-			}
-		}
-	}
-	if b.Check != nil {
-		return b.Check(c, o)
-	}
-	return nil
-}
-
-// document reads the request: its data, and what is to be created inline by
-// local id.
-func (c *call) document() (data map[string]any, inline map[string]map[string]any, errs []apiError) {
+// relationship answers the four kinds of writes to a relationship's own URL.
+func (c *call) relationship(o *object) []apiError {
 	doc, errs := decode(c.body)
 	if len(errs) > 0 {
-		return nil, nil, errs
+		return errs
 	}
-	data, ok := doc["data"].(map[string]any)
-	if !ok {
-		return nil, nil, []apiError{{Status: 409, Code: "ENTITY_ERROR.REQUIRED", Title: "The document has no data", Pointer: "/data"}}
+	data, has := doc["data"]
+	if !has {
+		return []apiError{noData()}
 	}
-	inline = map[string]map[string]any{}
-	list, _ := doc["included"].([]any)
-	for i, v := range list {
-		m, ok := v.(map[string]any)
-		typ, _ := m["type"].(string)
-		id, hasID := m["id"].(string)
-		if !ok || c.op.Inline[typ] == nil || !hasID {
-			return nil, nil, []apiError{{Status: 409, Code: "ENTITY_ERROR.INCLUDED.INVALID", Title: "An included resource cannot be created here", Pointer: fmt.Sprintf("/included/%d", i)}}
-		}
-		inline[typ+"/"+id] = m
+	w := &writer{c: c}
+	ids := w.linkage(&factRel{Name: c.op.Rel, Type: c.op.Type, Many: c.op.Many}, data, "/data")
+	if len(w.errs) > 0 {
+		return w.errs
 	}
-	return data, inline, nil
+	switch c.op.Shape {
+	case "createToManyRelationship":
+		c.s.store.link(o, c.op.Rel, ids...)
+	case "deleteToManyRelationship":
+		c.s.store.unlink(o, c.op.Rel, ids...)
+	default:
+		c.s.store.set(o, c.op.Rel, ids)
+	}
+	c.rec.empty(c.op.Status)
+	return nil
 }
 
 // writer checks a document and makes objects of it; nothing is stored before
 // everything is right.
 type writer struct {
 	c       *call
-	inline  map[string]map[string]any
-	made    map[string]*object // by type/local id
-	pending []*object
+	old     *object                   // what an update changes
+	inline  map[string]map[string]any // to be created, by type/local id
+	made    map[string]*object        // what they became
+	pending []*object                 // all new objects, that of data first
 	errs    []apiError
-	update  bool
+}
+
+// writer reads the request's document.
+func (c *call) writer() (w *writer, data map[string]any, errs []apiError) {
+	doc, errs := decode(c.body)
+	if len(errs) > 0 {
+		return nil, nil, errs
+	}
+	data, ok := doc["data"].(map[string]any)
+	if !ok {
+		return nil, nil, []apiError{noData()}
+	}
+	w = &writer{c: c, inline: map[string]map[string]any{}, made: map[string]*object{}}
+	list, isList := doc["included"].([]any)
+	if _, given := doc["included"]; given && !isList {
+		w.refuse("ENTITY_ERROR.INCLUDED.INVALID", "The included resources are no list", "/included")
+	}
+	for i, v := range list {
+		at := fmt.Sprintf("/included/%d", i)
+		m, _ := v.(map[string]any)
+		typ, _ := m["type"].(string)
+		id, _ := m["id"].(string)
+		switch {
+		case c.op.Inline[typ] == nil:
+			w.refuse("ENTITY_ERROR.INCLUDED.INVALID_TYPE", "The provided included entity cannot be created here", at+"/type")
+		case !local(id):
+			w.refuse("ENTITY_ERROR.INCLUDED.INVALID_ID", "The provided included entity id has invalid format", at+"/id")
+		default:
+			w.inline[typ+"/"+id] = m
+		}
+	}
+	return w, data, w.errs
+}
+
+// local says whether an id is one that a request made up: "${price-1}".
+func local(id string) bool { return strings.HasPrefix(id, "${") && strings.HasSuffix(id, "}") }
+
+func noData() apiError {
+	return apiError{Status: 409, Code: "ENTITY_ERROR.DATA.REQUIRED", Title: "The provided entity is missing its data", Pointer: "/data"}
 }
 
 func (w *writer) refuse(code, title, pointer string) {
@@ -128,57 +189,77 @@ func (w *writer) refuse(code, title, pointer string) {
 }
 
 // object checks a resource object against what the operation takes.
-func (w *writer) object(typ, id string, data map[string]any, t *factType, at string) *object {
-	o := &object{typ: typ, id: id, attrs: map[string]any{}, rels: map[string][]string{}}
+func (w *writer) object(typ string, data map[string]any, t *factType, at string) *object {
+	o := &object{typ: typ, id: w.c.s.store.newID(typ), attrs: map[string]any{}, rels: map[string][]string{}, at: w.c.now}
 	w.pending = append(w.pending, o)
+	if at != "/data" {
+		id, _ := data["id"].(string)
+		w.made[typ+"/"+id] = o
+	}
 	if data["type"] != t.Type {
-		w.refuse("ENTITY_ERROR.TYPE.INVALID", "The type is not the one expected", at+"/type")
+		w.refuse("ENTITY_ERROR.TYPE.INVALID", "The provided entity has another type than expected", at+"/type")
 		return o
 	}
 	for key := range data {
 		if !slices.Contains([]string{"type", "id", "attributes", "relationships"}, key) {
-			w.refuse("ENTITY_ERROR.UNKNOWN", "The resource has an unknown member", at+"/"+key)
+			w.refuse("ENTITY_ERROR.UNKNOWN", "The provided entity includes an unknown member", at+"/"+key)
 		}
 	}
-	attrs, _ := data["attributes"].(map[string]any)
-	for name, v := range attrs {
-		a := t.attr(name)
-		if a == nil {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.UNKNOWN", "The attribute is not known", at+"/attributes/"+name)
-			continue
-		}
-		w.check(a, v, at+"/attributes/"+name)
-		o.attrs[name] = v
-	}
-	for _, a := range t.Attrs {
-		if _, given := attrs[a.Name]; a.Required && !given && !(w.update && at == "/data") {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.REQUIRED", "You must provide a value for the attribute", at+"/attributes/"+a.Name)
-		}
-	}
+	w.attributes(o, data, t, at)
 	w.relationships(o, data, t, at)
 	return o
 }
 
+func (w *writer) attributes(o *object, data map[string]any, t *factType, at string) {
+	attrs, ok := data["attributes"].(map[string]any)
+	if _, given := data["attributes"]; given && !ok {
+		w.refuse("ENTITY_ERROR.ATTRIBUTE.TYPE", "The attributes are no object", at+"/attributes")
+	}
+	for name, v := range attrs {
+		a := t.attr(name)
+		if a == nil {
+			w.refuse("ENTITY_ERROR.ATTRIBUTE.UNKNOWN", "The provided entity includes an unknown attribute", at+"/attributes/"+name)
+			continue
+		}
+		w.value(a, v, at+"/attributes/"+name)
+		if v != nil || w.updates(at) {
+			o.attrs[name] = v
+		}
+	}
+	for _, a := range t.Attrs {
+		if _, given := attrs[a.Name]; a.Required && !given && !w.updates(at) {
+			w.refuse("ENTITY_ERROR.ATTRIBUTE.REQUIRED", "The provided entity is missing a required attribute", at+"/attributes/"+a.Name)
+		}
+	}
+}
+
+// updates says whether what stands there changes an object, and makes none.
+func (w *writer) updates(at string) bool { return w.old != nil && at == "/data" }
+
 func (w *writer) relationships(o *object, data map[string]any, t *factType, at string) {
-	rels, _ := data["relationships"].(map[string]any)
-	for name, v := range rels {
+	rels, ok := data["relationships"].(map[string]any)
+	if _, given := data["relationships"]; given && !ok {
+		w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The relationships are no object", at+"/relationships")
+	}
+	for _, name := range slices.Sorted(maps.Keys(rels)) {
 		r := t.rel(name)
-		member, _ := v.(map[string]any)
+		member, _ := rels[name].(map[string]any)
 		linkage, has := member["data"]
 		at := at + "/relationships/" + name
 		switch {
 		case r == nil:
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.UNKNOWN", "The relationship is not known", at)
-			continue
+			w.refuse("ENTITY_ERROR.RELATIONSHIP.UNKNOWN", "The provided entity includes an unknown relationship", at)
 		case !has:
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.REQUIRED", "The relationship has no data", at)
-			continue
+			w.refuse("ENTITY_ERROR.RELATIONSHIP.REQUIRED", "The provided relationship has no data", at)
+		case linkage == nil && r.Required && !r.Nullable && !r.Many:
+			w.refuse("ENTITY_ERROR.RELATIONSHIP.REQUIRED", "The provided entity is missing a required relationship", at)
+		default:
+			o.rels[name] = w.linkage(r, linkage, at+"/data")
 		}
-		o.rels[name] = w.linkage(r, linkage, at+"/data")
 	}
 	for _, r := range t.Rels {
-		if _, given := rels[r.Name]; r.Required && !given && !(w.update && at == "/data") {
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.REQUIRED", "You must provide a value for the relationship", at+"/relationships/"+r.Name)
+		if _, given := rels[r.Name]; r.Required && !given && !w.updates(at) {
+			w.refuse("ENTITY_ERROR.RELATIONSHIP.REQUIRED", "The provided entity is missing a required relationship", at+"/relationships/"+r.Name)
 		}
 	}
 }
@@ -190,7 +271,7 @@ func (w *writer) linkage(r *factRel, v any, at string) (ids []string) {
 	case v == nil && !r.Many:
 		return nil
 	case isList != r.Many:
-		w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The relationship has the wrong kind of data", at)
+		w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship has the wrong kind of data", at)
 		return nil
 	case !r.Many:
 		list = []any{v}
@@ -204,11 +285,11 @@ func (w *writer) linkage(r *factRel, v any, at string) (ids []string) {
 		}
 		switch {
 		case m["type"] != r.Type || id == "":
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The relationship has the wrong type or no id", at)
-		case strings.HasPrefix(id, "${"):
+			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship has the wrong type or no id", at)
+		case local(id):
 			ids = append(ids, w.create(r.Type, id, at))
 		case w.c.s.store.get(r.Type, id) == nil:
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The related resource does not exist", at)
+			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship points to a resource that does not exist", at)
 		default:
 			ids = append(ids, id)
 		}
@@ -216,129 +297,16 @@ func (w *writer) linkage(r *factRel, v any, at string) (ids []string) {
 	return ids
 }
 
-// create makes an object of included, once.
-func (w *writer) create(typ, local, at string) string {
-	key := typ + "/" + local
+// create makes an object of included, once, and tells its id.
+func (w *writer) create(typ, id, at string) string {
+	key := typ + "/" + id
 	if o := w.made[key]; o != nil {
 		return o.id
 	}
 	data := w.inline[key]
 	if data == nil {
-		w.refuse("ENTITY_ERROR.INCLUDED.INVALID_ID", "The included resource is missing", at)
+		w.refuse("ENTITY_ERROR.INCLUDED.INVALID_ID", "The provided relationship points to an included entity that is missing", at)
 		return ""
 	}
-	w.made[key] = &object{id: newID()} // for what refers to it while it is made
-	o := w.object(typ, w.made[key].id, data, w.c.op.Inline[typ], "/included/"+local)
-	w.made[key] = o
-	return o.id
-}
-
-// store keeps the new objects and ties their relationships.
-func (w *writer) store() {
-	for _, o := range w.pending {
-		for name, v := range o.attrs {
-			if v == nil {
-				delete(o.attrs, name)
-			}
-		}
-		o.at = w.c.s.cfg.Now()
-		w.c.s.store.add(o)
-	}
-	for _, o := range w.pending {
-		rels := o.rels
-		o.rels = map[string][]string{}
-		for rel, ids := range rels {
-			w.c.s.store.link(o, rel, ids...)
-		}
-	}
-}
-
-// check says whether a value is of its attribute's kind.
-func (w *writer) check(a *factAttr, v any, at string) {
-	if v == nil {
-		if !a.Nullable && a.Required {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.INVALID", "The attribute must not be null", at)
-		}
-		return
-	}
-	spec := w.c.s.facts.resolve(a)
-	ok := true
-	switch spec.Kind {
-	case "string":
-		s, is := v.(string)
-		ok = is && (len(spec.Enum) == 0 || slices.Contains(spec.Enum, s)) && formatOK(spec.Format, s)
-	case "boolean":
-		_, ok = v.(bool)
-	case "integer", "number":
-		var n float64
-		n, ok = number(v)
-		ok = ok && (spec.Kind == "number" || n == float64(int64(n)))
-	case "array":
-		list, is := v.([]any)
-		ok = is
-		for i, x := range list {
-			w.check(spec.Items, x, fmt.Sprintf("%s/%d", at, i))
-		}
-	case "object":
-		ok = w.checkObject(spec, v, at)
-	case "map":
-		_, ok = v.(map[string]any)
-	}
-	if !ok {
-		w.refuse("ENTITY_ERROR.ATTRIBUTE.TYPE", "The attribute has a value of the wrong type", at)
-	}
-}
-
-func (w *writer) checkObject(spec *factAttr, v any, at string) bool {
-	m, ok := v.(map[string]any)
-	for name, x := range m {
-		i := slices.IndexFunc(spec.Fields, func(f factAttr) bool { return f.Name == name })
-		if i < 0 {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.UNKNOWN", "The attribute is not known", at+"/"+name)
-			continue
-		}
-		w.check(&spec.Fields[i], x, at+"/"+name)
-	}
-	return ok
-}
-
-func formatOK(format, s string) bool {
-	switch format {
-	case "date-time":
-		_, err := time.Parse(time.RFC3339, s)
-		return err == nil
-	case "date":
-		_, err := time.Parse("2006-01-02", s)
-		return err == nil
-	}
-	return true
-}
-
-// relationship answers the four kinds of writes to a relationship's own URL.
-func (c *call) relationship(o *object) []apiError {
-	doc, errs := decode(c.body)
-	if len(errs) > 0 {
-		return errs
-	}
-	data, has := doc["data"]
-	if !has {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.REQUIRED", Title: "The document has no data", Pointer: "/data"}}
-	}
-	r := c.s.facts.rels[o.typ][c.op.Rel]
-	r.Type, r.Many = c.op.Type, c.op.Many
-	w := &writer{c: c}
-	ids := w.linkage(&r, data, "/data")
-	if len(w.errs) > 0 {
-		return w.errs
-	}
-	switch c.op.Shape {
-	case "createToManyRelationship":
-		c.s.store.link(o, c.op.Rel, ids...)
-	case "deleteToManyRelationship":
-		c.s.store.unlink(o, c.op.Rel, ids...)
-	default:
-		c.s.store.set(o, c.op.Rel, ids)
-	}
-	c.rec.status = c.op.Status
-	return nil
+	return w.object(typ, data, w.c.op.Inline[typ], "/included/"+id).id
 }

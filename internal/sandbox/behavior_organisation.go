@@ -1,0 +1,43 @@
+package sandbox
+
+// organisation: people, Xcode Cloud, webhooks.
+func organisation() map[string]behavior {
+	return map[string]behavior{
+		"users": {
+			unique: [][]string{{"username"}},
+			seed:   each(people("username"), cycle("roles", []any{"ADMIN"}, []any{"DEVELOPER"}, []any{"APP_MANAGER"})),
+		},
+		"userInvitations": {
+			unique:  [][]string{{"email"}},
+			seed:    people("email"),
+			created: func(c *call, o *object) { o.attrs["expirationDate"] = stamp(c.now.AddDate(0, 0, 3)) },
+		},
+		"ciBuildRuns": {
+			seed:    each(cycle("executionProgress", "COMPLETE"), cycle("completionStatus", "SUCCEEDED", "FAILED", "SUCCEEDED")),
+			created: runCreated,
+		},
+		"webhookPings": {created: func(c *call, o *object) {
+			for _, hook := range c.s.store.related(o, "webhook") {
+				d := c.s.spawn("webhookDeliveries", c.now)
+				d.attrs["deliveryState"], d.attrs["createdDate"], d.attrs["sentDate"] = "SUCCEEDED", c.stamp(), c.stamp()
+				c.s.store.link(hook, "deliveries", d.id)
+			}
+		}},
+	}
+}
+
+// runCreated: a build run waits, and has succeeded after a while.
+func runCreated(c *call, o *object) {
+	setting(map[string]any{"number": len(c.s.store.all(o.typ)), "executionProgress": "PENDING", "startReason": "MANUAL", "isPullRequestBuild": false})(c, o)
+	for _, name := range []string{"product", "workflow"} { // of the run that is run again
+		for _, again := range c.s.store.related(o, "buildRun") {
+			if ids := c.s.store.ids(again, name); len(c.s.store.ids(o, name)) == 0 {
+				c.s.store.link(o, name, ids...)
+			}
+		}
+	}
+	c.soon(func() {
+		o.attrs["executionProgress"], o.attrs["completionStatus"] = "COMPLETE", "SUCCEEDED"
+		o.attrs["startedDate"], o.attrs["finishedDate"] = c.stamp(), stamp(c.now.Add(c.s.cfg.Processing))
+	})
+}

@@ -1,0 +1,112 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reply is an answer being made: nothing is sent while the state is locked.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	limits []limit       // for X-Rate-Limit
+	pause  time.Duration // before it is sent
+	cut    bool          // the connection ends without an answer
+}
+
+func newReply() *reply { return &reply{header: http.Header{}} }
+
+func (rec *reply) send(w http.ResponseWriter) {
+	if rec.cut {
+		panic(http.ErrAbortHandler)
+	}
+	for k, v := range rec.header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(rec.status)
+	_, _ = w.Write(rec.body) // a caller that went away needs no answer
+}
+
+// json answers with a document. It is made of plain values only, which always
+// have a JSON form.
+func (rec *reply) json(status int, v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(fmt.Sprintf("sandbox: an answer that is no JSON: %v", err))
+	}
+	rec.raw(status, "application/json", b.Bytes())
+}
+
+func (rec *reply) raw(status int, contentType string, body []byte) {
+	rec.status, rec.body = status, body
+	rec.header.Set("Content-Type", contentType)
+}
+
+// empty answers without a body.
+func (rec *reply) empty(status int) { rec.status, rec.body = status, nil }
+
+// fail answers with error objects, ordered by where they are. The ids are the
+// store's.
+func (rec *reply) fail(ids *store, errs ...apiError) {
+	slices.SortStableFunc(errs, func(a, b apiError) int { return strings.Compare(a.Pointer+a.Parameter, b.Pointer+b.Parameter) })
+	list := make([]any, len(errs))
+	for i, e := range errs {
+		list[i] = e.wire(ids.newID(""))
+	}
+	rec.json(errs[0].Status, map[string]any{"errors": list})
+}
+
+// apiError is an error object of Apple's.
+type apiError struct {
+	Status             int
+	Code               string
+	Title, Detail      string
+	Pointer, Parameter string // one of them, or none
+}
+
+func (e apiError) wire(id string) map[string]any {
+	out := map[string]any{"id": id, "status": strconv.Itoa(e.Status), "code": e.Code, "title": e.Title, "detail": e.Detail}
+	if e.Detail == "" {
+		out["detail"] = e.Title
+	}
+	if e.Pointer != "" {
+		out["source"] = map[string]any{"pointer": e.Pointer}
+	} else if e.Parameter != "" {
+		out["source"] = map[string]any{"parameter": e.Parameter}
+	}
+	return out
+}
+
+func notFound(typ, id string) apiError {
+	return apiError{Status: 404, Code: "NOT_FOUND", Title: "The specified resource does not exist",
+		Detail: fmt.Sprintf("There is no resource of type '%s' with id '%s'", typ, strings.ToValidUTF8(id, ""))}
+}
+
+func unexpected() apiError {
+	return apiError{Status: 500, Code: "UNEXPECTED_ERROR", Title: "An unexpected error occurred.", Detail: "An unexpected error occurred on the server side."}
+}
+
+// parameterError is one about a query parameter; kind is INVALID, ILLEGAL,
+// MISSING or DUPLICATE.
+func parameterError(kind, name, detail string) apiError {
+	title := "A parameter has an invalid value"
+	if kind == "MISSING" {
+		title = "A required parameter is missing"
+	}
+	return apiError{Status: 400, Code: "PARAMETER_ERROR." + kind, Title: title, Detail: detail, Parameter: name}
+}
+
+// stateError refuses what an object's state does not allow.
+func stateError(pointer, detail string) []apiError {
+	return []apiError{{Status: 409, Code: "STATE_ERROR.ENTITY_STATE_INVALID", Title: "The request cannot be fulfilled because of the state of another resource.",
+		Detail: detail, Pointer: pointer}}
+}
