@@ -30,7 +30,8 @@ const (
 	DeadlineExceeded
 	Canceled
 	Unimplemented
-	Unknown // the outcome of a write is not known
+	Unknown         // the outcome of a write is not known
+	Unauthenticated // the caller did not say who it is, or could not prove it
 )
 
 // Reasons of the gateway's own; the others are Apple's codes.
@@ -133,7 +134,7 @@ func As(err error) *Error {
 }
 
 var kindNames = [...]string{"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "PERMISSION_DENIED",
-	"RESOURCE_EXHAUSTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNIMPLEMENTED", "UNKNOWN"}
+	"RESOURCE_EXHAUSTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNIMPLEMENTED", "UNKNOWN", "UNAUTHENTICATED"}
 
 // String is the name of gRPC's code.
 func (k Kind) String() string { return kindNames[k] }

@@ -29,7 +29,7 @@ var kindCodes = map[fault.Kind]codes.Code{
 	fault.AlreadyExists: codes.AlreadyExists, fault.FailedPrecondition: codes.FailedPrecondition,
 	fault.PermissionDenied: codes.PermissionDenied, fault.ResourceExhausted: codes.ResourceExhausted,
 	fault.Unavailable: codes.Unavailable, fault.DeadlineExceeded: codes.DeadlineExceeded, fault.Canceled: codes.Canceled,
-	fault.Unimplemented: codes.Unimplemented, fault.Unknown: codes.Unknown,
+	fault.Unimplemented: codes.Unimplemented, fault.Unknown: codes.Unknown, fault.Unauthenticated: codes.Unauthenticated,
 }
 
 // Status is the gRPC status of an error, small enough for a trailer. An error

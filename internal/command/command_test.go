@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ func TestServeSandboxFromTheFirstLineToTheLast(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out, done := &output{}, make(chan error, 1)
-	go func() { done <- run(ctx, []string{"serve", "--sandbox", "--config", config}, out, io.Discard) }()
+	go func() { done <- Run(ctx, []string{"serve", "--sandbox", "--config", config}, out, io.Discard) }()
 	address := regexp.MustCompile(`rest +(http://\S+)`)
 	deadline := time.Now().Add(20 * time.Second)
 	for !address.MatchString(out.String()) {
@@ -61,11 +61,11 @@ func TestServeSandboxFromTheFirstLineToTheLast(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), nil, &out, io.Discard); err != nil || !strings.Contains(out.String(), "serve --sandbox") {
+	if err := Run(t.Context(), nil, &out, io.Discard); err != nil || !strings.Contains(out.String(), "serve --sandbox") {
 		t.Errorf("a plain start explains what to do: %v %s", err, &out)
 	}
 	dir := t.TempDir()
-	if err := run(t.Context(), []string{"protos", "--out", dir}, &out, io.Discard); err != nil {
+	if err := Run(t.Context(), []string{"protos", "--out", dir}, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"asc/testflight/v1/builds.proto", "asc/options/v1/options.proto", "google/api/http.proto", "buf/validate/validate.proto"} {
@@ -74,7 +74,7 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	for name, args := range map[string][]string{"serve without anything": {"serve"}, "unknown command": {"nonsense"}, "missing file": {"serve", "--config", "/none"}} {
-		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil {
+		if err := Run(t.Context(), args, io.Discard, io.Discard); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

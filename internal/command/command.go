@@ -1,7 +1,12 @@
-package main
+// Package command is the command line of the gateway. The program of
+// cmd/gateway is this and nothing else; another program may add custody
+// backends of its own.
+package command
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,6 +38,16 @@ Run it for real, with a key of your own:
             issuer_id: 57246542-96fe-1a63-e053-0824d011072a
             private_key_file: AuthKey_2X9R4HXF34.p8
 `
+
+// Run is the whole program: it returns when ctx ends or the command has done
+// its work.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	cmd := rootCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	return cmd.ExecuteContext(ctx)
+}
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "gateway", Short: "The App Store Connect gateway", SilenceUsage: true, SilenceErrors: true,

@@ -1,0 +1,57 @@
+// Package access says who calls and what there is to be called: the words that
+// authentication (authn), policy (policy) and app restriction (restrict) share.
+//
+// A [Principal] travels in the context only, put there by the server after a
+// credential was verified. Nothing that a caller sends in a header or in
+// metadata may become one.
+package access
+
+import (
+	"context"
+	"strings"
+
+	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Principal is who calls.
+type Principal struct {
+	// ID names the caller for policy and audit, with the way it was proved as
+	// its scheme: "spiffe://td/ns/ci/sa/release", "dns:ci.example.com",
+	// "oidc:ISSUER_NAME:SUBJECT", "token:NAME", or [Anonymous].
+	ID string
+	// Claims are the verified claims that the issuer's configuration picked, by
+	// name; policy may match them. It is nil for other credentials.
+	Claims map[string]string
+}
+
+// Anonymous is the id of every caller while no authentication is configured.
+const Anonymous = "anonymous"
+
+type principalKey struct{}
+
+// NewContext returns a context of a call made by p.
+func NewContext(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// FromContext returns who calls, nil if nobody was authenticated: then nothing
+// is allowed.
+func FromContext(ctx context.Context) *Principal {
+	p, _ := ctx.Value(principalKey{}).(*Principal)
+	return p
+}
+
+// Method is something that can be called: an operation of Apple's, or a method
+// of the gateway's own.
+type Method struct {
+	FullName string // "/asc.testflight.v1.BuildsService/ListBuilds"
+	Verb     string // "GET"; of an own method "GET" if it only reads, else "POST"
+	Template string // "/v1/builds/{id}"; "" for an own method
+	Area     string // "testflight"; of an own method its package's second part: "catalog"
+	Desc     protoreflect.MethodDescriptor
+	Options  *optionsv1.Method // nil for an own method
+}
+
+// Name is the full name without the leading slash, as policies write it.
+func (m *Method) Name() string { return strings.TrimPrefix(m.FullName, "/") }
