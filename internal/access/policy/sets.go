@@ -1,0 +1,145 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	"github.com/asc-gateway/asc-gateway/internal/access"
+)
+
+// Set is a built-in named set of methods, derived from the descriptors.
+type Set struct {
+	Name, About string
+	has         func(*access.Method) bool
+}
+
+// Sets are the built-in sets. Every method is in read or in write.
+var Sets = []Set{
+	{"read", "changes nothing", func(m *access.Method) bool { return m.Verb == "GET" }},
+	{"write", "all the others", func(m *access.Method) bool { return m.Verb != "GET" }},
+	{"destructive", "deletes, removes or replaces what is there", destructive},
+	{"revenue", "prices, purchases, subscriptions, offers, and what was earned", revenue},
+	{"access", "users, invitations, webhooks, and tokens of Apple's: ways in and out", entry},
+}
+
+func destructive(m *access.Method) bool {
+	if m.Verb == "DELETE" {
+		return true
+	}
+	switch m.Options.GetShape() {
+	case optionsv1.Shape_SHAPE_REPLACE_TO_MANY_RELATIONSHIP, optionsv1.Shape_SHAPE_UPDATE_TO_ONE_RELATIONSHIP:
+		return true
+	}
+	switch m.Options.GetType() {
+	case "endAppAvailabilityPreOrders", "sandboxTestersClearPurchaseHistoryRequest":
+		return m.Verb != "GET"
+	}
+	return false
+}
+
+func revenue(m *access.Method) bool {
+	if m.Area == "commerce" {
+		return true
+	}
+	root := ""
+	if parts := strings.Split(m.Template, "/"); len(parts) > 2 {
+		root = parts[2]
+	}
+	return root == "salesReports" || root == "financeReports"
+}
+
+func entry(m *access.Method) bool {
+	return m.Area == "users" || m.Area == "webhooks" || m.Options.GetType() == "marketplaceWebhooks" || m.Area == "tokens"
+}
+
+// catalog is all methods and sets that a policy can name.
+type catalog struct {
+	methods []*access.Method
+	index   map[string]int // by full name
+	sets    map[string]bits
+}
+
+func newCatalog(methods []*access.Method) *catalog {
+	c := &catalog{methods: methods, index: make(map[string]int, len(methods)), sets: map[string]bits{}}
+	for i, m := range methods {
+		c.index[m.FullName] = i
+	}
+	for _, s := range Sets {
+		c.sets[s.Name] = c.where(s.has)
+	}
+	return c
+}
+
+func (c *catalog) where(has func(*access.Method) bool) bits {
+	b := newBits(len(c.methods))
+	for i, m := range c.methods {
+		if has(m) {
+			b.add(i)
+		}
+	}
+	return b
+}
+
+// members are the names of a set's methods.
+func (c *catalog) members(b bits) (names []string) {
+	for i, m := range c.methods {
+		if b.has(i) {
+			names = append(names, m.Name())
+		}
+	}
+	return names
+}
+
+// Members lists the methods of each built-in set.
+func Members(methods []*access.Method) map[string][]string {
+	c, out := newCatalog(methods), map[string][]string{}
+	for name, b := range c.sets {
+		out[name] = c.members(b)
+	}
+	return out
+}
+
+// nearest is the known word that is most like s, "" if none is near.
+func nearest(s string, words []string) string {
+	best, distance := "", len(s)/3+2
+	for _, w := range words {
+		if d := levenshtein(s, w, distance); d < distance {
+			best, distance = w, d
+		}
+	}
+	return best
+}
+
+// levenshtein is the edit distance, or most if it is not less.
+func levenshtein(a, b string, most int) int {
+	if d := len(a) - len(b); d >= most || -d >= most {
+		return most
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		left := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := left
+			if a[i] != b[j] {
+				cost++
+			}
+			left = row[j+1]
+			row[j+1] = min(cost, row[j]+1, left+1)
+		}
+	}
+	return min(row[len(b)], most)
+}
+
+func (c *catalog) words() []string {
+	words := slices.Collect(maps.Keys(c.sets))
+	for _, m := range c.methods {
+		words = append(words, m.Name())
+	}
+	return words
+}
