@@ -1,0 +1,354 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv("AUDIT_WRITE_UNTIL_KILLED"); path != "" {
+		writeUntilKilled(path)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func open(t testing.TB, cfg Config) *Log {
+	t.Helper()
+	l, err := Open(cfg, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// verify checks files, oldest first.
+func verify(t testing.TB, names ...string) Report {
+	t.Helper()
+	var v Verifier
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.File(filepath.Base(name), f, nil); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	return v.Report()
+}
+
+func files(t testing.TB, path string) []string {
+	t.Helper()
+	names, err := filepath.Glob(path + ".*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	return append(names, path)
+}
+
+func TestManyWritersOneChain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, Config{Path: path, MaxBytes: 20_000})
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			for j := range 10 {
+				if err := l.Append(t.Context(), Record{Event: Intent, Principal: fmt.Sprint("token:", i), Resources: []string{fmt.Sprint("apps/", j)}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	last := l.Last()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names := files(t, path)
+	r := verify(t, names...)
+	if len(names) < 3 || r.Lines != 502 || len(r.Problems)+len(r.Notes) > 0 || !r.Ended || r.Last.Seq != last.Seq+1 {
+		t.Errorf("%d files, %+v, last %+v", len(names), r, last)
+	}
+	if err := l.Append(t.Context(), Record{}); fault.As(err).Reason != ReasonUnavailable {
+		t.Errorf("a closed log takes records: %v", err)
+	}
+}
+
+func TestTamperingShows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	for range 2 { // two runs of the process
+		l := open(t, Config{Path: path})
+		for i := range 5 {
+			if err := l.Append(t.Context(), Record{Event: Outcome, Method: fmt.Sprint("m", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(string(good), "\n"), "\n")
+	lines[len(lines)-1] += "\n"
+	if r := verify(t, path); len(r.Problems) > 0 || r.Chains != 2 {
+		t.Fatalf("%+v", r)
+	}
+	edit := func(f func([]string) []string) string { return strings.Join(f(slices.Clone(lines)), "") }
+	for _, c := range []struct{ name, text, want string }{
+		{"changed", edit(func(l []string) []string { l[2] = strings.Replace(l[2], "m1", "mX", 1); return l }), "missing or changed"},
+		{"removed", edit(func(l []string) []string { return slices.Delete(l, 2, 4) }), "lines 3 to 4"},
+		{"inserted", edit(func(l []string) []string { return slices.Insert(l, 3, l[2]) }), "stands twice"},
+		{"moved", edit(func(l []string) []string { l[2], l[3] = l[3], l[2]; return l }), "missing or changed"},
+		{"tail of the first run cut", edit(func(l []string) []string { return slices.Delete(l, 5, 7) }), "ended otherwise"},
+		{"the last line of the first run changed", edit(func(l []string) []string { l[6] = strings.Replace(l[6], "stop", "stoq", 1); return l }), "ended otherwise"},
+		{"a start removed", edit(func(l []string) []string { return slices.Delete(l, 7, 8) }), "another chain"},
+		{"junk in the middle", edit(func(l []string) []string { return slices.Insert(l, 3, "junk\n") }), "is no line"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if r := verify(t, path); !strings.Contains(strings.Join(r.Problems, "\n"), c.want) {
+				t.Errorf("want %q: %+v", c.want, r)
+			}
+		})
+	}
+}
+
+// TestPythonVerifies lets a verifier that shares nothing with ours judge the
+// format.
+func TestPythonVerifies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, Config{Path: path})
+	for _, text := range []string{"plain", "ünïcödé \u2028 <&>", "control \x00\x1f", "broken \xff", strings.Repeat("x", 5000)} {
+		if err := l.Append(t.Context(), Record{Event: Denial, Principal: text, Resources: []string{text}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const program = `
+import hashlib, json, sys
+prev, n = "", 0
+for text in open(sys.argv[1], "rb"):
+    body, _, tail = text.rstrip(b"\n").rpartition(b',"hash":"')
+    rec = json.loads(text)
+    assert hashlib.sha256(body + b"}").hexdigest() == rec["hash"] == tail[:64].decode()
+    assert rec["prev"] == prev and rec["seq"] == n + 1
+    prev, n = rec["hash"], n + 1
+print(n)
+`
+	out, err := exec.Command("python3", "-c", program, path).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "7" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// failing is a file system that is full now and then.
+type failing struct {
+	mu   sync.Mutex
+	b    bytes.Buffer
+	full bool
+	hang chan struct{}
+}
+
+func (f *failing) write(b []byte, _ bool) error {
+	f.mu.Lock()
+	full, hang := f.full, f.hang
+	f.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+	if full {
+		return syscall.ENOSPC
+	}
+	f.b.Write(b)
+	return nil
+}
+func (f *failing) close() error { return nil }
+func (f *failing) set(full bool, hang chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.full, f.hang = full, hang
+}
+
+func withSink(cfg Config, s sink) *Log {
+	l := &Log{cfg: cfg, now: time.Now, log: slog.New(slog.DiscardHandler), out: s, chain: "c", queue: make(chan *entry, 4), closing: make(chan struct{}), done: make(chan struct{})}
+	l.last.Store(&Position{})
+	go l.run()
+	return l
+}
+
+func TestAFullDiskRefusesAndRecovers(t *testing.T) {
+	s := &failing{}
+	l := withSink(Config{Timeout: time.Minute}, s)
+	s.set(true, nil)
+	err := l.Append(t.Context(), Record{Event: Intent})
+	if f := fault.As(err); f.Kind != fault.Unavailable || f.Reason != ReasonUnavailable || !errors.Is(err, syscall.ENOSPC) || l.Healthy() == nil {
+		t.Errorf("got %v", err)
+	}
+	s.set(false, nil)
+	if err := l.Append(t.Context(), Record{Event: Intent}); err != nil || l.Healthy() != nil {
+		t.Errorf("it does not recover: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var v Verifier
+	if err := v.File("f", &s.b, nil); err != nil || v.Report().Lines != 2 || len(v.Report().Problems) > 0 {
+		t.Errorf("%v %+v", err, v.Report())
+	}
+}
+
+func TestAHangingDiskIsBounded(t *testing.T) {
+	s, hang := &failing{}, make(chan struct{})
+	s.set(false, hang)
+	l := withSink(Config{Timeout: 10 * time.Millisecond}, s)
+	var refused int
+	for range 8 { // one is being written, four wait, the others find no room
+		if err := l.Append(t.Context(), Record{Event: Intent}); fault.As(err).Reason == ReasonUnavailable {
+			refused++
+		}
+	}
+	for range 10 {
+		l.Note(Record{Event: Signing})
+	}
+	s.set(false, nil)
+	close(hang)
+	if err := l.Close(); err != nil || refused != 8 || l.Dropped() == 0 {
+		t.Errorf("%v, %d refused, %d dropped", err, refused, l.Dropped())
+	}
+	var v Verifier
+	if err := v.File("f", &s.b, nil); err != nil || len(v.Report().Problems) > 0 || strings.Count(s.b.String(), `"intent"`) > 1 {
+		t.Errorf("an intent that was refused is on record: %+v", v.Report())
+	}
+}
+
+// writeUntilKilled is the child of TestKillNine.
+func writeUntilKilled(path string) {
+	l, err := Open(Config{Path: path}, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		os.Exit(3)
+	}
+	for i := 0; ; i++ {
+		if l.Append(context.Background(), Record{Event: Intent, Detail: strings.Repeat("x", i%900)}) != nil {
+			os.Exit(4)
+		}
+		if i == 50 {
+			fmt.Println("going")
+		}
+	}
+}
+
+func TestKillNine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	for range 2 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "AUDIT_WRITE_UNTIL_KILLED="+path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 6)); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	// Half a line, as a crash in the middle of a write leaves it.
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = f.WriteString(`{"seq":7,"time":"2026`)
+	f.Close()
+	if r := verify(t, path); len(r.Problems) > 0 || r.Ended || len(r.Notes) == 0 {
+		t.Errorf("%+v", r)
+	}
+	if err := open(t, Config{Path: path}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(t, path); len(r.Problems) > 0 || !r.Ended || r.Chains != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRecordsHoldNoSecretsAndAreBounded(t *testing.T) {
+	text, _ := seal(1, time.Now(), "c", "", Record{Detail: "Bearer eyJhbGciOi.eyJpc3M.c2ln", Method: "-----BEGIN PRIVATE KEY-----", Resources: make([]string, 150), Principal: strings.Repeat("p", 5000)})
+	if s := string(text); strings.Contains(s, "eyJ") || strings.Contains(s, "BEGIN") || len(s) > 3000 || !strings.Contains(s, `"cut":50`) {
+		t.Errorf("got %s", s)
+	}
+}
+
+func TestOldFilesArePruned(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, Config{Path: path, MaxBytes: 1000, MaxFiles: 2})
+	for range 40 {
+		if err := l.Append(t.Context(), Record{Event: Intent}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names := files(t, path)
+	if r := verify(t, names...); len(names) != 3 || len(r.Problems) > 0 || len(r.Notes) != 1 {
+		t.Errorf("%v %+v", names, r)
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	text, _ := seal(1, time.Now(), "c", "", Record{Event: Start, Detail: "before: none"})
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var v Verifier
+		if err := v.File("f", bytes.NewReader(b), nil); err != nil {
+			t.Fatal(err)
+		}
+		v.Report()
+	})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for name, noSync := range map[string]bool{"fsync": false, "no fsync": true} {
+		b.Run(name, func(b *testing.B) {
+			l := open(b, Config{Path: filepath.Join(b.TempDir(), "a"), NoSync: noSync})
+			b.SetParallelism(50)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := l.Append(context.Background(), Record{Event: Intent, Principal: "token:x", Method: "m"}); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			if err := l.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
