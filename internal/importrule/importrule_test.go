@@ -29,6 +29,8 @@ var allowed = map[string]struct {
 	"internal/access":          {"gen", "who calls and what can be called; knows no transport"},
 	"internal/access/restrict": {"gen internal/access internal/asc internal/fault", "keeps callers to their apps; asks Apple whose things are"},
 	"internal/access/policy":   {"gen internal/access internal/fault", "what a caller may do; knows no transport and no ids"},
+	"internal/access/authn":    {"internal/access internal/fault", "who calls; knows no method"},
+	"internal/audit":           {"internal/fault", "writes records that it is given"},
 	"internal/config":          {"internal/asc", "leaf; checks the base URL as asc does"},
 	"internal/gateway":         {"gen internal/asc internal/rest internal/server internal/service", "puts the parts together"},
 	"internal/command":         {"internal/config internal/gateway internal/keys internal/protofiles internal/sandbox", "commands"},

@@ -1,0 +1,198 @@
+// Package authn finds out who calls: by client certificate, by a token of a
+// configured OIDC issuer, or by a static token. It is the same for gRPC, REST
+// and the passthrough.
+//
+// A caller is known only by what it proved. No header but Authorization counts,
+// nothing of a refused credential is told to the caller, and no credential is
+// logged or kept: of tokens it remembers hashes.
+package authn
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/access"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+)
+
+// Reasons of refusals.
+const (
+	ReasonUnauthenticated   = "UNAUTHENTICATED"    // no credential, or one that proves nothing
+	ReasonTokenExpired      = "TOKEN_EXPIRED"      // a token that was good
+	ReasonUnknownIssuer     = "UNKNOWN_ISSUER"     // a token of an issuer that is not configured
+	ReasonIssuerUnavailable = "ISSUER_UNAVAILABLE" // the issuer's keys cannot be had
+)
+
+// Bounds.
+const (
+	maxTokenBytes = 16 << 10
+	verifiedKept  = 10_000 // tokens whose verification is remembered
+)
+
+// Config says whom to believe. The zero value believes nobody and asks nobody:
+// see [Authenticator.Open].
+type Config struct {
+	MTLS    *MTLS         `json:"mtls"`
+	Issuers []Issuer      `json:"oidc"`
+	Tokens  []StaticToken `json:"tokens"`
+}
+
+// Open says whether no authentication is configured at all.
+func (c Config) Open() bool { return c.MTLS == nil && len(c.Issuers) == 0 && len(c.Tokens) == 0 }
+
+// Deps are what an authenticator needs of others.
+type Deps struct {
+	Client *http.Client     // for keys of issuers; nil: one of its own
+	Now    func() time.Time // nil: time.Now
+}
+
+// Credentials are what a caller brings.
+type Credentials struct {
+	// Authorization holds all values of the header of this name.
+	Authorization []string
+	// Certificate is the client's, whose chain TLS has verified; nil: none.
+	Certificate *x509.Certificate
+}
+
+// FromRequest reads the credentials of an HTTP request.
+func FromRequest(r *http.Request) Credentials {
+	c := Credentials{Authorization: r.Header.Values("Authorization")}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		c.Certificate = r.TLS.VerifiedChains[0][0]
+	}
+	return c
+}
+
+// FromPeer reads the credentials of a gRPC call.
+func FromPeer(ctx context.Context) Credentials {
+	c := Credentials{Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")}
+	if p, ok := peer.FromContext(ctx); ok {
+		if t, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(t.State.VerifiedChains) > 0 {
+			c.Certificate = t.State.VerifiedChains[0][0]
+		}
+	}
+	return c
+}
+
+// Authenticator finds out who calls. It is safe for concurrent use.
+type Authenticator struct {
+	deps    Deps
+	current atomic.Pointer[believed]
+}
+
+// believed is a configuration in use, with what it remembers.
+type believed struct {
+	cfg      Config
+	issuers  map[string]*issuer // by iss
+	tokens   []staticToken
+	verified *lru.Cache[[sha256.Size]byte, verifiedToken]
+}
+
+type verifiedToken struct {
+	principal *access.Principal
+	expires   time.Time
+}
+
+// New makes an authenticator.
+func New(cfg Config, deps Deps) (*Authenticator, error) {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	a := &Authenticator{deps: deps}
+	return a, a.Replace(cfg)
+}
+
+// Replace puts another configuration in place, unless it is wrong. The keys of
+// issuers that stay are kept.
+func (a *Authenticator) Replace(cfg Config) error {
+	b := &believed{cfg: cfg, issuers: map[string]*issuer{}}
+	b.verified, _ = lru.New[[sha256.Size]byte, verifiedToken](verifiedKept) // the size is positive
+	var errs []error
+	if cfg.MTLS != nil {
+		errs = append(errs, cfg.MTLS.check())
+	}
+	old := a.current.Load()
+	names := map[string]bool{}
+	for i, c := range cfg.Issuers {
+		s, err := newIssuer(c, a.deps)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("oidc[%d]: %w", i, err))
+			continue
+		}
+		if b.issuers[c.Issuer] != nil || names[c.Name] {
+			errs = append(errs, fmt.Errorf("oidc[%d]: the name or the issuer stands twice", i))
+		}
+		names[c.Name] = true
+		if old != nil && old.issuers[c.Issuer] != nil {
+			s.keys.adopt(old.issuers[c.Issuer].keys)
+		}
+		b.issuers[c.Issuer] = s
+	}
+	tokens, err := readTokens(cfg.Tokens)
+	if err = errors.Join(append(errs, err)...); err != nil {
+		return err
+	}
+	b.tokens = tokens
+	a.current.Store(b)
+	return nil
+}
+
+// Open says whether anyone may call without a credential: then every face must
+// listen on loopback only.
+func (a *Authenticator) Open() bool { return a.current.Load().cfg.Open() }
+
+var anonymous = &access.Principal{ID: access.Anonymous}
+
+// Authenticate says who brings these credentials. A token that is brought must
+// be good, and names the caller even if there is a certificate too.
+func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (*access.Principal, error) {
+	b := a.current.Load()
+	switch {
+	case b.cfg.Open():
+		return anonymous, nil
+	case len(c.Authorization) > 1:
+		return nil, refused(errors.New("several Authorization headers"))
+	case len(c.Authorization) == 1:
+		return a.bearer(ctx, b, c.Authorization[0])
+	case c.Certificate != nil && b.cfg.MTLS != nil:
+		return b.cfg.MTLS.principal(c.Certificate)
+	}
+	return nil, fault.New(fault.Unauthenticated, ReasonUnauthenticated, "the call brings no credential: a client certificate or a bearer token is needed")
+}
+
+// bearer verifies a token, or remembers that it has.
+func (a *Authenticator) bearer(ctx context.Context, b *believed, header string) (*access.Principal, error) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxTokenBytes || strings.ContainsAny(token, " \t\r\n") {
+		return nil, refused(errors.New("no bearer token"))
+	}
+	sum, now := sha256.Sum256([]byte(token)), a.deps.Now()
+	if v, ok := b.verified.Get(sum); ok && now.Before(v.expires) {
+		return v.principal, nil
+	}
+	if strings.HasPrefix(token, tokenPrefix) {
+		return b.static(sum, now)
+	}
+	p, expires, err := b.oidc(ctx, token, now)
+	if err != nil {
+		return nil, err
+	}
+	b.verified.Add(sum, verifiedToken{p, expires})
+	return p, nil
+}
+
+// refused is the same to the caller, whatever was wrong.
+func refused(cause error) error {
+	return fault.New(fault.Unauthenticated, ReasonUnauthenticated, "the credential is not valid here").WithCause(cause)
+}
