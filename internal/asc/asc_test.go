@@ -22,14 +22,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tokens gives numbered tokens.
 type tokens struct{ n atomic.Int32 }
 
-func (t *tokens) Token(context.Context, string) (Token, error) {
+func (t *tokens) Token(context.Context, Need) (Token, error) {
 	return Token{Team: "team", KeyID: "K", Bearer: fmt.Sprint("token-", t.n.Load())}, nil
 }
 
 func (t *tokens) Renew(ctx context.Context, _ Token) (Token, error) {
 	t.n.Add(1)
-	return t.Token(ctx, "")
+	return t.Token(ctx, Need{})
 }
+
+func (t *tokens) Report(Token, Answer) bool { return false }
 
 // ledger counts what the quota hears.
 type ledger struct{ admitted, writes atomic.Int32 }

@@ -32,6 +32,8 @@ type outcome struct {
 	header  http.Header
 	err     error // nil: success
 	written bool  // Apple may have seen the request
+
+	clockCorrected bool // a token made now says another time
 }
 
 // retry sends a call until it succeeds, fails for good, or time is up.
@@ -45,13 +47,15 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 	if err != nil {
 		return 0, err
 	}
-	token, err := c.deps.Tokens.Token(ctx, call.Team)
+	need := Need{Team: call.Team, Method: call.Method, Template: call.Template}
+	token, err := c.deps.Tokens.Token(ctx, need)
 	if err != nil {
 		return 0, err
 	}
 	refused := 0
 	for attempts = 1; ; attempts++ {
 		o := c.attempt(ctx, call, target, token, success)
+		record(ctx, token, o)
 		if o.err == nil {
 			c.proven.add(token)
 			return attempts, nil
@@ -69,24 +73,37 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 			}
 		case o.status == http.StatusUnauthorized:
 			refused++
-			if token, again, err = c.afterRefusal(ctx, token, refused); err != nil {
+			before := token
+			if token, again, err = c.afterRefusal(ctx, need, token, refused, o.clockCorrected); err != nil {
 				return attempts, err
 			}
-			pause = flakyPause
+			if pause = flakyPause; token.KeyID != before.KeyID {
+				pause, refused, need.Avoid = 0, 0, before.KeyID
+			}
 		case transient(o):
 			again = call.Method == http.MethodGet || !o.written
 		}
-		if !again || attempts >= c.cfg.MaxAttempts || !wait(ctx, pause) {
+		if !again || attempts >= c.cfg.MaxAttempts || pause > 0 && !wait(ctx, pause) {
 			return attempts, c.final(ctx, call, o)
 		}
 	}
 }
 
 // afterRefusal follows a 401. Valid tokens get one now and then, so a key that
-// has worked before is tried again; one that has not is proven bad at once.
-func (c *Client) afterRefusal(ctx context.Context, token Token, refused int) (next Token, again bool, err error) {
+// has worked before is tried again; one that has not is proven bad at once. Then
+// another key of the team goes on with the call: what was refused was not
+// executed.
+func (c *Client) afterRefusal(ctx context.Context, need Need, token Token, refused int, clockCorrected bool) (next Token, again bool, err error) {
 	switch {
+	case clockCorrected && refused <= 2:
+		next, err = c.deps.Tokens.Renew(ctx, token)
+		return next, err == nil, err
 	case !c.proven.has(token) || refused > 2:
+		c.deps.Tokens.Report(token, Answer{Refused: true})
+		need.Avoid = token.KeyID
+		if next, err = c.deps.Tokens.Token(ctx, need); err == nil && next.KeyID != token.KeyID {
+			return next, true, nil
+		}
 		return token, false, nil
 	case refused == 1:
 		return token, true, nil
@@ -178,11 +195,12 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, token T
 	if err != nil {
 		return outcome{err: err, status: -1}
 	}
+	begun := time.Now()
 	res, err := c.http.Do(req)
 	if err != nil {
 		return outcome{err: noAnswer(err), written: writes.Load() > 0}
 	}
-	o = outcome{status: res.StatusCode, header: res.Header, written: true}
+	o = outcome{status: res.StatusCode, header: res.Header, written: true, clockCorrected: c.report(token, res, time.Since(begun))}
 	if res.StatusCode/100 == 2 {
 		res.Body = &cancelingBody{res.Body, cancel}
 		if err = success(res); errors.Is(err, errKeepBody) {
@@ -197,6 +215,15 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, token T
 	}
 	res.Body.Close()
 	return o
+}
+
+// report tells the token source what an answer says of the token.
+func (c *Client) report(token Token, res *http.Response, took time.Duration) (clockCorrected bool) {
+	a := Answer{Took: took, Success: res.StatusCode/100 == 2}
+	if d, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		a.Date = d
+	}
+	return c.deps.Tokens.Report(token, a)
 }
 
 // cancelingBody frees the attempt's context when the body is closed.

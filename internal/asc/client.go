@@ -55,12 +55,32 @@ type Deps struct {
 	Logger    *slog.Logger      // nil: none
 }
 
-// TokenSource gives tokens. It caches them: Token is called for every attempt.
+// TokenSource gives tokens of a team's keys. It caches them: Token is called for
+// every call.
 type TokenSource interface {
-	// Token returns a token of a team's key.
-	Token(ctx context.Context, team string) (Token, error)
-	// Renew returns another token than the one given, which Apple refused.
+	// Token returns a token of a key that may do what is needed.
+	Token(ctx context.Context, need Need) (Token, error)
+	// Renew returns another token of the same key than the one given, which
+	// Apple refused.
 	Renew(ctx context.Context, refused Token) (Token, error)
+	// Report tells what came of a token. It says whether a new token of the same
+	// key is worth a try, because Apple's clock turned out to be another.
+	Report(token Token, a Answer) (clockCorrected bool)
+}
+
+// Need is what a token is for.
+type Need struct {
+	Team             string
+	Method, Template string // "GET", "/v1/builds/{id}"
+	Avoid            string // id of a key that was just refused
+}
+
+// Answer is what Apple made of a token.
+type Answer struct {
+	Date    time.Time     // of the answer, by Apple's clock; zero: not told
+	Took    time.Duration // from the request to the answer's header
+	Success bool          // the token was taken
+	Refused bool          // for good: the same token twice and a fresh one, or a key that never worked
 }
 
 // Token is a bearer token. It never prints itself.

@@ -1,26 +1,20 @@
 package keys
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
-	"github.com/golang-jwt/jwt/v5"
 )
 
 func p8(t testing.TB, key any) []byte {
@@ -120,139 +114,6 @@ func TestKeysNeverPrint(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		if s := fmt.Sprintf(verb, k); s != "key K [redacted]" {
 			t.Errorf("%s prints %s", verb, s)
-		}
-	}
-}
-
-// counting signs like a real key, and counts.
-type counting struct {
-	*FileKey
-	n    atomic.Int32
-	fail atomic.Bool
-}
-
-func (c *counting) SignDigest(ctx context.Context, d [32]byte) ([64]byte, error) {
-	c.n.Add(1)
-	if c.fail.Load() {
-		return [64]byte{}, errors.New("the key is away")
-	}
-	return c.FileKey.SignDigest(ctx, d)
-}
-
-type clock struct{ now atomic.Int64 }
-
-func (c *clock) Now() time.Time          { return time.Unix(0, c.now.Load()) }
-func (c *clock) advance(d time.Duration) { c.now.Add(int64(d)) }
-
-func newTokens(t testing.TB) (*Tokens, *counting, *clock) {
-	c := &clock{}
-	c.now.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
-	k := &counting{FileKey: FromPrivate("KID", newP256(t))}
-	return NewTokens(map[string]Credential{"team": {Key: k, Issuer: "ISSUER"}, "person": {Key: k}, "big": {Key: k, Issuer: "I", Audience: EnterpriseAudience}}, c.Now), k, c
-}
-
-func TestTokenSaysWhatAppleWants(t *testing.T) {
-	tokens, k, c := newTokens(t)
-	for team, want := range map[string]jwt.MapClaims{
-		"team":   {"iss": "ISSUER", "aud": "appstoreconnect-v1"},
-		"person": {"sub": "user", "aud": "appstoreconnect-v1"},
-		"big":    {"iss": "I", "aud": "apple-developer-enterprise-v1"},
-	} {
-		token, err := tokens.Token(t.Context(), team)
-		if err != nil {
-			t.Fatal(err)
-		}
-		claims := jwt.MapClaims{}
-		parsed, err := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithTimeFunc(c.Now)).ParseWithClaims(token.Bearer, claims, func(*jwt.Token) (any, error) { return k.Public(), nil })
-		if err != nil || parsed.Header["kid"] != "KID" || parsed.Header["typ"] != "JWT" {
-			t.Fatalf("%s: %v %v", team, parsed, err)
-		}
-		iat, exp := claims["iat"].(float64), claims["exp"].(float64)
-		if now := float64(c.Now().Unix()); iat != now-60 || exp-iat != 15*60 {
-			t.Errorf("%s: iat %v exp %v now %v", team, iat, exp, now)
-		}
-		delete(claims, "iat")
-		delete(claims, "exp")
-		if fmt.Sprint(claims) != fmt.Sprint(want) {
-			t.Errorf("%s: %v, want %v", team, claims, want)
-		}
-	}
-}
-
-func TestOneSignatureForAThousandCallers(t *testing.T) {
-	tokens, k, _ := newTokens(t)
-	var wg sync.WaitGroup
-	for range 1000 {
-		wg.Go(func() {
-			if _, err := tokens.Token(t.Context(), "team"); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if k.n.Load() != 1 {
-		t.Errorf("%d signatures", k.n.Load())
-	}
-}
-
-func TestTokenIsRefreshedAheadAndSurvivesAnOutage(t *testing.T) {
-	tokens, k, c := newTokens(t)
-	first, _ := tokens.Token(t.Context(), "team")
-	c.advance(refreshAt - time.Second)
-	if again, _ := tokens.Token(t.Context(), "team"); again != first || k.n.Load() != 1 {
-		t.Error("refreshed too early")
-	}
-	k.fail.Store(true)
-	c.advance(2 * time.Second)
-	if again, err := tokens.Token(t.Context(), "team"); again != first || err != nil {
-		t.Errorf("an outage ends a good token: %v", err)
-	}
-	c.advance(lifetime)
-	if _, err := tokens.Token(t.Context(), "team"); err == nil {
-		t.Error("an expired token was given")
-	}
-	k.fail.Store(false)
-	if again, err := tokens.Token(t.Context(), "team"); err != nil || again == first {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestRenewMakesOneNewToken(t *testing.T) {
-	tokens, k, c := newTokens(t)
-	first, _ := tokens.Token(t.Context(), "team")
-	c.advance(time.Second)
-	second, err := tokens.Renew(t.Context(), first)
-	if err != nil || second.Bearer == first.Bearer {
-		t.Fatal(err)
-	}
-	if third, _ := tokens.Renew(t.Context(), first); third != second || k.n.Load() != 2 {
-		t.Errorf("%d signatures", k.n.Load())
-	}
-}
-
-func TestUnknownTeam(t *testing.T) {
-	tokens, _, _ := newTokens(t)
-	if _, err := tokens.Token(t.Context(), "nobody"); fault.As(err).Reason != fault.ReasonUnknownTeam {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestACachedTokenCostsNoAllocation(t *testing.T) {
-	tokens, _, _ := newTokens(t)
-	ctx := t.Context()
-	if n := testing.AllocsPerRun(100, func() { _, _ = tokens.Token(ctx, "team") }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-// The goal: at most 100 ns and no allocation.
-func BenchmarkCachedToken(b *testing.B) {
-	tokens, _, _ := newTokens(b)
-	tokens.now = time.Now
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := tokens.Token(b.Context(), "team"); err != nil {
-			b.Fatal(err)
 		}
 	}
 }
