@@ -125,6 +125,10 @@ func (c *Client) final(ctx context.Context, call *Call, o outcome) error {
 	if ctx.Err() != nil {
 		return canceled(ctx, call, o)
 	}
+	var a *answered
+	if errors.As(o.err, &a) {
+		return a
+	}
 	f := fault.As(o.err)
 	if call.Method != http.MethodGet && transient(o) && o.written {
 		return outcomeUnknown(call, f)
@@ -211,10 +215,25 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, token T
 			o.status = 0 // the answer is lost: for a read the same as none
 		}
 	} else {
-		o.err = c.errorOf(res)
+		o.err = c.refusal(call, res)
 	}
 	res.Body.Close()
 	return o
+}
+
+// refusal is the fault of an answer, and for a raw call the answer as well.
+func (c *Client) refusal(call *Call, res *http.Response) error {
+	if !call.raw {
+		return c.errorOf(res)
+	}
+	body, err := readBounded(res, c.cfg.MaxResponseBytes)
+	if err != nil {
+		return err
+	}
+	res.Body.Close()
+	res.Header.Del("Content-Encoding")
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return &answered{status: res.StatusCode, header: res.Header, body: body, fault: c.errorOf(res)}
 }
 
 // report tells the token source what an answer says of the token.

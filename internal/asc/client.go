@@ -8,12 +8,14 @@
 package asc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -129,6 +131,7 @@ type Call struct {
 	Accept    string // default application/json
 
 	file bool // the answer is read by the caller, at its own pace
+	raw  bool // an error of Apple's is an answer like any other
 }
 
 // Response is a successful answer.
@@ -289,6 +292,62 @@ func (c *Client) Open(ctx context.Context, call *Call) (*File, error) {
 	}
 	return out, nil
 }
+
+// Raw is an answer as Apple gave it, whatever its status.
+type Raw struct {
+	Status int
+	Header http.Header
+	Body   io.ReadCloser // unpacked; of a JSON answer it is in memory
+	Length int64         // bytes, -1: not known
+}
+
+// Raw sends a call, by the same rules as every other, and returns what Apple
+// answered in the end. Its error says why there is no answer. The caller closes
+// the body. file says that the answer may be large, and no JSON.
+func (c *Client) Raw(ctx context.Context, call *Call, file bool) (*Raw, error) {
+	var out *Raw
+	asIs := *call
+	asIs.raw, asIs.file = true, file
+	_, err := c.retry(ctx, &asIs, func(res *http.Response) error {
+		out = &Raw{Status: res.StatusCode, Header: res.Header, Length: -1}
+		if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); file && media != "application/json" {
+			body, err := unpacked(res)
+			if err != nil {
+				return err
+			}
+			if res.Header.Get("Content-Encoding") == "" {
+				out.Length = res.ContentLength
+			}
+			out.Body = &boundedFile{body, res.Body, c.cfg.MaxFileBytes}
+			return errKeepBody
+		}
+		body, err := readBounded(res, c.cfg.MaxResponseBytes)
+		if err != nil {
+			return err
+		}
+		out.Body, out.Length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return nil
+	})
+	var refused *answered
+	if errors.As(err, &refused) {
+		return &Raw{Status: refused.status, Header: refused.header, Body: io.NopCloser(bytes.NewReader(refused.body)), Length: int64(len(refused.body))}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// answered is an error of Apple's, as it came.
+type answered struct {
+	status int
+	header http.Header
+	body   []byte
+	fault  error
+}
+
+func (a *answered) Error() string { return a.fault.Error() }
+func (a *answered) Unwrap() error { return a.fault }
 
 // OpenURL reads a file that an answer of Apple's points to. The token never goes
 // there, and what the answer says is not trusted further than https (or the

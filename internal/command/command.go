@@ -36,30 +36,30 @@ Run it for real, with a key of your own:
         keys:
           - id: 2X9R4HXF34                    # App Store Connect > Users and Access > Integrations
             issuer_id: 57246542-96fe-1a63-e053-0824d011072a
-            private_key_file: AuthKey_2X9R4HXF34.p8
+            uri: file:AuthKey_2X9R4HXF34.p8
 `
 
 // Run is the whole program: it returns when ctx ends or the command has done
-// its work.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	cmd := rootCommand()
+// its work. extra are custodies beside the default ones.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer, extra ...keys.Backend) error {
+	cmd := rootCommand(extra)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	return cmd.ExecuteContext(ctx)
 }
 
-func rootCommand() *cobra.Command {
+func rootCommand(extra []keys.Backend) *cobra.Command {
 	root := &cobra.Command{Use: "gateway", Short: "The App Store Connect gateway", SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprint(cmd.OutOrStdout(), welcome)
 			return nil
 		}}
-	root.AddCommand(serveCommand(), sandboxCommand(), protosCommand(), versionCommand())
+	root.AddCommand(serveCommand(extra), sandboxCommand(), protosCommand(), versionCommand())
 	return root
 }
 
-func serveCommand() *cobra.Command {
+func serveCommand(extra []keys.Backend) *cobra.Command {
 	var file, level string
 	var withSandbox bool
 	cmd := &cobra.Command{Use: "serve", Short: "Serve gRPC and REST", Args: cobra.NoArgs,
@@ -85,7 +85,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serveConfigured(cmd.Context(), cfg, log, cmd.OutOrStdout())
+			return serveConfigured(cmd.Context(), file, cfg, extra, log, cmd.OutOrStdout())
 		}}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
 	cmd.Flags().BoolVar(&withSandbox, "sandbox", false, "use the built-in App Store Connect instead of Apple's")

@@ -26,7 +26,7 @@ func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock()
 func TestServeSandboxFromTheFirstLineToTheLast(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "gateway.yaml")
 	key := filepath.Join(t.TempDir(), "unused.p8")
-	if err := os.WriteFile(config, []byte("listen: {rest: '127.0.0.1:0', grpc: '127.0.0.1:0', ops: '127.0.0.1:0'}\nteams: [{name: t, keys: [{id: K, private_key_file: "+key+"}]}]\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("listen: {rest: '127.0.0.1:0', grpc: '127.0.0.1:0', ops: '127.0.0.1:0'}\nteams: [{name: t, keys: [{id: K, uri: 'file:"+key+"'}]}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,8 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/config"
-	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"golang.org/x/sync/errgroup"
 )
@@ -22,21 +23,12 @@ import (
 const drainTime = 25 * time.Second
 
 // serveConfigured serves with the keys of the configuration.
-func serveConfigured(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout io.Writer) error {
-	credentials := map[string]keys.Credential{}
-	for _, t := range cfg.Teams {
-		k := t.Keys[0]
-		key, err := keys.OpenFile(k.ID, k.PrivateKeyFile)
-		if err != nil {
-			return err
-		}
-		c := keys.Credential{Key: key, Issuer: k.IssuerID}
-		if k.Enterprise {
-			c.Audience = keys.EnterpriseAudience
-		}
-		credentials[t.Name] = c
+func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, log *slog.Logger, stdout io.Writer) error {
+	s, err := newService(ctx, file, cfg, extra, log)
+	if err != nil {
+		return err
 	}
-	return serve(ctx, cfg, credentials, log, stdout)
+	return s.serve(ctx, stdout)
 }
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
@@ -55,69 +47,113 @@ func serveSandboxed(ctx context.Context, cfg *config.Config, log *slog.Logger, s
 		return err
 	}
 	cfg.Upstream.BaseURL = "http://" + l.Addr().String()
+	cfg.Teams = []config.Team{{Name: "sandbox", Keys: []config.Key{{ID: kid, IssuerID: sandbox.DefaultIssuer, URI: "memory:"}}}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return serveHTTP(ctx, &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)
 	})
 	group.Go(func() error {
 		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/)\n", cfg.Upstream.BaseURL)
-		credential := keys.Credential{Key: keys.FromPrivate(kid, private), Issuer: sandbox.DefaultIssuer}
-		return serve(ctx, cfg, map[string]keys.Credential{"sandbox": credential}, log, stdout)
+		gw, err := newService(ctx, "", cfg, []keys.Backend{inMemory{filekey.FromPrivate(kid, private)}}, log)
+		if err != nil {
+			return err
+		}
+		return gw.serve(ctx, stdout)
 	})
 	return group.Wait()
+}
+
+// inMemory is the custody of the sandbox's own key.
+type inMemory struct{ key keys.Key }
+
+func (inMemory) Scheme() string { return "memory" }
+func (m inMemory) Open(context.Context, string, string) (keys.Key, error) {
+	return m.key, nil
 }
 
 // serve runs the gateway until ctx ends, then lets calls in flight finish.
-func serve(ctx context.Context, cfg *config.Config, credentials map[string]keys.Credential, log *slog.Logger, stdout io.Writer) error {
-	g, err := gateway.New(cfg.Upstream.BaseURL, keys.NewTokens(credentials, time.Now), teams(credentials), log)
+func (s *service) serve(ctx context.Context, stdout io.Writer) error {
+	defer s.close()
+	listeners, err := s.listen()
 	if err != nil {
 		return err
 	}
-	defer g.Close()
-	listeners := map[string]net.Listener{}
-	for name, addr := range map[string]string{"rest": cfg.Listen.REST, "grpc": cfg.Listen.GRPC, "ops": cfg.Listen.Ops} {
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			return fmt.Errorf("listen.%s: %w", name, err)
-		}
+	for _, l := range listeners {
 		defer l.Close()
-		listeners[name] = l
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return g.Server.GRPC().Serve(listeners["grpc"]) })
-	group.Go(func() error { return serveHTTP(ctx, restServer(g.REST), listeners["rest"]) })
-	group.Go(func() error { return serveHTTP(ctx, restServer(g.Ops()), listeners["ops"]) })
+	group.Go(func() error { return s.gateway.Server.GRPC().Serve(listeners["grpc"]) })
+	group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.REST), listeners["rest"]) })
+	group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Ops()), listeners["ops"]) })
+	if l := listeners["passthrough"]; l != nil {
+		group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Passthrough), l) })
+	}
+	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
-		g.NotReady()
+		s.gateway.NotReady()
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
-		g.Server.Drain(limited)
+		s.gateway.Server.Drain(limited)
 		return nil
 	})
 	debug.FreeOSMemory() // compiling the plans leaves garbage: an idle gateway should be small
-	fmt.Fprintf(stdout, hello, listeners["rest"].Addr(), listeners["grpc"].Addr(), listeners["ops"].Addr())
+	s.hello(stdout, listeners)
 	return group.Wait()
 }
 
-const hello = `rest     http://%[1]s
-grpc     %[2]s
-ops      http://%[3]s/readyz
-no caller is authenticated: every face listens on loopback only
-
-Try:
-  curl -gs 'http://%[1]s/v1/apps?limit=2&fields[apps]=name,bundleId'
-  grpcurl -plaintext -d '{"page_size": 2}' %[2]s asc.metadata.v1.AppsService/ListApps
-`
-
-func teams(credentials map[string]keys.Credential) (out []string) {
-	for name := range credentials {
-		out = append(out, name)
+// listen opens the faces. TLS is for all but ops; gRPC brings its own.
+func (s *service) listen() (map[string]net.Listener, error) {
+	addresses := map[string]string{"rest": s.cfg.Listen.REST, "grpc": s.cfg.Listen.GRPC, "ops": s.cfg.Listen.Ops}
+	if s.cfg.Passthrough.Listen != "" {
+		addresses["passthrough"] = s.cfg.Passthrough.Listen
 	}
-	return out
+	listeners := map[string]net.Listener{}
+	for name, addr := range addresses {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			for _, open := range listeners {
+				open.Close()
+			}
+			return nil, fmt.Errorf("listen %s: %w", name, err)
+		}
+		if s.tls != nil && (name == "rest" || name == "passthrough") {
+			l = tls.NewListener(l, s.tls.ServerConfig())
+		}
+		listeners[name] = l
+	}
+	return listeners, nil
 }
 
-func restServer(h http.Handler) *http.Server {
+// hello tells where the faces are, who may call, and what to try.
+func (s *service) hello(w io.Writer, listeners map[string]net.Listener) {
+	scheme := "http"
+	if s.tls != nil {
+		scheme = "https"
+	}
+	rest, grpc := listeners["rest"].Addr(), listeners["grpc"].Addr()
+	fmt.Fprintf(w, "rest     %s://%s\ngrpc     %s\nops      http://%s/readyz\n", scheme, rest, grpc, listeners["ops"].Addr())
+	if l := listeners["passthrough"]; l != nil {
+		fmt.Fprintf(w, "apple    %s://%s (Apple's own paths: give it to tools as their base URL)\n", scheme, l.Addr())
+	}
+	if s.cfg.Audit.Path != "" {
+		fmt.Fprintf(w, "audit    %s\n", s.cfg.Audit.Path)
+	}
+	if s.cfg.Authn.FirstTokenFile != "" {
+		fmt.Fprintf(w, "token    in %s: send it as Authorization: Bearer …\n", s.cfg.Authn.FirstTokenFile)
+	}
+	if !s.cfg.Open() {
+		return
+	}
+	fmt.Fprintf(w, `no caller is authenticated: every face listens on loopback only
+
+Try:
+  curl -gs 'http://%s/v1/apps?limit=2&fields[apps]=name,bundleId'
+  grpcurl -plaintext -d '{"page_size": 2}' %s asc.metadata.v1.AppsService/ListApps
+`, rest, grpc)
+}
+
+func edgeServer(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 }

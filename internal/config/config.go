@@ -4,13 +4,19 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
+	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"sigs.k8s.io/yaml"
 )
 
@@ -19,9 +25,18 @@ const maxConfigBytes = 1 << 20
 
 // Config is gateway.yaml.
 type Config struct {
-	Upstream Upstream `json:"upstream"`
-	Listen   Listen   `json:"listen"`
-	Teams    []Team   `json:"teams"`
+	Upstream    Upstream        `json:"upstream"`
+	Listen      Listen          `json:"listen"`
+	TLS         tlsfiles.Config `json:"tls"`
+	Teams       []Team          `json:"teams"`
+	Vault       *Vault          `json:"vault"`
+	Authn       Authn           `json:"authn"`
+	Policy      Policy          `json:"policy"`
+	Audit       Audit           `json:"audit"`
+	Tokens      Tokens          `json:"tokens"`
+	Passthrough Passthrough     `json:"passthrough"`
+
+	dir string // of the file: relative paths are below it
 }
 
 // Upstream is Apple, or a sandbox.
@@ -45,10 +60,86 @@ type Team struct {
 
 // Key is an App Store Connect API key.
 type Key struct {
-	ID             string `json:"id"`               // Apple's key id
-	IssuerID       string `json:"issuer_id"`        // of a team key; empty for an individual key
-	PrivateKeyFile string `json:"private_key_file"` // the .p8 file, mode 0600
-	Enterprise     bool   `json:"enterprise"`       // of the enterprise program
+	ID         string   `json:"id"`         // Apple's key id
+	IssuerID   string   `json:"issuer_id"`  // of a team key; empty for an individual key
+	URI        string   `json:"uri"`        // where it is kept: file:AuthKey_X.p8, vault:NAME, …
+	State      string   `json:"state"`      // pending, canary, active (default), draining or retired
+	Roles      []string `json:"roles"`      // Apple's roles, such as FINANCE; empty: may do everything
+	Enterprise bool     `json:"enterprise"` // of the enterprise program
+}
+
+// Vault is a HashiCorp Vault or OpenBao with a transit engine.
+type Vault struct {
+	Address   string    `json:"address"`   // https, or http on loopback
+	Namespace string    `json:"namespace"` // "": none
+	Mount     string    `json:"mount"`     // of the transit engine; default transit
+	CAFile    string    `json:"ca_file"`   // PEM; "": the system's
+	Auth      VaultAuth `json:"auth"`
+}
+
+// VaultAuth is how the gateway proves to Vault who it is.
+type VaultAuth struct {
+	Method       string `json:"method"`         // token, approle or kubernetes
+	Mount        string `json:"mount"`          // of the auth method; default its name
+	Role         string `json:"role"`           // of kubernetes
+	TokenFile    string `json:"token_file"`     // of token
+	RoleIDFile   string `json:"role_id_file"`   // of approle
+	SecretIDFile string `json:"secret_id_file"` // of approle
+	JWTFile      string `json:"jwt_file"`       // of kubernetes; default that of the service account
+}
+
+// Authn says whom to believe. Empty: nobody is asked, and every face listens on
+// loopback only.
+type Authn struct {
+	authn.Config
+	// FirstTokenFile is where a static token, named "first", is kept. It is made
+	// at the first start.
+	FirstTokenFile string `json:"first_token_file"`
+}
+
+// Policy says where the policy is.
+type Policy struct {
+	File string `json:"file"` // needed where authn is configured
+}
+
+// Audit says where calls go on record.
+type Audit struct {
+	Path     string   `json:"path"`      // "-": standard output; "": nowhere
+	MaxBytes int64    `json:"max_bytes"` // of a file; default 100 MiB
+	MaxFiles int      `json:"max_files"` // kept; default all
+	Timeout  Duration `json:"timeout"`   // the longest that a call waits for it; default 1s
+	NoSync   bool     `json:"no_sync"`   // faster; a power cut loses the last lines
+}
+
+// Tokens says whether tokens of Apple's are given out.
+type Tokens struct {
+	Enabled     bool     `json:"enabled"`
+	MaxLifetime Duration `json:"max_lifetime"` // default 10m, at most 15m
+}
+
+// Passthrough serves Apple's own paths and bodies.
+type Passthrough struct {
+	Listen string `json:"listen"` // "": off
+	// PublicURL is where callers reach it, for the links in answers; "": the
+	// scheme and host of each request.
+	PublicURL string `json:"public_url"`
+}
+
+// Duration is written as text: "90s".
+type Duration time.Duration
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (d *Duration) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return errors.New(`want a duration in quotes, such as "90s"`)
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is no duration such as 90s or 10m", s)
+	}
+	*d = Duration(v)
+	return nil
 }
 
 // Read reads and checks a file.
@@ -69,8 +160,35 @@ func Read(name string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	c.dir = filepath.Dir(name)
+	for _, p := range c.paths() {
+		if *p != "" && *p != "-" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(c.dir, *p)
+		}
+	}
 	return c, nil
 }
+
+// Dir is the folder that relative paths are below.
+func (c *Config) Dir() string { return c.dir }
+
+// paths are all settings that name a file.
+func (c *Config) paths() []*string {
+	list := []*string{&c.TLS.CertFile, &c.TLS.KeyFile, &c.TLS.ClientCAFile, &c.Authn.FirstTokenFile, &c.Policy.File, &c.Audit.Path}
+	for i := range c.Authn.Issuers {
+		list = append(list, &c.Authn.Issuers[i].CAFile, &c.Authn.Issuers[i].TokenFile)
+	}
+	for i := range c.Authn.Tokens {
+		list = append(list, &c.Authn.Tokens[i].File)
+	}
+	if v := c.Vault; v != nil {
+		list = append(list, &v.CAFile, &v.Auth.TokenFile, &v.Auth.RoleIDFile, &v.Auth.SecretIDFile, &v.Auth.JWTFile)
+	}
+	return list
+}
+
+// Open says whether no authentication is configured.
+func (c *Config) Open() bool { return c.Authn.Config.Open() && c.Authn.FirstTokenFile == "" }
 
 // Parse reads YAML strictly: an unknown key is an error.
 func Parse(b []byte) (*Config, error) {
@@ -105,11 +223,33 @@ func (c *Config) check() error {
 	if _, err := asc.CheckBaseURL(c.Upstream.BaseURL); err != nil {
 		errs = append(errs, fmt.Errorf("upstream.base_url: %w", err))
 	}
-	for name, addr := range map[string]string{"rest": c.Listen.REST, "grpc": c.Listen.GRPC} {
-		if err := loopback(addr); err != nil {
-			errs = append(errs, fmt.Errorf("listen.%s: %w", name, err))
+	faces := map[string]string{"listen.rest": c.Listen.REST, "listen.grpc": c.Listen.GRPC}
+	if c.Passthrough.Listen != "" {
+		faces["passthrough.listen"] = c.Passthrough.Listen
+	}
+	for name, addr := range faces {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		} else if err := loopback(addr); err != nil && c.Open() {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
 	}
+	if c.TLS.Enabled() && (c.TLS.CertFile == "" || c.TLS.KeyFile == "") {
+		errs = append(errs, errors.New("tls: want both cert_file and key_file"))
+	}
+	if c.Authn.MTLS != nil && c.TLS.ClientCAFile == "" {
+		errs = append(errs, errors.New("authn.mtls: wants tls.client_ca_file"))
+	}
+	if c.Audit.MaxBytes < 0 || c.Audit.MaxFiles < 0 {
+		errs = append(errs, errors.New("audit: sizes are not below zero"))
+	}
+	if c.Policy.File == "" && !c.Open() {
+		errs = append(errs, errors.New("policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed"))
+	}
+	return errors.Join(append(errs, c.checkTeams()...)...)
+}
+
+func (c *Config) checkTeams() (errs []error) {
 	if len(c.Teams) == 0 {
 		errs = append(errs, errors.New("teams: name at least one"))
 	}
@@ -119,16 +259,32 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("teams[%d].name: want a name of its own", i))
 		}
 		seen[t.Name] = true
-		if len(t.Keys) != 1 {
-			errs = append(errs, fmt.Errorf("teams[%d].keys: want one key (several come with a later release)", i))
+		if len(t.Keys) == 0 {
+			errs = append(errs, fmt.Errorf("teams[%d].keys: want at least one", i))
 		}
+		ids := map[string]bool{}
 		for j, k := range t.Keys {
-			if k.ID == "" || k.PrivateKeyFile == "" {
-				errs = append(errs, fmt.Errorf("teams[%d].keys[%d]: want id and private_key_file", i, j))
+			at := fmt.Sprintf("teams[%d].keys[%d]", i, j)
+			state, err := keys.ParseState(k.State)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s.%w", at, err))
+			}
+			if k.ID == "" || ids[k.ID] {
+				errs = append(errs, fmt.Errorf("%s.id: want an id of its own", at))
+			}
+			ids[k.ID] = true
+			if k.URI == "" && state != keys.Retired {
+				errs = append(errs, fmt.Errorf("%s.uri: want where it is kept, such as file:AuthKey_%s.p8", at, k.ID))
+			}
+			if k.Enterprise && k.IssuerID == "" {
+				errs = append(errs, fmt.Errorf("%s.issuer_id: enterprise keys have one", at))
+			}
+			if _, err := keys.ParseRoles(k.Roles); err != nil {
+				errs = append(errs, fmt.Errorf("%s.%w", at, err))
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // loopback refuses addresses that others can reach: nobody is authenticated.
@@ -138,7 +294,7 @@ func loopback(addr string) error {
 		return err
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%s can be reached by others, and no caller is authenticated yet: use a loopback address", addr)
+		return fmt.Errorf("%s can be reached by others, and no caller is authenticated: use a loopback address, or configure authn", addr)
 	}
 	return nil
 }

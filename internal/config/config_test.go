@@ -6,14 +6,14 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	const team = "teams: [{name: t, keys: [{id: K, issuer_id: I, private_key_file: f}]}]\n"
+	const team = "teams: [{name: t, keys: [{id: K, issuer_id: I, uri: 'file:f'}]}]\n"
 	for _, c := range []struct{ name, text, says string }{
 		{"good", team, ""},
 		{"unknown key", team + "colour: red\n", "colour"},
 		{"no team", "{}", "teams"},
 		{"no key", "teams: [{name: t}]", "keys"},
-		{"key without file", "teams: [{name: t, keys: [{id: K}]}]", "private_key_file"},
-		{"two teams of one name", "teams: [{name: t, keys: [{id: K, private_key_file: f}]}, {name: t, keys: [{id: K, private_key_file: f}]}]", "name of its own"},
+		{"key without file", "teams: [{name: t, keys: [{id: K}]}]", "uri"},
+		{"two teams of one name", "teams: [{name: t, keys: [{id: K, uri: 'file:f'}]}, {name: t, keys: [{id: K, uri: 'file:f'}]}]", "name of its own"},
 		{"plain http", team + "upstream: {base_url: 'http://example.com'}", "loopback"},
 		{"open to others", team + "listen: {rest: '0.0.0.0:80'}", "authenticated"},
 		{"no address", team + "listen: {grpc: nonsense}", "listen.grpc"},

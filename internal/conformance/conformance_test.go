@@ -25,6 +25,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/apispec"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/getkin/kin-openapi/openapi3"
@@ -200,8 +201,10 @@ func newBench(t *testing.T) *bench {
 	j := newJudge(t, s)
 	upstream := httptest.NewServer(j)
 	t.Cleanup(upstream.Close)
-	tokens := keys.NewTokens(map[string]keys.Credential{"team": {Key: keys.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}, time.Now)
-	g, err := gateway.New(upstream.URL, tokens, []string{"team"}, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	ring := keys.NewRing(map[string][]keys.Credential{"team": {{ID: "KEY", Key: filekey.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}}, time.Now, log, nil)
+	t.Cleanup(ring.Close)
+	g, err := gateway.New(gateway.Deps{BaseURL: upstream.URL, Ring: ring, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package gateway
 
 import (
-	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -45,15 +46,6 @@ func BenchmarkRouteMatch(b *testing.B) {
 	}
 }
 
-type fixedToken struct{}
-
-func (fixedToken) Token(context.Context, string) (asc.Token, error) {
-	return asc.Token{Team: "team", KeyID: "K", Bearer: "t"}, nil
-}
-func (f fixedToken) Renew(ctx context.Context, _ asc.Token) (asc.Token, error) {
-	return f.Token(ctx, "")
-}
-
 // The goal: at least 0.9 times the requests of a bare reverse proxy before the
 // same upstream, in the same run.
 func BenchmarkProxy(b *testing.B) {
@@ -63,7 +55,11 @@ func BenchmarkProxy(b *testing.B) {
 		_, _ = io.WriteString(w, answer)
 	}))
 	defer upstream.Close()
-	w := serveWorld(b, nil, upstream, fixedToken{})
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := serveWorld(b, nil, upstream, ringOf(private), Deps{})
 	target, err := url.Parse(upstream.URL)
 	if err != nil {
 		b.Fatal(err)

@@ -1,46 +1,133 @@
-// Package gateway puts the parts together: client, engine, server and REST
-// edge. Commands and tests start here.
+// Package gateway puts the parts together: client, engine, guard, server, REST
+// edge and passthrough. Commands and tests start here.
 package gateway
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
+	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
+	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
+	"github.com/asc-gateway/asc-gateway/internal/access"
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/access/restrict"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/guard"
+	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/passthrough"
 	"github.com/asc-gateway/asc-gateway/internal/rest"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// Deps are what a gateway is made with. Only Ring, BaseURL and Log are needed.
+type Deps struct {
+	BaseURL   string // of App Store Connect
+	Ring      *keys.Ring
+	Authn     *authn.Authenticator // nil: nobody is asked
+	Audit     guard.Log            // nil: nothing goes on record
+	Tokens    tokens.Config
+	PublicURL string // of the passthrough; "": of each request
+	Log       *slog.Logger
+	GRPC      []grpc.ServerOption
+}
+
 // Gateway is all of it, but for listeners.
 type Gateway struct {
-	Client *asc.Client
-	Engine *service.Engine
-	Server *server.Server
-	REST   http.Handler
+	Client      *asc.Client
+	Engine      *service.Engine
+	Guard       *guard.Guard
+	Server      *server.Server
+	REST        http.Handler
+	Passthrough *passthrough.Handler
+	Tokens      *tokens.Service
 
 	drift    atomic.Int64
 	draining atomic.Bool
 }
 
-// New assembles a gateway that calls baseURL with the teams' tokens.
-func New(baseURL string, tokens asc.TokenSource, teams []string, log *slog.Logger) (*Gateway, error) {
+// New assembles a gateway.
+func New(d Deps) (*Gateway, error) {
 	g := &Gateway{}
 	var err error
-	if g.Client, err = asc.New(asc.Config{BaseURL: baseURL}, asc.Deps{Tokens: tokens, Logger: log}); err != nil {
+	if d.Authn == nil {
+		if d.Authn, err = authn.New(authn.Config{}, authn.Deps{}); err != nil {
+			return nil, err
+		}
+	}
+	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, asc.Deps{Tokens: d.Ring, Logger: d.Log}); err != nil {
 		return nil, err
 	}
 	if g.Engine, err = service.New(g.Client, g); err != nil {
 		return nil, err
 	}
-	g.Server = server.New(g.Engine, teams, log)
-	own := []protoreflect.ServiceDescriptor{catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService")}
-	g.REST, err = rest.New(g.Server, g.Engine.Methods, own, log)
+	methods := Methods(g.Engine.Methods)
+	table, err := restrict.New(methods)
+	if err != nil {
+		return nil, err
+	}
+	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Table: table, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
+	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team)
+	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
+	g.Server = server.New(g.Engine, g.Guard, []server.Service{
+		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
+		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
+		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
+	}, d.Log, d.GRPC...)
+	if g.REST, err = rest.New(g.Server, g.Engine.Methods, ownServices(), d.Log); err != nil {
+		return nil, err
+	}
+	g.Passthrough, err = passthrough.New(passthrough.Config{PublicURL: d.PublicURL, BaseURL: d.BaseURL}, passthrough.Deps{Engine: g.Engine, Guard: g.Guard, Upstream: g.Client, Log: d.Log})
 	return g, err
+}
+
+// ownServices are the gateway's own that REST serves by their rules.
+func ownServices() []protoreflect.ServiceDescriptor {
+	return []protoreflect.ServiceDescriptor{
+		catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"),
+		tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService"),
+	}
+}
+
+// Methods are all that callers can call: Apple's operations and the gateway's
+// own methods.
+func Methods(compiled []*service.Method) (list []*access.Method) {
+	for _, m := range compiled {
+		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template, Area: m.Area(), Desc: m.Desc, Options: m.Options})
+	}
+	own := func(sd protoreflect.ServiceDescriptor, area, verb string) {
+		for i := range sd.Methods().Len() {
+			md := sd.Methods().Get(i)
+			list = append(list, &access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area, Desc: md})
+		}
+	}
+	own(catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"), "catalog", "GET")
+	own(filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService"), "files", "GET")
+	own(tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService"), "tokens", "POST")
+	return list
+}
+
+// granted puts tokens that are given out on record.
+func granted(log guard.Log) tokens.Recorder {
+	return func(ctx context.Context, t tokens.Grant) error {
+		if log == nil {
+			return nil
+		}
+		r := audit.Record{Event: audit.Grant, Team: t.Team, Key: t.KeyID, Token: t.SHA256, Resources: t.Scope, Detail: "expires " + t.Expires.UTC().Format(time.RFC3339)}
+		if who := access.FromContext(ctx); who != nil {
+			r.Principal = who.ID
+		}
+		return log.Append(ctx, r)
+	}
 }
 
 // Drift implements [service.Observer]: how much Apple says that the protos do

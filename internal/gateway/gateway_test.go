@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ import (
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
-	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -60,13 +61,22 @@ func newWorld(t testing.TB) *world {
 	upstream := httptest.NewUnstartedServer(s)
 	upstream.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	upstream.Start()
-	tokens := keys.NewTokens(map[string]keys.Credential{"team": {Key: keys.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}, time.Now)
-	return serveWorld(t, s, upstream, tokens)
+	return serveWorld(t, s, upstream, ringOf(private), Deps{})
 }
 
-func serveWorld(t testing.TB, s *sandbox.Sandbox, upstream *httptest.Server, tokens asc.TokenSource) *world {
+// ringOf is a team with one key.
+func ringOf(private *ecdsa.PrivateKey) *keys.Ring {
+	return keys.NewRing(map[string][]keys.Credential{"team": {{ID: "KEY", Key: filekey.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}},
+		time.Now, slog.New(slog.DiscardHandler), nil)
+}
+
+func serveWorld(t testing.TB, s *sandbox.Sandbox, upstream *httptest.Server, ring *keys.Ring, deps Deps) *world {
 	t.Helper()
-	g, err := New(upstream.URL, tokens, []string{"team"}, slog.New(slog.DiscardHandler))
+	deps.BaseURL, deps.Ring = upstream.URL, ring
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	g, err := New(deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +99,7 @@ func serveWorld(t testing.TB, s *sandbox.Sandbox, upstream *httptest.Server, tok
 		edge.Close()
 		client.CloseIdleConnections()
 		g.Close()
+		ring.Close()
 		upstream.Close()
 	})
 	return &world{s, g, conn, edge.URL, client}

@@ -2,24 +2,27 @@
 //
 // A key is a signer with an id: nothing outside its backend ever sees it. Types
 // that hold a key or a token print "[redacted]", and no error quotes what was
-// read. This first cut knows .p8 files; other places to keep keys fit behind
-// [Key].
+// read. The custodies are packages of their own behind [Backend]; a program
+// names those it has.
 package keys
 
 import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
+	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // Key signs. Implementations are safe for concurrent use.
@@ -33,83 +36,85 @@ type Key interface {
 	Public() *ecdsa.PublicKey
 }
 
-// maxKeyFileBytes bounds a .p8 file; Apple's have about 260 bytes.
-const maxKeyFileBytes = 64 << 10
-
-// FileKey is a key read from one of Apple's .p8 files.
-type FileKey struct {
-	id  string
-	key *ecdsa.PrivateKey
+// Backend is a custody of keys: a place that signs with them.
+type Backend interface {
+	// Scheme is the part of a URI before the colon: "file".
+	Scheme() string
+	// Open finds the key that a URI names and reads its public half. id is
+	// Apple's key id, which no custody knows.
+	Open(ctx context.Context, id, uri string) (Key, error)
 }
 
-// OpenFile reads a .p8 file: PKCS #8 in PEM, on P-256. Others than its owner
-// must not be able to read the file.
-func OpenFile(id, name string) (*FileKey, error) {
-	f, err := os.Open(name)
+// Importer is a custody that takes keys in. The private key is wrapped before it
+// leaves the machine.
+type Importer interface {
+	Import(ctx context.Context, uri string, key *ecdsa.PrivateKey) error
+}
+
+// Watched is a custody whose keys change when files do.
+type Watched interface {
+	Files(uri string) []string
+}
+
+// Backends are the custodies of a program.
+type Backends []Backend
+
+// Find returns the custody of a URI.
+func (list Backends) Find(uri string) (Backend, error) {
+	scheme, _, ok := strings.Cut(uri, ":")
+	var known []string
+	for _, b := range list {
+		if known = append(known, b.Scheme()+":"); ok && b.Scheme() == scheme {
+			return b, nil
+		}
+	}
+	hint := ""
+	if scheme == "awskms" || scheme == "gcpkms" {
+		hint = "; cloud custody is in the full build (full/cmd/gateway)"
+	}
+	return nil, fault.New(fault.FailedPrecondition, fault.ReasonKeyUnusable, "no custody for %q: this program has %s%s", scheme+":", strings.Join(known, ", "), hint)
+}
+
+// Open opens a key in the custody that its URI names, and refuses one that is
+// not on P-256.
+func (list Backends) Open(ctx context.Context, id, uri string) (Key, error) {
+	b, err := list.Find(uri)
 	if err != nil {
-		return nil, unusable(id, "its file cannot be opened").WithCause(err)
+		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, unusable(id, "its file is no regular file").WithCause(err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, unusable(id, "others can read its file: chmod 600 %s", name)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFileBytes+1))
-	if err != nil || len(b) > maxKeyFileBytes {
-		return nil, unusable(id, "its file cannot be read, or is larger than %d bytes", maxKeyFileBytes).WithCause(err)
-	}
-	return ParseP8(id, b)
-}
-
-// ParseP8 reads the bytes of a .p8 file.
-func ParseP8(id string, b []byte) (*FileKey, error) {
-	block, _ := pem.Decode(b)
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, unusable(id, "no PEM block PRIVATE KEY")
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	k, err := b.Open(ctx, id, uri)
 	if err != nil {
-		return nil, unusable(id, "no PKCS #8 key") // the cause may quote the key
+		return nil, err
 	}
-	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok || key.Curve != elliptic.P256() {
-		return nil, unusable(id, "not an EC key on P-256")
+	if p := k.Public(); p == nil || p.Curve != elliptic.P256() {
+		return nil, Unusable(id, "not an EC key on P-256")
 	}
-	return &FileKey{id: id, key: key}, nil
+	return k, nil
 }
 
-func unusable(id, format string, args ...any) *fault.Error {
+// Unusable is the fault of a key. What is said must quote nothing of it.
+func Unusable(id, format string, args ...any) *fault.Error {
 	return fault.New(fault.FailedPrecondition, fault.ReasonKeyUnusable, "key %s: %s", id, fmt.Sprintf(format, args...))
 }
 
-// ID implements [Key].
-func (k *FileKey) ID() string { return k.id }
-
-// Public implements [Key].
-func (k *FileKey) Public() *ecdsa.PublicKey { return &k.key.PublicKey }
-
-// String hides the key.
-func (k *FileKey) String() string { return "key " + k.id + " [redacted]" }
-
-// GoString hides the key.
-func (k *FileKey) GoString() string { return k.String() }
-
-// Format hides the key from every verb.
-func (k *FileKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
-
-// SignDigest implements [Key].
-func (k *FileKey) SignDigest(_ context.Context, digest [32]byte) (sig [64]byte, err error) {
-	r, s, err := ecdsa.Sign(rand.Reader, k.key, digest[:])
-	if err != nil {
-		return sig, unusable(k.id, "does not sign")
+// ParseDER reads a signature as KMSes give it, an ASN.1 SEQUENCE of two INTEGERs,
+// strictly: r and s, 32 big-endian bytes each.
+func ParseDER(der []byte) (sig [64]byte, err error) {
+	var r, s big.Int
+	var inner cryptobyte.String
+	in := cryptobyte.String(der)
+	if len(der) > maxDERBytes || !in.ReadASN1(&inner, asn1.SEQUENCE) || !in.Empty() ||
+		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() ||
+		r.Sign() <= 0 || s.Sign() <= 0 || r.BitLen() > 256 || s.BitLen() > 256 {
+		return sig, errSignature
 	}
 	r.FillBytes(sig[:32])
 	s.FillBytes(sig[32:])
 	return sig, nil
 }
+
+// maxDERBytes is the longest signature on P-256.
+const maxDERBytes = 72
 
 var errSignature = errors.New("keys: the signature does not verify")
 
@@ -121,13 +126,13 @@ func sign(ctx context.Context, k Key, text string) ([]byte, error) {
 		return nil, err
 	}
 	if !verify(k.Public(), digest, sig) {
-		return nil, unusable(k.ID(), "made a wrong signature").WithCause(errSignature)
+		return nil, Unusable(k.ID(), "made a wrong signature").WithCause(errSignature)
 	}
 	return sig[:], nil
 }
 
-// FromPrivate makes a key of one that is in memory already.
-func FromPrivate(id string, key *ecdsa.PrivateKey) *FileKey { return &FileKey{id: id, key: key} }
+// maxPublicBytes bounds the file of a public key.
+const maxPublicBytes = 64 << 10
 
 // ReadPublic reads a public key: a PEM block PUBLIC KEY, on P-256.
 func ReadPublic(name string) (*ecdsa.PublicKey, error) {
@@ -136,7 +141,7 @@ func ReadPublic(name string) (*ecdsa.PublicKey, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFileBytes))
+	b, err := io.ReadAll(io.LimitReader(f, maxPublicBytes))
 	if err != nil {
 		return nil, err
 	}

@@ -2,127 +2,65 @@ package keys
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"crypto/sha256"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
 
-func p8(t testing.TB, key any) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-func newP256(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func TestOpenFileRefuses(t *testing.T) {
-	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	rsaKey, _ := rsa.GenerateKey(rand.Reader, 2048)
-	good := p8(t, newP256(t))
-	for _, c := range []struct {
-		name string
-		text []byte
-		mode os.FileMode
-	}{
-		{"readable by others", good, 0o644}, {"readable by the group", good, 0o640}, {"P-384", p8(t, p384), 0o600}, {"RSA", p8(t, rsaKey), 0o600},
-		{"no PEM", []byte("nothing"), 0o600}, {"broken DER", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret-bytes")}), 0o600},
-		{"oversize", append(good, make([]byte, maxKeyFileBytes)...), 0o600}, {"another block", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY"}), 0o600},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			name := filepath.Join(t.TempDir(), "key.p8")
-			if err := os.WriteFile(name, c.text, c.mode); err != nil {
-				t.Fatal(err)
-			}
-			_, err := OpenFile("K", name)
-			if err == nil || fault.As(err).Reason != fault.ReasonKeyUnusable || strings.Contains(err.Error(), "secret") {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
-}
-
-// TestOpenSSLAgrees reads a key that openssl made, and lets openssl judge its
-// signature.
-func TestOpenSSLAgrees(t *testing.T) {
-	dir := t.TempDir()
-	sh := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command("openssl", args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("openssl %v: %v\n%s", args, err, out)
-		}
-	}
-	sh("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "key.p8")
-	sh("pkey", "-in", "key.p8", "-pubout", "-out", "pub.pem")
-	if err := os.Chmod(filepath.Join(dir, "key.p8"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	k, err := OpenFile("K", filepath.Join(dir, "key.p8"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := sign(t.Context(), k, "text to sign")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string][]byte{"text": []byte("text to sign"), "sig": derSignature(t, raw)} {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+func TestParseDER(t *testing.T) {
+	k, digest := newP256(t), sha256.Sum256([]byte("text"))
+	for range 200 { // some have leading zeros
+		der, err := ecdsa.SignASN1(rand.Reader, k, digest[:])
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	sh("dgst", "-sha256", "-verify", "pub.pem", "-signature", "sig", "text")
-}
-
-// derSignature writes r and s as openssl wants them.
-func derSignature(t *testing.T, raw []byte) []byte {
-	integer := func(b []byte) []byte {
-		for len(b) > 1 && b[0] == 0 {
-			b = b[1:]
+		sig, err := ParseDER(der)
+		if err != nil || !verify(&k.PublicKey, digest, sig) {
+			t.Fatalf("%x: %v", der, err)
 		}
-		if b[0] >= 0x80 {
-			b = append([]byte{0}, b...)
-		}
-		return append([]byte{2, byte(len(b))}, b...)
-	}
-	both := append(integer(raw[:32]), integer(raw[32:])...)
-	return append([]byte{0x30, byte(len(both))}, both...)
-}
-
-func TestKeysNeverPrint(t *testing.T) {
-	k := FromPrivate("K", newP256(t))
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
-		if s := fmt.Sprintf(verb, k); s != "key K [redacted]" {
-			t.Errorf("%s prints %s", verb, s)
+		for name, bad := range map[string][]byte{
+			"trailing bytes": append(slices.Clone(der), 0), "cut": der[:len(der)-1], "empty": nil,
+			"negative": {0x30, 6, 2, 1, 0x80, 2, 1, 1}, "zero": {0x30, 6, 2, 1, 0, 2, 1, 1}, "padded": {0x30, 7, 2, 2, 0, 1, 2, 1, 1},
+			"a third integer": {0x30, 9, 2, 1, 1, 2, 1, 1, 2, 1, 1}, "too long": slices.Concat([]byte{0x30, 0x26, 2, 33}, []byte{1}, make([]byte, 32), []byte{2, 1, 1}),
+		} {
+			if _, err := ParseDER(bad); err == nil {
+				t.Errorf("%s: taken", name)
+			}
 		}
 	}
 }
 
-func FuzzParseP8(f *testing.F) {
-	f.Add(p8(f, newP256(f)))
+// FuzzParseDER holds that what parses is the one encoding of its numbers.
+func FuzzParseDER(f *testing.F) {
+	k, digest := newP256(f), sha256.Sum256([]byte("text"))
+	der, _ := ecdsa.SignASN1(rand.Reader, k, digest[:])
+	f.Add(der)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if k, err := ParseP8("K", b); err == nil && k.Public().Curve != elliptic.P256() {
-			t.Error("another curve")
+		sig, err := ParseDER(b)
+		if err != nil {
+			return
+		}
+		encode := func(n []byte) []byte {
+			v := new(big.Int).SetBytes(n).Bytes()
+			if v[0] >= 0x80 {
+				v = append([]byte{0}, v...)
+			}
+			return append([]byte{2, byte(len(v))}, v...)
+		}
+		body := append(encode(sig[:32]), encode(sig[32:])...)
+		if want := append([]byte{0x30, byte(len(body))}, body...); !slices.Equal(want, b) {
+			t.Errorf("%x is read as %x", b, want)
 		}
 	})
+}
+
+func TestNoCustodyIsExplained(t *testing.T) {
+	for uri, want := range map[string]string{"awskms:alias/x": "full", "nothing": "no custody", "": "no custody"} {
+		if _, err := (Backends{}).Open(t.Context(), "K", uri); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
 }

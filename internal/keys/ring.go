@@ -93,7 +93,7 @@ type team struct {
 	members  []*member // all, as configured
 	order    []*member // those to choose among, the narrowest roles first
 	canaries []*member
-	plain    bool       // every key may do everything
+	plain    bool // every key may do everything
 	turn     atomic.Uint64
 	reads    atomic.Uint64
 }

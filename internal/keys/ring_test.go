@@ -2,6 +2,9 @@ package keys
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,9 +25,37 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func fromPrivate(id string, k *ecdsa.PrivateKey) Key { return &memory{id, k} }
+
+// memory is a key in memory.
+type memory struct {
+	id  string
+	key *ecdsa.PrivateKey
+}
+
+func (m *memory) ID() string               { return m.id }
+func (m *memory) Public() *ecdsa.PublicKey { return &m.key.PublicKey }
+func (m *memory) SignDigest(_ context.Context, d [32]byte) (sig [64]byte, err error) {
+	r, s, err := ecdsa.Sign(rand.Reader, m.key, d[:])
+	if err == nil {
+		r.FillBytes(sig[:32])
+		s.FillBytes(sig[32:])
+	}
+	return sig, err
+}
+
+func newP256(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 // counting signs like a real key, and counts.
 type counting struct {
-	*FileKey
+	*memory
 	n    atomic.Int32
 	fail atomic.Bool
 	hold chan struct{} // signs only when it is closed
@@ -42,11 +73,11 @@ func (c *counting) SignDigest(ctx context.Context, d [32]byte) ([64]byte, error)
 	if c.fail.Load() {
 		return [64]byte{}, errors.New("the key is away")
 	}
-	return c.FileKey.SignDigest(ctx, d)
+	return c.memory.SignDigest(ctx, d)
 }
 
 func newCounting(t testing.TB, id string) *counting {
-	return &counting{FileKey: FromPrivate(id, newP256(t))}
+	return &counting{memory: &memory{id, newP256(t)}}
 }
 
 type clock struct{ now atomic.Int64 }
@@ -342,7 +373,7 @@ func TestAClockThatIsWrong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := NewRing(map[string][]Credential{"team": {{ID: "K", Key: FromPrivate("K", private), Issuer: sandbox.DefaultIssuer}}},
+		r := NewRing(map[string][]Credential{"team": {{ID: "K", Key: fromPrivate("K", private), Issuer: sandbox.DefaultIssuer}}},
 			func() time.Time { return time.Now().Add(step) }, quiet, nil)
 		client, err := asc.New(asc.Config{BaseURL: h.URL}, asc.Deps{Tokens: r})
 		if err != nil {
@@ -366,12 +397,12 @@ func TestRotationUnderLoad(t *testing.T) {
 	one, _ := s.NewKey("ONE")
 	two, _ := s.NewKey("TWO")
 	at := func(first, second State) map[string][]Credential {
-		list := []Credential{{ID: "ONE", Key: FromPrivate("ONE", one), Issuer: sandbox.DefaultIssuer, State: first}}
+		list := []Credential{{ID: "ONE", Key: fromPrivate("ONE", one), Issuer: sandbox.DefaultIssuer, State: first}}
 		if first == Retired {
 			list[0].Key = nil
 		}
 		if second != "" {
-			list = append(list, Credential{ID: "TWO", Key: FromPrivate("TWO", two), Issuer: sandbox.DefaultIssuer, State: second})
+			list = append(list, Credential{ID: "TWO", Key: fromPrivate("TWO", two), Issuer: sandbox.DefaultIssuer, State: second})
 		}
 		return map[string][]Credential{"team": list}
 	}
@@ -423,8 +454,8 @@ func TestRotationUnderLoad(t *testing.T) {
 func TestABadCanaryHurtsNobody(t *testing.T) {
 	s, h := upstream(t, sandbox.Config{HourLimit: 1 << 30})
 	good, _ := s.NewKey("GOOD")
-	r := NewRing(map[string][]Credential{"team": {{ID: "GOOD", Key: FromPrivate("GOOD", good), Issuer: sandbox.DefaultIssuer},
-		{ID: "BAD", Key: FromPrivate("BAD", newP256(t)), Issuer: sandbox.DefaultIssuer, State: Canary}}}, time.Now, quiet, nil)
+	r := NewRing(map[string][]Credential{"team": {{ID: "GOOD", Key: fromPrivate("GOOD", good), Issuer: sandbox.DefaultIssuer},
+		{ID: "BAD", Key: fromPrivate("BAD", newP256(t)), Issuer: sandbox.DefaultIssuer, State: Canary}}}, time.Now, quiet, nil)
 	client, err := asc.New(asc.Config{BaseURL: h.URL}, asc.Deps{Tokens: r})
 	if err != nil {
 		t.Fatal(err)

@@ -42,6 +42,7 @@ const gzipFrom = 1 << 10
 
 // Backend makes calls: *server.Server has it.
 type Backend interface {
+	Identify(r *http.Request) (context.Context, error)
 	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
 	Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error)
 	OpenSegment(ctx context.Context, id string) (*service.File, error)
@@ -106,11 +107,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case p == "" || p[0] != '/' || p != "/" && path.Clean(p) != p:
 		h.fail(w, r, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean"))
 	default:
+		ctx, err := h.backend.Identify(r)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
 		if _, pattern := h.mux.Handler(r); pattern == "" {
 			h.noRoute(w, r)
 			return
 		}
-		h.mux.ServeHTTP(w, r)
+		h.mux.ServeHTTP(w, r.WithContext(ctx))
 	}
 }
 
@@ -198,16 +204,25 @@ func fileType(m *service.Method, r *http.Request) string {
 // own serves a method of a hand-written service.
 func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 	rule, _ := proto.GetExtension(md.Options(), annotations.E_Http).(*annotations.HttpRule)
-	if rule.GetGet() == "" {
-		return nil // only reads have routes so far
+	verb, path := "GET", rule.GetGet()
+	if path == "" {
+		verb, path = "POST", rule.GetPost()
+	}
+	if path == "" {
+		return nil // no route: over gRPC only
 	}
 	in, err := protoregistry.GlobalTypes.FindMessageByName(md.Input().FullName())
 	if err != nil {
 		return err
 	}
 	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
-	h.route("GET", rule.GetGet(), func(w http.ResponseWriter, r *http.Request) error {
+	h.route(verb, path, func(w http.ResponseWriter, r *http.Request) error {
 		req := in.New()
+		if verb == "POST" {
+			if err := h.readBody(w, r, req); err != nil {
+				return err
+			}
+		}
 		values := r.URL.Query()
 		if err := runtime.PopulateQueryParameters(req.Interface(), values, &utilities.DoubleArray{}); err != nil {
 			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query does not fit").WithCause(err)
@@ -327,7 +342,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var f *fault.Error
 	status := http.StatusInternalServerError
 	if errors.As(err, &f) {
-		status = httpStatus(f)
+		if status = httpStatus(f); status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="asc-gateway"`)
+		}
 		if f.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
 		}

@@ -9,12 +9,16 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
-	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
+	"github.com/asc-gateway/asc-gateway/internal/access"
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -50,8 +54,7 @@ type Service struct {
 // Server serves gRPC, and lends its interceptors to REST.
 type Server struct {
 	engine  *service.Engine
-	teams   map[string]bool
-	only    string // the single team, "" when there are several
+	guard   *guard.Guard
 	log     *slog.Logger
 	health  *health.Server
 	grpc    *grpc.Server
@@ -63,30 +66,26 @@ type registered struct {
 	handler grpc.MethodHandler
 }
 
-// New assembles a server.
-func New(engine *service.Engine, teams []string, log *slog.Logger) *Server {
-	s := &Server{engine: engine, teams: map[string]bool{}, log: log, health: health.NewServer(), methods: map[string]registered{}}
-	for _, t := range teams {
-		s.teams[t] = true
-	}
-	if len(teams) == 1 {
-		s.only = teams[0]
-	}
-	s.grpc = grpc.NewServer(
+// New assembles a server of the engine's methods and of the gateway's own
+// services.
+func New(engine *service.Engine, g *guard.Guard, own []Service, log *slog.Logger, options ...grpc.ServerOption) *Server {
+	s := &Server{engine: engine, guard: g, log: log, health: health.NewServer(), methods: map[string]registered{}}
+	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 		grpc.MaxRecvMsgSize(MaxRequestBytes),
 		grpc.MaxSendMsgSize(MaxResponseBytes),
 		grpc.MaxConcurrentStreams(1000),
-		grpc.ConnectionTimeout(20*time.Second),
+		grpc.ConnectionTimeout(20 * time.Second),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
-	)
+	}, options...)...)
 	for _, d := range s.describe() {
 		s.register(Service{Desc: d, Impl: s})
 	}
-	s.register(Service{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(engine)})
-	s.register(Service{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(engine, s.Team)})
+	for _, o := range own {
+		s.register(o)
+	}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return s
@@ -139,11 +138,7 @@ func (s *Server) describe() []*grpc.ServiceDesc {
 
 func (s *Server) unaryHandler(m *service.Method) grpc.MethodHandler {
 	handle := func(ctx context.Context, req any) (any, error) {
-		team, err := s.Team(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return s.engine.Unary(ctx, team, m, req.(proto.Message))
+		return s.engine.Unary(ctx, guard.Team(ctx), m, req.(proto.Message))
 	}
 	return func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		req := m.Input.New().Interface()
@@ -163,27 +158,8 @@ func (s *Server) streamHandler(m *service.Method) grpc.StreamHandler {
 		if err := ss.RecvMsg(req); err != nil {
 			return err
 		}
-		team, err := s.Team(ss.Context())
-		if err != nil {
-			return err
-		}
-		return s.engine.Stream(ss.Context(), team, m, req, func(part proto.Message) error { return ss.SendMsg(part) })
+		return s.engine.Stream(ss.Context(), guard.Team(ss.Context()), m, req, func(part proto.Message) error { return ss.SendMsg(part) })
 	}
-}
-
-// Team is the one the caller names, else the only one.
-func (s *Server) Team(ctx context.Context) (string, error) {
-	name := s.only
-	if v := metadata.ValueFromIncomingContext(ctx, TeamHeader); len(v) > 0 {
-		name = v[0]
-	}
-	switch {
-	case name == "":
-		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there are several teams: name one in %s", TeamHeader)
-	case !s.teams[name]:
-		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team")
-	}
-	return name, nil
 }
 
 // Invoke makes a unary call through the same interceptors as gRPC does.
@@ -210,26 +186,61 @@ func (s *Server) Open(ctx context.Context, m *service.Method, req proto.Message,
 
 // OpenSegment is Open for a segment of an analytics report.
 func (s *Server) OpenSegment(ctx context.Context, id string) (*service.File, error) {
-	return s.open(ctx, filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName, nil, func(team string) (*service.File, error) {
+	req := &filesv1.DownloadAnalyticsReportSegmentRequest{Id: id}
+	return s.open(ctx, filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName, req, func(team string) (*service.File, error) {
 		return s.engine.OpenSegment(ctx, team, id)
 	})
 }
 
 // open passes the interceptors. The file is opened with the caller's own
 // context: it is read after they are through.
-func (s *Server) open(ctx context.Context, fullMethod string, req any, open func(team string) (*service.File, error)) (*service.File, error) {
+func (s *Server) open(ctx context.Context, fullMethod string, req proto.Message, open func(team string) (*service.File, error)) (*service.File, error) {
 	info := &grpc.UnaryServerInfo{Server: s, FullMethod: fullMethod}
-	res, err := s.guarded(ctx, req, info, func(ctx context.Context, _ any) (any, error) {
-		team, err := s.Team(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return open(team)
-	})
+	res, err := s.guarded(ctx, req, info, func(ctx context.Context, _ any) (any, error) { return open(guard.Team(ctx)) })
 	if err != nil {
 		return nil, err
 	}
 	return res.(*service.File), nil
+}
+
+// Identify finds out who makes an HTTP request: the contexts of its calls must
+// come from the one returned.
+func (s *Server) Identify(r *http.Request) (context.Context, error) {
+	return s.guard.Identify(r.Context(), authn.FromRequest(r))
+}
+
+// identified finds out who calls over gRPC, unless the REST edge has already.
+func (s *Server) identified(ctx context.Context) (context.Context, error) {
+	if access.FromContext(ctx) != nil {
+		return ctx, nil
+	}
+	return s.guard.Identify(ctx, authn.FromPeer(ctx))
+}
+
+// enter lets a call in.
+func (s *Server) enter(ctx context.Context, fullMethod string, req any) (context.Context, *guard.Admission, error) {
+	ctx, err := s.identified(ctx)
+	if err != nil {
+		return ctx, nil, err
+	}
+	c := guard.Call{Method: fullMethod, Team: first(ctx, TeamHeader), Trace: guard.TraceID(first(ctx, "traceparent"))}
+	c.Request, _ = req.(proto.Message)
+	if m := s.engine.Lookup(fullMethod); m != nil {
+		c.Valid = func() error { return s.engine.Check(m, c.Request) }
+	}
+	return s.guard.Enter(ctx, c)
+}
+
+func first(ctx context.Context, name string) string {
+	if v := metadata.ValueFromIncomingContext(ctx, name); len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// unguarded methods are open to everyone: they tell of the gateway, not of Apple's data.
+func unguarded(fullMethod string) bool {
+	return strings.HasPrefix(fullMethod, "/grpc.health.v1.") || strings.HasPrefix(fullMethod, "/grpc.reflection.")
 }
 
 // unary is what every unary call over gRPC passes: guarded, with the error as
@@ -242,24 +253,39 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	return res, nil
 }
 
-// guarded recovers from panics, shortens the deadline and logs. Its error is
-// still a fault.
+// guarded recovers from panics, shortens the deadline, passes the guard and
+// logs. Its error is still a fault.
 func (s *Server) guarded(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
 	start := time.Now()
+	defer func() { s.logCall(ctx, info.FullMethod, start, err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.recovered(ctx, info.FullMethod, p)
 		}
-		s.logCall(ctx, info.FullMethod, start, err)
 	}()
 	ctx, cancel, err := shaved(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer cancel()
+	if unguarded(info.FullMethod) {
+		return next(ctx, req)
+	}
+	ctx, admission, err := s.enter(ctx, info.FullMethod, req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.recovered(ctx, info.FullMethod, p)
+		}
+		answer, _ := res.(proto.Message)
+		admission.Done(ctx, answer, err)
+	}()
 	return next(ctx, req)
 }
 
+// stream is what every stream passes. It enters with its first message.
 func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	start := time.Now()
 	defer func() {
@@ -271,7 +297,38 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 			err = service.Status(err).Err()
 		}
 	}()
-	return next(srv, ss)
+	if unguarded(info.FullMethod) {
+		return next(srv, ss)
+	}
+	g := &guardedStream{ServerStream: ss, server: s, method: info.FullMethod, ctx: ss.Context()}
+	defer func() {
+		if g.admission != nil {
+			g.admission.Done(g.ctx, nil, err)
+		}
+	}()
+	return next(srv, g)
+}
+
+// guardedStream lets a call in when its request is there.
+type guardedStream struct {
+	grpc.ServerStream
+	server    *Server
+	method    string
+	ctx       context.Context
+	admission *guard.Admission
+}
+
+// Context is that of the admitted call.
+func (g *guardedStream) Context() context.Context { return g.ctx }
+
+// RecvMsg reads the request, and passes the guard with it.
+func (g *guardedStream) RecvMsg(m any) error {
+	if err := g.ServerStream.RecvMsg(m); err != nil || g.admission != nil {
+		return err
+	}
+	var err error
+	g.ctx, g.admission, err = g.server.enter(g.ctx, g.method, m)
+	return err
 }
 
 func (s *Server) recovered(ctx context.Context, method string, p any) error {

@@ -92,6 +92,12 @@ func (e *Engine) Unary(ctx context.Context, team string, m *Method, req proto.Me
 	return out, nil
 }
 
+// Check says whether a request is right by itself. Nothing is sent.
+func (e *Engine) Check(m *Method, req proto.Message) error {
+	_, err := e.prepare("", m, req)
+	return err
+}
+
 // prepared is a request that is right by itself.
 type prepared struct {
 	call  asc.Call

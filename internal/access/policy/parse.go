@@ -38,6 +38,7 @@ type ruleText struct {
 	Claims     map[string][]word `yaml:"claims"`
 	Methods    []word            `yaml:"methods"`
 	Except     []word            `yaml:"except"`
+	Paths      []word            `yaml:"paths"`
 	Teams      []word            `yaml:"teams"`
 	Apps       []word            `yaml:"apps"`
 	Org        orgText           `yaml:"org"`
@@ -243,8 +244,17 @@ func (c *compiler) rule(t *ruleText) *rule {
 	for name, values := range t.Claims {
 		r.claims[name] = c.list(r, "claims."+name, values, true)
 	}
-	if len(t.Methods) == 0 {
+	if len(t.Methods)+len(t.Paths) == 0 {
 		c.wrong(r.line, "rule %q allows no methods", r.name)
+	}
+	for _, w := range t.Paths {
+		if verb, path, _ := strings.Cut(w.text, " "); !slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, verb) || !strings.HasPrefix(path, "/v") {
+			c.wrong(w.line, "paths: %q: want a method and a path, such as GET /v1/newThings/*", w.text)
+		}
+		if len(t.Apps) > 0 {
+			c.wrong(w.line, "rule %q: paths that no operation is known for cannot be kept to apps", r.name)
+		}
+		r.paths = append(r.paths, w.text)
 	}
 	r.methods = c.methods("methods", t.Methods)
 	r.methods.remove(c.methods("except", t.Except))

@@ -52,6 +52,7 @@ type rule struct {
 	principals []string
 	claims     map[string][]string
 	methods    bits
+	paths      []string // "GET /v1/newThings/*": paths that no operation is known for
 	teams      []string // "*": all
 	apps       []string // nil: every app
 	org        bits     // methods for which what belongs to no app is granted
@@ -108,6 +109,23 @@ func (p *Policy) Decide(who *access.Principal, fullMethod, team string) Decision
 		}
 	}
 	return p.inMode(d)
+}
+
+// DecidePath says whether a principal may use a path of Apple's that no
+// operation is known for. Only rules that name it allow it.
+func (p *Policy) DecidePath(who *access.Principal, verb, path, team string) Decision {
+	d := Decision{Reason: "no operation is known for the path, and no rule names it for the caller"}
+	if who == nil {
+		return d
+	}
+	for _, r := range p.rulesOf(who) {
+		for _, pattern := range r.paths {
+			if r.forTeam(team) && match(pattern, verb+" "+path, " /") {
+				return Decision{Allowed: true, Rule: r.name, Org: true, Priority: r.priority, Weight: r.weight}
+			}
+		}
+	}
+	return d
 }
 
 // missed notes a rule that names the caller and yet does not allow.
@@ -201,8 +219,9 @@ func (r *rule) names(who *access.Principal) bool {
 	return true
 }
 
+// forTeam says whether a rule is for a team; "" is a call that is for none.
 func (r *rule) forTeam(team string) bool {
-	return slices.Contains(r.teams, team) || slices.Contains(r.teams, "*")
+	return team == "" || slices.Contains(r.teams, team) || slices.Contains(r.teams, "*")
 }
 
 // bits is a set of methods, by their place in the catalog.

@@ -266,6 +266,9 @@ func (c *check) reference(ref reference, whole bool) ([]string, error) {
 		}
 		return nil, denied(ReasonOrgOnly, "%s: %s: %s", ref.field, ref.typ, k.reason)
 	}
+	if ref.id == "" || ref.id == "." || ref.id == ".." || len(ref.id) > 512 || strings.ContainsAny(ref.id, `/\?#%`) {
+		return nil, denied(ReasonRestricted, "%s: is no id", ref.field) // it would lead elsewhere
+	}
 	apps, err := c.look.of(c.ctx, ref.typ, ref.id)
 	if err != nil {
 		return nil, err

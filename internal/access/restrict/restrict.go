@@ -18,6 +18,7 @@ import (
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -287,4 +288,46 @@ func primary(md protoreflect.MessageDescriptor) protoreflect.MessageDescriptor {
 		}
 	}
 	return nil
+}
+
+// ReadsBody says whether the rule looks into the body.
+func (r *Rule) ReadsBody() bool { return len(r.request.relations) > 0 || r.Kind == Parent }
+
+// Resources lists what a request names, as "type/id", for the record.
+func (t *Table) Resources(fullMethod string, req proto.Message) (list []string) {
+	r := t.byName[fullMethod]
+	if r == nil || req == nil {
+		return nil
+	}
+	msg := req.ProtoReflect()
+	if r.pathType != "" && r.request.id != nil {
+		list = append(list, r.pathType+"/"+msg.Get(r.request.id).String())
+	}
+	if r.Method.Verb == "GET" {
+		return list
+	}
+	for _, ref := range r.request.references(msg, "") {
+		list = append(list, ref.typ+"/"+ref.id)
+	}
+	return list
+}
+
+// Created is what a create made, as "type/id", "" for other methods.
+func (t *Table) Created(fullMethod string, res proto.Message) string {
+	r := t.byName[fullMethod]
+	if r == nil || res == nil || r.Method.Options.GetShape() != optionsv1.Shape_SHAPE_CREATE_INSTANCE {
+		return ""
+	}
+	msg := res.ProtoReflect()
+	fields := msg.Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		if fieldOptions(fd).GetRole() != optionsv1.Role_ROLE_DATA || fd.IsList() || fd.Message() == nil || !msg.Has(fd) {
+			continue
+		}
+		if id := fd.Message().Fields().ByName("id"); id != nil {
+			return r.Method.Options.GetType() + "/" + msg.Get(fd).Message().Get(id).String()
+		}
+	}
+	return ""
 }

@@ -127,7 +127,8 @@ var ownRules = map[string]struct {
 	kind         Kind
 	by, pathType string
 }{
-	"ascgateway.catalog.v1.CatalogService/ListOperations":            {Catalog, "the list of operations", ""},
-	"ascgateway.catalog.v1.CatalogService/GetOperation":              {Catalog, "the list of operations", ""},
+	"ascgateway.catalog.v1.CatalogService/ListResources":             {Catalog, "what there is to call", ""},
+	"ascgateway.catalog.v1.CatalogService/GetResource":               {Catalog, "what there is to call", ""},
+	"ascgateway.catalog.v1.CatalogService/SearchOperations":          {Catalog, "what there is to call", ""},
 	"ascgateway.files.v1.FileService/DownloadAnalyticsReportSegment": {Learned, "analyticsReportSegments: as the segment itself", "analyticsReportSegments"},
 }

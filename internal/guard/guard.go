@@ -1,0 +1,298 @@
+// Package guard is what every call passes, over gRPC, REST and the passthrough:
+// who calls, for which team, whether policy allows it, whether it keeps to the
+// caller's apps, and that it stands on record before it changes anything.
+//
+// It puts the packages below internal/access and internal/audit in order and
+// decides nothing by itself. It must let nothing pass that one of them refuses.
+package guard
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/asc-gateway/asc-gateway/internal/access"
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/access/policy"
+	"github.com/asc-gateway/asc-gateway/internal/access/restrict"
+	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Log is where calls go on record: *audit.Log has it.
+type Log interface {
+	Append(ctx context.Context, r audit.Record) error
+	Note(r audit.Record)
+}
+
+// Deps are the parts that a guard puts in order.
+type Deps struct {
+	Authn    *authn.Authenticator
+	Methods  []*access.Method
+	Table    *restrict.Table
+	Upstream restrict.Upstream // to find out whose things are
+	Audit    Log               // nil: nothing goes on record
+	Teams    func() []string
+	Log      *slog.Logger
+}
+
+// Guard is safe for concurrent use.
+type Guard struct {
+	deps     Deps
+	methods  map[string]*access.Method
+	restrict *restrict.Guard
+	policy   atomic.Pointer[policy.Policy] // nil: everything is allowed
+	reads    atomic.Int64
+	denied   atomic.Int64
+}
+
+// New makes a guard without a policy.
+func New(deps Deps) *Guard {
+	g := &Guard{deps: deps, methods: make(map[string]*access.Method, len(deps.Methods)), restrict: restrict.NewGuard(deps.Table, deps.Upstream)}
+	for _, m := range deps.Methods {
+		g.methods[m.FullName] = m
+	}
+	return g
+}
+
+// SetPolicy puts a policy in place; nil allows everything.
+func (g *Guard) SetPolicy(p *policy.Policy) { g.policy.Store(p) }
+
+// Methods are all that can be called, for parsing policies.
+func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
+
+// Identify finds out who brings the credentials, and says so in the context.
+func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Context, error) {
+	who, err := g.deps.Authn.Authenticate(ctx, c)
+	if err != nil {
+		return ctx, err
+	}
+	return access.NewContext(ctx, who), nil
+}
+
+// Call is a call at the door.
+type Call struct {
+	Method  string // full name
+	Team    string // as the caller named it, "": the only one
+	Request proto.Message
+	Trace   string // W3C trace id, "" if none
+	// Valid says whether the request is right by itself; it is asked before
+	// Apple is asked anything for it. nil: it is known to be.
+	Valid func() error
+	// Opaque requests cannot be changed or read whole: what is not decided by
+	// Request is refused to callers that are kept to apps.
+	Opaque bool
+}
+
+// Admission is a call that was let in.
+type Admission struct {
+	Team     string
+	Decision policy.Decision
+	Pass     *restrict.Pass // nil: the caller is kept to no app
+
+	guard    *Guard
+	method   *access.Method
+	call     Call
+	recorded audit.Record
+	mutates  bool
+	made     *asc.Record
+}
+
+type teamKey struct{}
+
+// Team is the team of an admitted call.
+func Team(ctx context.Context) string { s, _ := ctx.Value(teamKey{}).(string); return s }
+
+// Enter lets a call in or says why not. The context of an admitted call is to be
+// used for it, and [Admission.Done] called after it.
+func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission, error) {
+	m := g.methods[c.Method]
+	if m == nil {
+		return ctx, nil, fault.New(fault.Unimplemented, "UNIMPLEMENTED", "no such method")
+	}
+	who := access.FromContext(ctx)
+	a := &Admission{guard: g, method: m, call: c, made: &asc.Record{}}
+	var err error
+	if a.Team, err = g.team(m, c); err != nil {
+		return ctx, nil, err
+	}
+	a.recorded = audit.Record{Method: m.Name(), Team: a.Team, Trace: c.Trace, Resources: g.deps.Table.Resources(m.FullName, c.Request)}
+	if who != nil {
+		a.recorded.Principal = who.ID
+	}
+	a.Decision = policy.Open()
+	if p := g.policy.Load(); p != nil {
+		a.Decision = p.Decide(who, m.FullName, a.Team)
+	} else if who == nil {
+		a.Decision = policy.Decision{Reason: "nobody is known to call"}
+	}
+	a.recorded.Rule = a.Decision.Rule
+	switch {
+	case !a.Decision.Allowed:
+		err := a.Decision.Denied(who, m.FullName)
+		g.deny(a.recorded, err, "")
+		return ctx, nil, err
+	case a.Decision.WouldDeny:
+		g.deny(a.recorded, a.Decision.Denied(who, m.FullName), "allowed: the policy's mode is audit")
+	}
+	ctx = asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made)
+	if err := a.keepToApps(ctx); err != nil {
+		return ctx, nil, err
+	}
+	return ctx, a, a.begin(ctx)
+}
+
+// team is the one that the call is for. The gateway's own methods may be for
+// none.
+func (g *Guard) team(m *access.Method, c Call) (string, error) {
+	name, teams := c.Team, g.deps.Teams()
+	if fd := m.Desc.Input().Fields().ByName("team"); m.Options == nil && fd != nil && fd.Kind() == protoreflect.StringKind && c.Request != nil {
+		if s := c.Request.ProtoReflect().Get(fd).String(); s != "" {
+			name = s
+		}
+	}
+	if name == "" && len(teams) == 1 {
+		name = teams[0]
+	}
+	switch {
+	case name == "" && m.Options == nil && m.Desc.Input().Fields().ByName("team") == nil && m.Area == "catalog":
+		return "", nil
+	case name == "":
+		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there are several teams: name one in asc-team")
+	case !slices.Contains(teams, name):
+		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team")
+	}
+	return name, nil
+}
+
+// keepToApps checks the ids of callers that are kept to apps.
+func (a *Admission) keepToApps(ctx context.Context) error {
+	if !a.Decision.Restricted {
+		return nil
+	}
+	if a.call.Valid != nil {
+		if err := a.call.Valid(); err != nil {
+			return err
+		}
+	}
+	var err error
+	a.Pass, err = a.guard.restrict.Check(ctx, a.Team, a.method.FullName, a.call.Request, restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org})
+	if err == nil && a.call.Opaque && a.Pass.Rule.ReadsBody() {
+		err = fault.New(fault.PermissionDenied, restrict.ReasonOwnershipUnknown, "what the body names cannot be checked here: use the typed method %s", a.method.Name())
+	}
+	if f := fault.As(err); err != nil && f.Kind == fault.PermissionDenied {
+		a.guard.deny(a.recorded, err, "")
+	}
+	return err
+}
+
+func (g *Guard) deny(r audit.Record, err error, detail string) {
+	g.denied.Add(1)
+	if g.deps.Audit == nil {
+		return
+	}
+	f := fault.As(err)
+	r.Event, r.Outcome, r.Reason, r.Detail = audit.Denial, f.Kind.String(), f.Reason, f.Message
+	if detail != "" {
+		r.Detail = detail + ": " + r.Detail
+	}
+	g.deps.Audit.Note(r)
+}
+
+// begin puts a call that changes something on record.
+func (a *Admission) begin(ctx context.Context) error {
+	a.mutates = a.method.Verb != "GET" && !validateOnly(a.call.Request)
+	if !a.mutates {
+		a.guard.reads.Add(1)
+		return nil
+	}
+	if a.guard.deps.Audit == nil {
+		return nil
+	}
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	a.recorded.Call = hex.EncodeToString(id[:])
+	r := a.recorded
+	r.Event = audit.Intent
+	return a.guard.deps.Audit.Append(ctx, r)
+}
+
+func validateOnly(req proto.Message) bool {
+	if req == nil {
+		return false
+	}
+	fd := req.ProtoReflect().Descriptor().Fields().ByName("validate_only")
+	return fd != nil && fd.Kind() == protoreflect.BoolKind && req.ProtoReflect().Get(fd).Bool()
+}
+
+// Done tells how the call ended. res may be nil.
+func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
+	if err == nil && res != nil && a.call.Request != nil {
+		a.guard.restrict.Learn(a.Team, a.method.FullName, a.call.Request, res, a.Pass)
+	}
+	if !a.mutates || a.guard.deps.Audit == nil {
+		return
+	}
+	r := a.recorded
+	r.Event, r.Outcome = audit.Outcome, "OK"
+	r.Key, r.Request, _ = a.made.Last()
+	if err != nil {
+		f := fault.As(err)
+		r.Outcome, r.Reason = f.Kind.String(), f.Reason
+	} else if made := a.guard.deps.Table.Created(a.method.FullName, res); made != "" {
+		r.Resources = append(slices.Clip(r.Resources), made)
+	}
+	if err := a.guard.deps.Audit.Append(context.WithoutCancel(ctx), r); err != nil {
+		a.guard.deps.Log.Error("an outcome is not on record", "call", r.Call, "method", r.Method, "outcome", r.Outcome, "error", err)
+	}
+}
+
+// Counts are how many reads passed and how many calls were denied.
+func (g *Guard) Counts() (reads, denied int64) { return g.reads.Load(), g.denied.Load() }
+
+// TraceID finds the trace id in a traceparent header, "" if there is none.
+func TraceID(traceparent string) string {
+	parts := strings.Split(traceparent, "-")
+	if len(parts) < 4 || len(parts[1]) != 32 || strings.Trim(parts[1], "0123456789abcdef") != "" {
+		return ""
+	}
+	return parts[1]
+}
+
+// EnterPath lets a request pass to a path of Apple's that no operation is known
+// for, if a rule of the policy names it.
+func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (context.Context, *Admission, error) {
+	who := access.FromContext(ctx)
+	method := &access.Method{FullName: "/passthrough/" + verb + " " + path, Verb: verb}
+	a := &Admission{guard: g, method: method, made: &asc.Record{}}
+	teams := g.deps.Teams()
+	if a.Team = team; team == "" && len(teams) == 1 {
+		a.Team = teams[0]
+	}
+	if !slices.Contains(teams, a.Team) {
+		return ctx, nil, fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team, or several: name one in asc-team")
+	}
+	a.recorded = audit.Record{Method: method.Name(), Team: a.Team, Trace: trace}
+	if who != nil {
+		a.recorded.Principal = who.ID
+	}
+	a.Decision = policy.Decision{Reason: "no operation is known for the path, and there is no policy that names it"}
+	if p := g.policy.Load(); p != nil {
+		a.Decision = p.DecidePath(who, verb, path, a.Team)
+	}
+	a.recorded.Rule = a.Decision.Rule
+	if !a.Decision.Allowed {
+		err := a.Decision.Denied(who, verb+" "+path)
+		g.deny(a.recorded, err, "")
+		return ctx, nil, err
+	}
+	ctx = asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made)
+	return ctx, a, a.begin(ctx)
+}
