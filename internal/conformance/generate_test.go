@@ -1,5 +1,3 @@
-//go:build conformance
-
 package conformance
 
 import (
@@ -32,7 +30,7 @@ func optionsOf(fd protoreflect.FieldDescriptor) *optionsv1.Field {
 }
 
 // request makes a valid request of a method.
-func (b *bench) request(m *service.Method, v variant) proto.Message {
+func (g *generator) request(m *service.Method, v variant) proto.Message {
 	req := m.Input.New()
 	fields := req.Descriptor().Fields()
 	for i := range fields.Len() {
@@ -43,20 +41,20 @@ func (b *bench) request(m *service.Method, v variant) proto.Message {
 		}
 		switch o.GetRole() {
 		case optionsv1.Role_ROLE_ID:
-			req.Set(fd, protoreflect.ValueOfString(b.id(strings.Split(m.Template, "/")[2])))
+			req.Set(fd, protoreflect.ValueOfString(g.id(strings.Split(m.Template, "/")[2])))
 		case optionsv1.Role_ROLE_ATTRIBUTE, optionsv1.Role_ROLE_RELATIONSHIP, optionsv1.Role_ROLE_LINKAGE:
-			b.set(req, fd, v)
+			g.set(req, fd, v)
 		case optionsv1.Role_ROLE_FILTER, optionsv1.Role_ROLE_EXISTS:
 			inner := req.Mutable(fd).Message()
 			for j := range inner.Descriptor().Fields().Len() {
 				if f := inner.Descriptor().Fields().Get(j); v == narrowed || optionsOf(f).GetRequired() {
-					b.set(inner, f, v)
+					g.setFilter(inner, f, m.Options.GetType(), v)
 				}
 			}
 		case optionsv1.Role_ROLE_PARAMETER:
-			b.set(req, fd, v)
+			g.set(req, fd, v)
 		default:
-			b.lists(m, req, fd, o.GetRole(), v)
+			g.lists(m, req, fd, o.GetRole(), v)
 		}
 	}
 	if f := fields.ByName("page_size"); f != nil && v == narrowed {
@@ -65,7 +63,26 @@ func (b *bench) request(m *service.Method, v variant) proto.Message {
 	return req.Interface()
 }
 
-func (b *bench) lists(m *service.Method, req protoreflect.Message, fd protoreflect.FieldDescriptor, role optionsv1.Role, v variant) {
+func (g *generator) setFilter(inner protoreflect.Message, f protoreflect.FieldDescriptor, typ string, v variant) {
+	value := ""
+	if g.filter != nil && f.Kind() == protoreflect.StringKind {
+		name := optionsOf(f).GetName()
+		if name == "" {
+			name = f.JSONName()
+		}
+		value = g.filter(name, typ)
+	}
+	switch {
+	case value == "":
+		g.set(inner, f, v)
+	case f.IsList():
+		inner.Mutable(f).List().Append(protoreflect.ValueOfString(value))
+	default:
+		inner.Set(f, protoreflect.ValueOfString(value))
+	}
+}
+
+func (g *generator) lists(m *service.Method, req protoreflect.Message, fd protoreflect.FieldDescriptor, role optionsv1.Role, v variant) {
 	q := m.Options.GetQuery()
 	switch {
 	case role == optionsv1.Role_ROLE_INCLUDE && v == widened:
@@ -80,8 +97,8 @@ func (b *bench) lists(m *service.Method, req protoreflect.Message, fd protorefle
 		for _, l := range q.GetRelationLimits() {
 			req.Mutable(fd).Map().Set(protoreflect.ValueOfString(l.GetName()).MapKey(), protoreflect.ValueOfInt32(l.GetMaximum()))
 		}
-	case role == optionsv1.Role_ROLE_FIELDS && v == widened:
-		op := b.judge.doc.Paths.Value(m.Template).GetOperation(m.Verb)
+	case role == optionsv1.Role_ROLE_FIELDS && v == widened && g.doc != nil:
+		op := g.doc.Paths.Value(m.Template).GetOperation(m.Verb)
 		for _, f := range q.GetFieldsets() {
 			p := op.Parameters.GetByInAndName("query", "fields["+f.GetType()+"]")
 			var names []string
@@ -97,18 +114,19 @@ func (b *bench) lists(m *service.Method, req protoreflect.Message, fd protorefle
 	}
 }
 
-func (b *bench) id(typ string) string {
-	if ids := b.sandbox.IDs(typ); len(ids) > 0 {
-		return ids[0]
-	}
-	return "no-" + typ
+// generator makes requests.
+type generator struct {
+	id  func(typ string) string // of an object to name
+	doc *openapi3.T             // for the names in fields[…]; nil: none are asked for
+	// filter gives a value for a filter of a list of a type; nil or "": any text.
+	filter func(name, typ string) string
 }
 
 // set gives a field a valid value.
-func (b *bench) set(m protoreflect.Message, fd protoreflect.FieldDescriptor, v variant) {
+func (g *generator) set(m protoreflect.Message, fd protoreflect.FieldDescriptor, v variant) {
 	o := optionsOf(fd)
 	if o.GetRole() == optionsv1.Role_ROLE_RELATIONSHIP || o.GetRole() == optionsv1.Role_ROLE_LINKAGE {
-		b.relate(m.Mutable(fd).Message(), o.GetType(), v)
+		g.relate(m.Mutable(fd).Message(), o.GetType(), v)
 		return
 	}
 	switch {
@@ -118,7 +136,7 @@ func (b *bench) set(m protoreflect.Message, fd protoreflect.FieldDescriptor, v v
 		list := m.Mutable(fd).List()
 		if fd.Message() != nil {
 			el := list.NewElement()
-			b.fill(el.Message(), v)
+			g.fill(el.Message(), v)
 			list.Append(el)
 			return
 		}
@@ -126,39 +144,39 @@ func (b *bench) set(m protoreflect.Message, fd protoreflect.FieldDescriptor, v v
 	case fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Timestamp":
 		m.Set(fd, protoreflect.ValueOfMessage(timestamppb.New(moment).ProtoReflect()))
 	case fd.Message() != nil:
-		b.fill(m.Mutable(fd).Message(), v)
+		g.fill(m.Mutable(fd).Message(), v)
 	default:
 		m.Set(fd, scalar(fd))
 	}
 }
 
-func (b *bench) fill(m protoreflect.Message, v variant) {
+func (g *generator) fill(m protoreflect.Message, v variant) {
 	for i := range m.Descriptor().Fields().Len() {
 		if fd := m.Descriptor().Fields().Get(i); fd.Number() < 2000 {
-			b.set(m, fd, v)
+			g.set(m, fd, v)
 		}
 	}
 }
 
 // relate fills ToOne, ToMany or a relation that creates inline.
-func (b *bench) relate(rel protoreflect.Message, typ string, v variant) {
+func (g *generator) relate(rel protoreflect.Message, typ string, v variant) {
 	fields := rel.Descriptor().Fields()
 	if f := fields.ByName("create"); f != nil && v == narrowed {
 		object := rel.NewField(f)
 		if f.IsList() {
 			el := rel.Mutable(f).List().NewElement()
-			b.fill(el.Message(), v)
+			g.fill(el.Message(), v)
 			rel.Mutable(f).List().Append(el)
 		} else {
-			b.fill(object.Message(), v)
+			g.fill(object.Message(), v)
 			rel.Set(f, object)
 			return
 		}
 	}
 	if f := fields.ByName("ids"); f != nil {
-		rel.Mutable(f).List().Append(protoreflect.ValueOfString(b.id(typ)))
+		rel.Mutable(f).List().Append(protoreflect.ValueOfString(g.id(typ)))
 	} else {
-		rel.Set(fields.ByName("id"), protoreflect.ValueOfString(b.id(typ)))
+		rel.Set(fields.ByName("id"), protoreflect.ValueOfString(g.id(typ)))
 	}
 }
 

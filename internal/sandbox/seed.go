@@ -70,7 +70,10 @@ func (st *store) relateBy(typ string, r *relation) {
 	targets := st.all(r.typ)
 	for i, o := range st.all(typ) {
 		target := targets[i%len(targets)]
-		if target == o { // nothing belongs to itself
+		if target == o { // nothing belongs to itself: rather to another of the same app
+			target = targets[(i+perType)%len(targets)]
+		}
+		if target == o {
 			target = targets[(i+1)%len(targets)]
 		}
 		if len(o.rels[r.name]) > 0 {

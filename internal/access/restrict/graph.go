@@ -15,7 +15,7 @@ import (
 // maxHops bounds a walk up to an app, and a way down from it.
 const (
 	maxHops = 5
-	maxDown = 3
+	maxDown = 5
 )
 
 // graph is what the descriptors say of how types are related, and with what
@@ -45,17 +45,18 @@ type edge struct {
 
 // step is a request that lists ids of a type from an id of another.
 type step struct {
-	path string // with {id}
-	typ  string // of what it lists
-	many bool
-	ids  bool // it lists linkage only
+	path    string // with {id}
+	typ     string // of what it lists
+	many    bool
+	include string // the path is the instance's: it must include this relationship; "": it is the relationship's own
 }
 
 // source is how related ids can be asked for.
 type source struct {
 	root, relation, typ string
 	path                string
-	many, ids           bool
+	many, ids           bool // ids: it lists linkage only
+	include             bool // the path is the instance's
 }
 
 func newGraph(methods []*access.Method) (*graph, error) {
@@ -80,7 +81,7 @@ func newGraph(methods []*access.Method) (*graph, error) {
 			optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP, optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED:
 			ids := segments[4] == "relationships"
 			many := m.Options.GetShape() == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP || m.Options.GetShape() == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED
-			sources = append(sources, source{root, segments[len(segments)-1], m.Options.GetType(), m.Template, many, ids})
+			sources = append(sources, source{root, segments[len(segments)-1], m.Options.GetType(), m.Template, many, ids, false})
 		case optionsv1.Shape_SHAPE_CREATE_INSTANCE:
 			if classes[m.Options.GetType()].class == owned && slices.ContainsFunc(plans.of(m.Desc.Input()).relations, func(f relationField) bool { return classes[f.typ].class == owned }) {
 				g.madeFrom[m.Options.GetType()] = true
@@ -88,7 +89,7 @@ func newGraph(methods []*access.Method) (*graph, error) {
 		}
 	}
 	g.findUp(sources, instances)
-	g.findDown(sources)
+	g.findDown(append(sources, g.included(sources, instances)...))
 	g.findLearnedUp(sources, instances)
 	g.findShown()
 	for _, s := range sources {
@@ -228,6 +229,20 @@ func nearest(edges []edge, reached map[string]int, own int) (out []edge) {
 	return out
 }
 
+// included are the relationships that only their resource itself tells.
+func (g *graph) included(sources []source, instances map[string]*access.Method) (out []source) {
+	for root, m := range instances {
+		for _, name := range m.Options.GetQuery().GetInclude() {
+			r, ok := g.relations[root][name]
+			if !ok || slices.ContainsFunc(sources, func(s source) bool { return s.root == root && s.relation == name }) {
+				continue
+			}
+			out = append(out, source{root: root, relation: name, typ: r.typ, path: m.Template, many: r.many, include: true})
+		}
+	}
+	return out
+}
+
 // findDown finds the shortest way to the ids of the other types, over lists
 // that start at an app.
 func (g *graph) findDown(sources []source) {
@@ -239,7 +254,7 @@ func (g *graph) findDown(sources []source) {
 			}
 			return 1
 		}
-		return cmp.Compare(b.path, a.path)
+		return cmp.Or(cmp.Compare(b.path, a.path), cmp.Compare(a.relation, b.relation))
 	})
 	for range maxDown {
 		next := maps.Clone(ways)
@@ -249,7 +264,11 @@ func (g *graph) findDown(sources []source) {
 				continue
 			}
 			if old, has := next[s.typ]; !has || len(way)+1 < len(old) {
-				next[s.typ] = append(slices.Clip(way), step{s.path, s.typ, s.many, s.ids})
+				name := ""
+				if s.include {
+					name = s.relation
+				}
+				next[s.typ] = append(slices.Clip(way), step{s.path, s.typ, s.many, name})
 			}
 		}
 		ways = next
@@ -323,7 +342,11 @@ func (g *graph) learnText(typ string) string {
 		ways = append(ways, g.walkText(typ))
 	}
 	if way := g.down[typ]; way != nil {
-		ways = append(ways, "below "+way[len(way)-1].path)
+		last := way[len(way)-1]
+		if last.include != "" {
+			last.path += " include " + last.include
+		}
+		ways = append(ways, "below "+last.path)
 	}
 	if g.madeFrom[typ] {
 		ways = append(ways, "from creates")

@@ -20,9 +20,8 @@ const (
 	sharedFor      = 30 * time.Second // how long a tester's apps are believed
 	unknownFor     = 30 * time.Second // how long it is believed that nobody knows
 	lookupsMost    = 120              // requests for one call, all ids together
-	listsMost      = 12               // of these, pages of lists, for one id
-	pageSize       = 200
-	pagesMost      = 3 // of one list
+	listsMost      = 20               // of these, pages of lists, for one id
+	pagesMost      = 3                // of one list
 )
 
 // Upstream is what finding owners needs of the client: *asc.Client has it.
@@ -240,7 +239,10 @@ func (l *look) descend(ctx context.Context, app string, way []step, at, typ, id 
 // list reads a few pages of ids, and says whether there are more.
 func (l *look) list(ctx context.Context, s step, at string) (ids []string, more bool, err error) {
 	query := ""
-	if s.many {
+	switch {
+	case s.include != "":
+		query = "include=" + s.include
+	case s.many:
 		query = "limit=200"
 	}
 	for range pagesMost {
@@ -259,6 +261,9 @@ func (l *look) list(ctx context.Context, s step, at string) (ids []string, more 
 		if !found {
 			return ids, false, nil
 		}
+		if s.include != "" {
+			return linkages(relationOf(doc.Data, s.include), s.typ), false, nil
+		}
 		ids = append(ids, linkages(doc.Data, s.typ)...)
 		next, err := url.Parse(doc.Links.Next)
 		if doc.Links.Next == "" || err != nil || next.RawQuery == query {
@@ -267,6 +272,17 @@ func (l *look) list(ctx context.Context, s step, at string) (ids []string, more 
 		query = next.RawQuery
 	}
 	return ids, true, nil
+}
+
+// relationOf is the linkage of a relationship of a resource.
+func relationOf(resource json.RawMessage, name string) json.RawMessage {
+	var r struct {
+		Relationships map[string]struct{ Data json.RawMessage }
+	}
+	if json.Unmarshal(resource, &r) != nil {
+		return nil
+	}
+	return r.Relationships[name].Data
 }
 
 // linkages are the ids of a type in `data`, be it one or many.
