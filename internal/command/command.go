@@ -55,7 +55,7 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 			fmt.Fprint(cmd.OutOrStdout(), welcome)
 			return nil
 		}}
-	root.AddCommand(serveCommand(extra), sandboxCommand(), protosCommand(), versionCommand())
+	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), auditCommand(), sandboxCommand(), protosCommand(), versionCommand())
 	return root
 }
 

@@ -214,7 +214,7 @@ func (s *service) files() []string {
 			names = append(names, t.File)
 		}
 	}
-	return append(names, keyFiles(cfg, s.extra)...)
+	return append(names, keyFiles(cfg)...)
 }
 
 // reload takes the configuration and all that it names anew. What is wrong stays

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
@@ -144,28 +146,64 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 
 // Read reads and checks a file.
 func Read(name string) (*Config, error) {
+	b, err := readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c.settle(name)
+	return c, nil
+}
+
+func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err != nil {
-		return nil, err
+	if err == nil && len(b) > maxConfigBytes {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxConfigBytes)
 	}
-	if len(b) > maxConfigBytes {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxConfigBytes)
-	}
-	c, err := Parse(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
+	return b, err
+}
+
+// settle makes relative paths those below the file's folder.
+func (c *Config) settle(name string) {
 	c.dir = filepath.Dir(name)
 	for _, p := range c.paths() {
 		if *p != "" && *p != "-" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(c.dir, *p)
 		}
 	}
+}
+
+// ReadFor reads a file of which only some parts are needed: it may be missing,
+// and need not name teams.
+func ReadFor(name string, parts ...string) (*Config, error) {
+	b, err := readFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return Default(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]any
+	if err := yaml.Unmarshal(b, &all); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	maps.DeleteFunc(all, func(k string, _ any) bool { return !slices.Contains(parts, k) })
+	if b, err = yaml.Marshal(all); err != nil {
+		return nil, err
+	}
+	c := Default()
+	if err := yaml.UnmarshalStrict(b, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c.settle(name)
 	return c, nil
 }
 

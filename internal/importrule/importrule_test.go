@@ -25,7 +25,7 @@ var allowed = map[string]struct {
 	"internal/asc":             {"internal/fault", "knows HTTP and Apple's errors, not protobuf"},
 	"internal/keys":            {"internal/asc internal/fault", "makes the tokens that asc asks for; knows no custody"},
 	"internal/keys/filekey":    {"internal/keys", "a custody"},
-	"internal/keys/vaultkey":   {"internal/fault internal/keys", "a custody"},
+	"internal/keys/vaultkey":   {"internal/keys internal/keys/keywrap", "a custody"},
 	"internal/keys/keywrap":    {"", "wraps keys on their way into a custody"},
 	"internal/keys/keystest":   {"internal/asc internal/fault internal/keys", "the contract of custodies"},
 	"internal/keys/vaulttest":  {"", "a Vault for tests: shares no code with what it tests"},

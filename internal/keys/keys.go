@@ -51,11 +51,6 @@ type Importer interface {
 	Import(ctx context.Context, uri string, key *ecdsa.PrivateKey) error
 }
 
-// Watched is a custody whose keys change when files do.
-type Watched interface {
-	Files(uri string) []string
-}
-
 // Backends are the custodies of a program.
 type Backends []Backend
 

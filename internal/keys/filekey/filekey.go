@@ -42,9 +42,6 @@ func (b Backend) Path(uri string) string {
 	return path
 }
 
-// Files implements [keys.Watched].
-func (b Backend) Files(uri string) []string { return []string{b.Path(uri)} }
-
 // Open implements [keys.Backend].
 func (b Backend) Open(_ context.Context, id, uri string) (keys.Key, error) {
 	return Open(id, b.Path(uri))
