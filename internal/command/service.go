@@ -57,7 +57,7 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	if err := s.openAccess(); err != nil {
 		return nil, err
 	}
-	deps := gateway.Deps{BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	deps := gateway.Deps{BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
@@ -116,8 +116,7 @@ func tokensOf(cfg *config.Config) tokens.Config {
 
 func (s *service) loadPolicy(cfg *config.Config) error {
 	if cfg.Policy.File == "" {
-		s.gateway.Guard.SetPolicy(nil)
-		return nil
+		return s.gateway.Guard.SetPolicy(nil)
 	}
 	p, err := policy.Read(cfg.Policy.File, s.gateway.Guard.Methods())
 	if err != nil {
@@ -131,8 +130,7 @@ func (s *service) loadPolicy(cfg *config.Config) error {
 	if p.Mode == policy.Audit {
 		s.log.Warn("the policy's mode is audit: nothing is denied")
 	}
-	s.gateway.Guard.SetPolicy(p)
-	return nil
+	return s.gateway.Guard.SetPolicy(p)
 }
 
 func (s *service) close() {

@@ -106,7 +106,9 @@ rules:
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.gateway.Guard.SetPolicy(p)
+	if err := a.gateway.Guard.SetPolicy(p); err != nil {
+		t.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,6 @@ import (
 	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
-	"github.com/asc-gateway/asc-gateway/internal/access/restrict"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
@@ -31,14 +30,15 @@ import (
 
 // Deps are what a gateway is made with. Only Ring, BaseURL and Log are needed.
 type Deps struct {
-	BaseURL   string // of App Store Connect
-	Ring      *keys.Ring
-	Authn     *authn.Authenticator // nil: nobody is asked
-	Audit     guard.Log            // nil: nothing goes on record
-	Tokens    tokens.Config
-	PublicURL string // of the passthrough; "": of each request
-	Log       *slog.Logger
-	GRPC      []grpc.ServerOption
+	BaseURL     string // of App Store Connect
+	Ring        *keys.Ring
+	Authn       *authn.Authenticator // nil: nobody is asked
+	Audit       guard.Log            // nil: nothing goes on record
+	Tokens      tokens.Config
+	Passthrough bool   // serve Apple's own paths too
+	PublicURL   string // of the passthrough; "": of each request
+	Log         *slog.Logger
+	GRPC        []grpc.ServerOption
 }
 
 // Gateway is all of it, but for listeners.
@@ -48,7 +48,7 @@ type Gateway struct {
 	Guard       *guard.Guard
 	Server      *server.Server
 	REST        http.Handler
-	Passthrough *passthrough.Handler
+	Passthrough *passthrough.Handler // nil: off
 	Tokens      *tokens.Service
 
 	drift    atomic.Int64
@@ -71,11 +71,7 @@ func New(d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	methods := Methods(g.Engine.Methods)
-	table, err := restrict.New(methods)
-	if err != nil {
-		return nil, err
-	}
-	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Table: table, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
+	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	g.Server = server.New(g.Engine, g.Guard, []server.Service{
@@ -85,6 +81,9 @@ func New(d Deps) (*Gateway, error) {
 	}, d.Log, d.GRPC...)
 	if g.REST, err = rest.New(g.Server, g.Engine.Methods, ownServices(), d.Log); err != nil {
 		return nil, err
+	}
+	if !d.Passthrough {
+		return g, nil
 	}
 	g.Passthrough, err = passthrough.New(passthrough.Config{PublicURL: d.PublicURL, BaseURL: d.BaseURL}, passthrough.Deps{Engine: g.Engine, Guard: g.Guard, Upstream: g.Client, Log: d.Log})
 	return g, err

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
@@ -36,7 +37,6 @@ type Log interface {
 type Deps struct {
 	Authn    *authn.Authenticator
 	Methods  []*access.Method
-	Table    *restrict.Table
 	Upstream restrict.Upstream // to find out whose things are
 	Audit    Log               // nil: nothing goes on record
 	Teams    func() []string
@@ -47,23 +47,39 @@ type Deps struct {
 type Guard struct {
 	deps     Deps
 	methods  map[string]*access.Method
-	restrict *restrict.Guard
-	policy   atomic.Pointer[policy.Policy] // nil: everything is allowed
+	restrict func() (*restrict.Guard, error) // made when a policy or a record first needs it
+	policy   atomic.Pointer[policy.Policy]   // nil: everything is allowed
 	reads    atomic.Int64
 	denied   atomic.Int64
 }
 
 // New makes a guard without a policy.
 func New(deps Deps) *Guard {
-	g := &Guard{deps: deps, methods: make(map[string]*access.Method, len(deps.Methods)), restrict: restrict.NewGuard(deps.Table, deps.Upstream)}
+	g := &Guard{deps: deps, methods: make(map[string]*access.Method, len(deps.Methods))}
+	g.restrict = sync.OnceValues(func() (*restrict.Guard, error) {
+		table, err := restrict.New(deps.Methods)
+		if err != nil {
+			return nil, err
+		}
+		return restrict.NewGuard(table, deps.Upstream), nil
+	})
 	for _, m := range deps.Methods {
 		g.methods[m.FullName] = m
 	}
 	return g
 }
 
-// SetPolicy puts a policy in place; nil allows everything.
-func (g *Guard) SetPolicy(p *policy.Policy) { g.policy.Store(p) }
+// SetPolicy puts a policy in place; nil allows everything. Its error says that
+// callers cannot be kept to apps: a method has no rule.
+func (g *Guard) SetPolicy(p *policy.Policy) error {
+	if p != nil {
+		if _, err := g.restrict(); err != nil {
+			return err
+		}
+	}
+	g.policy.Store(p)
+	return nil
+}
 
 // Methods are all that can be called, for parsing policies.
 func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
@@ -98,6 +114,7 @@ type Admission struct {
 	Pass     *restrict.Pass // nil: the caller is kept to no app
 
 	guard    *Guard
+	apps     *restrict.Guard // nil: neither policy nor record needs it
 	method   *access.Method
 	call     Call
 	recorded audit.Record
@@ -123,7 +140,10 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	if a.Team, err = g.team(m, c); err != nil {
 		return ctx, nil, err
 	}
-	a.recorded = audit.Record{Method: m.Name(), Team: a.Team, Trace: c.Trace, Resources: g.deps.Table.Resources(m.FullName, c.Request)}
+	a.recorded = audit.Record{Method: m.Name(), Team: a.Team, Trace: c.Trace}
+	if err := a.name(); err != nil {
+		return ctx, nil, err
+	}
 	if who != nil {
 		a.recorded.Principal = who.ID
 	}
@@ -147,6 +167,20 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 		return ctx, nil, err
 	}
 	return ctx, a, a.begin(ctx)
+}
+
+// name finds what the call is about, where that is needed.
+func (a *Admission) name() error {
+	if a.guard.deps.Audit == nil && a.guard.policy.Load() == nil {
+		return nil
+	}
+	r, err := a.guard.restrict()
+	if err != nil {
+		return err
+	}
+	a.apps = r
+	a.recorded.Resources = r.Table().Resources(a.method.FullName, a.call.Request)
+	return nil
 }
 
 // team is the one that the call is for. The gateway's own methods may be for
@@ -183,7 +217,7 @@ func (a *Admission) keepToApps(ctx context.Context) error {
 		}
 	}
 	var err error
-	a.Pass, err = a.guard.restrict.Check(ctx, a.Team, a.method.FullName, a.call.Request, restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org})
+	a.Pass, err = a.apps.Check(ctx, a.Team, a.method.FullName, a.call.Request, restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org})
 	if err == nil && a.call.Opaque && a.Pass.Rule.ReadsBody() {
 		err = fault.New(fault.PermissionDenied, restrict.ReasonOwnershipUnknown, "what the body names cannot be checked here: use the typed method %s", a.method.Name())
 	}
@@ -234,8 +268,8 @@ func validateOnly(req proto.Message) bool {
 
 // Done tells how the call ended. res may be nil.
 func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
-	if err == nil && res != nil && a.call.Request != nil {
-		a.guard.restrict.Learn(a.Team, a.method.FullName, a.call.Request, res, a.Pass)
+	if err == nil && res != nil && a.call.Request != nil && a.apps != nil {
+		a.apps.Learn(a.Team, a.method.FullName, a.call.Request, res, a.Pass)
 	}
 	if !a.mutates || a.guard.deps.Audit == nil {
 		return
@@ -246,7 +280,9 @@ func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
 	if err != nil {
 		f := fault.As(err)
 		r.Outcome, r.Reason = f.Kind.String(), f.Reason
-	} else if made := a.guard.deps.Table.Created(a.method.FullName, res); made != "" {
+	} else if a.apps == nil {
+		// a path that no operation is known for: nothing tells what it made
+	} else if made := a.apps.Table().Created(a.method.FullName, res); made != "" {
 		r.Resources = append(slices.Clip(r.Resources), made)
 	}
 	if err := a.guard.deps.Audit.Append(context.WithoutCancel(ctx), r); err != nil {

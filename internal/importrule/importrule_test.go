@@ -42,7 +42,7 @@ var allowed = map[string]struct {
 	"internal/rest":            {"gen internal/fault internal/jsonapi internal/server internal/service", "an edge of the server"},
 	"internal/passthrough":     {"internal/access/authn internal/asc internal/fault internal/guard internal/jsonapi internal/service", "an edge of its own: bytes in, bytes out"},
 	"internal/config":          {"internal/access/authn internal/asc internal/keys internal/tlsfiles", "reads settings; each package checks its own"},
-	"internal/gateway":         {"gen internal/access internal/access/authn internal/access/restrict internal/asc internal/audit internal/guard internal/keys internal/passthrough internal/rest internal/server internal/service internal/tokens", "puts the parts together"},
+	"internal/gateway":         {"gen internal/access internal/access/authn internal/asc internal/audit internal/guard internal/keys internal/passthrough internal/rest internal/server internal/service internal/tokens", "puts the parts together"},
 	"internal/command":         {"gen internal/access internal/access/authn internal/access/policy internal/asc internal/audit internal/config internal/fault internal/gateway internal/keys internal/keys/filekey internal/keys/vaultkey internal/protofiles internal/sandbox internal/service internal/tlsfiles internal/tokens internal/watch", "commands"},
 	"cmd/gateway":              {"internal/command", "the program"},
 	"cmd/ascspec":              {"internal/apispec internal/protofiles", "commands"},

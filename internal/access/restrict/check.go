@@ -39,6 +39,9 @@ func NewGuard(table *Table, upstream Upstream) *Guard {
 	return &Guard{table: table, owners: newOwners(table.graph, upstream)}
 }
 
+// Table is the guard's table.
+func (g *Guard) Table() *Table { return g.table }
+
 // Pass is a request that was let through.
 type Pass struct {
 	Rule *Rule
