@@ -37,14 +37,20 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// net/http lingers for half a second over a body that it refused.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // world is a gateway before a sandbox, with real servers.
 type world struct {
 	sandbox *sandbox.Sandbox
 	gateway *Gateway
 	conn    *grpc.ClientConn
+	grpc    string
+	address string // of the sandbox
 	rest    string
+	ring    *keys.Ring
 	http    *http.Client
 }
 
@@ -102,7 +108,7 @@ func serveWorld(t testing.TB, s *sandbox.Sandbox, upstream *httptest.Server, rin
 		ring.Close()
 		upstream.Close()
 	})
-	return &world{s, g, conn, edge.URL, client}
+	return &world{s, g, conn, l.Addr().String(), upstream.URL, edge.URL, ring, client}
 }
 
 // do sends a raw request to the REST edge.

@@ -140,7 +140,7 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 		return
 	}
 	call := &asc.Call{Team: admission.Team, Operation: m.Options.GetOperationId(), Method: m.Verb, Template: m.Template,
-		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body, Accept: r.Header.Get("Accept")}
+		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body, Accept: accepted(r)}
 	if pass := admission.Pass; pass != nil { // what was checked is sent, not what was written
 		call.Query = canonical(call.Query)
 		if pass.Parameter != "" {
@@ -161,7 +161,7 @@ func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(w, r)
 	if err == nil {
 		call := &asc.Call{Team: admission.Team, Operation: "unknown", Method: r.Method, Template: r.URL.Path,
-			Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body, Accept: r.Header.Get("Accept")}
+			Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body, Accept: accepted(r)}
 		err = h.forward(ctx, w, r, call, !takesJSON(call.Accept))
 	} else {
 		h.fail(w, err)
@@ -180,8 +180,16 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return b, nil
 }
 
+// accepted is what the caller takes: who does not say takes anything.
+func accepted(r *http.Request) string {
+	if a := r.Header.Get("Accept"); a != "" {
+		return a
+	}
+	return "*/*"
+}
+
 func takesJSON(accept string) bool {
-	return accept == "" || strings.Contains(accept, "json") && !strings.Contains(accept, "vnd.apple.") || strings.Contains(accept, "*/*")
+	return strings.Contains(accept, "json") && !strings.Contains(accept, "vnd.apple.") || strings.Contains(accept, "*/*")
 }
 
 // canonical writes a query anew: one way to read it, here and at Apple's.

@@ -1,0 +1,508 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
+	provisioningv1 "github.com/asc-gateway/asc-gateway/gen/asc/provisioning/v1"
+	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
+	usersv1 "github.com/asc-gateway/asc-gateway/gen/asc/users/v1"
+	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/access/policy"
+	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
+	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// records collects what goes on record, and can refuse it.
+type records struct {
+	mu   sync.Mutex
+	list []audit.Record
+	fail error
+}
+
+func (r *records) Append(_ context.Context, rec audit.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return r.fail
+	}
+	r.list = append(r.list, rec)
+	return nil
+}
+func (r *records) Note(rec audit.Record) { _ = r.Append(context.Background(), rec) }
+
+// texts are the records as "event principal method outcome".
+func (r *records) texts() (out []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range r.list {
+		out = append(out, strings.TrimSpace(strings.Join([]string{x.Event, x.Principal, x.Method[strings.LastIndex(x.Method, "/")+1:], x.Outcome, x.Reason}, " ")))
+	}
+	return out
+}
+
+// vault is a gateway whose callers are known: by token, and by certificate.
+type vault struct {
+	*world
+	records  *records
+	log      *bytes.Buffer
+	private  *ecdsa.PrivateKey
+	tokens   map[string]string // by name
+	upstream *recorder
+	apple    string // address of the passthrough, https
+	ca       *authority
+}
+
+// recorder is the way to the sandbox: it sees what is sent.
+type recorder struct {
+	next http.Handler
+	mu   sync.Mutex
+	seen []*http.Request
+}
+
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	r.seen = append(r.seen, req.Clone(context.Background()))
+	r.mu.Unlock()
+	r.next.ServeHTTP(w, req)
+}
+
+func (r *recorder) count() int { r.mu.Lock(); defer r.mu.Unlock(); return len(r.seen) }
+
+const vaultPolicy = `
+version: 1
+rules:
+- {name: admin, principals: ["token:admin", "spiffe://example.org/ns/platform/**"], methods: [read, write], teams: [team]}
+- {name: reader, principals: ["token:reader", "spiffe://example.org/ns/ci/sa/reader"], methods: [read], teams: [team]}
+- {name: kept, principals: ["token:kept"], methods: [read, write], teams: [team], apps: [%q]}
+- {name: ahead, principals: ["token:admin"], paths: ["GET /v1/newThings/*"], teams: [team]}
+`
+
+func newVault(t *testing.T) *vault {
+	t.Helper()
+	s, err := sandbox.New(sandbox.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &vault{records: &records{}, log: &bytes.Buffer{}, tokens: map[string]string{}, upstream: &recorder{next: s}, ca: newAuthority(t)}
+	if v.private, err = s.NewKey("KEY"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := authn.Config{MTLS: &authn.MTLS{}}
+	for _, name := range []string{"admin", "reader", "kept", "stranger"} {
+		token, sum := authn.NewToken()
+		v.tokens[name] = token
+		cfg.Tokens = append(cfg.Tokens, authn.StaticToken{Name: name, SHA256: sum})
+	}
+	callers, err := authn.New(cfg, authn.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	v.ca.write(t, dir, "server", "localhost")
+	files, err := tlsfiles.Open(tlsfiles.Config{CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key"), ClientCAFile: filepath.Join(dir, "ca.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewServer(v.upstream)
+	var mu sync.Mutex
+	v.world = serveWorld(t, s, upstream, ringOf(v.private), Deps{GRPC: []grpc.ServerOption{grpc.Creds(credentials.NewTLS(files.ServerConfig()))}, Authn: callers, Audit: v.records, Passthrough: true, Tokens: tokens.Config{Enabled: true},
+		Log: slog.New(slog.NewJSONHandler(&locked{&mu, v.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	p, err := policy.Parse("policy.yaml", fmt.Appendf(nil, vaultPolicy, s.IDs("apps")[0]), v.gateway.Guard.Methods())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.gateway.Guard.SetPolicy(p); err != nil {
+		t.Fatal(err)
+	}
+	v.conn = v.dialTLS(t, nil)
+	v.apple = serveTLS(t, files.ServerConfig(), v.gateway.Passthrough)
+	v.rest = serveTLS(t, files.ServerConfig(), v.gateway.REST)
+	return v
+}
+
+// locked is a writer for several.
+type locked struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.w.Write(p) }
+
+func serveTLS(t *testing.T, cfg *tls.Config, h http.Handler) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(tls.NewListener(l, cfg)) }()
+	t.Cleanup(func() { _ = s.Close(); <-done })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return "https://localhost:" + port
+}
+
+// authority signs certificates.
+type authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pool *x509.CertPool
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, _ := x509.ParseCertificate(der)
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return &authority{key, cert, pool}
+}
+
+// issue signs a certificate for a DNS name or a URI.
+func (a *authority) issue(t *testing.T, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+	if u, err := url.Parse(name); err == nil && u.Scheme != "" {
+		template.URIs = []*url.URL{u}
+	} else {
+		template.DNSNames = []string{name}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func (a *authority) write(t *testing.T, dir, file, name string) {
+	t.Helper()
+	c := a.issue(t, name)
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, block := range map[string]*pem.Block{file + ".pem": {Type: "CERTIFICATE", Bytes: c.Certificate[0]}, file + ".key": {Type: "PRIVATE KEY", Bytes: key}, "ca.pem": {Type: "CERTIFICATE", Bytes: a.cert.Raw}} {
+		if err := os.WriteFile(filepath.Join(dir, n), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// send makes a request to one of the faces over TLS.
+func (v *vault) send(t *testing.T, method, address, body string, certs []tls.Certificate, headers ...string) (int, http.Header, []byte) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: v.ca.pool, Certificates: certs}}}
+	defer client.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, b
+}
+
+func (v *vault) as(name string) []string {
+	return []string{"Authorization", "Bearer " + v.tokens[name]}
+}
+
+func (v *vault) ctx(t *testing.T, name string) context.Context {
+	return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+v.tokens[name])
+}
+
+// forged are headers that claim to be someone else.
+var forged = []string{"X-Forwarded-Client-Cert", "URI=spiffe://example.org/ns/platform/sa/x", "X-Spiffe-Id", "spiffe://example.org/ns/platform/sa/x",
+	"Asc-Principal", "token:admin", "Grpc-Metadata-Authorization", "Bearer x", "Principal", "token:admin"}
+
+// TestTheSameCallerOnEveryFace reads and writes over gRPC, REST and the
+// passthrough as several callers: the answers must be the same everywhere.
+func TestTheSameCallerOnEveryFace(t *testing.T) {
+	v := newVault(t)
+	cert := func(id string) []tls.Certificate { return []tls.Certificate{v.ca.issue(t, id)} }
+	group := v.sandbox.IDs("betaGroups")[1] // of the second app
+	for _, c := range []struct {
+		name        string
+		token       string
+		certs       []tls.Certificate
+		read, write codes.Code
+	}{
+		{"nobody", "", nil, codes.Unauthenticated, codes.Unauthenticated},
+		{"a wrong token", "wrong", nil, codes.Unauthenticated, codes.Unauthenticated},
+		{"a stranger", "stranger", nil, codes.PermissionDenied, codes.PermissionDenied},
+		{"a reader", "reader", nil, codes.OK, codes.PermissionDenied},
+		{"an administrator", "admin", nil, codes.OK, codes.OK},
+		{"kept to another app", "kept", nil, codes.PermissionDenied, codes.PermissionDenied},
+		{"a certificate that reads", "", cert("spiffe://example.org/ns/ci/sa/reader"), codes.OK, codes.PermissionDenied},
+		{"a certificate of the platform", "", cert("spiffe://example.org/ns/platform/sa/x"), codes.OK, codes.OK},
+		{"a certificate that nobody knows", "", cert("spiffe://example.org/ns/other"), codes.PermissionDenied, codes.PermissionDenied},
+		{"a token beside a better certificate", "reader", cert("spiffe://example.org/ns/platform/sa/x"), codes.OK, codes.PermissionDenied},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			headers := append([]string{}, forged...)
+			if c.token != "" {
+				token := v.tokens[c.token]
+				if token == "" {
+					token = c.token
+				}
+				headers = append(headers, "Authorization", "Bearer "+token)
+			}
+			want := map[codes.Code]int{codes.OK: 200, codes.Unauthenticated: 401, codes.PermissionDenied: 403}
+			for face, address := range map[string]string{"REST": v.rest, "passthrough": v.apple} {
+				if got, h, body := v.send(t, "GET", address+"/v1/betaGroups/"+group, "", c.certs, headers...); got != want[c.read] || got == 401 && h.Get("WWW-Authenticate") == "" {
+					t.Errorf("%s reads: %d %s", face, got, body)
+				}
+				body := `{"name": "New name"}`
+				if face == "passthrough" {
+					body = fmt.Sprintf(`{"data": {"type": "betaGroups", "id": %q, "attributes": {"name": "New name"}}}`, group)
+				}
+				if got, _, answer := v.send(t, "PATCH", address+"/v1/betaGroups/"+group, body, c.certs, headers...); got != want[c.write] {
+					t.Errorf("%s writes: %d %s", face, got, answer)
+				}
+			}
+			ctx := t.Context()
+			for i := 0; i+1 < len(headers); i += 2 {
+				ctx = metadata.AppendToOutgoingContext(ctx, strings.ToLower(headers[i]), headers[i+1])
+			}
+			conn := v.dialTLS(t, c.certs)
+			groups := testflightv1.NewBetaGroupsServiceClient(conn)
+			if _, err := groups.GetBetaGroup(ctx, &testflightv1.GetBetaGroupRequest{Id: group}); status.Code(err) != c.read {
+				t.Errorf("gRPC reads: %v", err)
+			}
+			if _, err := groups.UpdateBetaGroup(ctx, &testflightv1.UpdateBetaGroupRequest{Id: group, Name: proto.String("x")}); status.Code(err) != c.write {
+				t.Errorf("gRPC writes: %v", err)
+			}
+		})
+	}
+}
+
+// dialTLS connects to the gateway's gRPC face.
+func (v *vault) dialTLS(t *testing.T, certs []tls.Certificate) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(v.grpc, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: v.ca.pool, ServerName: "localhost", Certificates: certs})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// TestRecords holds what goes on record, and that nothing changes without it.
+func TestRecords(t *testing.T) {
+	v := newVault(t)
+	bundles := provisioningv1.NewBundleIdsServiceClient(v.conn)
+	made, err := create(v.ctx(t, "admin"), bundles, "com.example.audited")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := create(v.ctx(t, "reader"), bundles, "com.example.no"); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("got %v", err)
+	}
+	if _, err := bundles.DeleteBundleId(v.ctx(t, "admin"), &provisioningv1.DeleteBundleIdRequest{Id: "none"}); status.Code(err) != codes.NotFound {
+		t.Errorf("got %v", err)
+	}
+	if _, err := bundles.ListBundleIds(v.ctx(t, "reader"), &provisioningv1.ListBundleIdsRequest{}); err != nil {
+		t.Error(err)
+	}
+	got := strings.Join(v.records.texts(), "\n")
+	for _, want := range []string{"intent token:admin CreateBundleId", "outcome token:admin CreateBundleId OK", "denial token:reader CreateBundleId PERMISSION_DENIED POLICY_DENIED",
+		"outcome token:admin DeleteBundleId NOT_FOUND NOT_FOUND"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not on record:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "ListBundleIds") {
+		t.Errorf("a read is on record:\n%s", got)
+	}
+	outcome := v.records.list[1]
+	if outcome.Key != "KEY" || outcome.Rule != "admin" || outcome.Team != "team" || outcome.Call != v.records.list[0].Call || strings.Join(outcome.Resources, " ") != "bundleIds/"+made.GetBundleId().GetId() {
+		t.Errorf("got %+v", outcome)
+	}
+}
+
+// TestAuditSinkDown is the row "audit sink down" of the degradation table.
+func TestAuditSinkDown(t *testing.T) {
+	v := newVault(t)
+	v.records.mu.Lock()
+	v.records.fail = fault.New(fault.Unavailable, audit.ReasonUnavailable, "the call cannot be put on record, so it is not made").WithCause(syscall.ENOSPC)
+	v.records.mu.Unlock()
+	before := v.upstream.count()
+	_, err := create(v.ctx(t, "admin"), provisioningv1.NewBundleIdsServiceClient(v.conn), "com.example.unrecorded")
+	if status.Code(err) != codes.Unavailable || v.upstream.count() != before {
+		t.Errorf("a call that cannot be put on record was made: %v", err)
+	}
+	if _, err := metadatav1.NewAppsServiceClient(v.conn).ListApps(v.ctx(t, "reader"), &metadatav1.ListAppsRequest{}); err != nil {
+		t.Errorf("reads stop: %v", err)
+	}
+}
+
+// TestMintToken lets a caller talk to Apple itself.
+func TestMintToken(t *testing.T) {
+	v := newVault(t)
+	service := tokensv1.NewTokenServiceClient(v.conn)
+	res, err := service.MintToken(v.ctx(t, "admin"), &tokensv1.MintTokenRequest{Scope: []string{"GET /v1/apps"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", v.address+"/v1/apps", nil)
+	r.Header.Set("Authorization", "Bearer "+res.GetToken())
+	answer, err := v.http.Do(r)
+	if err != nil || answer.StatusCode != 200 {
+		t.Fatalf("the token is refused: %v %v", answer, err)
+	}
+	answer.Body.Close()
+	sum := sha256.Sum256([]byte(res.GetToken()))
+	v.records.mu.Lock()
+	found := false
+	for _, rec := range v.records.list {
+		found = found || rec.Event == audit.Grant && rec.Token == hex.EncodeToString(sum[:]) && rec.Principal == "token:admin"
+	}
+	v.records.mu.Unlock()
+	if !found {
+		t.Error("the grant is not on record")
+	}
+	for name, want := range map[string]codes.Code{"reader": codes.PermissionDenied, "kept": codes.PermissionDenied} {
+		if _, err := service.MintToken(v.ctx(t, name), &tokensv1.MintTokenRequest{}); status.Code(err) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, req := range map[string]*tokensv1.MintTokenRequest{"a scope": {Scope: []string{"GET ../x"}}, "another": {Scope: []string{"TRACE /v1/apps"}}, "no such team": {Team: "other"}} {
+		if _, err := service.MintToken(v.ctx(t, "admin"), req); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if code, _, body := v.send(t, "POST", v.rest+"/ascgateway/v1/tokens", `{"lifetime": "60s"}`, nil, v.as("admin")...); code != 200 || !strings.Contains(string(body), `"token"`) {
+		t.Errorf("REST: %d", code)
+	}
+	v.gateway.Tokens.Configure(tokens.Config{})
+	if _, err := service.MintToken(v.ctx(t, "admin"), &tokensv1.MintTokenRequest{}); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("it is on by default: %v", err)
+	}
+}
+
+// TestNoSecretsAnywhere provokes all kinds of trouble, and then looks for every
+// secret in everything that came out.
+func TestNoSecretsAnywhere(t *testing.T) {
+	v := newVault(t)
+	var out bytes.Buffer
+	for _, name := range []string{"admin", "reader", "kept", "stranger"} {
+		for _, path := range []string{"/v1/apps", "/v1/apps/none", "/v1/nothing", "/v1/users", "/ascgateway/v1/operations?query=x"} {
+			for _, face := range []string{v.rest, v.apple} {
+				_, h, body := v.send(t, "GET", face+path, "", nil, v.as(name)...)
+				fmt.Fprintln(&out, h, string(body))
+			}
+		}
+		_, err := usersv1.NewUsersServiceClient(v.conn).ListUsers(v.ctx(t, name), &usersv1.ListUsersRequest{Sort: []string{"nonsense"}})
+		fmt.Fprintln(&out, err)
+	}
+	for _, f := range []sandbox.Fault{{Path: "/v1/apps", Status: 401, Count: 9}, {Path: "/v1/apps", Status: 500, Count: 9}} {
+		v.sandbox.AddFault(f)
+		_, err := metadatav1.NewAppsServiceClient(v.conn).ListApps(v.ctx(t, "admin"), &metadatav1.ListAppsRequest{})
+		fmt.Fprintln(&out, err)
+	}
+	for _, p := range []string{"goroutine", "heap"} {
+		if err := pprof.Lookup(p).WriteTo(&out, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fmt.Fprintf(&out, "%v %+v %#v", v.gateway.Client, v.gateway.Guard, v.gateway.Server)
+	out.WriteString(v.log.String())
+	b, _ := json.Marshal(v.records.list)
+	out.Write(b)
+	der, err := x509.MarshalPKCS8PrivateKey(v.private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scalar := v.private.D.FillBytes(make([]byte, 32))
+	secrets := map[string]string{"PKCS #8": base64.StdEncoding.EncodeToString(der)[40:80], "the scalar": hex.EncodeToString(scalar), "the scalar in base64": base64.StdEncoding.EncodeToString(scalar)[:40],
+		"the scalar in decimal": v.private.D.String(), "the scalar as bytes": fmt.Sprint(scalar)}
+	for name, token := range v.tokens {
+		secrets["the token of "+name] = token
+	}
+	v.upstream.mu.Lock()
+	for i, r := range v.upstream.seen {
+		bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		secrets[fmt.Sprint("the bearer of request ", i)] = bearer[len(bearer)-60:]
+		for name, token := range v.tokens {
+			for _, values := range r.Header {
+				if strings.Contains(strings.Join(values, " "), token) {
+					t.Errorf("Apple was sent the token of %s", name)
+				}
+			}
+		}
+	}
+	v.upstream.mu.Unlock()
+	if out.Len() < 10_000 || v.upstream.count() < 10 {
+		t.Fatalf("only %d bytes came out of %d requests", out.Len(), v.upstream.count())
+	}
+	for name, secret := range secrets {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("%s came out", name)
+		}
+	}
+}
