@@ -3,25 +3,28 @@ SHELL   := /bin/bash
 BUF     := $(CURDIR)/bin/buf
 SPEC    ?= $(firstword $(wildcard ../shared/spec/4.4.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
 
-.PHONY: all help build test race lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clean setup
+.PHONY: all help build test race lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients clean setup
 
 all: build test lint ## Build, test and lint
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-build: ## Build bin/gateway and bin/ascspec
+build: ## Build bin/gateway, bin/ascspec and bin/gateway-full, which has the cloud custodies too
 	go build -trimpath -o bin/ ./cmd/...
+	cd full && go build -trimpath -o ../bin/gateway-full ./cmd/gateway
 
 run: ## Run the gateway against its own sandbox
 	go run ./cmd/gateway serve --sandbox
 
 setup: ## Install what the tests need (apt-get, go)
 	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -qy gcc libc6-dev; }
+	@command -v python3 >/dev/null || { apt-get update -q && apt-get install -qy python3; }
 	@command -v openssl >/dev/null || { apt-get update -q && apt-get install -qy openssl; }
 
 test: setup bin/buf ## Run all tests, race-enabled (the README's test command)
 	go test -race -timeout 20m ./internal/... ./cmd/...
+	cd full && go test -race -timeout 20m ./...
 
 bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/staticcheck bin/govulncheck &: tools/go.mod tools/go.sum
 	cd tools && go build -o ../bin/ tool
@@ -37,9 +40,10 @@ generate: ## Generate proto/, spec/asc.lock.yaml and the sandbox's facts from Ap
 	$(MAKE) gen
 
 lint: bin/buf bin/staticcheck protos ## gofmt, go vet, staticcheck, buf lint
-	@test -z "$$(gofmt -l cmd internal examples 2>/dev/null)" || { gofmt -l cmd internal; exit 1; }
+	@test -z "$$(gofmt -l cmd internal full)" || { gofmt -l cmd internal full; exit 1; }
 	go vet ./internal/... ./cmd/...
 	bin/staticcheck ./internal/... ./cmd/...
+	cd full && go vet ./... && ../bin/staticcheck ./...
 	$(BUF) lint
 
 check: lint breaking check-gen ## Everything that must hold before a commit lands
@@ -60,8 +64,13 @@ rehearse: bin/buf protos ## Upgrade 4.3 → 4.4 → 4.4.1 with one lock; buf bre
 conformance: ## Every operation over gRPC and REST, judged by a third-party OpenAPI validator: make conformance SPEC=FILE
 	ASC_SPEC="$(abspath $(SPEC))" go test -count=1 -timeout 30m -tags conformance -v ./internal/conformance
 
+clients: ## A third-party client of Apple's API, from npm, against the passthrough
+	@command -v npm >/dev/null || { apt-get update -q && apt-get install -qy nodejs npm; }
+	cd internal/conformance/node && npm ci --no-audit --no-fund
+	go test -count=1 -tags clients -run TestNodeClient -v ./internal/conformance
+
 bench: ## The ratios of the goal table
-	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc
+	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc ./internal/access/... ./internal/audit
 
 fuzz: ## Each fuzz target for FUZZTIME (60s)
 	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal | awk '{print $$2}' | sort); do \

@@ -45,7 +45,6 @@ type fake struct {
 type version struct {
 	key  any
 	made time.Time
-	seen bool
 }
 
 func newFake() *fake {

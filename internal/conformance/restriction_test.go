@@ -13,7 +13,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -64,7 +63,6 @@ type apps struct {
 	token   string // of the caller that is kept to A
 	admin   string
 
-	mu    sync.Mutex
 	owner map[string]string // "type/id" → "A", "B"
 	ids   map[string]map[string][]string
 	ofB   []string // all ids of B's

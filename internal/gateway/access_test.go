@@ -478,9 +478,12 @@ func TestNoSecretsAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scalar := v.private.D.FillBytes(make([]byte, 32))
+	scalar, err := v.private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	secrets := map[string]string{"PKCS #8": base64.StdEncoding.EncodeToString(der)[40:80], "the scalar": hex.EncodeToString(scalar), "the scalar in base64": base64.StdEncoding.EncodeToString(scalar)[:40],
-		"the scalar in decimal": v.private.D.String(), "the scalar as bytes": fmt.Sprint(scalar)}
+		"the scalar in decimal": new(big.Int).SetBytes(scalar).String(), "the scalar as bytes": fmt.Sprint(scalar)}
 	for name, token := range v.tokens {
 		secrets["the token of "+name] = token
 	}

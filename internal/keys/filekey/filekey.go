@@ -33,9 +33,7 @@ func (Backend) Scheme() string { return "file" }
 // Path is the file that a URI names.
 func (b Backend) Path(uri string) string {
 	path := strings.TrimPrefix(uri, "file:")
-	if strings.HasPrefix(path, "//") { // file:///etc/keys/AuthKey.p8
-		path = strings.TrimPrefix(path, "//")
-	}
+	path = strings.TrimPrefix(path, "//") // file:///etc/keys/AuthKey.p8
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(b.Dir, path)
 	}

@@ -1,0 +1,71 @@
+//go:build clients
+
+package conformance
+
+import (
+	"encoding/pem"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/access/policy"
+	"github.com/asc-gateway/asc-gateway/internal/gateway"
+	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
+	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+)
+
+// TestNodeClient runs node-app-store-connect-api, which knows nothing of us,
+// against the passthrough.
+func TestNodeClient(t *testing.T) {
+	s, err := sandbox.New(sandbox.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := s.NewKey("KEY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewServer(s)
+	defer upstream.Close()
+	log := slog.New(slog.DiscardHandler)
+	ring := keys.NewRing(map[string][]keys.Credential{"team": {{ID: "KEY", Key: filekey.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}}, time.Now, log, nil)
+	defer ring.Close()
+	token, sum := authn.NewToken()
+	callers, err := authn.New(authn.Config{Tokens: []authn.StaticToken{{Name: "node", SHA256: sum}}}, authn.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(gateway.Deps{BaseURL: upstream.URL, Ring: ring, Log: log, Authn: callers, Passthrough: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	p, err := policy.Parse("policy.yaml", []byte("version: 1\nrules: [{name: node, principals: ['token:node'], methods: [read, write], teams: [team]}]"), g.Guard.Methods())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Guard.SetPolicy(p); err != nil {
+		t.Fatal(err)
+	}
+	edge := httptest.NewTLSServer(g.Passthrough)
+	defer edge.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: edge.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "client.mjs")
+	cmd.Dir = "node"
+	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+ca, "GATEWAY="+edge.URL, "TOKEN="+token)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
