@@ -509,3 +509,32 @@ func TestNoSecretsAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditMode tries a policy out: nothing is denied, and what would be stands
+// on record.
+func TestAuditMode(t *testing.T) {
+	v := newVault(t)
+	p, err := policy.Parse("policy.yaml", fmt.Appendf(nil, strings.Replace(vaultPolicy, "version: 1", "version: 1\nmode: audit", 1), v.sandbox.IDs("apps")[0]), v.gateway.Guard.Methods())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.gateway.Guard.SetPolicy(p); err != nil {
+		t.Fatal(err)
+	}
+	apps := metadatav1.NewAppsServiceClient(v.conn)
+	if res, err := apps.ListApps(v.ctx(t, "kept"), &metadatav1.ListAppsRequest{}); err != nil || len(res.GetApps()) != len(v.sandbox.IDs("apps")) {
+		t.Errorf("the list is filtered: %v %v", res, err)
+	}
+	if _, err := apps.GetApp(v.ctx(t, "kept"), &metadatav1.GetAppRequest{Id: v.sandbox.IDs("apps")[1]}); err != nil {
+		t.Error(err)
+	}
+	if _, err := apps.GetApp(v.ctx(t, "stranger"), &metadatav1.GetAppRequest{Id: v.sandbox.IDs("apps")[1]}); err != nil {
+		t.Error(err)
+	}
+	got := strings.Join(v.records.texts(), "\n")
+	for _, want := range []string{"denial token:kept GetApp PERMISSION_DENIED APP_RESTRICTED", "denial token:stranger GetApp PERMISSION_DENIED POLICY_DENIED"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not on record:\n%s", want, got)
+		}
+	}
+}

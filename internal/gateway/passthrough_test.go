@@ -137,7 +137,8 @@ func TestPassthroughRefuses(t *testing.T) {
 		{"a parameter twice", "kept", "GET", "/v1/builds?filter[app]=" + a + "&filter[app]=" + b, "", 403, ""},
 		{"a parameter nobody knows", "kept", "GET", "/v1/builds?filter[all]=1", "", 400, ""},
 		{"a body that cannot be checked", "kept", "POST", "/v1/betaGroups/" + v.sandbox.IDs("betaGroups")[0] + "/relationships/builds", `{"data": []}`, 403, "OWNERSHIP_UNKNOWN"},
-		{"attributes only", "kept", "PATCH", "/v1/betaGroups/" + v.sandbox.IDs("betaGroups")[0], fmt.Sprintf(`{"data": {"type": "betaGroups", "id": %q, "attributes": {"name": "Mine"}}}`, v.sandbox.IDs("betaGroups")[0]), 200, "Mine"},
+		{"a delete without a body", "kept", "DELETE", "/v1/betaGroups/" + v.sandbox.IDs("betaGroups")[0], "", 204, ""},
+		{"attributes only", "kept", "PATCH", "/v1/apps/" + a, fmt.Sprintf(`{"data": {"type": "apps", "id": %q, "attributes": {}}}`, a), 403, "OWNERSHIP_UNKNOWN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, _, body := v.send(t, c.method, v.apple+c.path, c.body, nil, v.as(c.who)...)

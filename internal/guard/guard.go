@@ -102,8 +102,8 @@ type Call struct {
 	// Valid says whether the request is right by itself; it is asked before
 	// Apple is asked anything for it. nil: it is known to be.
 	Valid func() error
-	// Opaque requests cannot be changed or read whole: what is not decided by
-	// Request is refused to callers that are kept to apps.
+	// Opaque requests have a body that is not in Request: they are refused to
+	// callers that are kept to apps.
 	Opaque bool
 }
 
@@ -160,7 +160,7 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 		g.deny(a.recorded, err, "")
 		return ctx, nil, err
 	case a.Decision.WouldDeny:
-		g.deny(a.recorded, a.Decision.Denied(who, m.FullName), "allowed: the policy's mode is audit")
+		g.deny(a.recorded, a.Decision.Denied(who, m.FullName), auditMode)
 	}
 	ctx = asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made)
 	if err := a.keepToApps(ctx); err != nil {
@@ -216,16 +216,29 @@ func (a *Admission) keepToApps(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
-	a.Pass, err = a.apps.Check(ctx, a.Team, a.method.FullName, a.call.Request, restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org})
-	if err == nil && a.call.Opaque && a.Pass.Rule.ReadsBody() {
-		err = fault.New(fault.PermissionDenied, restrict.ReasonOwnershipUnknown, "what the body names cannot be checked here: use the typed method %s", a.method.Name())
+	req := a.call.Request
+	if a.Decision.Audit { // nothing may be changed in the request
+		req = proto.Clone(req)
 	}
-	if f := fault.As(err); err != nil && f.Kind == fault.PermissionDenied {
+	pass, err := a.apps.Check(ctx, a.Team, a.method.FullName, req, restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org})
+	if err == nil && a.call.Opaque {
+		err = fault.New(fault.PermissionDenied, restrict.ReasonOwnershipUnknown, "what the body names is not checked here: use the typed method %s", a.method.Name())
+	}
+	denied := err != nil && fault.As(err).Kind == fault.PermissionDenied
+	switch {
+	case denied && a.Decision.Audit:
+		a.guard.deny(a.recorded, err, auditMode)
+		return nil
+	case denied:
 		a.guard.deny(a.recorded, err, "")
+	case err == nil && !a.Decision.Audit:
+		a.Pass = pass
 	}
 	return err
 }
+
+// auditMode is the detail of what is denied by a policy that is only tried out.
+const auditMode = "allowed: the policy's mode is audit"
 
 func (g *Guard) deny(r audit.Record, err error, detail string) {
 	g.denied.Add(1)

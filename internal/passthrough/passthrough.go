@@ -134,7 +134,7 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 		return
 	}
 	ctx, admission, err := h.deps.Guard.Enter(r.Context(), guard.Call{Method: m.FullName, Team: r.Header.Get(TeamHeader), Request: req.Interface(),
-		Trace: guard.TraceID(r.Header.Get("Traceparent")), Opaque: true, Valid: func() error { return invalid }})
+		Trace: guard.TraceID(r.Header.Get("Traceparent")), Opaque: body != nil, Valid: func() error { return invalid }})
 	if err != nil {
 		h.fail(w, err)
 		return

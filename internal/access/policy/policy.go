@@ -68,6 +68,9 @@ type Decision struct {
 	Allowed bool
 	// WouldDeny is set in audit mode for what is allowed only because of it.
 	WouldDeny bool
+	// Audit is set in audit mode: that the caller is kept to apps is recorded,
+	// not enforced.
+	Audit bool
 	// Rule is the name of the first rule that allows, or of the one that came
 	// nearest.
 	Rule string
@@ -163,8 +166,9 @@ func higher(a, b string) bool {
 }
 
 func (p *Policy) inMode(d Decision) Decision {
-	if p.Mode == Audit && !d.Allowed {
-		return Decision{Allowed: true, WouldDeny: true, Rule: d.Rule, Reason: d.Reason, Org: true, Priority: Default, Weight: 1}
+	d.Audit = p.Mode == Audit
+	if d.Audit && !d.Allowed {
+		return Decision{Allowed: true, WouldDeny: true, Audit: true, Rule: d.Rule, Reason: d.Reason, Org: true, Priority: Default, Weight: 1}
 	}
 	return d
 }

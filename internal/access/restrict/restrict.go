@@ -290,9 +290,6 @@ func primary(md protoreflect.MessageDescriptor) protoreflect.MessageDescriptor {
 	return nil
 }
 
-// ReadsBody says whether the rule looks into the body.
-func (r *Rule) ReadsBody() bool { return len(r.request.relations) > 0 || r.Kind == Parent }
-
 // Resources lists what a request names, as "type/id", for the record.
 func (t *Table) Resources(fullMethod string, req proto.Message) (list []string) {
 	r := t.byName[fullMethod]
