@@ -3,7 +3,7 @@ SHELL   := /bin/bash
 BUF     := $(CURDIR)/bin/buf
 SPEC    ?= $(firstword $(wildcard ../shared/spec/4.4.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
 
-.PHONY: all help build test race lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients clean setup
+.PHONY: all help build test race lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients realvault clean setup
 
 all: build test lint ## Build, test and lint
 
@@ -68,6 +68,12 @@ clients: ## A third-party client of Apple's API, from npm, against the passthrou
 	@command -v npm >/dev/null || { apt-get update -q && apt-get install -qy nodejs npm; }
 	cd internal/conformance/node && npm ci --no-audit --no-fund
 	go test -count=1 -tags clients -run TestNodeClient -v ./internal/conformance
+
+realvault: ## The contract of custodies, judged by the transit engine of HashiCorp Vault itself
+	cd internal/keys/vaulttest/real && go build -o $(CURDIR)/bin/realvault .
+	@mkdir -p .cache; : > .cache/realvault; bin/realvault 127.0.0.1:0 > .cache/realvault & pid=$$!; trap "kill $$pid" EXIT; \
+	for i in $$(seq 50); do [ -s .cache/realvault ] && break; sleep 0.1; done; \
+	ASC_TEST_VAULT_ADDR=$$(cat .cache/realvault) ASC_TEST_VAULT_TOKEN=root-token go test -count=1 -run TestRealVault -v ./internal/keys/vaultkey
 
 bench: ## The ratios of the goal table
 	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc ./internal/access/... ./internal/audit

@@ -92,7 +92,7 @@ func TestRealVault(t *testing.T) {
 	keystest.Run(t, keystest.Custody{Open: func(t *testing.T, key *ecdsa.PrivateKey) (keys.Key, error) {
 		uri := fmt.Sprint("vault:test-", time.Now().UnixNano())
 		if err := b.Import(t.Context(), uri, key); err != nil {
-			return nil, err
+			return nil, keys.Unusable("KID", "is not taken").WithCause(err)
 		}
 		return b.Open(t.Context(), "KID", uri)
 	}})
