@@ -238,7 +238,7 @@ func (c *Client) refusal(call *Call, res *http.Response) error {
 
 // report tells the token source what an answer says of the token.
 func (c *Client) report(token Token, res *http.Response, took time.Duration) (clockCorrected bool) {
-	a := Answer{Took: took, Success: res.StatusCode/100 == 2}
+	a := Answer{Took: took, Success: res.StatusCode/100 == 2, Status: res.StatusCode}
 	if d, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		a.Date = d
 	}

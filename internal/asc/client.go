@@ -82,6 +82,7 @@ type Answer struct {
 	Date    time.Time     // of the answer, by Apple's clock; zero: not told
 	Took    time.Duration // from the request to the answer's header
 	Success bool          // the token was taken
+	Status  int           // of the answer, 0: none
 	Refused bool          // for good: the same token twice and a fresh one, or a key that never worked
 }
 

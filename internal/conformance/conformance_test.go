@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/access/restrict"
 	"github.com/asc-gateway/asc-gateway/internal/apispec"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
@@ -263,6 +264,22 @@ func TestEveryOperation(t *testing.T) {
 	}
 	t.Logf("%d methods, %d calls over gRPC, %d over REST; %d of %d operations; kin-openapi judged %d exchanges: %d violations; in extra: %d",
 		len(b.gateway.Engine.Methods), overGRPC, overREST, len(b.judge.operations), total, b.judge.exchanges, len(list), b.gateway.Drifted())
+}
+
+// TestLookUps lets the validator judge what is asked of Apple to find out whose
+// things are: every call that a caller may make who is kept to an app.
+func TestLookUps(t *testing.T) {
+	var j *judge
+	a := newApps(t, func(a *apps) http.Handler { j = newJudge(t, a.sandbox); return j })
+	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Methods))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.allowed(t, table)
+	for v := range j.violations {
+		t.Errorf("violation: %s", v)
+	}
+	t.Logf("kin-openapi judged %d exchanges: %d violations", j.exchanges, len(j.violations))
 }
 
 // generator names the oldest object of every type.

@@ -68,7 +68,8 @@ type apps struct {
 	ofB   []string // all ids of B's
 }
 
-func newApps(t *testing.T) *apps {
+// newApps makes the world. What goes to the sandbox passes through between.
+func newApps(t *testing.T, between func(a *apps) http.Handler) *apps {
 	t.Helper()
 	s, err := sandbox.New(sandbox.Config{HourLimit: 1 << 30})
 	if err != nil {
@@ -80,7 +81,7 @@ func newApps(t *testing.T) *apps {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream := httptest.NewServer(http.HandlerFunc(a.marked))
+	upstream := httptest.NewServer(between(a))
 	t.Cleanup(upstream.Close)
 	log := slog.New(slog.DiscardHandler)
 	ring := keys.NewRing(map[string][]keys.Credential{"team": {{ID: "KEY", Key: filekey.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}}, time.Now, log, nil)
@@ -325,7 +326,8 @@ func (a *apps) filter(app string) func(name, typ string) string {
 // kept to app A: nothing of B's may come back or change. And it calls them with
 // the ids of A, for a policy that denies everything is none.
 func TestAppRestriction(t *testing.T) {
-	a := newApps(t)
+	marked := func(a *apps) http.Handler { return http.HandlerFunc(a.marked) }
+	a := newApps(t, marked)
 	before := a.snapshot(t)
 	denied := map[restrict.Kind]int{}
 	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Methods))
@@ -363,7 +365,7 @@ func TestAppRestriction(t *testing.T) {
 		}
 	}
 	t.Logf("%d calls with ids of B; methods that denied them all: %v", calls, denied)
-	newApps(t).allowed(t, table) // nothing is remembered of a world that is gone
+	newApps(t, marked).allowed(t, table) // nothing is remembered of a world that is gone
 }
 
 // namesNothing says whether a request holds no id that could be B's.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -60,6 +62,19 @@ func BenchmarkProxy(b *testing.B) {
 		b.Fatal(err)
 	}
 	w := serveWorld(b, nil, upstream, ringOf(private), Deps{})
+	token, sum := authn.NewToken()
+	callers, err := authn.New(authn.Config{Tokens: []authn.StaticToken{{Name: "a", SHA256: sum}}}, authn.Deps{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	guarded := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers})
+	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team]}]"), guarded.gateway.Guard.Methods())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := guarded.gateway.Guard.SetPolicy(p); err != nil {
+		b.Fatal(err)
+	}
 	target, err := url.Parse(upstream.URL)
 	if err != nil {
 		b.Fatal(err)
@@ -67,13 +82,19 @@ func BenchmarkProxy(b *testing.B) {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	bare := httptest.NewServer(proxy)
 	defer bare.Close()
-	for _, c := range []struct{ name, url string }{{"gateway", w.rest}, {"reverse-proxy", bare.URL}} {
+	for _, c := range []struct{ name, url string }{{"gateway", w.rest}, {"gateway-with-policy", guarded.rest}, {"reverse-proxy", bare.URL}} {
 		b.Run(c.name, func(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 			defer client.CloseIdleConnections()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					res, err := client.Get(c.url + "/v1/bundleIds/1")
+					req, err := http.NewRequest("GET", c.url+"/v1/bundleIds/1", nil)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					req.Header.Set("Authorization", "Bearer "+token)
+					res, err := client.Do(req)
 					if err != nil {
 						b.Error(err)
 						return

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -271,7 +272,7 @@ func (r *Ring) Renew(ctx context.Context, refused asc.Token) (asc.Token, error) 
 func (r *Ring) Report(token asc.Token, a asc.Answer) (clockCorrected bool) {
 	s := r.find(token)
 	if !a.Date.IsZero() {
-		clockCorrected = r.skew.sample(a.Date, r.now(), a.Took, !a.Success, r.log)
+		clockCorrected = r.skew.sample(a.Date, r.now(), a.Took, a.Status == http.StatusUnauthorized, r.log)
 	}
 	switch {
 	case s == nil:
