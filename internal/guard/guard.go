@@ -88,6 +88,7 @@ func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
 func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Context, error) {
 	who, err := g.deps.Authn.Authenticate(ctx, c)
 	if err != nil {
+		g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err)
 		return ctx, err
 	}
 	return access.NewContext(ctx, who), nil

@@ -112,13 +112,16 @@ func (a *authority) get(address string, certs []tls.Certificate) (server, client
 	pool := x509.NewCertPool()
 	pem, _ := os.ReadFile(a.file("ca.pem"))
 	pool.AppendCertsFromPEM(pem)
-	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "localhost", Certificates: certs}}}
+	c := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "localhost", Certificates: certs}}}
 	defer c.CloseIdleConnections()
 	res, err := c.Get("https://" + address)
 	if err != nil {
 		return "", "", err
 	}
 	defer res.Body.Close()
+	if res.ProtoMajor != 2 {
+		a.t.Errorf("spoken is %s", res.Proto)
+	}
 	b, err := io.ReadAll(res.Body)
 	return res.TLS.PeerCertificates[0].Subject.CommonName, string(b), err
 }

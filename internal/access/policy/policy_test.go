@@ -266,7 +266,7 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParsePolicy(f *testing.F) {
 	f.Add(Example)
 	f.Add([]byte(twoRules))
 	known := methods(f)

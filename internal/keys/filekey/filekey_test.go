@@ -134,7 +134,7 @@ func TestKeysNeverPrint(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParseP8(f *testing.F) {
 	f.Add(p8(f, newP256(f)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if k, err := Parse("K", b); err == nil && k.Public().Curve != elliptic.P256() {
