@@ -460,6 +460,11 @@ func TestNoSecretsAnywhere(t *testing.T) {
 		_, err := usersv1.NewUsersServiceClient(v.conn).ListUsers(v.ctx(t, name), &usersv1.ListUsersRequest{Sort: []string{"nonsense"}})
 		fmt.Fprintln(&out, err)
 	}
+	wrong := []string{"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzZWNyZXQifQ.c2lnbmF0dXJl", "ascgw_wrong-but-secret-all-the-same", "eyJhbGciOiJ7.{}.x"}
+	for _, token := range wrong {
+		_, h, body := v.send(t, "GET", v.rest+"/v1/apps", "", nil, "Authorization", "Bearer "+token)
+		fmt.Fprintln(&out, h, string(body))
+	}
 	for _, f := range []sandbox.Fault{{Path: "/v1/apps", Status: 401, Count: 9}, {Path: "/v1/apps", Status: 500, Count: 9}} {
 		v.sandbox.AddFault(f)
 		_, err := metadatav1.NewAppsServiceClient(v.conn).ListApps(v.ctx(t, "admin"), &metadatav1.ListAppsRequest{})
@@ -486,6 +491,9 @@ func TestNoSecretsAnywhere(t *testing.T) {
 		"the scalar in decimal": new(big.Int).SetBytes(scalar).String(), "the scalar as bytes": fmt.Sprint(scalar)}
 	for name, token := range v.tokens {
 		secrets["the token of "+name] = token
+	}
+	for i, token := range wrong {
+		secrets[fmt.Sprint("wrong token ", i)] = token
 	}
 	v.upstream.mu.Lock()
 	for i, r := range v.upstream.seen {
