@@ -18,7 +18,8 @@ import (
 type Principal struct {
 	// ID names the caller for policy and audit, with the way it was proved as
 	// its scheme: "spiffe://td/ns/ci/sa/release", "dns:ci.example.com",
-	// "oidc:ISSUER_NAME:SUBJECT", "token:NAME", or [Anonymous].
+	// "oidc:ISSUER_NAME:SUBJECT", "token:NAME", "key:NAME", or
+	// [Anonymous].
 	ID string
 	// Claims are the verified claims that the issuer's configuration picked, by
 	// name; policy may match them. It is nil for other credentials.

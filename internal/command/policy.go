@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
-	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	engine "github.com/asc-gateway/asc-gateway/internal/service"
@@ -123,15 +122,4 @@ func policySetsCommand() *cobra.Command {
 			}
 			return w.Flush()
 		}}
-}
-
-func tokenCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Make static tokens for callers"}
-	cmd.AddCommand(&cobra.Command{Use: "new", Short: "Make a token: the first line goes to the caller, the second into authn.tokens", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			token, sum := authn.NewToken()
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\nsha256: %s\n", token, sum)
-			return nil
-		}})
-	return cmd
 }

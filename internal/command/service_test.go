@@ -389,6 +389,13 @@ func TestPolicyCommands(t *testing.T) {
 	if out, err := p.run(t, "policy", "sets", "access"); err != nil || !strings.Contains(out, "TokenService/MintToken") {
 		t.Errorf("%v %s", err, out)
 	}
+	out, err = p.run(t, "token", "key", "--out", p.dir, "fastlane")
+	made, _ := filepath.Glob(filepath.Join(p.dir, "AuthKey_GW*.p8"))
+	if err != nil || len(made) != 1 || !strings.Contains(out, "{name: fastlane, key_id: GW") || strings.Contains(out, "PRIVATE") {
+		t.Errorf("%v %v %s", made, err, out)
+	} else if _, err := filekey.Private(made[0]); err != nil {
+		t.Error(err)
+	}
 	if out, err := p.run(t, "token", "new"); err != nil || !regexp.MustCompile(`^ascgw_\S{43}\nsha256: [0-9a-f]{64}\n$`).MatchString(out) {
 		t.Errorf("%v %s", err, out)
 	}

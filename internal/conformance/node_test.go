@@ -37,8 +37,11 @@ func TestNodeClient(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	ring := keys.NewRing(map[string][]keys.Credential{"team": {{ID: "KEY", Key: filekey.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}}, time.Now, log, nil)
 	defer ring.Close()
-	token, sum := authn.NewToken()
-	callers, err := authn.New(authn.Config{Tokens: []authn.StaticToken{{Name: "node", SHA256: sum}}}, authn.Deps{})
+	p8, tool, err := authn.NewToolKey("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	callers, err := authn.New(authn.Config{Keys: []authn.ToolKey{tool}}, authn.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +50,7 @@ func TestNodeClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	p, err := policy.Parse("policy.yaml", []byte("version: 1\nrules: [{name: node, principals: ['token:node'], methods: [read, write], teams: [team]}]"), g.Guard.Methods())
+	p, err := policy.Parse("policy.yaml", []byte("version: 1\nrules: [{name: node, principals: ['key:node'], methods: [read, write], teams: [team]}]"), g.Guard.Methods())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +65,7 @@ func TestNodeClient(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "client.mjs")
 	cmd.Dir = "node"
-	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+ca, "GATEWAY="+edge.URL, "TOKEN="+token)
+	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+ca, "GATEWAY="+edge.URL, "KEY_ID="+tool.KeyID, "PRIVATE_KEY="+string(p8))
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(out), "ok") {
 		t.Fatalf("%v\n%s", err, out)

@@ -1,6 +1,6 @@
 // Package authn finds out who calls: by client certificate, by a token of a
-// configured OIDC issuer, or by a static token. It is the same for gRPC, REST
-// and the passthrough.
+// configured OIDC issuer, by a static token, or by a token that a tool signed as
+// it would for Apple. It is the same for gRPC, REST and the passthrough.
 //
 // A caller is known only by what it proved. No header but Authorization counts,
 // nothing of a refused credential is told to the caller, and no credential is
@@ -46,10 +46,13 @@ type Config struct {
 	MTLS    *MTLS         `json:"mtls"`
 	Issuers []Issuer      `json:"oidc"`
 	Tokens  []StaticToken `json:"tokens"`
+	Keys    []ToolKey     `json:"keys"`
 }
 
 // Open says whether no authentication is configured at all.
-func (c Config) Open() bool { return c.MTLS == nil && len(c.Issuers) == 0 && len(c.Tokens) == 0 }
+func (c Config) Open() bool {
+	return c.MTLS == nil && len(c.Issuers) == 0 && len(c.Tokens) == 0 && len(c.Keys) == 0
+}
 
 // Deps are what an authenticator needs of others.
 type Deps struct {
@@ -96,6 +99,7 @@ type believed struct {
 	cfg      Config
 	issuers  map[string]*issuer // by iss
 	tokens   []staticToken
+	tools    map[string]toolKey // by kid
 	verified *lru.Cache[[sha256.Size]byte, verifiedToken]
 }
 
@@ -140,6 +144,8 @@ func (a *Authenticator) Replace(cfg Config) error {
 		b.issuers[c.Issuer] = s
 	}
 	tokens, err := readTokens(cfg.Tokens)
+	errs = append(errs, err)
+	b.tools, err = readToolKeys(cfg.Keys)
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return err
 	}
@@ -184,7 +190,10 @@ func (a *Authenticator) bearer(ctx context.Context, b *believed, header string) 
 	if strings.HasPrefix(token, tokenPrefix) {
 		return b.static(sum, now)
 	}
-	p, expires, err := b.oidc(ctx, token, now)
+	p, expires, ofTool, err := b.tool(token, a.deps.Now)
+	if !ofTool {
+		p, expires, err = b.oidc(ctx, token, now)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -316,6 +316,55 @@ func TestStaticTokens(t *testing.T) {
 	}
 }
 
+// TestToolKeys holds what tokens of tools are believed.
+func TestToolKeys(t *testing.T) {
+	c := newClock()
+	p8, key, err := NewToolKey("fastlane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(p8)
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := parsed.(*ecdsa.PrivateKey)
+	a, err := New(Config{Keys: []ToolKey{key}}, Deps{Now: c.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := func(life time.Duration, audience any) jwt.MapClaims {
+		return jwt.MapClaims{"iss": "any", "iat": c.Now().Unix(), "exp": c.Now().Add(life).Unix(), "aud": audience}
+	}
+	for _, x := range []struct{ name, token, want string }{
+		{"as Apple wants it", sign(t, jwt.SigningMethodES256, key.KeyID, private, claims(20*time.Minute, "appstoreconnect-v1")), ""},
+		{"an individual key's", sign(t, jwt.SigningMethodES256, key.KeyID, private, jwt.MapClaims{"sub": "user", "exp": c.Now().Add(time.Minute).Unix(), "aud": "appstoreconnect-v1"}), ""},
+		{"another key", sign(t, jwt.SigningMethodES256, key.KeyID, ecKey(), claims(time.Minute, "appstoreconnect-v1")), ReasonUnauthenticated},
+		{"another id", sign(t, jwt.SigningMethodES256, "GWOTHER", private, claims(time.Minute, "appstoreconnect-v1")), ReasonUnknownIssuer},
+		{"another audience", sign(t, jwt.SigningMethodES256, key.KeyID, private, claims(time.Minute, "other")), ReasonUnauthenticated},
+		{"no audience", sign(t, jwt.SigningMethodES256, key.KeyID, private, claims(time.Minute, nil)), ReasonUnauthenticated},
+		{"an hour", sign(t, jwt.SigningMethodES256, key.KeyID, private, claims(time.Hour, "appstoreconnect-v1")), ReasonUnauthenticated},
+		{"expired", sign(t, jwt.SigningMethodES256, key.KeyID, private, claims(-2*time.Minute, "appstoreconnect-v1")), ReasonTokenExpired},
+		{"no expiry", sign(t, jwt.SigningMethodES256, key.KeyID, private, jwt.MapClaims{"iss": "any", "aud": "appstoreconnect-v1"}), ReasonUnauthenticated},
+		{"alg none", sign(t, jwt.SigningMethodNone, key.KeyID, jwt.UnsafeAllowNoneSignatureType, claims(time.Minute, "appstoreconnect-v1")), ReasonUnauthenticated},
+		{"HS256 with the public key", sign(t, jwt.SigningMethodHS256, key.KeyID, []byte(key.PublicKey), claims(time.Minute, "appstoreconnect-v1")), ReasonUnauthenticated},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			for range 2 {
+				who, err := a.Authenticate(t.Context(), bearer(x.token))
+				if x.want == "" && (err != nil || who.ID != "key:fastlane") || x.want != "" && fault.As(err).Reason != x.want {
+					t.Errorf("got %v, %v", who, err)
+				}
+			}
+		})
+	}
+	for name, k := range map[string]ToolKey{"no key": {Name: "a", KeyID: "K", PublicKey: "x"}, "no name": {KeyID: "K", PublicKey: key.PublicKey}} {
+		if err := a.Replace(Config{Keys: []ToolKey{k}}); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
 func TestWithoutConfigurationEveryoneIsAnonymous(t *testing.T) {
 	a, err := New(Config{}, Deps{})
 	if err != nil || !a.Open() {

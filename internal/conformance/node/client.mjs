@@ -1,15 +1,10 @@
 // A third-party client of Apple's API works against the gateway by its base URL
-// alone. It signs with a key of its own, which nobody asks for: the caller's
-// credential goes where Apple's token would.
-import { generateKeyPairSync } from 'node:crypto';
+// alone. It signs as it would for Apple, with a key that only the gateway knows.
 import assert from 'node:assert';
 import { api } from 'node-app-store-connect-api';
 
-const { GATEWAY: urlBase, TOKEN: token } = process.env;
-const privateKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
-const withToken = (url, options) => fetch(url, String(url).startsWith(urlBase)
-    ? { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } } : options);
-const asc = await api({ issuerId: 'none', apiKey: 'NONE', privateKey, urlBase, fetch: withToken, automaticRetries: 0 });
+const { GATEWAY: urlBase, KEY_ID: apiKey, PRIVATE_KEY: privateKey } = process.env;
+const asc = await api({ issuerId: '57246542-96fe-1a63-e053-0824d011072a', apiKey, privateKey, urlBase, automaticRetries: 0 });
 
 // Pages: the links of every answer lead back to the gateway.
 const testers = await asc.fetchJson('betaTesters?limit=5');
