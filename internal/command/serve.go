@@ -84,7 +84,7 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.gateway.Server.GRPC().Serve(listeners["grpc"]) })
 	group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.REST), listeners["rest"]) })
-	group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Ops()), listeners["ops"]) })
+	group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Ops(s.metrics)), listeners["ops"]) })
 	if l := listeners["passthrough"]; l != nil {
 		group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Passthrough), l) })
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
@@ -37,6 +38,7 @@ type service struct {
 	audit   *audit.Log // nil: nothing goes on record
 	tls     *tlsfiles.Files
 	gateway *gateway.Gateway
+	metrics *telemetry.Metrics
 
 	mu   sync.Mutex // guards what follows, and reloads
 	cfg  *config.Config
@@ -69,6 +71,9 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	var err error
 	if s.gateway, err = gateway.New(deps); err == nil {
 		err = s.loadPolicy(cfg)
+	}
+	if err == nil {
+		s.metrics, err = telemetry.New(s.instruments())
 	}
 	if err != nil {
 		s.close()
@@ -134,6 +139,9 @@ func (s *service) loadPolicy(cfg *config.Config) error {
 }
 
 func (s *service) close() {
+	if s.metrics != nil {
+		_ = s.metrics.Close() // nothing is pushed anywhere
+	}
 	if s.gateway != nil {
 		s.gateway.Close()
 	}

@@ -347,6 +347,18 @@ func TestServeWithEverything(t *testing.T) {
 			t.Errorf("%d, want %d", res.StatusCode, want)
 		}
 	}
+	ops := regexp.MustCompile(`ops +(http://\S+)/readyz`).FindStringSubmatch(out.String())[1]
+	res, err := http.Get(ops + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	for _, want := range []string{"ascgateway_audit_sequence 2", "ascgateway_audit_up 1", `ascgateway_keys{condition="ok",state="active",team="main"} 1`, "ascgateway_denials_total 0", "ascgateway_reads_total 1"} {
+		if !strings.Contains(string(metrics), want) {
+			t.Errorf("%s is missing in:\n%s", want, metrics)
+		}
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

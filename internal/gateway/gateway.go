@@ -142,9 +142,10 @@ func (g *Gateway) NotReady() { g.draining.Store(true) }
 // Close frees what the gateway holds.
 func (g *Gateway) Close() { g.Client.Close() }
 
-// Ops serves /healthz and /readyz.
-func (g *Gateway) Ops() http.Handler {
+// Ops serves /healthz, /readyz and /metrics.
+func (g *Gateway) Ops(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if g.draining.Load() {

@@ -1,0 +1,65 @@
+package command
+
+import (
+	"github.com/asc-gateway/asc-gateway/internal/telemetry"
+)
+
+// instruments are the values that the service tells.
+func (s *service) instruments() []telemetry.Instrument {
+	list := []telemetry.Instrument{
+		{Name: "ascgateway.reads", Unit: "{call}", About: "Calls let in that change nothing", Sum: true, Observe: func(report telemetry.Report) {
+			reads, _ := s.gateway.Guard.Counts()
+			report(float64(reads))
+		}},
+		{Name: "ascgateway.denials", Unit: "{call}", About: "Calls that policy or app restriction refused, or would have in audit mode", Sum: true, Observe: func(report telemetry.Report) {
+			_, denied := s.gateway.Guard.Counts()
+			report(float64(denied))
+		}},
+		{Name: "ascgateway.drift", Unit: "{thing}", About: "Attributes, values and types in Apple's answers that the protos do not know", Sum: true, Observe: func(report telemetry.Report) {
+			report(float64(s.gateway.Drifted()))
+		}},
+		{Name: "ascgateway.clock.skew", Unit: "s", About: "How far Apple's clock is ahead of this machine's", Observe: func(report telemetry.Report) {
+			report(s.ring.Skew().Seconds())
+		}},
+		{Name: "ascgateway.keys", Unit: "{key}", About: "Signing keys by team, state and condition: ok, failing (does not sign) or refused (by Apple)", Observe: s.observeKeys},
+	}
+	if s.audit != nil {
+		list = append(list,
+			telemetry.Instrument{Name: "ascgateway.audit.sequence", Unit: "{record}", About: "Sequence number of the last audit record of this process: a log that ends before it has lost its tail", Observe: func(report telemetry.Report) {
+				report(float64(s.audit.Last().Seq))
+			}},
+			telemetry.Instrument{Name: "ascgateway.audit.dropped", Unit: "{record}", About: "Records of denials and signings that found no room", Sum: true, Observe: func(report telemetry.Report) {
+				report(float64(s.audit.Dropped()))
+			}},
+			telemetry.Instrument{Name: "ascgateway.audit.up", Unit: "{state}", About: "1 if the last write to the audit log succeeded", Observe: func(report telemetry.Report) {
+				if s.audit.Healthy() != nil {
+					report(0)
+					return
+				}
+				report(1)
+			}})
+	}
+	if s.tls != nil {
+		list = append(list, telemetry.Instrument{Name: "ascgateway.tls.expiry", Unit: "s", About: "When the server's certificate expires, Unix time", Observe: func(report telemetry.Report) {
+			report(float64(s.tls.NotAfter().Unix()))
+		}})
+	}
+	return list
+}
+
+func (s *service) observeKeys(report telemetry.Report) {
+	counts := map[[3]string]int{}
+	for _, k := range s.ring.Status() {
+		condition := "ok"
+		switch {
+		case k.Broken:
+			condition = "refused"
+		case k.Failing != nil:
+			condition = "failing"
+		}
+		counts[[3]string{k.Team, string(k.State), condition}]++
+	}
+	for c, n := range counts {
+		report(float64(n), "team", c[0], "state", c[1], "condition", c[2])
+	}
+}
