@@ -3,8 +3,12 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 )
 
 func TestParse(t *testing.T) {
@@ -57,4 +61,36 @@ func TestPathsAreBelowTheFile(t *testing.T) {
 	if c, err := ReadFor(filepath.Join(dir, "none"), "vault"); err != nil || c.Vault != nil {
 		t.Errorf("%+v %v", c, err)
 	}
+}
+
+// TestTheExampleHasEverySetting keeps docs/gateway.example.yaml valid and whole.
+func TestTheExampleHasEverySetting(t *testing.T) {
+	text, err := os.ReadFile("../../docs/gateway.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := authn.New(authn.Config{MTLS: c.Authn.MTLS, Tokens: c.Authn.Tokens, Keys: c.Authn.Keys}, authn.Deps{}); err != nil {
+		t.Error(err)
+	}
+	var walk func(typ reflect.Type)
+	walk = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct {
+			return
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if name := f.Tag.Get("json"); name != "" && !regexp.MustCompile(`\b`+name+`\b`).Match(text) {
+				t.Errorf("%s.%s (%s) is missing", typ.Name(), f.Name, name)
+			}
+			walk(f.Type)
+		}
+	}
+	walk(reflect.TypeFor[Config]())
 }
