@@ -1,6 +1,7 @@
 package command
 
 import (
+	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 )
 
@@ -21,6 +22,10 @@ func (s *service) instruments() []telemetry.Instrument {
 		{Name: "ascgateway.clock.skew", Unit: "s", About: "How far Apple's clock is ahead of this machine's", Observe: func(report telemetry.Report) {
 			report(s.ring.Skew().Seconds())
 		}},
+		{Name: "ascgateway.quota.limit", Unit: "{request}", About: "Requests that Apple grants the keys of a team for an hour", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Limit) })},
+		{Name: "ascgateway.quota.used", Unit: "{request}", About: "Requests of the last hour, by us and by others", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Used) })},
+		{Name: "ascgateway.quota.foreign", Unit: "{request}", About: "Requests of the last hour that others made with the same keys", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Foreign) })},
+		{Name: "ascgateway.quota.waiting", Unit: "{call}", About: "Calls that wait for admission", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Waiting) })},
 		{Name: "ascgateway.keys", Unit: "{key}", About: "Signing keys by team, state and condition: ok, failing (does not sign) or refused (by Apple)", Observe: s.observeKeys},
 	}
 	if s.audit != nil {
@@ -45,6 +50,19 @@ func (s *service) instruments() []telemetry.Instrument {
 		}})
 	}
 	return list
+}
+
+// observeQuota sums a value over the keys of each team.
+func (s *service) observeQuota(value func(quota.State) float64) func(telemetry.Report) {
+	return func(report telemetry.Report) {
+		sums := map[string]float64{}
+		for _, q := range s.quota.States() {
+			sums[q.Team] += value(q)
+		}
+		for team, v := range sums {
+			report(v, "team", team)
+		}
+	}
 }
 
 func (s *service) observeKeys(report telemetry.Report) {

@@ -22,6 +22,10 @@ import (
 // drainTime is how long calls in flight have after SIGTERM.
 const drainTime = 25 * time.Second
 
+// triedLimit is the hour of the sandbox beside the gateway: whoever tries it
+// should not have to wait.
+const triedLimit = 100_000
+
 // serveConfigured serves with the keys of the configuration.
 func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, log *slog.Logger, stdout io.Writer) error {
 	s, err := newService(ctx, file, cfg, extra, log)
@@ -33,7 +37,7 @@ func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
 func serveSandboxed(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout io.Writer) error {
-	s, err := sandbox.New(sandbox.Config{Logger: log})
+	s, err := sandbox.New(sandbox.Config{Logger: log, HourLimit: triedLimit})
 	if err != nil {
 		return err
 	}

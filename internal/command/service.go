@@ -19,6 +19,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
@@ -39,6 +40,7 @@ type service struct {
 	tls     *tlsfiles.Files
 	gateway *gateway.Gateway
 	metrics *telemetry.Metrics
+	quota   *quota.Manager
 
 	mu   sync.Mutex // guards what follows, and reloads
 	cfg  *config.Config
@@ -59,7 +61,8 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	if err := s.openAccess(); err != nil {
 		return nil, err
 	}
-	deps := gateway.Deps{BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	s.quota = quota.New(quota.Config{}, time.Now)
+	deps := gateway.Deps{Quota: s.quota, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
@@ -145,6 +148,7 @@ func (s *service) close() {
 	if s.gateway != nil {
 		s.gateway.Close()
 	}
+	s.quota.Close()
 	s.ring.Close()
 	if s.audit != nil {
 		if err := s.audit.Close(); err != nil {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,10 +12,12 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"runtime/pprof"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
 	provisioningv1 "github.com/asc-gateway/asc-gateway/gen/asc/provisioning/v1"
@@ -24,8 +27,10 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -302,5 +307,51 @@ func TestAuditMode(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not on record:\n%s", want, got)
 		}
+	}
+}
+
+// TestQuota lets the gateway, not Apple, hold calls back: an hour of 40 requests
+// is never run over, and who cannot wait is told when to come again.
+func TestQuota(t *testing.T) {
+	s, err := sandbox.New(sandbox.Config{HourLimit: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := s.NewKey("KEY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := quota.New(quota.Config{}, time.Now)
+	t.Cleanup(m.Close)
+	seen := &recorder{next: s}
+	w := serveWorld(t, s, httptest.NewServer(seen), ringOf(private), Deps{Quota: m})
+	served, refused := 0, 0
+	for range 60 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := metadatav1.NewAppsServiceClient(w.conn).ListApps(metadata.AppendToOutgoingContext(ctx, "asc-priority", "interactive"), &metadatav1.ListAppsRequest{})
+		cancel()
+		switch status.Code(err) {
+		case codes.OK:
+			served++
+		case codes.ResourceExhausted:
+			refused++
+			retry := time.Duration(0)
+			for _, d := range status.Convert(err).Details() {
+				if r, ok := d.(*errdetails.RetryInfo); ok {
+					retry = r.GetRetryDelay().AsDuration()
+				}
+			}
+			if retry < time.Minute {
+				t.Errorf("come again in %v: %v", retry, err)
+			}
+		default:
+			t.Error(err)
+		}
+	}
+	if served != 40 || refused != 20 || seen.count() != 40 {
+		t.Errorf("%d served, %d refused, %d requests to Apple", served, refused, seen.count())
+	}
+	if _, _, body := w.do(t, "GET", "/v1/apps", "", "Asc-Priority", "urgent"); !strings.Contains(string(body), "asc-priority") {
+		t.Errorf("a class that is none: %s", body)
 	}
 }

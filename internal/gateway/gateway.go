@@ -34,6 +34,7 @@ type Deps struct {
 	Ring        *keys.Ring
 	Authn       *authn.Authenticator // nil: nobody is asked
 	Audit       guard.Log            // nil: nothing goes on record
+	Quota       asc.Quota            // nil: Apple is left to say 429
 	Tokens      tokens.Config
 	Passthrough bool   // serve Apple's own paths too
 	PublicURL   string // of the passthrough; "": of each request
@@ -64,7 +65,7 @@ func New(d Deps) (*Gateway, error) {
 			return nil, err
 		}
 	}
-	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, asc.Deps{Tokens: d.Ring, Logger: d.Log}); err != nil {
+	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, asc.Deps{Tokens: d.Ring, Quota: d.Quota, Logger: d.Log}); err != nil {
 		return nil, err
 	}
 	if g.Engine, err = service.New(g.Client, g); err != nil {

@@ -100,6 +100,9 @@ type Call struct {
 	Team    string // as the caller named it, "": the only one
 	Request proto.Message
 	Trace   string // W3C trace id, "" if none
+	// Priority is the class that the caller asks for: interactive, default or
+	// batch; "": default. Policy says which is the highest it gets.
+	Priority string
 	// Valid says whether the request is right by itself; it is asked before
 	// Apple is asked anything for it. nil: it is known to be.
 	Valid func() error
@@ -163,11 +166,30 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	case a.Decision.WouldDeny:
 		g.deny(a.recorded, a.Decision.Denied(who, m.FullName), auditMode)
 	}
-	ctx = asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made)
+	ctx, err = a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), c.Priority)
+	if err != nil {
+		return ctx, nil, err
+	}
 	if err := a.keepToApps(ctx); err != nil {
 		return ctx, nil, err
 	}
 	return ctx, a, a.begin(ctx)
+}
+
+// priorities, the highest first.
+var priorities = []string{policy.Interactive, policy.Default, policy.Batch}
+
+// share says for whom the call is, where callers must share what Apple grants.
+func (a *Admission) share(ctx context.Context, asked string) (context.Context, error) {
+	if asked == "" {
+		asked = policy.Default
+	}
+	want, highest := slices.Index(priorities, asked), slices.Index(priorities, a.Decision.Priority)
+	if want < 0 {
+		return ctx, fault.Invalid("asc-priority", "want interactive, default or batch")
+	}
+	c := &asc.Caller{ID: a.recorded.Principal, Priority: priorities[max(want, highest)], Weight: a.Decision.Weight}
+	return asc.WithCaller(ctx, c), nil
 }
 
 // name finds what the call is about, where that is needed.
@@ -343,6 +365,9 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 		g.deny(a.recorded, err, "")
 		return ctx, nil, err
 	}
-	ctx = asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made)
+	ctx, err := a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), "")
+	if err != nil {
+		return ctx, nil, err
+	}
 	return ctx, a, a.begin(ctx)
 }

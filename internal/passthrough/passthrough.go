@@ -133,7 +133,7 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 		h.fail(w, err)
 		return
 	}
-	ctx, admission, err := h.deps.Guard.Enter(r.Context(), guard.Call{Method: m.FullName, Team: r.Header.Get(TeamHeader), Request: req.Interface(),
+	ctx, admission, err := h.deps.Guard.Enter(r.Context(), guard.Call{Method: m.FullName, Team: r.Header.Get(TeamHeader), Priority: r.Header.Get("Asc-Priority"), Request: req.Interface(),
 		Trace: guard.TraceID(r.Header.Get("Traceparent")), Opaque: body != nil, Valid: func() error { return invalid }})
 	if err != nil {
 		h.fail(w, err)

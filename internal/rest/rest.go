@@ -90,7 +90,7 @@ func (h *Handler) route(verb, pattern string, f func(http.ResponseWriter, *http.
 }
 
 // allowedHeaders become metadata; nothing else does.
-var allowedHeaders = []string{server.TeamHeader, "asc-priority", "traceparent", "tracestate", "x-request-id", "cache-control"}
+var allowedHeaders = []string{server.TeamHeader, server.PriorityHeader, "traceparent", "tracestate", "x-request-id", "cache-control"}
 
 func allowedHeader(name string) (string, bool) {
 	name = strings.ToLower(name)

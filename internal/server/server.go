@@ -38,6 +38,10 @@ const (
 // TeamHeader is the metadata, and over REST the header, that picks the team.
 const TeamHeader = "asc-team"
 
+// PriorityHeader is the metadata, and over REST the header, that asks for a
+// class: interactive, default or batch.
+const PriorityHeader = "asc-priority"
+
 // Bounds on deadlines: what has less left is refused, and the engine answers
 // this much before the caller gives up.
 const (
@@ -223,7 +227,7 @@ func (s *Server) enter(ctx context.Context, fullMethod string, req any) (context
 	if err != nil {
 		return ctx, nil, err
 	}
-	c := guard.Call{Method: fullMethod, Team: first(ctx, TeamHeader), Trace: guard.TraceID(first(ctx, "traceparent"))}
+	c := guard.Call{Method: fullMethod, Team: first(ctx, TeamHeader), Priority: first(ctx, PriorityHeader), Trace: guard.TraceID(first(ctx, "traceparent"))}
 	c.Request, _ = req.(proto.Message)
 	if m := s.engine.Lookup(fullMethod); m != nil {
 		c.Valid = func() error { return s.engine.Check(m, c.Request) }

@@ -1,0 +1,27 @@
+package asc
+
+import "context"
+
+// Caller is for whom calls are made, where they must share what Apple grants.
+type Caller struct {
+	ID       string
+	Priority string // interactive, default or batch
+	Weight   int
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context whose calls are made for a caller.
+func WithCaller(ctx context.Context, c *Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+var nobody = &Caller{Priority: "default", Weight: 1}
+
+// CallerOf is for whom the calls of a context are made.
+func CallerOf(ctx context.Context) *Caller {
+	if c, _ := ctx.Value(callerKey{}).(*Caller); c != nil {
+		return c
+	}
+	return nobody
+}
