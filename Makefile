@@ -76,7 +76,7 @@ realvault: ## The contract of custodies, judged by the transit engine of HashiCo
 	ASC_TEST_VAULT_ADDR=$$(cat .cache/realvault) ASC_TEST_VAULT_TOKEN=root-token go test -count=1 -run TestRealVault -v ./internal/keys/vaultkey
 
 bench: ## The ratios of the goal table
-	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc ./internal/access/... ./internal/audit
+	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc ./internal/access/... ./internal/audit ./internal/quota
 
 fuzz: ## Each fuzz target for FUZZTIME (60s)
 	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal | awk '{print $$2}' | sort); do \

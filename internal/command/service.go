@@ -61,7 +61,7 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	if err := s.openAccess(); err != nil {
 		return nil, err
 	}
-	s.quota = quota.New(quota.Config{}, time.Now)
+	s.quota = quota.New(quota.Config{HourLimit: cfg.Quota.HourLimit, MaxWait: time.Duration(cfg.Quota.MaxWait), MaxWaitBatch: time.Duration(cfg.Quota.MaxWaitBatch)}, time.Now)
 	deps := gateway.Deps{Quota: s.quota, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
 	if s.audit != nil {
 		deps.Audit = s.audit
@@ -277,7 +277,7 @@ func (s *service) reload(ctx context.Context, why string) {
 func (s *service) needsRestart(cfg *config.Config) error {
 	var names []string
 	for name, same := range map[string]bool{"upstream": cfg.Upstream == s.cfg.Upstream, "listen": cfg.Listen == s.cfg.Listen, "audit": cfg.Audit == s.cfg.Audit,
-		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
+		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": cfg.Quota == s.cfg.Quota, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
 		if !same {
 			names = append(names, name)
 		}

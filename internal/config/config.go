@@ -37,6 +37,7 @@ type Config struct {
 	Audit       Audit           `json:"audit"`
 	Tokens      Tokens          `json:"tokens"`
 	Passthrough Passthrough     `json:"passthrough"`
+	Quota       Quota           `json:"quota"`
 
 	dir string // of the file: relative paths are below it
 }
@@ -125,6 +126,13 @@ type Passthrough struct {
 	// PublicURL is where callers reach it, for the links in answers; "": the
 	// scheme and host of each request.
 	PublicURL string `json:"public_url"`
+}
+
+// Quota is how the requests that Apple grants are shared. It needs a restart.
+type Quota struct {
+	HourLimit    int      `json:"hour_limit"`     // of a key, until Apple tells; default 3600
+	MaxWait      Duration `json:"max_wait"`       // of calls without a deadline; default 1m
+	MaxWaitBatch Duration `json:"max_wait_batch"` // of batch calls without a deadline; default 15m
 }
 
 // Duration is written as text: "90s".
@@ -283,6 +291,9 @@ func (c *Config) check() error {
 	}
 	if c.Policy.File == "" && !c.Open() {
 		errs = append(errs, errors.New("policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed"))
+	}
+	if c.Quota.HourLimit < 0 {
+		errs = append(errs, errors.New("quota.hour_limit: is not below zero"))
 	}
 	return errors.Join(append(errs, c.checkTeams()...)...)
 }

@@ -23,6 +23,7 @@ import (
 	provisioningv1 "github.com/asc-gateway/asc-gateway/gen/asc/provisioning/v1"
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	usersv1 "github.com/asc-gateway/asc-gateway/gen/asc/users/v1"
+	quotav1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
 	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
@@ -350,6 +351,16 @@ func TestQuota(t *testing.T) {
 	}
 	if served != 40 || refused != 20 || seen.count() != 40 {
 		t.Errorf("%d served, %d refused, %d requests to Apple", served, refused, seen.count())
+	}
+	if status, _, body := w.do(t, "GET", "/ascgateway/v1/quota", ""); status != 200 || !strings.Contains(strings.ReplaceAll(string(body), " ", ""), `"keyId":"KEY","limit":40,"used":40`) {
+		t.Errorf("GetQuota: %d %s", status, body)
+	}
+	watch, err := quotav1.NewQuotaServiceClient(w.conn).WatchQuota(t.Context(), &quotav1.WatchQuotaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, err := watch.Recv(); err != nil || len(first.GetKeys()) != 1 || first.GetKeys()[0].GetLimit() != 40 {
+		t.Errorf("WatchQuota: %v %v", first, err)
 	}
 	if _, _, body := w.do(t, "GET", "/v1/apps", "", "Asc-Priority", "urgent"); !strings.Contains(string(body), "asc-priority") {
 		t.Errorf("a class that is none: %s", body)

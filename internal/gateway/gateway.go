@@ -12,6 +12,7 @@ import (
 
 	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
+	quotav1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
 	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
@@ -20,6 +21,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/passthrough"
+	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/rest"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
@@ -34,7 +36,7 @@ type Deps struct {
 	Ring        *keys.Ring
 	Authn       *authn.Authenticator // nil: nobody is asked
 	Audit       guard.Log            // nil: nothing goes on record
-	Quota       asc.Quota            // nil: Apple is left to say 429
+	Quota       *quota.Manager       // nil: Apple is left to say 429
 	Tokens      tokens.Config
 	Passthrough bool   // serve Apple's own paths too
 	PublicURL   string // of the passthrough; "": of each request
@@ -65,7 +67,11 @@ func New(d Deps) (*Gateway, error) {
 			return nil, err
 		}
 	}
-	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, asc.Deps{Tokens: d.Ring, Quota: d.Quota, Logger: d.Log}); err != nil {
+	deps := asc.Deps{Tokens: d.Ring, Logger: d.Log}
+	if d.Quota != nil {
+		deps.Quota = d.Quota
+	}
+	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, deps); err != nil {
 		return nil, err
 	}
 	if g.Engine, err = service.New(g.Client, g); err != nil {
@@ -79,6 +85,7 @@ func New(d Deps) (*Gateway, error) {
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
+		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team)},
 	}, d.Log, d.GRPC...)
 	if g.REST, err = rest.New(g.Server, g.Engine.Methods, ownServices(), d.Log); err != nil {
 		return nil, err
@@ -95,6 +102,7 @@ func ownServices() []protoreflect.ServiceDescriptor {
 	return []protoreflect.ServiceDescriptor{
 		catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"),
 		tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService"),
+		quotav1.File_ascgateway_quota_v1_quota_proto.Services().ByName("QuotaService"),
 	}
 }
 
@@ -113,6 +121,7 @@ func Methods(compiled []*service.Method) (list []*access.Method) {
 	own(catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"), "catalog", "GET")
 	own(filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService"), "files", "GET")
 	own(tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService"), "tokens", "POST")
+	own(quotav1.File_ascgateway_quota_v1_quota_proto.Services().ByName("QuotaService"), "quota", "GET")
 	return list
 }
 
