@@ -24,7 +24,7 @@ type ledger struct {
 	limit   int     // of the hour
 	hour    *window // own requests
 	foreign *window // what others use with the same key, as the header told
-	sensed  bool    // a header has told the limit
+	sensed  bool    // Apple has answered
 
 	lower, higher int // answers in a row that told less use, or a greater limit
 	told          int // that limit
@@ -185,7 +185,6 @@ func (l *ledger) sense(now time.Time, t *ticket, limits Limits) {
 		default:
 			l.lower = 0
 		}
-		l.sensed = true
 	}
 	if p := limits.Minute; p.Known {
 		m := l.minutes[t.at]
@@ -199,9 +198,7 @@ func (l *ledger) sense(now time.Time, t *ticket, limits Limits) {
 			m.window.add(now, now, apple-m.window.used(now))
 		}
 	}
-	if !limits.Hour.Known && !limits.Minute.Known {
-		l.sensed = true // an endpoint that tells nothing: waiting would be for ever
-	}
+	l.sensed = true // an endpoint that tells nothing of the hour counts too: waiting would be for ever
 }
 
 // adopt takes a lower limit at once, a higher one after several answers.
