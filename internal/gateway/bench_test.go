@@ -11,9 +11,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
+	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -54,6 +56,7 @@ func BenchmarkProxy(b *testing.B) {
 	const answer = `{"data":{"type":"bundleIds","id":"1","attributes":{"name":"Trail Mix","platform":"IOS","identifier":"com.example.trailmix","seedId":"A1"},"relationships":{"app":{"links":{"self":"https://x/v1/a","related":"https://x/v1/b"}},"profiles":{"links":{"self":"https://x/v1/a","related":"https://x/v1/b"}}},"links":{"self":"https://x/v1/a"}},"links":{"self":"https://x/v1/a"}}`
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Rate-Limit", "user-hour-lim:2000000000;user-hour-rem:2000000000;") // nobody waits
 		_, _ = io.WriteString(w, answer)
 	}))
 	defer upstream.Close()
@@ -67,7 +70,9 @@ func BenchmarkProxy(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	guarded := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers})
+	shared := quota.New(quota.Config{}, time.Now)
+	defer shared.Close()
+	guarded := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers, Quota: shared})
 	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team]}]"), guarded.gateway.Guard.Methods())
 	if err != nil {
 		b.Fatal(err)
@@ -82,7 +87,7 @@ func BenchmarkProxy(b *testing.B) {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	bare := httptest.NewServer(proxy)
 	defer bare.Close()
-	for _, c := range []struct{ name, url string }{{"gateway", w.rest}, {"gateway-with-policy", guarded.rest}, {"reverse-proxy", bare.URL}} {
+	for _, c := range []struct{ name, url string }{{"gateway", w.rest}, {"gateway-with-policy-and-quota", guarded.rest}, {"reverse-proxy", bare.URL}} {
 		b.Run(c.name, func(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 			defer client.CloseIdleConnections()
