@@ -110,13 +110,13 @@ var (
 func TestTokensOfIssuers(t *testing.T) {
 	p, c := newProvider(t), newClock()
 	p.set(nil, public("rsa", rsaKey()), public("ec", ecKey()), public("weak", weakKey()))
-	a, err := New(Config{Issuers: []Issuer{{Name: "ci", Issuer: p.URL, Audiences: []string{"gateway"}, Preset: "github-actions", Claims: []string{"team"}, Required: map[string]string{"kind": "job"}}}}, Deps{Now: c.Now})
+	a, err := New(Config{Issuers: []Issuer{{Name: "ci", Issuer: p.URL, Audiences: []string{"gateway"}, Preset: "github-actions", Claims: []string{"team"}, Required: map[string]string{"kind": "job", "repository_owner_id": "42"}}}}, Deps{Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := c.Now()
 	claims := func(change ...any) jwt.MapClaims {
-		m := jwt.MapClaims{"iss": p.URL, "sub": "repo:acme/app", "aud": "gateway", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "kind": "job", "repository_id": 123456789012345678, "repository": "acme/app"}
+		m := jwt.MapClaims{"iss": p.URL, "sub": "repo:acme/app", "aud": "gateway", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "kind": "job", "repository_owner_id": 42, "repository_id": 123456789012345678, "repository": "acme/app"}
 		for i := 0; i < len(change); i += 2 {
 			if m[change[i].(string)] = change[i+1]; change[i+1] == nil {
 				delete(m, change[i].(string))
@@ -146,6 +146,7 @@ func TestTokensOfIssuers(t *testing.T) {
 		{"no subject", sign(t, jwt.SigningMethodES256, "ec", ecKey(), claims("sub", nil)), ReasonUnauthenticated},
 		{"a subject with a line break", sign(t, jwt.SigningMethodES256, "ec", ecKey(), claims("sub", "a\nb")), ReasonUnauthenticated},
 		{"a required claim is another", sign(t, jwt.SigningMethodES256, "ec", ecKey(), claims("kind", "x")), ReasonUnauthenticated},
+		{"another owner's", sign(t, jwt.SigningMethodES256, "ec", ecKey(), claims("repository_owner_id", 43)), ReasonUnauthenticated},
 		{"alg none", sign(t, jwt.SigningMethodNone, "ec", jwt.UnsafeAllowNoneSignatureType, claims()), ReasonUnauthenticated},
 		{"HS256 with the public key", sign(t, jwt.SigningMethodHS256, "rsa", spki, claims()), ReasonUnauthenticated},
 		{"an algorithm that is not configured", sign(t, jwt.SigningMethodRS512, "rsa", rsaKey(), claims()), ReasonUnauthenticated},
@@ -472,15 +473,17 @@ func TestOpenSSLCertificate(t *testing.T) {
 
 func TestConfigurationIsChecked(t *testing.T) {
 	for name, c := range map[string]Config{
-		"no audience":     {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example"}}},
-		"plain http":      {Issuers: []Issuer{{Name: "a", Issuer: "http://a.example", Audiences: []string{"g"}}}},
-		"HS256":           {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}, Algorithms: []string{"HS256"}}}},
-		"a preset":        {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}, Preset: "x"}}},
-		"the same issuer": {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}}, {Name: "b", Issuer: "https://a.example", Audiences: []string{"g"}}}},
-		"a name":          {Issuers: []Issuer{{Name: "a:b", Issuer: "https://a.example", Audiences: []string{"g"}}}},
-		"a trust domain":  {MTLS: &MTLS{TrustDomains: []string{"a b"}}},
-		"a token's date":  {Tokens: []StaticToken{{Name: "a", SHA256: strings.Repeat("0", 64), Expires: "soon"}}},
-		"a token twice":   {Tokens: []StaticToken{{Name: "a", SHA256: strings.Repeat("0", 64)}, {Name: "a", SHA256: strings.Repeat("1", 64)}}},
+		"no audience":       {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example"}}},
+		"plain http":        {Issuers: []Issuer{{Name: "a", Issuer: "http://a.example", Audiences: []string{"g"}}}},
+		"HS256":             {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}, Algorithms: []string{"HS256"}}}},
+		"a preset":          {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}, Preset: "x"}}},
+		"the same issuer":   {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}}, {Name: "b", Issuer: "https://a.example", Audiences: []string{"g"}}}},
+		"a name":            {Issuers: []Issuer{{Name: "a:b", Issuer: "https://a.example", Audiences: []string{"g"}}}},
+		"GitHub, whoever's": {Issuers: []Issuer{{Name: "a", Issuer: gitHub, Audiences: []string{"g"}}}},
+		"GitHub, by preset": {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}, Preset: "github-actions"}}},
+		"a trust domain":    {MTLS: &MTLS{TrustDomains: []string{"a b"}}},
+		"a token's date":    {Tokens: []StaticToken{{Name: "a", SHA256: strings.Repeat("0", 64), Expires: "soon"}}},
+		"a token twice":     {Tokens: []StaticToken{{Name: "a", SHA256: strings.Repeat("0", 64)}, {Name: "a", SHA256: strings.Repeat("1", 64)}}},
 	} {
 		if _, err := New(c, Deps{}); err == nil {
 			t.Errorf("%s: is taken", name)

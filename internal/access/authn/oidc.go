@@ -40,6 +40,12 @@ var presets = map[string][]string{
 	"kubernetes":     {},
 }
 
+// gitHub is the issuer of GitHub Actions, which serves everybody: owners are the
+// numeric claims that tell whose a token is.
+const gitHub = "https://token.actions.githubusercontent.com"
+
+var owners = []string{"repository_owner_id", "repository_id", "enterprise_id"}
+
 // Time bounds of tokens.
 const (
 	leeway      = time.Minute
@@ -77,6 +83,9 @@ func newIssuer(cfg Issuer, deps Deps) (*issuer, error) {
 		errs = append(errs, fmt.Errorf("preset: want github-actions or kubernetes"))
 	}
 	cfg.Claims = append(slices.Clone(picked), cfg.Claims...)
+	if (cfg.Preset == "github-actions" || cfg.Issuer == gitHub) && !slices.ContainsFunc(owners, func(c string) bool { return cfg.Required[c] != "" }) {
+		errs = append(errs, fmt.Errorf("required: want one of %v: anybody on GitHub can get a token of this issuer, for any audience", owners))
+	}
 	errs = append(errs, checkURL("issuer", cfg.Issuer))
 	if cfg.JWKSURL != "" {
 		errs = append(errs, checkURL("jwks_url", cfg.JWKSURL))
