@@ -22,13 +22,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tokens gives numbered tokens.
 type tokens struct{ n atomic.Int32 }
 
-func (t *tokens) Token(context.Context, Need) (Token, error) {
+func (t *tokens) Candidates(Need) ([]Candidate, error) { return []Candidate{{KeyID: "K"}}, nil }
+
+func (t *tokens) Token(context.Context, string, string) (Token, error) {
 	return Token{Team: "team", KeyID: "K", Bearer: fmt.Sprint("token-", t.n.Load())}, nil
 }
 
 func (t *tokens) Renew(ctx context.Context, _ Token) (Token, error) {
 	t.n.Add(1)
-	return t.Token(ctx, Need{})
+	return t.Token(ctx, "", "")
 }
 
 func (t *tokens) Report(Token, Answer) bool { return false }
@@ -40,6 +42,7 @@ func (l *ledger) Admit(context.Context, Charge) (Permit, error) {
 	l.admitted.Add(1)
 	return l, nil
 }
+func (l *ledger) KeyID() string                     { return "K" }
 func (l *ledger) Done(writes, _ int, _ http.Header) { l.writes.Add(int32(writes)) }
 
 // answers is a server that gives one scripted answer after the other, the last

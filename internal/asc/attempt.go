@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -36,9 +37,12 @@ type outcome struct {
 	clockCorrected bool // a token made now says another time
 }
 
+// maxReplays is how often a call that was answered with 429 is sent again.
+const maxReplays = 1
+
 // retry sends a call until it succeeds, fails for good, or time is up.
 //
-//	429              always again: it was not executed
+//	429              once more, as soon as the quota lets it: it was not executed
 //	401              again only for a key that has worked before: once with the
 //	                 same token, once with a fresh one
 //	5xx, no answer   a GET again; a write only if it surely was not sent
@@ -47,14 +51,14 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 	if err != nil {
 		return 0, err
 	}
-	need := Need{Team: call.Team, Method: call.Method, Template: call.Template}
-	token, err := c.deps.Tokens.Token(ctx, need)
-	if err != nil {
-		return 0, err
-	}
-	refused := 0
+	next := turn{need: Need{Team: call.Team, Method: call.Method, Template: call.Template}}
+	refused, replays := 0, 0
 	for attempts = 1; ; attempts++ {
-		o := c.attempt(ctx, call, target, token, success)
+		permit, token, err := c.admit(ctx, &next)
+		if err != nil {
+			return attempts, err
+		}
+		o := c.attempt(ctx, call, target, permit, token, success)
 		record(ctx, token, o)
 		if o.err == nil {
 			c.proven.add(token)
@@ -63,22 +67,26 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 		c.deps.Logger.DebugContext(ctx, "upstream attempt failed", "operation", call.Operation,
 			"status", o.status, "attempt", attempts, "request_id", requestID(o.header))
 		pause, again := backoff(attempts), false
+		next.keep, next.front = Token{}, false
 		switch {
 		case ctx.Err() != nil:
 			return attempts, canceled(ctx, call, o)
 		case o.status == http.StatusTooManyRequests:
-			again = true
+			replays++
+			again, next.front = replays <= maxReplays, true
 			if after, ok := retryAfter(o.header, time.Now()); ok {
 				pause = after
 			}
+			if len(c.others(next.need, token)) > 0 {
+				pause = 0 // another key may be free: the quota knows
+			}
 		case o.status == http.StatusUnauthorized:
 			refused++
-			before := token
-			if token, again, err = c.afterRefusal(ctx, need, token, refused, o.clockCorrected); err != nil {
+			if again, err = c.afterRefusal(ctx, &next, token, refused, o.clockCorrected); err != nil {
 				return attempts, err
 			}
-			if pause = flakyPause; token.KeyID != before.KeyID {
-				pause, refused, need.Avoid = 0, 0, before.KeyID
+			if pause = flakyPause; next.keep.KeyID == "" {
+				pause, refused = 0, 0
 			}
 		case transient(o):
 			again = call.Method == http.MethodGet || !o.written
@@ -89,27 +97,68 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 	}
 }
 
+// turn is what the next attempt is made with.
+type turn struct {
+	need  Need
+	keep  Token // empty: the quota chooses the key
+	front bool
+}
+
+// admit waits until an attempt may be made, and gets the token for it. A key
+// that gives none is passed over, if there is another.
+func (c *Client) admit(ctx context.Context, t *turn) (Permit, Token, error) {
+	for {
+		keys := []Candidate{{KeyID: t.keep.KeyID}}
+		var err error
+		if t.keep.KeyID == "" {
+			if keys, err = c.deps.Tokens.Candidates(t.need); err != nil {
+				return nil, Token{}, err
+			}
+		}
+		permit, err := c.deps.Quota.Admit(ctx, Charge{Team: t.need.Team, Keys: keys, Method: t.need.Method, Template: t.need.Template, Front: t.front})
+		if err != nil || t.keep.KeyID != "" {
+			return permit, t.keep, err
+		}
+		token, err := c.deps.Tokens.Token(ctx, t.need.Team, permit.KeyID())
+		if err == nil {
+			return permit, token, nil
+		}
+		permit.Done(0, 0, nil)
+		if ctx.Err() != nil || len(keys) < 2 {
+			return nil, Token{}, err
+		}
+		t.need.Avoid = append(slices.Clip(t.need.Avoid), permit.KeyID())
+	}
+}
+
+// others are the candidates beside a token's key.
+func (c *Client) others(need Need, token Token) []Candidate {
+	keys, err := c.deps.Tokens.Candidates(need)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k Candidate) bool { return k.KeyID == token.KeyID })
+}
+
 // afterRefusal follows a 401. Valid tokens get one now and then, so a key that
 // has worked before is tried again; one that has not is proven bad at once. Then
 // another key of the team goes on with the call: what was refused was not
 // executed.
-func (c *Client) afterRefusal(ctx context.Context, need Need, token Token, refused int, clockCorrected bool) (next Token, again bool, err error) {
+func (c *Client) afterRefusal(ctx context.Context, next *turn, token Token, refused int, clockCorrected bool) (again bool, err error) {
 	switch {
 	case clockCorrected && refused <= 2:
-		next, err = c.deps.Tokens.Renew(ctx, token)
-		return next, err == nil, err
+		next.keep, err = c.deps.Tokens.Renew(ctx, token)
+		return err == nil, err
 	case !c.proven.has(token) || refused > 2:
 		c.deps.Tokens.Report(token, Answer{Refused: true})
-		need.Avoid = token.KeyID
-		if next, err = c.deps.Tokens.Token(ctx, need); err == nil && next.KeyID != token.KeyID {
-			return next, true, nil
-		}
-		return token, false, nil
+		next.need.Avoid = append(slices.Clip(next.need.Avoid), token.KeyID)
+		return len(c.others(next.need, token)) > 0, nil
 	case refused == 1:
-		return token, true, nil
+		next.keep = token
+		return true, nil
 	}
-	next, err = c.deps.Tokens.Renew(ctx, token)
-	return next, err == nil, err
+	next.keep, err = c.deps.Tokens.Renew(ctx, token)
+	return err == nil, err
 }
 
 func transient(o outcome) bool {
@@ -177,11 +226,7 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 }
 
 // attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, call *Call, target string, token Token, success func(*http.Response) error) (o outcome) {
-	permit, err := c.deps.Quota.Admit(ctx, Charge{Team: call.Team, KeyID: token.KeyID, Method: call.Method, Template: call.Template})
-	if err != nil {
-		return outcome{err: err, status: -1}
-	}
+func (c *Client) attempt(ctx context.Context, call *Call, target string, permit Permit, token Token, success func(*http.Response) error) (o outcome) {
 	var writes atomic.Int32
 	defer func() { permit.Done(int(writes.Load()), o.status, o.header) }()
 	attemptCtx, cancel := context.WithCancel(ctx)

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -58,10 +59,13 @@ type Deps struct {
 }
 
 // TokenSource gives tokens of a team's keys. It caches them: Token is called for
-// every call.
+// every attempt.
 type TokenSource interface {
-	// Token returns a token of a key that may do what is needed.
-	Token(ctx context.Context, need Need) (Token, error)
+	// Candidates lists the keys that may do what is needed, the preferred ones
+	// first: at least one. It must not be changed.
+	Candidates(need Need) ([]Candidate, error)
+	// Token returns a token of a candidate.
+	Token(ctx context.Context, team, keyID string) (Token, error)
 	// Renew returns another token of the same key than the one given, which
 	// Apple refused.
 	Renew(ctx context.Context, refused Token) (Token, error)
@@ -73,8 +77,15 @@ type TokenSource interface {
 // Need is what a token is for.
 type Need struct {
 	Team             string
-	Method, Template string // "GET", "/v1/builds/{id}"
-	Avoid            string // id of a key that was just refused
+	Method, Template string   // "GET", "/v1/builds/{id}"
+	Avoid            []string // ids of keys that just failed
+}
+
+// Candidate is a key that may do what is needed. Those of a lower rank are used
+// up before those of a higher one.
+type Candidate struct {
+	KeyID string
+	Rank  int
 }
 
 // Answer is what Apple made of a token.
@@ -101,19 +112,24 @@ func (Token) GoString() string { return "[redacted]" }
 // LogValue hides the token.
 func (Token) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// Quota admits attempts. One permit is taken for each attempt.
+// Quota admits attempts, and chooses the key for each. One permit is taken for
+// each attempt.
 type Quota interface {
 	Admit(ctx context.Context, c Charge) (Permit, error)
 }
 
 // Charge is what an attempt costs.
 type Charge struct {
-	Team, KeyID      string
+	Team             string
+	Keys             []Candidate // one of them is charged
 	Method, Template string
+	Front            bool // goes before the caller's other calls: Apple has refused it once
 }
 
 // Permit is an admitted attempt.
 type Permit interface {
+	// KeyID is the key that was charged.
+	KeyID() string
 	// Done tells how the attempt ended: how often the request was really written
 	// (net/http may repeat a GET by itself, and each costs), and what Apple
 	// answered; status is 0 and header nil when it did not.
@@ -167,7 +183,7 @@ func New(cfg Config, deps Deps) (*Client, error) {
 		return nil, errors.New("asc: no token source")
 	}
 	if deps.Quota == nil {
-		deps.Quota = unlimited{}
+		deps.Quota = &unlimited{}
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
@@ -235,10 +251,26 @@ func newTransport() *http.Transport {
 	}
 }
 
-type unlimited struct{}
+// unlimited admits everything, and takes the preferred keys in turn.
+type unlimited struct{ turn atomic.Uint64 }
 
-func (unlimited) Admit(context.Context, Charge) (Permit, error) { return unlimited{}, nil }
-func (unlimited) Done(int, int, http.Header)                    {}
+// Admit implements [Quota].
+func (u *unlimited) Admit(_ context.Context, c Charge) (Permit, error) {
+	n := 1
+	for n < len(c.Keys) && c.Keys[n].Rank == c.Keys[0].Rank {
+		n++
+	}
+	return free(c.Keys[u.turn.Add(1)%uint64(n)].KeyID), nil
+}
+
+// free is a permit that nobody counts.
+type free string
+
+// KeyID implements [Permit].
+func (f free) KeyID() string { return string(f) }
+
+// Done implements [Permit].
+func (free) Done(int, int, http.Header) {}
 
 // Do sends a call and reads its answer, which is JSON or empty.
 func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {

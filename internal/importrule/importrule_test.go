@@ -27,7 +27,7 @@ var allowed = map[string]struct {
 	"internal/keys/filekey":       {"internal/keys", "a custody"},
 	"internal/keys/vaultkey":      {"internal/keys internal/keys/keywrap", "a custody"},
 	"internal/keys/keywrap":       {"", "wraps keys on their way into a custody"},
-	"internal/keys/keystest":      {"internal/asc internal/fault internal/keys", "the contract of custodies"},
+	"internal/keys/keystest":      {"internal/fault internal/keys", "the contract of custodies"},
 	"internal/keys/vaulttest":     {"", "a Vault for tests: shares no code with what it tests"},
 	"internal/keys/vaulttest/dev": {"internal/keys/vaulttest", "a program around it"},
 	"internal/tokens":             {"gen internal/access internal/fault internal/keys", "gives out tokens"},

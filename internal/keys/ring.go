@@ -94,8 +94,8 @@ type team struct {
 	members  []*member // all, as configured
 	order    []*member // those to choose among, the narrowest roles first
 	canaries []*member
-	plain    bool // every key may do everything
-	turn     atomic.Uint64
+	able     map[kind][]asc.Candidate // of order, by what they may do
+	refused  atomic.Int64             // until when one of them may be broken, as Ring.since counts
 	reads    atomic.Uint64
 }
 
@@ -141,6 +141,7 @@ func (r *Ring) Replace(teams map[string][]Credential) {
 			s := newSource(r, name, c)
 			if was := old[name]; was != nil {
 				s.adopt(was.members)
+				t.suspect(s.broken.Load())
 			}
 			t.members = append(t.members, &member{source: s, state: c.State, roles: c.Roles, width: width(c.Roles)})
 		}
@@ -169,76 +170,83 @@ func (t *team) arrange() {
 		t.order = in(Draining)
 	}
 	slices.SortStableFunc(t.order, func(a, b *member) int { return cmp.Compare(a.width, b.width) })
-	t.plain = !slices.ContainsFunc(slices.Concat(t.order, t.canaries), func(m *member) bool { return m.issuer == "" || len(m.roles) > 0 })
+	t.able = map[kind][]asc.Candidate{}
+	for k := range mayDo {
+		for _, m := range t.order {
+			if m.may(k) {
+				t.able[k] = append(t.able[k], asc.Candidate{KeyID: m.ID(), Rank: m.width})
+			}
+		}
+	}
+}
+
+// Candidates implements [asc.TokenSource]: those with the narrowest roles first.
+// Now and then a canary comes before them.
+func (r *Ring) Candidates(need asc.Need) ([]asc.Candidate, error) {
+	t := (*r.current.Load())[need.Team]
+	if t == nil {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team")
+	}
+	k := kindOf(need.Template)
+	able := t.able[k]
+	now := r.since(r.now())
+	if m := t.canary(need.Method); m != nil && m.may(k) && !slices.Contains(need.Avoid, m.ID()) && m.broken.Load() == 0 {
+		able = append([]asc.Candidate{{KeyID: m.ID(), Rank: -1}}, able...)
+	}
+	if t.refused.Load() > now || len(need.Avoid) > 0 {
+		able = slices.DeleteFunc(slices.Clone(able), func(c asc.Candidate) bool {
+			return slices.Contains(need.Avoid, c.KeyID) || t.member(c.KeyID).broken.Load() > now
+		})
+	}
+	if len(able) == 0 {
+		return nil, t.none(need, k, now)
+	}
+	return able, nil
 }
 
 // Token implements [asc.TokenSource]. A cached token costs neither an allocation
-// nor a lock.
-func (r *Ring) Token(ctx context.Context, need asc.Need) (asc.Token, error) {
-	t := (*r.current.Load())[need.Team]
+// nor a lock. A key that Apple refused is probed by one call a minute.
+func (r *Ring) Token(ctx context.Context, teamName, keyID string) (asc.Token, error) {
+	t := (*r.current.Load())[teamName]
 	if t == nil {
 		return asc.Token{}, fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team")
 	}
-	now := r.now()
-	m, err := t.choose(need, now)
-	if err != nil {
-		return asc.Token{}, err
+	m, now := t.member(keyID), r.now()
+	switch {
+	case m == nil || m.key == nil:
+		return asc.Token{}, fault.New(fault.FailedPrecondition, ReasonNoKey, "key %s is no longer configured", keyID)
+	case !m.usable(now, true):
+		return asc.Token{}, refusedKey(teamName, m.broken.Load()-r.since(now))
 	}
+	t.suspect(m.broken.Load())
 	return m.token(ctx, now)
 }
 
-// choose picks a key: in turn among those with the narrowest roles.
-func (t *team) choose(need asc.Need, now time.Time) (*member, error) {
-	k := other
-	if !t.plain {
-		k = kindOf(need.Template)
-	}
-	if len(t.canaries) > 0 && need.Method == "GET" {
-		if m := t.canary(); m != nil && m.may(k) && m.ID() != need.Avoid && m.usable(now, false) {
-			return m, nil
+// suspect remembers that a member may be broken until then.
+func (t *team) suspect(until int64) {
+	for {
+		known := t.refused.Load()
+		if until <= known || t.refused.CompareAndSwap(known, until) {
+			return
 		}
 	}
-	turn := t.turn.Add(1)
-	first, n := -1, uint64(0) // those that will do stand together, by width
-	able, soonest := 0, int64(0)
-	for i, m := range t.order {
-		if !m.may(k) || m.ID() == need.Avoid {
-			continue
-		}
-		able++
-		if until := m.broken.Load(); until > m.ring.since(now) {
-			if soonest == 0 || until < soonest {
-				soonest = until
-			}
-			continue
-		}
-		if first < 0 {
-			first = i
-		} else if m.width != t.order[first].width {
-			break
-		}
-		n++
-	}
-	if first >= 0 {
-		skip := turn % n
-		for _, m := range t.order[first:] {
-			if !m.may(k) || m.ID() == need.Avoid || m.broken.Load() > m.ring.since(now) {
-				continue
-			}
-			if skip == 0 {
-				if m.usable(now, true) {
-					return m, nil
-				}
-				break // someone else probes it just now
-			}
-			skip--
+}
+
+// member finds a key, nil if it is not there.
+func (t *team) member(id string) *member {
+	for _, m := range t.members {
+		if m.id == id {
+			return m
 		}
 	}
-	return nil, t.none(need, able, soonest, now)
+	return nil
 }
 
 // canary is the one whose turn it is, nil for most reads.
-func (t *team) canary() *member {
+func (t *team) canary(method string) *member {
+	if len(t.canaries) == 0 || method != http.MethodGet {
+		return nil
+	}
 	n := t.reads.Add(1)
 	if n%canaryShare != 0 {
 		return nil
@@ -247,16 +255,26 @@ func (t *team) canary() *member {
 }
 
 // none says why there is no key.
-func (t *team) none(need asc.Need, able int, soonest int64, now time.Time) error {
+func (t *team) none(need asc.Need, k kind, now int64) error {
 	switch {
 	case len(t.order) == 0:
 		return fault.New(fault.FailedPrecondition, ReasonNoKey, "team %s has no key in use", need.Team)
-	case able == 0 && need.Avoid == "":
+	case len(t.able[k]) == 0:
 		return fault.New(fault.FailedPrecondition, ReasonKeyNotAllowed,
 			"no key of team %s may do this: individual keys cannot do provisioning, sales and finance, and the roles that keys are declared with are kept", need.Team)
 	}
-	f := fault.New(fault.FailedPrecondition, fault.ReasonUpstreamCredentials, "Apple refuses the gateway's key of team %s: it must be replaced", need.Team)
-	f.RetryAfter = max(time.Duration(soonest-t.members[0].ring.since(now)), time.Second)
+	soonest := int64(0)
+	for _, c := range t.able[k] {
+		if until := t.member(c.KeyID).broken.Load(); until > now && (soonest == 0 || until < soonest) {
+			soonest = until
+		}
+	}
+	return refusedKey(need.Team, soonest-now)
+}
+
+func refusedKey(team string, left int64) error {
+	f := fault.New(fault.FailedPrecondition, fault.ReasonUpstreamCredentials, "Apple refuses the gateway's key of team %s: it must be replaced", team)
+	f.RetryAfter = max(time.Duration(left), time.Second)
 	return f
 }
 
@@ -278,6 +296,7 @@ func (r *Ring) Report(token asc.Token, a asc.Answer) (clockCorrected bool) {
 	case s == nil:
 	case a.Refused:
 		s.broken.Store(r.since(r.now().Add(brokenFor)))
+		(*r.current.Load())[token.Team].suspect(s.broken.Load())
 		r.log.Error("Apple refuses a key", "team", token.Team, "key", token.KeyID, "again_in", brokenFor)
 		if r.observer != nil {
 			r.observer.Broken(token.Team, token.KeyID)

@@ -100,6 +100,21 @@ func newRing(t testing.TB, teams map[string][]Credential) (*Ring, *clock) {
 	return r, c
 }
 
+var turn atomic.Uint64
+
+// take gets a token as a client does: of the preferred keys in turn.
+func take(ctx context.Context, r *Ring, need asc.Need) (asc.Token, error) {
+	keys, err := r.Candidates(need)
+	if err != nil {
+		return asc.Token{}, err
+	}
+	n := 1
+	for n < len(keys) && keys[n].Rank == keys[0].Rank {
+		n++
+	}
+	return r.Token(ctx, need.Team, keys[turn.Add(1)%uint64(n)].KeyID)
+}
+
 func read(template string) asc.Need {
 	return asc.Need{Team: "team", Method: "GET", Template: template}
 }
@@ -113,7 +128,7 @@ func TestTokenSaysWhatAppleWants(t *testing.T) {
 		"person": {"sub": "user", "aud": "appstoreconnect-v1"},
 		"big":    {"iss": "I", "aud": "apple-developer-enterprise-v1"},
 	} {
-		token, err := r.Token(t.Context(), asc.Need{Team: team, Method: "GET", Template: "/v1/apps"})
+		token, err := take(t.Context(), r, asc.Need{Team: team, Method: "GET", Template: "/v1/apps"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,13 +161,13 @@ func TestOneSignatureForAThousandCallers(t *testing.T) {
 	r, _ := newRing(t, map[string][]Credential{"team": {{ID: "K", Key: k, Issuer: "I"}}})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.Token(gone, read("/v1/apps")); fault.As(err).Reason != fault.ReasonKeyUnusable { // the first caller goes away
+	if _, err := take(gone, r, read("/v1/apps")); fault.As(err).Reason != fault.ReasonKeyUnusable { // the first caller goes away
 		t.Errorf("got %v", err)
 	}
 	var wg sync.WaitGroup
 	for range 1000 {
 		wg.Go(func() {
-			if _, err := r.Token(t.Context(), read("/v1/apps")); err != nil {
+			if _, err := take(t.Context(), r, read("/v1/apps")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -171,7 +186,7 @@ func settle(r *Ring) { r.signer.Wait() }
 func TestAnOutageOfTheKey(t *testing.T) {
 	k := newCounting(t, "K")
 	r, c := newRing(t, map[string][]Credential{"team": {{ID: "K", Key: k, Issuer: "I"}}})
-	token := func() (asc.Token, error) { return r.Token(t.Context(), read("/v1/apps")) }
+	token := func() (asc.Token, error) { return take(t.Context(), r, read("/v1/apps")) }
 	first, _ := token()
 	c.advance(refreshAt - jitterMax - time.Second)
 	if again, _ := token(); again != first || k.n.Load() != 1 {
@@ -206,17 +221,17 @@ func TestAnOutageOfTheKey(t *testing.T) {
 func TestNobodyWaitsWhileATokenIsGood(t *testing.T) {
 	k := newCounting(t, "K")
 	r, c := newRing(t, map[string][]Credential{"team": {{ID: "K", Key: k, Issuer: "I"}}})
-	first, _ := r.Token(t.Context(), read("/v1/apps"))
+	first, _ := take(t.Context(), r, read("/v1/apps"))
 	k.hold = make(chan struct{})
 	c.advance(refreshAt)
 	for range 100 {
-		if again, err := r.Token(t.Context(), read("/v1/apps")); err != nil || again != first {
+		if again, err := take(t.Context(), r, read("/v1/apps")); err != nil || again != first {
 			t.Fatal(err)
 		}
 	}
 	close(k.hold)
 	settle(r)
-	if next, _ := r.Token(t.Context(), read("/v1/apps")); next == first || k.n.Load() != 2 {
+	if next, _ := take(t.Context(), r, read("/v1/apps")); next == first || k.n.Load() != 2 {
 		t.Errorf("%d signatures", k.n.Load())
 	}
 }
@@ -224,7 +239,7 @@ func TestNobodyWaitsWhileATokenIsGood(t *testing.T) {
 func TestRenewMakesOneNewToken(t *testing.T) {
 	k := newCounting(t, "K")
 	r, c := newRing(t, map[string][]Credential{"team": {{ID: "K", Key: k, Issuer: "I"}}})
-	first, _ := r.Token(t.Context(), read("/v1/apps"))
+	first, _ := take(t.Context(), r, read("/v1/apps"))
 	c.advance(time.Second)
 	second, err := r.Renew(t.Context(), first)
 	if err != nil || second.Bearer == first.Bearer {
@@ -260,7 +275,7 @@ func TestTheKeyThatMayDoIt(t *testing.T) {
 			r, _ := newRing(t, map[string][]Credential{"team": c.keys})
 			var got []string
 			for range 10 {
-				token, err := r.Token(t.Context(), read(c.template))
+				token, err := take(t.Context(), r, read(c.template))
 				used := token.KeyID
 				if err != nil {
 					used = fault.As(err).Reason
@@ -286,7 +301,7 @@ func TestACanaryGetsAShareOfTheReads(t *testing.T) {
 		if i%2 == 1 {
 			need.Method = "POST"
 		}
-		token, err := r.Token(t.Context(), need)
+		token, err := take(t.Context(), r, need)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,29 +317,29 @@ func TestAKeyThatAppleRefusesIsLeftAlone(t *testing.T) {
 	r, c := newRing(t, map[string][]Credential{"team": {{ID: "A", Key: a, Issuer: "I"}, {ID: "B", Key: b, Issuer: "I"}}, "one": {{ID: "A", Key: a, Issuer: "I"}}})
 	r.Report(asc.Token{Team: "team", KeyID: "A"}, asc.Answer{Refused: true})
 	for range 20 {
-		if token, err := r.Token(t.Context(), read("/v1/apps")); err != nil || token.KeyID != "B" {
+		if token, err := take(t.Context(), r, read("/v1/apps")); err != nil || token.KeyID != "B" {
 			t.Fatalf("got %v %v", token.KeyID, err)
 		}
 	}
 	one := asc.Need{Team: "one", Method: "POST", Template: "/v1/apps"}
-	token, err := r.Token(t.Context(), one)
+	token, err := take(t.Context(), r, one)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Report(token, asc.Answer{Refused: true})
-	_, err = r.Token(t.Context(), one)
+	_, err = take(t.Context(), r, one)
 	if f := fault.As(err); f.Kind != fault.FailedPrecondition || f.Reason != fault.ReasonUpstreamCredentials || f.RetryAfter < 50*time.Second {
 		t.Errorf("got %v", err)
 	}
 	c.advance(brokenFor)
-	if _, err := r.Token(t.Context(), one); err != nil {
+	if _, err := take(t.Context(), r, one); err != nil {
 		t.Errorf("no probe: %v", err)
 	}
-	if _, err := r.Token(t.Context(), one); err == nil {
+	if _, err := take(t.Context(), r, one); err == nil {
 		t.Error("two probes at once")
 	}
 	r.Report(token, asc.Answer{Success: true})
-	if _, err := r.Token(t.Context(), one); err != nil {
+	if _, err := take(t.Context(), r, one); err != nil {
 		t.Errorf("it does not recover: %v", err)
 	}
 }
@@ -483,7 +498,7 @@ func TestMintIsNarrowAndShort(t *testing.T) {
 	if fmt.Sprint(claims["scope"]) != "[GET /v1/apps]" || int64(claims["exp"].(float64)) != c.Now().Add(10*time.Minute).Unix() {
 		t.Errorf("got %v", claims)
 	}
-	if own, _ := r.Token(t.Context(), read("/v1/apps")); own.Bearer == m.Bearer {
+	if own, _ := take(t.Context(), r, read("/v1/apps")); own.Bearer == m.Bearer {
 		t.Error("the gateway's own token is given away")
 	}
 	if s := fmt.Sprintf("%v %+v %s", m, m, m.Token); strings.Contains(s, m.Bearer) {
@@ -498,7 +513,7 @@ func TestACachedTokenCostsNoAllocation(t *testing.T) {
 	a, b := newCounting(t, "A"), newCounting(t, "B")
 	r, _ := newRing(t, map[string][]Credential{"team": {{ID: "A", Key: a, Issuer: "I"}, {ID: "B", Key: b, Issuer: "I", Roles: []Role{Admin}}}})
 	ctx := t.Context()
-	if n := testing.AllocsPerRun(100, func() { _, _ = r.Token(ctx, read("/v1/apps/{id}")) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = take(ctx, r, read("/v1/apps/{id}")) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -509,7 +524,7 @@ func BenchmarkCachedToken(b *testing.B) {
 	defer r.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.Token(b.Context(), read("/v1/apps/{id}")); err != nil {
+		if _, err := take(b.Context(), r, read("/v1/apps/{id}")); err != nil {
 			b.Fatal(err)
 		}
 	}

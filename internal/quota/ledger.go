@@ -1,234 +1,161 @@
 package quota
 
 import (
-	"net/http"
+	"context"
 	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/asc"
 )
 
-// Facts and choices about Apple's windows.
+// Ledger counts the use of keys and says whose turn it is. There is one for a
+// process (package memory) and one for many replicas (package redisledger); both
+// keep the contract of package quotatest.
+//
+// What a ledger promises: a request is charged before it is sent, as though it
+// arrived at its deadline; the charge moves back when an answer comes. So what
+// is not known counts as used, and is never forgotten early.
+type Ledger interface {
+	// Admit charges one of the keys for one attempt, or says when to ask again.
+	Admit(ctx context.Context, a *Ask) (Answer, error)
+	// Settle corrects a charge by what came of the attempt.
+	Settle(ctx context.Context, s *Settlement) (Balance, error)
+	// Leave tells that a caller asks no more: others need not wait for it.
+	Leave(ctx context.Context, a *Ask)
+	// States lists the keys of a team, or of all teams that were used here ("").
+	States(ctx context.Context, team string) ([]State, error)
+	// Close frees what the ledger holds.
+	Close() error
+}
+
+// Endpoint is the class of endpoints that share a minute.
+type Endpoint struct {
+	Verb     string // "GET"
+	Resource string // the first resource of the path: "builds"
+}
+
+func (e Endpoint) String() string { return e.Verb + " " + e.Resource }
+
+// Ask is the wish to make one attempt.
+type Ask struct {
+	Team     string
+	Keys     []asc.Candidate // one of them will do; lower ranks first, then the most remaining
+	Endpoint Endpoint
+	Caller   string
+	Class    Class
+	Weight   int           // the caller's share among those of its class; at least 1
+	Aged     bool          // it has waited so long that it has its turn with the class above
+	Attempt  time.Duration // the longest that the attempt may take
+}
+
+// Turn is the class among whose callers the ask has its turn.
+func (a *Ask) Turn() Class {
+	if a.Aged && a.Class > Interactive {
+		return a.Class - 1
+	}
+	return a.Class
+}
+
+// Answer to an [Ask].
+type Answer struct {
+	Admitted bool
+	Ticket   Ticket        // of an admitted attempt
+	Wait     time.Duration // else: when to ask again
+	Each     time.Duration // else: about how much longer each further call of the caller waits
+	First    bool          // else: an answer in flight is awaited, which tells how much is left
+}
+
+// Ticket is an admitted attempt. Times are of the ledger's own clock.
+type Ticket struct {
+	Team, KeyID string
+	Endpoint    Endpoint
+	ID          string // the ledger's own
+	Sent, Stamp int64  // when it was admitted; as when it is charged
+	Limit, Used int    // of the hour, this attempt included
+	Ledger      Ledger // that keeps it
+}
+
+// Settlement is what came of an attempt.
+type Settlement struct {
+	Ticket
+	Writes     int // how often it was really written to the network
+	Status     int // 0: no answer came
+	Limits     Limits
+	RetryAfter time.Duration // of a 429; below zero: not told
+}
+
+// Balance is how a key's hour stands.
+type Balance struct{ Limit, Used int }
+
+// Remaining is how many requests are left.
+func (b Balance) Remaining() int { return max(b.Limit-b.Used, 0) }
+
+// State is the quota of a key.
+type State struct {
+	Team, KeyID string
+	Balance
+	Foreign    int // of the used ones, by others, as Apple told
+	InFlight   int
+	BlockedFor time.Duration // after a 429
+	Endpoints  []EndpointState
+}
+
+// EndpointState is the minute of a class of endpoints.
+type EndpointState struct {
+	Endpoint
+	Balance                  // Limit 0: not known
+	BlockedFor time.Duration // after a 429
+}
+
+// Rules are what ledgers go by.
+type Rules struct {
+	Hour      time.Duration // the span of Apple's hour; an hour, but for tests
+	HourLimit int           // until an answer tells; 3600 if 0
+	Minutes   map[Endpoint]int
+}
+
+// Facts and choices about Apple's windows. Those in time are for a whole hour.
 const (
-	assumedLimit = 3600            // an hour, until a header tells
-	minLimit     = 10              // what a header may tell at least
-	agreeing     = 3               // answers that must agree before more is believed
-	blockMost    = 2 * time.Minute // a Retry-After beyond it is not believed
-	blockLeast   = time.Second
-	reserveShare = 150 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
-	burstShare   = 50  // one in so many may come at once before pacing begins
-	minuteSpan   = time.Minute
-	hourSpan     = time.Hour
-	hourWidth    = 200 * time.Millisecond
+	assumedLimit = 3600
+	MinLimit     = 10  // what a header may tell at least
+	Agreeing     = 3   // answers that must agree before more is believed to be left
+	ReserveShare = 150 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
+	BurstShare   = 50  // one in so many may come at once before pacing begins
+	BurstLeast   = 10
+	maxAhead     = 2 * time.Minute  // the longest that an attempt counts as under way
+	blockLeast   = time.Second      // after a 429 that tells no time, doubled each time
+	blockMost    = 2 * time.Minute  // a Retry-After beyond it is not believed
+	probeEvery   = 10 * time.Second // between probes of what others have left
+	probeFirst   = 30 * time.Second // the first where nothing was left, doubled each time
+	probeMost    = 5 * time.Minute
+	slack        = 5 * time.Second // how late an answer may come, for what has certainly not expired
+	// TagLife is how long a caller that stopped asking is still waited for; not
+	// scaled, as polling is not.
+	TagLife = 3 * time.Second
+	// FirstPoll is when to ask again while the first answer is awaited.
+	FirstPoll = 100 * time.Millisecond
 )
 
-// ledger counts the use of one key. Time is an argument; it takes no lock.
-type ledger struct {
-	limit   int     // of the hour
-	hour    *window // own requests
-	foreign *window // what others use with the same key, as the header told
-	sensed  bool    // Apple has answered
-
-	lower, higher int // answers in a row that told less use, or a greater limit
-	told          int // that limit
-	blocked       time.Time
-	inflight      int
-	minutes       map[endpoint]*minute // by endpoint class, those that a header has told of
-
-	due time.Time // when the next paced request is due, if none is early
+// Settled fills in what is not set.
+func (r Rules) Settled() Rules {
+	if r.Hour <= 0 {
+		r.Hour = time.Hour
+	}
+	if r.HourLimit <= 0 {
+		r.HourLimit = assumedLimit
+	}
+	return r
 }
 
-// minute is the window of an endpoint class.
-type minute struct {
-	limit   int
-	window  *window
-	blocked time.Time
+func (r Rules) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * float64(r.Hour) / float64(time.Hour))
 }
 
-func newLedger(limit int) *ledger {
-	if limit <= 0 {
-		limit = assumedLimit
-	}
-	return &ledger{limit: limit, hour: newWindow(hourSpan, hourWidth), foreign: newWindow(hourSpan, hourWidth), minutes: map[endpoint]*minute{}}
-}
-
-// ticket is an admitted attempt.
-type ticket struct {
-	at      endpoint
-	stamp   time.Time // as it is charged: the attempt's deadline
-	certain int       // use that had certainly arrived when it was sent
-	settled bool
-}
-
-// used is how much of the hour is gone.
-func (l *ledger) used(now time.Time) int { return l.hour.used(now) + l.foreign.used(now) }
-
-// interval is the pace at which the whole hour is used.
-func (l *ledger) interval() time.Duration { return hourSpan / time.Duration(l.limit) }
-
-// may says whether a request may go now, and if not, when to ask again; the zero
-// time means: when an attempt in flight has ended.
-func (l *ledger) may(now time.Time, at endpoint, interactive bool) (bool, time.Time) {
-	if now.Before(l.blocked) {
-		return false, l.blocked
-	}
-	if !l.sensed && l.inflight > 0 {
-		return false, time.Time{}
-	}
-	most := l.limit
-	if !interactive {
-		most -= (l.limit + reserveShare - 1) / reserveShare
-	}
-	if used := l.used(now); used >= max(most, 1) {
-		return false, l.room(now, used-most+1)
-	}
-	if m := l.minutes[at]; m != nil {
-		if now.Before(m.blocked) {
-			return false, m.blocked
-		}
-		if m.window.used(now) >= m.limit {
-			return false, m.window.free(now, m.limit-1)
-		}
-	}
-	if early := l.due.Add(-l.burst()); !interactive && now.Before(early) {
-		return false, early
-	}
-	return true, now
-}
-
-// burst is how far ahead of the pace requests may come.
-func (l *ledger) burst() time.Duration {
-	return l.interval() * time.Duration(max(l.limit/burstShare, 10))
-}
-
-// room is when n less will be used.
-func (l *ledger) room(now time.Time, n int) time.Time {
-	at := time.Time{}
-	for _, w := range []*window{l.hour, l.foreign} {
-		if w.used(now) >= n {
-			if t := w.free(now, w.used(now)-n); at.IsZero() || t.Before(at) {
-				at = t
-			}
-		}
-	}
-	if at.IsZero() {
-		at = now.Add(time.Second) // only both together have as many
-	}
-	return at
-}
-
-// charge admits an attempt that ends at the deadline at the latest. It is
-// stamped there: if nobody settles it, it expires late, never early.
-func (l *ledger) charge(now, deadline time.Time, at endpoint) *ticket {
-	stamp := deadline
-	if stamp.After(now.Add(maxAhead)) {
-		stamp = now.Add(maxAhead)
-	}
-	t := &ticket{at: at, stamp: stamp, certain: l.used(now) - l.inflight}
-	l.hour.add(now, stamp, 1)
-	if m := l.minutes[at]; m != nil {
-		m.window.add(now, stamp, 1)
-	}
-	l.inflight++
-	if l.due.Before(now) {
-		l.due = now
-	}
-	l.due = l.due.Add(l.interval())
-	return t
-}
-
-// settle corrects a charge by what came of the attempt: how often it was really
-// written, and what was answered; status 0: nothing was.
-func (l *ledger) settle(now time.Time, t *ticket, writes, status int, header http.Header) {
-	if t.settled {
-		return
-	}
-	t.settled = true
-	l.inflight--
-	m := l.minutes[t.at]
-	windows := []*window{l.hour}
-	if m != nil {
-		windows = append(windows, m.window)
-	}
-	for _, w := range windows {
-		switch {
-		case status > 0: // it has arrived by now
-			w.add(now, t.stamp, -1)
-			w.add(now, now, max(writes, 1))
-		case writes == 0: // it was never sent
-			w.add(now, t.stamp, -1)
-		default: // it may have arrived as late as its stamp
-			w.add(now, t.stamp, writes-1)
-		}
-	}
-	if status <= 0 {
-		return
-	}
-	limits := ParseLimits(header.Values("X-Rate-Limit"))
-	l.sense(now, t, limits)
-	if status == http.StatusTooManyRequests {
-		l.refused(now, t.at, limits, header)
-	}
-}
-
-// sense compares what the header tells with what the ledger can explain.
-func (l *ledger) sense(now time.Time, t *ticket, limits Limits) {
-	if p := limits.Hour; p.Known && p.Limit >= minLimit {
-		l.adopt(p.Limit)
-		apple := p.Limit - p.Remaining
-		switch most := l.used(now); {
-		case apple > most: // someone else uses the key
-			l.foreign.add(now, now, apple-most)
-			l.lower = 0
-		case apple < t.certain-1 && l.foreign.used(now) > 0:
-			if l.lower++; l.lower >= agreeing {
-				l.foreign.drop(now, t.certain-apple)
-				l.lower = 0
-			}
-		default:
-			l.lower = 0
-		}
-	}
-	if p := limits.Minute; p.Known {
-		m := l.minutes[t.at]
-		if m == nil {
-			m = &minute{window: newWindow(minuteSpan, 100*time.Millisecond)}
-			l.minutes[t.at] = m
-			m.window.add(now, now, 1) // this one
-		}
-		m.limit = max(p.Limit, 1)
-		if apple := p.Limit - p.Remaining; apple > m.window.used(now) {
-			m.window.add(now, now, apple-m.window.used(now))
-		}
-	}
-	l.sensed = true // an endpoint that tells nothing of the hour counts too: waiting would be for ever
-}
-
-// adopt takes a lower limit at once, a higher one after several answers.
-func (l *ledger) adopt(limit int) {
-	switch {
-	case limit < l.limit || !l.sensed:
-		l.limit, l.higher = limit, 0
-	case limit == l.limit:
-		l.higher = 0
-	case limit != l.told:
-		l.told, l.higher = limit, 1
-	default:
-		if l.higher++; l.higher >= agreeing {
-			l.limit, l.higher = limit, 0
-		}
-	}
-}
-
-// refused follows a 429: the key, or the endpoint class, is left alone.
-func (l *ledger) refused(now time.Time, at endpoint, limits Limits, header http.Header) {
-	wait := blockLeast
-	if s, err := time.ParseDuration(header.Get("Retry-After") + "s"); err == nil {
-		wait = s
-	} else if date, err := http.ParseTime(header.Get("Retry-After")); err == nil {
-		wait = date.Sub(now)
-	}
-	until := now.Add(min(max(wait, blockLeast), blockMost))
-	if m := l.minutes[at]; m != nil && limits.Minute.Known && limits.Minute.Remaining == 0 && (!limits.Hour.Known || limits.Hour.Remaining > 0) {
-		m.blocked = until
-		return
-	}
-	l.blocked = until
-}
+// Minute and the others are the constants above, scaled as the hour is.
+func (r Rules) Minute() time.Duration     { return r.Hour / 60 }
+func (r Rules) MaxAhead() time.Duration   { return r.scaled(maxAhead) }
+func (r Rules) BlockLeast() time.Duration { return r.scaled(blockLeast) }
+func (r Rules) BlockMost() time.Duration  { return r.scaled(blockMost) }
+func (r Rules) ProbeEvery() time.Duration { return r.scaled(probeEvery) }
+func (r Rules) ProbeFirst() time.Duration { return r.scaled(probeFirst) }
+func (r Rules) ProbeMost() time.Duration  { return r.scaled(probeMost) }
+func (r Rules) Slack() time.Duration      { return r.scaled(slack) }

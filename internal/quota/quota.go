@@ -2,16 +2,19 @@
 // and minutes on some endpoints. It lets calls wait, fairly among callers, rather
 // than run into a 429, and believes Apple's header over its own books.
 //
-// This is the ledger of one process. A request is charged before it is sent, as
-// though it arrived at its deadline; the charge moves back when an answer comes.
-// So what is not known counts as used, and is never forgotten early.
+// A [Ledger] counts and says whose turn it is; a [Manager] keeps the calls that
+// wait. Nothing is queued in the ledger, so that nothing is lost with a replica.
 package quota
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/asc"
@@ -30,64 +33,24 @@ const (
 
 // Config of a [Manager].
 type Config struct {
-	HourLimit    int           // before a header tells; 3600 if 0
 	MaxWait      time.Duration // of interactive and default calls without a deadline; 1 min if 0
 	MaxWaitBatch time.Duration // of batch calls without a deadline; 15 min if 0
+	AttemptTime  time.Duration // the longest that an attempt takes; 1 min if 0
 }
 
-// Manager admits calls. It implements [asc.Quota] and is safe for concurrent use.
-type Manager struct {
-	cfg Config
-	now func() time.Time
+// Class is how urgent a call is.
+type Class int
 
-	mu   sync.Mutex
-	keys map[keyName]*lane
-}
+// The classes, the most urgent first.
+const (
+	Interactive Class = iota
+	Default
+	Batch
+)
 
-type keyName struct{ team, id string }
+var classNames = [...]string{"interactive", "default", "batch"}
 
-// lane is a key with what waits for it.
-type lane struct {
-	mu    sync.Mutex
-	queue *queue
-	timer *time.Timer
-	now   func() time.Time
-}
-
-// New makes a manager.
-func New(cfg Config, now func() time.Time) *Manager {
-	if cfg.MaxWait <= 0 {
-		cfg.MaxWait = DefaultMaxWait
-	}
-	if cfg.MaxWaitBatch <= 0 {
-		cfg.MaxWaitBatch = DefaultMaxWaitBatch
-	}
-	return &Manager{cfg: cfg, now: now, keys: map[keyName]*lane{}}
-}
-
-// Close ends the timers. Nobody may wait any more.
-func (m *Manager) Close() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, l := range m.keys {
-		l.mu.Lock()
-		if l.timer != nil {
-			l.timer.Stop()
-		}
-		l.mu.Unlock()
-	}
-}
-
-func (m *Manager) lane(team, id string) *lane {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	l := m.keys[keyName{team, id}]
-	if l == nil {
-		l = &lane{queue: newQueue(m.cfg.HourLimit), now: m.now}
-		m.keys[keyName{team, id}] = l
-	}
-	return l
-}
+func (c Class) String() string { return classNames[c] }
 
 // ParseClass reads the name of a class.
 func ParseClass(s string) (Class, bool) {
@@ -104,166 +67,200 @@ func ParseClass(s string) (Class, bool) {
 
 // endpointOf is the class of endpoints that share a minute: the verb and the
 // first resource.
-func endpointOf(method, template string) endpoint {
+func endpointOf(method, template string) Endpoint {
 	_, rest, _ := strings.Cut(strings.TrimPrefix(template, "/"), "/")
 	resource, _, _ := strings.Cut(rest, "/")
-	return endpoint{method, resource}
+	return Endpoint{method, resource}
 }
 
-type endpoint struct{ verb, resource string }
+// Manager admits calls. It implements [asc.Quota] and is safe for concurrent use.
+type Manager struct {
+	cfg    Config
+	ledger Ledger
+	log    *slog.Logger
+
+	ctx    context.Context // of the lines
+	stop   context.CancelFunc
+	asking sync.WaitGroup
+
+	mu    sync.Mutex
+	lines map[lineName]*line
+	first atomic.Int32 // lines that await the answer that tells how much is left
+}
+
+// New makes a manager. [Manager.Close] ends it, and the ledger.
+func New(cfg Config, ledger Ledger, log *slog.Logger) *Manager {
+	for _, d := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{{&cfg.MaxWait, DefaultMaxWait}, {&cfg.MaxWaitBatch, DefaultMaxWaitBatch}, {&cfg.AttemptTime, attemptTime}} {
+		if *d.value <= 0 {
+			*d.value = d.def
+		}
+	}
+	m := &Manager{cfg: cfg, ledger: ledger, log: log, lines: map[lineName]*line{}}
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	return m
+}
+
+// Close ends the lines. Who still waits is answered that the gateway ends.
+func (m *Manager) Close() error {
+	m.stop()
+	m.asking.Wait()
+	return m.ledger.Close()
+}
 
 // Admit implements [asc.Quota]. It waits until the attempt may be made, and not
 // at all if that would take longer than the caller has.
 func (m *Manager) Admit(ctx context.Context, c asc.Charge) (asc.Permit, error) {
 	who := asc.CallerOf(ctx)
 	class, _ := ParseClass(who.Priority)
-	l, now := m.lane(c.Team, c.KeyID), m.now()
-	at := endpointOf(c.Method, c.Template)
-	deadline, limited := ctx.Deadline()
-	if t := l.atOnce(now, class, at, deadline); t != nil {
-		return &permit{l, t}, nil
+	ask := Ask{Team: c.Team, Keys: c.Keys, Endpoint: endpointOf(c.Method, c.Template), Caller: who.ID, Class: class, Weight: max(who.Weight, 1)}
+	now := time.Now()
+	until := now.Add(m.patience(class))
+	if deadline, ok := ctx.Deadline(); ok {
+		until = deadline
 	}
-	patience := m.cfg.MaxWait
-	if class == Batch {
-		patience = m.cfg.MaxWaitBatch
+	ask.Attempt = min(until.Sub(now), m.cfg.AttemptTime)
+	w := &waiter{ask: ask, since: now, until: until, ready: make(chan struct{})}
+	if waits, err := m.join(w, c.Front); err != nil {
+		return nil, err
+	} else if waits {
+		return m.wait(ctx, w)
 	}
-	limit := now.Add(patience)
-	w := &waiter{caller: who.ID, class: class, weight: who.Weight, endpoint: at, since: now, ends: deadline, ready: make(chan struct{})}
-	if limited {
-		limit = deadline
+	answer, err := m.ledger.Admit(ctx, &ask) // nobody of the same line waits: ask at once
+	switch {
+	case err != nil:
+		return nil, unavailable(ctx, err)
+	case answer.Admitted:
+		return &permit{m: m, ticket: answer.Ticket}, nil
+	case now.Add(answer.Wait).After(until):
+		m.ledger.Leave(ctx, &ask)
+		return nil, exhausted(answer.Wait)
 	}
-	if err := l.enter(w, now, limit); err != nil {
+	if err := m.begin(w, answer, c.Front); err != nil {
 		return nil, err
 	}
-	select {
-	case <-w.ready:
-		return &permit{l, w.ticket}, nil
-	default:
+	return m.wait(ctx, w)
+}
+
+func (m *Manager) patience(c Class) time.Duration {
+	if c == Batch {
+		return m.cfg.MaxWaitBatch
 	}
-	timer := time.NewTimer(limit.Sub(now))
+	return m.cfg.MaxWait
+}
+
+// wait waits for a call's turn.
+func (m *Manager) wait(ctx context.Context, w *waiter) (asc.Permit, error) {
+	timer := time.NewTimer(time.Until(w.until))
 	defer timer.Stop()
 	select {
 	case <-w.ready:
-		return &permit{l, w.ticket}, nil
+		if w.refusal != nil {
+			return nil, w.refusal
+		}
+		return m.permitOf(w), nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	if l.leave(w) {
-		return &permit{l, w.ticket}, nil // it was admitted in this moment
+	admitted, expected := m.leave(w)
+	switch {
+	case admitted: // in this moment
+		return m.permitOf(w), nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(ctx.Err())
 	}
-	if err := ctx.Err(); err != nil && context.Cause(ctx) == context.Canceled {
-		return nil, fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(err)
-	}
-	return nil, exhausted(l.predict(class, w.endpoint))
+	return nil, exhausted(expected)
 }
 
-func exhausted(wait time.Duration) error {
-	f := fault.New(fault.ResourceExhausted, ReasonExhausted, "what Apple grants for an hour is used up, or waited for by others: the wait would be about %v", wait.Round(time.Second))
+func (m *Manager) permitOf(w *waiter) *permit {
+	return &permit{m: m, ticket: w.answer.Ticket, waited: time.Since(w.since)}
+}
+
+func exhausted(wait time.Duration) *fault.Error {
+	f := fault.New(fault.ResourceExhausted, ReasonExhausted, "what Apple grants is used up, or waited for by others: the wait would be about %v", max(wait, time.Second).Round(time.Second))
 	f.RetryAfter = max(wait, time.Second)
 	return f
 }
 
-// atOnce admits a call that nobody is before, nil if it must wait.
-func (l *lane) atOnce(now time.Time, class Class, at endpoint, ends time.Time) *ticket {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.queue.waiting > 0 {
-		return nil
+func unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(err)
 	}
-	if ok, _ := l.queue.ledger.may(now, at, class == Interactive); !ok {
-		return nil
-	}
-	return l.queue.ledger.charge(now, until(now, ends), at)
-}
-
-// enter lets a call wait, and admits what may go.
-func (l *lane) enter(w *waiter, now, limit time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if wait := l.queue.predict(now, w.class, w.endpoint); now.Add(wait).After(limit) {
-		return exhausted(wait)
-	}
-	if !l.queue.push(w) {
-		return exhausted(l.queue.predict(now, w.class, w.endpoint))
-	}
-	l.admit(now)
-	return nil
-}
-
-// leave takes a call back. It says true if the call was admitted meanwhile.
-func (l *lane) leave(w *waiter) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if w.ticket != nil {
-		return true
-	}
-	l.queue.remove(w)
-	return false
-}
-
-func (l *lane) predict(class Class, at endpoint) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.queue.predict(l.now(), class, at)
-}
-
-// admit lets go what may, and sets the alarm for the rest.
-func (l *lane) admit(now time.Time) {
-	wake := l.queue.admit(now, func(w *waiter) { close(w.ready) })
-	if l.queue.waiting == 0 || wake.IsZero() {
-		return
-	}
-	if l.timer == nil {
-		l.timer = time.AfterFunc(wake.Sub(now), l.alarm)
-	} else {
-		l.timer.Reset(wake.Sub(now))
-	}
-}
-
-func (l *lane) alarm() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.admit(l.now())
+	return fault.New(fault.Unavailable, "QUOTA_UNAVAILABLE", "the ledger of requests cannot be asked").WithCause(err)
 }
 
 // permit is an admitted attempt.
 type permit struct {
-	lane   *lane
-	ticket *ticket
+	m       *Manager
+	ticket  Ticket
+	waited  time.Duration
+	settled atomic.Bool
 }
+
+// KeyID implements [asc.Permit].
+func (p *permit) KeyID() string { return p.ticket.KeyID }
+
+// Waited is how long the call waited for it.
+func (p *permit) Waited() time.Duration { return p.waited }
+
+// Quota is how the key's hour stands.
+func (p *permit) Quota() (limit, remaining int) {
+	return p.ticket.Limit, max(p.ticket.Limit-p.ticket.Used, 0)
+}
+
+// settleTime bounds a settlement: the call that it is for may be over.
+const settleTime = time.Second
 
 // Done implements [asc.Permit].
 func (p *permit) Done(writes, status int, header http.Header) {
-	p.lane.mu.Lock()
-	defer p.lane.mu.Unlock()
-	now := p.lane.now()
-	p.lane.queue.ledger.settle(now, p.ticket, writes, max(status, 0), header)
-	if p.lane.queue.waiting > 0 {
-		p.lane.admit(now)
+	if p.settled.Swap(true) {
+		return
+	}
+	s := Settlement{Ticket: p.ticket, Writes: writes, Status: max(status, 0), RetryAfter: -1}
+	if status > 0 {
+		s.Limits = ParseLimits(header.Values("X-Rate-Limit"))
+	}
+	if status == http.StatusTooManyRequests {
+		s.RetryAfter = retryAfter(header.Get("Retry-After"))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	defer cancel()
+	b, err := p.ticket.Ledger.Settle(ctx, &s)
+	if err != nil { // the charge stays where it is and expires late, never early
+		p.m.log.Warn("a request was not settled in the ledger", "team", p.ticket.Team, "key", p.ticket.KeyID, "error", err)
+	} else {
+		p.ticket.Limit, p.ticket.Used = b.Limit, b.Used
+	}
+	if p.m.first.Load() > 0 {
+		p.m.kick()
 	}
 }
 
-// State is the quota of a key.
-type State struct {
-	Team, KeyID string
-	Limit, Used int // of the hour
-	Foreign     int // of these, by others
-	Waiting     int
-	InFlight    int
-	BlockedFor  time.Duration
+// retryAfter reads the header: seconds or a date; below zero if it tells nothing.
+func retryAfter(v string) time.Duration {
+	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+		return time.Duration(min(n, 1<<20)) * time.Second
+	}
+	if date, err := http.ParseTime(v); err == nil {
+		return max(time.Until(date), 0)
+	}
+	return -1
 }
 
-// States lists the keys that were used so far.
-func (m *Manager) States() (list []State) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := m.now()
-	for name, l := range m.keys {
-		l.mu.Lock()
-		b := l.queue.ledger
-		list = append(list, State{Team: name.team, KeyID: name.id, Limit: b.limit, Used: b.used(now), Foreign: b.foreign.used(now),
-			Waiting: l.queue.waiting, InFlight: b.inflight, BlockedFor: max(b.blocked.Sub(now), 0)})
-		l.mu.Unlock()
+// Now tells how the keys of a team stand ("": of all teams), and who waits here.
+func (m *Manager) Now(ctx context.Context, team string) (keys []State, waiting []Waiting, err error) {
+	if keys, err = m.ledger.States(ctx, team); err != nil {
+		return nil, nil, unavailable(ctx, err)
 	}
-	return list
+	return keys, m.waiting(team), nil
+}
+
+// Replicas is how many gateways share the keys.
+func (m *Manager) Replicas() int {
+	if r, ok := m.ledger.(interface{ Replicas() int }); ok {
+		return r.Replicas()
+	}
+	return 1
 }

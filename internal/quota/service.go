@@ -32,7 +32,11 @@ func NewService(m *Manager, team func(context.Context) string) *Service {
 
 // GetQuota implements the RPC.
 func (s *Service) GetQuota(ctx context.Context, _ *quotav1.GetQuotaRequest) (*quotav1.GetQuotaResponse, error) {
-	return &quotav1.GetQuotaResponse{Keys: s.keys(s.team(ctx))}, nil
+	keys, lines, replicas, err := s.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &quotav1.GetQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas}, nil
 }
 
 // WatchQuota implements the RPC.
@@ -47,7 +51,11 @@ func (s *Service) WatchQuota(req *quotav1.WatchQuotaRequest, stream quotav1.Quot
 	defer tick.Stop()
 	var last *quotav1.WatchQuotaResponse
 	for {
-		if next := (&quotav1.WatchQuotaResponse{Keys: s.keys(s.team(stream.Context()))}); last == nil || !proto.Equal(last, next) {
+		keys, lines, replicas, err := s.now(stream.Context())
+		if err != nil {
+			return err
+		}
+		if next := (&quotav1.WatchQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas}); last == nil || !proto.Equal(last, next) {
 			if err := stream.Send(next); err != nil {
 				return err
 			}
@@ -61,20 +69,36 @@ func (s *Service) WatchQuota(req *quotav1.WatchQuotaRequest, stream quotav1.Quot
 	}
 }
 
-func (s *Service) keys(team string) (list []*quotav1.KeyQuota) {
+// now tells how the team of a call stands.
+func (s *Service) now(ctx context.Context) (keys []*quotav1.KeyQuota, lines []*quotav1.Line, replicas int32, err error) {
 	if s.manager == nil {
+		return nil, nil, 1, nil
+	}
+	states, waiting, err := s.manager.Now(ctx, s.team(ctx))
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	calls := 0
+	for _, w := range waiting {
+		calls += w.Calls
+		lines = append(lines, &quotav1.Line{Caller: w.Caller, Class: w.Class.String(), Endpoint: w.Endpoint.String(), Calls: int32(w.Calls), LongestWait: durationpb.New(w.Longest.Truncate(time.Second))})
+	}
+	for _, k := range states {
+		q := &quotav1.KeyQuota{KeyId: k.KeyID, Limit: int32(k.Limit), Used: int32(k.Used), Foreign: int32(k.Foreign), Waiting: int32(calls), InFlight: int32(k.InFlight), BlockedFor: blocked(k.BlockedFor)}
+		for _, e := range k.Endpoints {
+			q.Endpoints = append(q.Endpoints, &quotav1.EndpointQuota{Endpoint: e.Endpoint.String(), Limit: int32(e.Limit), Used: int32(e.Used), BlockedFor: blocked(e.BlockedFor)})
+		}
+		slices.SortFunc(q.Endpoints, func(a, b *quotav1.EndpointQuota) int { return cmp.Compare(a.GetEndpoint(), b.GetEndpoint()) })
+		keys = append(keys, q)
+	}
+	slices.SortFunc(keys, func(a, b *quotav1.KeyQuota) int { return cmp.Compare(a.GetKeyId(), b.GetKeyId()) })
+	return keys, lines, int32(s.manager.Replicas()), nil
+}
+
+// blocked is a duration that is not zero, in whole seconds.
+func blocked(d time.Duration) *durationpb.Duration {
+	if d <= 0 {
 		return nil
 	}
-	for _, k := range s.manager.States() {
-		if k.Team != team {
-			continue
-		}
-		q := &quotav1.KeyQuota{KeyId: k.KeyID, Limit: int32(k.Limit), Used: int32(k.Used), Foreign: int32(k.Foreign), Waiting: int32(k.Waiting), InFlight: int32(k.InFlight)}
-		if k.BlockedFor > 0 {
-			q.BlockedFor = durationpb.New(k.BlockedFor)
-		}
-		list = append(list, q)
-	}
-	slices.SortFunc(list, func(a, b *quotav1.KeyQuota) int { return cmp.Compare(a.GetKeyId(), b.GetKeyId()) })
-	return list
+	return durationpb.New(d.Round(time.Second))
 }

@@ -74,7 +74,11 @@ func (x *GetQuotaRequest) GetTeam() string {
 type GetQuotaResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by id.
-	Keys          []*KeyQuota `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	Keys []*KeyQuota `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Who waits at this replica. Sorted by class, caller and endpoint.
+	Lines []*Line `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Replicas that share the keys. 1 without Redis.
+	Replicas      int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -114,6 +118,20 @@ func (x *GetQuotaResponse) GetKeys() []*KeyQuota {
 		return x.Keys
 	}
 	return nil
+}
+
+func (x *GetQuotaResponse) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *GetQuotaResponse) GetReplicas() int32 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
 }
 
 type WatchQuotaRequest struct {
@@ -173,7 +191,11 @@ func (x *WatchQuotaRequest) GetInterval() *durationpb.Duration {
 type WatchQuotaResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by id.
-	Keys          []*KeyQuota `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	Keys []*KeyQuota `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Who waits at this replica. Sorted by class, caller and endpoint.
+	Lines []*Line `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Replicas that share the keys. 1 without Redis.
+	Replicas      int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,6 +237,20 @@ func (x *WatchQuotaResponse) GetKeys() []*KeyQuota {
 	return nil
 }
 
+func (x *WatchQuotaResponse) GetLines() []*Line {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *WatchQuotaResponse) GetReplicas() int32 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
+}
+
 // The sliding hour of one key.
 type KeyQuota struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -222,17 +258,20 @@ type KeyQuota struct {
 	KeyId string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	// Requests that Apple grants for an hour.
 	Limit int32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	// Requests of the last hour, by this process and by others. What is in flight
+	// Requests of the last hour, by the gateway and by others. What is in flight
 	// counts.
 	Used int32 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
 	// Of these, requests by others, as Apple's header told.
 	Foreign int32 `protobuf:"varint,4,opt,name=foreign,proto3" json:"foreign,omitempty"`
-	// Calls that wait for admission.
+	// Calls that wait for admission at this replica, those that other keys could
+	// carry too included.
 	Waiting int32 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	// Requests that Apple has not answered yet.
 	InFlight int32 `protobuf:"varint,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	// After a 429: how long nothing is sent.
-	BlockedFor    *durationpb.Duration `protobuf:"bytes,7,opt,name=blocked_for,json=blockedFor,proto3" json:"blocked_for,omitempty"`
+	BlockedFor *durationpb.Duration `protobuf:"bytes,7,opt,name=blocked_for,json=blockedFor,proto3" json:"blocked_for,omitempty"`
+	// Minutes of classes of endpoints, where Apple has told of them.
+	Endpoints     []*EndpointQuota `protobuf:"bytes,8,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,20 +355,186 @@ func (x *KeyQuota) GetBlockedFor() *durationpb.Duration {
 	return nil
 }
 
+func (x *KeyQuota) GetEndpoints() []*EndpointQuota {
+	if x != nil {
+		return x.Endpoints
+	}
+	return nil
+}
+
+// The sliding minute of a class of endpoints.
+type EndpointQuota struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Verb and first resource: "GET builds".
+	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// Requests that Apple grants for a minute. 0: not known.
+	Limit int32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Requests of the last minute.
+	Used int32 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	// After a 429: how long nothing is sent.
+	BlockedFor    *durationpb.Duration `protobuf:"bytes,4,opt,name=blocked_for,json=blockedFor,proto3" json:"blocked_for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndpointQuota) Reset() {
+	*x = EndpointQuota{}
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndpointQuota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndpointQuota) ProtoMessage() {}
+
+func (x *EndpointQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndpointQuota.ProtoReflect.Descriptor instead.
+func (*EndpointQuota) Descriptor() ([]byte, []int) {
+	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EndpointQuota) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *EndpointQuota) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *EndpointQuota) GetUsed() int32 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *EndpointQuota) GetBlockedFor() *durationpb.Duration {
+	if x != nil {
+		return x.BlockedFor
+	}
+	return nil
+}
+
+// Calls of one caller to one class of endpoints that wait for admission.
+type Line struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The caller's principal. Empty: nobody is asked who calls.
+	Caller string `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
+	// interactive, default or batch.
+	Class string `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	// Verb and first resource: "GET builds".
+	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// How many wait.
+	Calls int32 `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
+	// How long one of them has waited so far.
+	LongestWait   *durationpb.Duration `protobuf:"bytes,5,opt,name=longest_wait,json=longestWait,proto3" json:"longest_wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Line) Reset() {
+	*x = Line{}
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Line) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Line) ProtoMessage() {}
+
+func (x *Line) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Line.ProtoReflect.Descriptor instead.
+func (*Line) Descriptor() ([]byte, []int) {
+	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Line) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *Line) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *Line) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *Line) GetCalls() int32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *Line) GetLongestWait() *durationpb.Duration {
+	if x != nil {
+		return x.LongestWait
+	}
+	return nil
+}
+
 var File_ascgateway_quota_v1_quota_proto protoreflect.FileDescriptor
 
 const file_ascgateway_quota_v1_quota_proto_rawDesc = "" +
 	"\n" +
 	"\x1fascgateway/quota/v1/quota.proto\x12\x13ascgateway.quota.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"/\n" +
 	"\x0fGetQuotaRequest\x12\x1c\n" +
-	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\"E\n" +
+	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\"\x92\x01\n" +
 	"\x10GetQuotaResponse\x121\n" +
-	"\x04keys\x18\x01 \x03(\v2\x1d.ascgateway.quota.v1.KeyQuotaR\x04keys\"h\n" +
+	"\x04keys\x18\x01 \x03(\v2\x1d.ascgateway.quota.v1.KeyQuotaR\x04keys\x12/\n" +
+	"\x05lines\x18\x02 \x03(\v2\x19.ascgateway.quota.v1.LineR\x05lines\x12\x1a\n" +
+	"\breplicas\x18\x03 \x01(\x05R\breplicas\"h\n" +
 	"\x11WatchQuotaRequest\x12\x1c\n" +
 	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x125\n" +
-	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\binterval\"G\n" +
+	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\x94\x01\n" +
 	"\x12WatchQuotaResponse\x121\n" +
-	"\x04keys\x18\x01 \x03(\v2\x1d.ascgateway.quota.v1.KeyQuotaR\x04keys\"\xd8\x01\n" +
+	"\x04keys\x18\x01 \x03(\v2\x1d.ascgateway.quota.v1.KeyQuotaR\x04keys\x12/\n" +
+	"\x05lines\x18\x02 \x03(\v2\x19.ascgateway.quota.v1.LineR\x05lines\x12\x1a\n" +
+	"\breplicas\x18\x03 \x01(\x05R\breplicas\"\x9a\x02\n" +
 	"\bKeyQuota\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x12\n" +
@@ -338,11 +543,24 @@ const file_ascgateway_quota_v1_quota_proto_rawDesc = "" +
 	"\awaiting\x18\x05 \x01(\x05R\awaiting\x12\x1b\n" +
 	"\tin_flight\x18\x06 \x01(\x05R\binFlight\x12:\n" +
 	"\vblocked_for\x18\a \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"blockedFor2\xe6\x01\n" +
+	"blockedFor\x12@\n" +
+	"\tendpoints\x18\b \x03(\v2\".ascgateway.quota.v1.EndpointQuotaR\tendpoints\"\x91\x01\n" +
+	"\rEndpointQuota\x12\x1a\n" +
+	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x12\n" +
+	"\x04used\x18\x03 \x01(\x05R\x04used\x12:\n" +
+	"\vblocked_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"blockedFor\"\xa4\x01\n" +
+	"\x04Line\x12\x16\n" +
+	"\x06caller\x18\x01 \x01(\tR\x06caller\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x1a\n" +
+	"\bendpoint\x18\x03 \x01(\tR\bendpoint\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\x05R\x05calls\x12<\n" +
+	"\flongest_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\vlongestWait2\x8b\x02\n" +
 	"\fQuotaService\x12u\n" +
-	"\bGetQuota\x12$.ascgateway.quota.v1.GetQuotaRequest\x1a%.ascgateway.quota.v1.GetQuotaResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/ascgateway/v1/quota\x12_\n" +
+	"\bGetQuota\x12$.ascgateway.quota.v1.GetQuotaRequest\x1a%.ascgateway.quota.v1.GetQuotaResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/ascgateway/v1/quota\x12\x83\x01\n" +
 	"\n" +
-	"WatchQuota\x12&.ascgateway.quota.v1.WatchQuotaRequest\x1a'.ascgateway.quota.v1.WatchQuotaResponse0\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1;quotav1b\x06proto3"
+	"WatchQuota\x12&.ascgateway.quota.v1.WatchQuotaRequest\x1a'.ascgateway.quota.v1.WatchQuotaResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/ascgateway/v1/quota/watch0\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1;quotav1b\x06proto3"
 
 var (
 	file_ascgateway_quota_v1_quota_proto_rawDescOnce sync.Once
@@ -356,29 +574,36 @@ func file_ascgateway_quota_v1_quota_proto_rawDescGZIP() []byte {
 	return file_ascgateway_quota_v1_quota_proto_rawDescData
 }
 
-var file_ascgateway_quota_v1_quota_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_ascgateway_quota_v1_quota_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_ascgateway_quota_v1_quota_proto_goTypes = []any{
 	(*GetQuotaRequest)(nil),     // 0: ascgateway.quota.v1.GetQuotaRequest
 	(*GetQuotaResponse)(nil),    // 1: ascgateway.quota.v1.GetQuotaResponse
 	(*WatchQuotaRequest)(nil),   // 2: ascgateway.quota.v1.WatchQuotaRequest
 	(*WatchQuotaResponse)(nil),  // 3: ascgateway.quota.v1.WatchQuotaResponse
 	(*KeyQuota)(nil),            // 4: ascgateway.quota.v1.KeyQuota
-	(*durationpb.Duration)(nil), // 5: google.protobuf.Duration
+	(*EndpointQuota)(nil),       // 5: ascgateway.quota.v1.EndpointQuota
+	(*Line)(nil),                // 6: ascgateway.quota.v1.Line
+	(*durationpb.Duration)(nil), // 7: google.protobuf.Duration
 }
 var file_ascgateway_quota_v1_quota_proto_depIdxs = []int32{
-	4, // 0: ascgateway.quota.v1.GetQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
-	5, // 1: ascgateway.quota.v1.WatchQuotaRequest.interval:type_name -> google.protobuf.Duration
-	4, // 2: ascgateway.quota.v1.WatchQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
-	5, // 3: ascgateway.quota.v1.KeyQuota.blocked_for:type_name -> google.protobuf.Duration
-	0, // 4: ascgateway.quota.v1.QuotaService.GetQuota:input_type -> ascgateway.quota.v1.GetQuotaRequest
-	2, // 5: ascgateway.quota.v1.QuotaService.WatchQuota:input_type -> ascgateway.quota.v1.WatchQuotaRequest
-	1, // 6: ascgateway.quota.v1.QuotaService.GetQuota:output_type -> ascgateway.quota.v1.GetQuotaResponse
-	3, // 7: ascgateway.quota.v1.QuotaService.WatchQuota:output_type -> ascgateway.quota.v1.WatchQuotaResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4,  // 0: ascgateway.quota.v1.GetQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
+	6,  // 1: ascgateway.quota.v1.GetQuotaResponse.lines:type_name -> ascgateway.quota.v1.Line
+	7,  // 2: ascgateway.quota.v1.WatchQuotaRequest.interval:type_name -> google.protobuf.Duration
+	4,  // 3: ascgateway.quota.v1.WatchQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
+	6,  // 4: ascgateway.quota.v1.WatchQuotaResponse.lines:type_name -> ascgateway.quota.v1.Line
+	7,  // 5: ascgateway.quota.v1.KeyQuota.blocked_for:type_name -> google.protobuf.Duration
+	5,  // 6: ascgateway.quota.v1.KeyQuota.endpoints:type_name -> ascgateway.quota.v1.EndpointQuota
+	7,  // 7: ascgateway.quota.v1.EndpointQuota.blocked_for:type_name -> google.protobuf.Duration
+	7,  // 8: ascgateway.quota.v1.Line.longest_wait:type_name -> google.protobuf.Duration
+	0,  // 9: ascgateway.quota.v1.QuotaService.GetQuota:input_type -> ascgateway.quota.v1.GetQuotaRequest
+	2,  // 10: ascgateway.quota.v1.QuotaService.WatchQuota:input_type -> ascgateway.quota.v1.WatchQuotaRequest
+	1,  // 11: ascgateway.quota.v1.QuotaService.GetQuota:output_type -> ascgateway.quota.v1.GetQuotaResponse
+	3,  // 12: ascgateway.quota.v1.QuotaService.WatchQuota:output_type -> ascgateway.quota.v1.WatchQuotaResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_ascgateway_quota_v1_quota_proto_init() }
@@ -392,7 +617,7 @@ func file_ascgateway_quota_v1_quota_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_quota_v1_quota_proto_rawDesc), len(file_ascgateway_quota_v1_quota_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,7 +33,8 @@ const (
 type QuotaServiceClient interface {
 	// The state of the keys that were used so far.
 	GetQuota(ctx context.Context, in *GetQuotaRequest, opts ...grpc.CallOption) (*GetQuotaResponse, error)
-	// The same, now and whenever it has changed.
+	// The same, now and whenever it has changed. Over REST each line is one
+	// message as JSON (application/x-ndjson).
 	WatchQuota(ctx context.Context, in *WatchQuotaRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchQuotaResponse], error)
 }
 
@@ -82,7 +83,8 @@ type QuotaService_WatchQuotaClient = grpc.ServerStreamingClient[WatchQuotaRespon
 type QuotaServiceServer interface {
 	// The state of the keys that were used so far.
 	GetQuota(context.Context, *GetQuotaRequest) (*GetQuotaResponse, error)
-	// The same, now and whenever it has changed.
+	// The same, now and whenever it has changed. Over REST each line is one
+	// message as JSON (application/x-ndjson).
 	WatchQuota(*WatchQuotaRequest, grpc.ServerStreamingServer[WatchQuotaResponse]) error
 	mustEmbedUnimplementedQuotaServiceServer()
 }

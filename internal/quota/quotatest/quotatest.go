@@ -1,0 +1,585 @@
+// Package quotatest is the contract of ledgers: each runs it.
+package quotatest
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/quota"
+)
+
+// New makes an empty ledger that goes by some rules. It closes it with the test.
+type New func(t testing.TB, rules quota.Rules) quota.Ledger
+
+var builds = quota.Endpoint{Verb: "GET", Resource: "builds"}
+
+// Run runs the contract.
+func Run(t *testing.T, make New) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, New)
+	}{
+		{"the first goes alone", firstAlone},
+		{"exactly the hour, all of it", exactHour},
+		{"what is not settled expires late", expiresLate},
+		{"what was never sent is given back", givenBack},
+		{"every write counts", everyWrite},
+		{"what others use is seen, and released", foreign},
+		{"limits are lowered at once, raised after three answers", limits},
+		{"a refusal blocks the key", refusalOfTheKey},
+		{"a refusal while the hour is not used blocks the endpoints", refusalOfEndpoints},
+		{"a refusal that tells no time is doubled", refusalDoubles},
+		{"minutes are learned, and kept", minutes},
+		{"minutes can be seeded", seeds},
+		{"callers share by weight", weights},
+		{"the class above comes first", classes},
+		{"who leaves is not waited for", leaves},
+		{"who has waited long has its turn with the class above", aged},
+		{"some are kept for interactive callers", reserved},
+		{"the others are paced", paced},
+		{"a team's keys are one pool", pool},
+		{"many at once get no more than there is", atOnce},
+		{"after a start at the limit it goes on soon", startAtTheLimit},
+		{"states tell", states},
+	} {
+		t.Run(c.name, func(t *testing.T) { t.Parallel(); c.test(t, make) })
+	}
+}
+
+// bench is a ledger with what a test needs to ask it.
+type bench struct {
+	t *testing.T
+	quota.Ledger
+}
+
+func open(t *testing.T, make New, rules quota.Rules) bench { return bench{t, make(t, rules)} }
+
+func keys(ids ...string) (list []asc.Candidate) {
+	for _, id := range ids {
+		list = append(list, asc.Candidate{KeyID: id})
+	}
+	return list
+}
+
+// ask is an interactive caller's, whom nothing holds up but the windows.
+func ask() *quota.Ask {
+	return &quota.Ask{Team: "team", Keys: keys("K"), Endpoint: builds, Caller: "someone", Class: quota.Interactive, Weight: 1, Attempt: 100 * time.Millisecond}
+}
+
+func (b bench) admit(a *quota.Ask) quota.Answer {
+	b.t.Helper()
+	answer, err := b.Admit(b.t.Context(), a)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer
+}
+
+// must is admit of what must go.
+func (b bench) must(a *quota.Ask) quota.Ticket {
+	b.t.Helper()
+	answer := b.admit(a)
+	if !answer.Admitted {
+		b.t.Fatalf("not admitted: %+v", answer)
+	}
+	return answer.Ticket
+}
+
+func (b bench) settle(s quota.Settlement) quota.Balance {
+	b.t.Helper()
+	balance, err := b.Settle(b.t.Context(), &s)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return balance
+}
+
+func hour(limit, remaining int) quota.Limits {
+	return quota.Limits{Hour: quota.Pair{Limit: limit, Remaining: remaining, Known: true}}
+}
+
+// answered is a settlement of a success.
+func answered(t quota.Ticket, l quota.Limits) quota.Settlement {
+	return quota.Settlement{Ticket: t, Writes: 1, Status: 200, Limits: l, RetryAfter: -1}
+}
+
+// use admits and settles n requests; the header tells what the books do.
+func (b bench) use(n, limit int) {
+	b.t.Helper()
+	for range n {
+		t := b.must(ask())
+		b.settle(answered(t, hour(limit, limit-t.Used)))
+	}
+}
+
+func firstAlone(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	first := b.must(ask())
+	for range 3 {
+		if a := b.admit(ask()); a.Admitted || !a.First || a.Wait > time.Second {
+			t.Fatalf("got %+v", a)
+		}
+	}
+	if got := b.settle(answered(first, hour(3600, 3000))); got.Limit != 3600 || got.Used != 600 {
+		t.Errorf("got %+v", got)
+	}
+	if second := b.must(ask()); second.Used != 601 {
+		t.Errorf("got %+v", second)
+	}
+}
+
+func exactHour(t *testing.T, make New) {
+	const span, limit = 2 * time.Second, 200
+	b := open(t, make, quota.Rules{Hour: span})
+	var went []time.Time // when the request was surely not yet sent, at the latest
+	var arrived []time.Time
+	begun := time.Now()
+	for time.Since(begun) < 3*span {
+		a := b.admit(ask())
+		if !a.Admitted {
+			time.Sleep(min(max(a.Wait, time.Millisecond), 50*time.Millisecond))
+			continue
+		}
+		went = append(went, time.Now())
+		b.settle(answered(a.Ticket, hour(limit, limit-a.Ticket.Used)))
+		arrived = append(arrived, time.Now())
+	}
+	for i := range went {
+		n := 0
+		for j := i; j < len(went) && arrived[j].Sub(went[i]) < span; j++ {
+			n++
+		}
+		if n > limit {
+			t.Fatalf("%d of %d within %v", n, limit, span)
+		}
+	}
+	if len(went) < 2*limit {
+		t.Errorf("only %d of %d went", len(went), 3*limit)
+	}
+}
+
+func expiresLate(t *testing.T, make New) {
+	const span = 1500 * time.Millisecond
+	b := open(t, make, quota.Rules{Hour: span})
+	b.use(5, 10)
+	lost := ask()
+	lost.Attempt = 40 * time.Millisecond
+	for range 5 {
+		b.must(lost)
+	}
+	charged := time.Now()
+	time.Sleep(100 * time.Millisecond)
+	for range 5 { // the first five expire
+		for a := b.admit(ask()); !a.Admitted; a = b.admit(ask()) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	for a := b.admit(ask()); !a.Admitted; a = b.admit(ask()) {
+		time.Sleep(2 * time.Millisecond)
+	}
+	if d := time.Since(charged); d < span {
+		t.Errorf("what nobody settled was forgotten after %v", d)
+	}
+}
+
+func givenBack(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(1, 100)
+	x := b.must(ask())
+	if got := b.settle(quota.Settlement{Ticket: x, RetryAfter: -1}); got.Used != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func everyWrite(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(1, 100)
+	x := b.must(ask())
+	s := answered(x, hour(100, 96))
+	s.Writes = 3
+	if got := b.settle(s); got.Used != 4 {
+		t.Errorf("answered: %+v", got)
+	}
+	y := b.must(ask())
+	if got := b.settle(quota.Settlement{Ticket: y, Writes: 2, RetryAfter: -1}); got.Used != 6 {
+		t.Errorf("without an answer: %+v", got)
+	}
+}
+
+func foreign(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(2, 100)
+	x := b.must(ask())
+	b.settle(answered(x, hour(100, 47))) // 53 are used, 3 by us
+	if s := b.state(); s.Foreign != 50 || s.Used != 53 {
+		t.Fatalf("got %+v", s)
+	}
+	for i := range 3 { // those of others expire: 20 are left
+		time.Sleep(2 * time.Millisecond)
+		x := b.must(ask())
+		b.settle(answered(x, hour(100, 100-24-i)))
+	}
+	if s := b.state(); s.Foreign > 22 || s.Foreign < 18 {
+		t.Errorf("not released: %+v", s)
+	}
+}
+
+func (b bench) state() quota.State {
+	b.t.Helper()
+	list, err := b.States(b.t.Context(), "team")
+	if err != nil || len(list) != 1 {
+		b.t.Fatalf("%v %v", list, err)
+	}
+	return list[0]
+}
+
+func limits(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	for _, step := range []struct{ told, want int }{{3600, 3600}, {3500, 3500}, {3600, 3500}, {3600, 3500}, {3600, 3600}, {20, 20}} {
+		x := b.must(ask())
+		if got := b.settle(answered(x, hour(step.told, step.told-x.Used))); got.Limit != step.want {
+			t.Errorf("told %d: %d, want %d", step.told, got.Limit, step.want)
+		}
+	}
+}
+
+func refused(t quota.Ticket, l quota.Limits, after time.Duration) quota.Settlement {
+	return quota.Settlement{Ticket: t, Writes: 1, Status: 429, Limits: l, RetryAfter: after}
+}
+
+func refusalOfTheKey(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(1, 3600)
+	b.settle(refused(b.must(ask()), quota.Limits{}, 30*time.Second))
+	other := ask()
+	other.Endpoint = quota.Endpoint{Verb: "POST", Resource: "apps"}
+	for _, a := range []*quota.Ask{ask(), other} {
+		if got := b.admit(a); got.Admitted || got.Wait < 29*time.Second || got.Wait > 31*time.Second {
+			t.Errorf("got %+v", got)
+		}
+	}
+	other.Keys = keys("OTHER")
+	b.must(other)
+}
+
+func refusalOfEndpoints(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(1, 3600)
+	b.settle(refused(b.must(ask()), hour(3600, 3000), 30*time.Second))
+	if got := b.admit(ask()); got.Admitted || got.Wait < 29*time.Second || got.Wait > 31*time.Second {
+		t.Errorf("got %+v", got)
+	}
+	other := ask()
+	other.Endpoint = quota.Endpoint{Verb: "GET", Resource: "apps"}
+	b.must(other)
+}
+
+func refusalDoubles(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{Hour: 6 * time.Minute}) // a tenth: the first block is 100 ms
+	b.use(1, 3600)
+	list := []quota.Ticket{b.must(ask()), b.must(ask()), b.must(ask())}
+	var last time.Duration
+	for i, x := range list {
+		b.settle(refused(x, quota.Limits{}, -1))
+		got := b.admit(ask())
+		if got.Admitted || got.Wait <= last || got.Wait > time.Duration(100<<i)*time.Millisecond {
+			t.Errorf("refusal %d: %+v", i+1, got)
+		}
+		last = got.Wait
+	}
+	far := b.admit(ask())
+	time.Sleep(far.Wait + 5*time.Millisecond)
+	b.must(ask())
+}
+
+func minutes(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{Hour: time.Minute}) // a minute is a second
+	b.use(1, 36000)
+	told := hour(36000, 35000)
+	n := 0
+	begun := time.Now()
+	for time.Since(begun) < 2500*time.Millisecond {
+		a := b.admit(ask())
+		if !a.Admitted {
+			time.Sleep(min(max(a.Wait, time.Millisecond), 20*time.Millisecond))
+			continue
+		}
+		n++
+		told.Minute = quota.Pair{Limit: 10, Remaining: max(10-n, 0), Known: true}
+		if n > 10 {
+			told.Minute.Remaining = 5
+		}
+		b.settle(answered(a.Ticket, told))
+	}
+	if n < 20 || n > 31 {
+		t.Errorf("%d in 2.5 minutes of 10", n)
+	}
+	other := ask()
+	other.Endpoint.Resource = "apps"
+	b.must(other)
+}
+
+func seeds(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{Minutes: map[quota.Endpoint]int{builds: 3}})
+	for range 3 {
+		x := b.must(ask())
+		b.settle(answered(x, hour(3600, 3600-x.Used)))
+	}
+	if a := b.admit(ask()); a.Admitted || a.Wait < 55*time.Second {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// serve lets callers ask for a while, each as soon as it may, and counts.
+func (b bench) serve(d time.Duration, limit int, callers ...*quota.Ask) []int {
+	counts := make([]int, len(callers))
+	var wg sync.WaitGroup
+	end := time.Now().Add(d)
+	for i, a := range callers {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				answer, err := b.Admit(b.t.Context(), a)
+				if err != nil {
+					b.t.Error(err)
+					return
+				}
+				if !answer.Admitted {
+					time.Sleep(min(max(answer.Wait, time.Millisecond), 100*time.Millisecond))
+					continue
+				}
+				counts[i]++
+				s := answered(answer.Ticket, hour(limit, max(limit-answer.Ticket.Used, 0)))
+				if _, err := b.Settle(b.t.Context(), &s); err != nil {
+					b.t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return counts
+}
+
+// other is a paced caller's ask.
+func other(name string, class quota.Class, weight int) *quota.Ask {
+	a := ask()
+	a.Caller, a.Class, a.Weight = name, class, weight
+	return a
+}
+
+func weights(t *testing.T, make New) {
+	const span, limit = 6 * time.Second, 600
+	b := open(t, make, quota.Rules{Hour: span})
+	b.use(1, limit)
+	got := b.serve(span, limit, other("one", quota.Default, 1), other("three", quota.Default, 3), other("also one", quota.Default, 1))
+	t.Logf("weights 1, 3 and 1: %v", got)
+	ratio := float64(got[1]) / (float64(got[0]+got[2]) / 2)
+	if ratio < 2.4 || ratio > 3.6 || math.Abs(float64(got[0]-got[2])) > 0.25*float64(got[0]) {
+		t.Errorf("got %v: ratio %.2f", got, ratio)
+	}
+}
+
+// full uses a small hour up and returns a ticket whose return makes room for one.
+func full(b bench) quota.Ticket {
+	b.t.Helper()
+	b.use(9, 10)
+	return b.must(ask())
+}
+
+// back gives a request back.
+func (b bench) back(t quota.Ticket) {
+	b.settle(quota.Settlement{Ticket: t, RetryAfter: -1})
+}
+
+func classes(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	x := full(b)
+	if b.admit(other("person", quota.Interactive, 1)).Admitted {
+		t.Fatal("more than there is")
+	}
+	b.back(x)
+	if a := b.admit(other("robot", quota.Default, 9)); a.Admitted {
+		t.Error("a default call goes before an interactive one that waits")
+	}
+	b.must(other("person", quota.Interactive, 1))
+}
+
+func leaves(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(4, 10) // the pace has room for default callers
+	for range 5 {
+		b.must(ask())
+	}
+	x := b.must(ask())
+	person := other("person", quota.Interactive, 1)
+	if b.admit(person).Admitted {
+		t.Fatal("more than there is")
+	}
+	b.back(x)
+	b.Leave(t.Context(), person)
+	b.must(other("another", quota.Interactive, 1))
+}
+
+func aged(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(1, 3600)
+	b.settle(refused(b.must(ask()), quota.Limits{}, time.Second)) // all wait
+	for range 2 {
+		b.admit(other("day", quota.Default, 1))
+	}
+	night := other("night", quota.Batch, 1)
+	if b.admit(night).Admitted {
+		t.Fatal("blocked, and admitted")
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if b.admit(night).Admitted {
+		t.Error("a batch call goes before a default one that waits")
+	}
+	night.Aged = true
+	b.must(night)
+}
+
+func reserved(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(145, 150)
+	n := 0
+	for ; n < 10; n++ {
+		if a := b.admit(ask()); !a.Admitted {
+			break
+		}
+		if a := b.admit(other("robot", quota.Default, 1)); a.Admitted && n == 4 {
+			t.Error("a default call takes the last one")
+		} else if a.Admitted {
+			b.back(a.Ticket)
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d interactive calls went", n)
+	}
+}
+
+func paced(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(1, 3600)
+	n := 0
+	var last quota.Answer
+	for ; n < 1000; n++ {
+		if last = b.admit(other("robot", quota.Default, 1)); !last.Admitted {
+			break
+		}
+		b.settle(answered(last.Ticket, hour(3600, 3600-last.Ticket.Used)))
+	}
+	if n < 60 || n > 80 || last.Wait > 1100*time.Millisecond {
+		t.Errorf("%d at once, then %+v", n, last)
+	}
+	b.must(ask())
+	if a := b.admit(other("robot", quota.Default, 1)); a.Admitted || a.Wait < time.Second {
+		t.Errorf("an interactive call pushes nothing back: %+v", a)
+	}
+}
+
+func pool(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	for _, id := range []string{"A", "B", "C"} {
+		a := ask()
+		a.Keys = keys(id)
+		x := b.must(a)
+		b.settle(answered(x, hour(100, map[string]int{"A": 50, "B": 60, "C": 90}[id])))
+	}
+	a := ask()
+	a.Keys = append(keys("A", "B"), asc.Candidate{KeyID: "C", Rank: 1})
+	count := map[string]int{}
+	for range 120 {
+		x := b.must(a)
+		count[x.KeyID]++
+		b.settle(answered(x, quota.Limits{}))
+	}
+	if count["A"] != 50 || count["B"] != 60 || count["C"] != 10 {
+		t.Errorf("the most remaining first, and lower ranks before higher ones: %v", count)
+	}
+	a.Keys = keys("C")
+	b.settle(refused(b.must(a), quota.Limits{}, time.Minute))
+	a.Keys = keys("C", "D")
+	if d := b.must(a); d.KeyID != "D" {
+		t.Errorf("a blocked key is used: %+v", d)
+	}
+}
+
+func atOnce(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	b.use(1, 50)
+	var mu sync.Mutex
+	n := 0
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			a := ask()
+			a.Caller = fmt.Sprint("caller", i)
+			if answer, err := b.Admit(t.Context(), a); err != nil {
+				t.Error(err)
+			} else if answer.Admitted {
+				mu.Lock()
+				n++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if n > 49 || n < 1 {
+		t.Errorf("%d of 49 went", n)
+	}
+}
+
+// startAtTheLimit is a gateway that starts while its predecessor's requests still
+// count: they expire, as the answers of probes tell.
+func startAtTheLimit(t *testing.T, make New) {
+	const span, limit = 20 * time.Second, 500
+	b := open(t, make, quota.Rules{Hour: span})
+	first := time.Now()
+	var own []time.Time
+	left := func() int { // the predecessor's expire evenly within the span
+		n := int(float64(limit-4) * max(1-float64(time.Since(first))/float64(span), 0))
+		for _, at := range own {
+			if time.Since(at) < span {
+				n++
+			}
+		}
+		return max(limit-n, 0)
+	}
+	robot := other("robot", quota.Default, 1)
+	for time.Since(first) < span/5 {
+		a := b.admit(robot)
+		if !a.Admitted {
+			time.Sleep(min(max(a.Wait, time.Millisecond), 10*time.Millisecond))
+			continue
+		}
+		own = append(own, time.Now())
+		b.settle(answered(a.Ticket, hour(limit, left())))
+	}
+	if len(own) < limit/5/2 {
+		t.Errorf("%d in a fifth of the hour, of about %d that expired", len(own), limit/5)
+	}
+	t.Logf("%d in a fifth of the hour, of about %d that expired", len(own), limit/5)
+}
+
+func states(t *testing.T, make New) {
+	b := open(t, make, quota.Rules{})
+	x := b.must(ask())
+	l := hour(3500, 3400)
+	l.Minute = quota.Pair{Limit: 150, Remaining: 149, Known: true}
+	b.settle(answered(x, l))
+	b.must(ask())
+	s := b.state()
+	if s.Team != "team" || s.KeyID != "K" || s.Limit != 3500 || s.Used != 101 || s.Foreign != 99 || s.InFlight != 1 || s.Remaining() != 3399 {
+		t.Errorf("got %+v", s)
+	}
+	if len(s.Endpoints) != 1 || s.Endpoints[0].Endpoint != builds || s.Endpoints[0].Limit != 150 || s.Endpoints[0].Used != 2 {
+		t.Errorf("got %+v", s.Endpoints)
+	}
+	if none, err := b.States(t.Context(), "nobody"); err != nil || len(none) != 0 {
+		t.Errorf("got %v %v", none, err)
+	}
+}

@@ -1,0 +1,43 @@
+package redisledger
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/quota/quotatest"
+	"github.com/asc-gateway/asc-gateway/internal/quota/redistest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func newLedger(t testing.TB, url string, rules quota.Rules) *Ledger {
+	t.Helper()
+	db, err := Open(Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := New(db, rules, quiet)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func TestContract(t *testing.T) {
+	server := redistest.Start(t)
+	quotatest.Run(t, func(t testing.TB, rules quota.Rules) quota.Ledger { // without the substitute, which would hide what fails
+		db, err := Open(Config{URL: server.URL()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newShared(db, rules)
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	})
+}
