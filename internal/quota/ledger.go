@@ -9,7 +9,8 @@ import (
 
 // Ledger counts the use of keys and says whose turn it is. There is one for a
 // process (package memory) and one for many replicas (package redisledger); both
-// keep the contract of package quotatest.
+// keep the contract of package quotatest. No method takes long, whatever the
+// context says.
 //
 // What a ledger promises: a request is charged before it is sent, as though it
 // arrived at its deadline; the charge moves back when an answer comes. So what
@@ -43,16 +44,7 @@ type Ask struct {
 	Caller   string
 	Class    Class
 	Weight   int           // the caller's share among those of its class; at least 1
-	Aged     bool          // it has waited so long that it has its turn with the class above
 	Attempt  time.Duration // the longest that the attempt may take
-}
-
-// Turn is the class among whose callers the ask has its turn.
-func (a *Ask) Turn() Class {
-	if a.Aged && a.Class > Interactive {
-		return a.Class - 1
-	}
-	return a.Class
 }
 
 // Answer to an [Ask].
@@ -118,15 +110,16 @@ const (
 	assumedLimit = 3600
 	MinLimit     = 10  // what a header may tell at least
 	Agreeing     = 3   // answers that must agree before more is believed to be left
-	ReserveShare = 150 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
-	BurstShare   = 50  // one in so many may come at once before pacing begins
+	ReserveShare = 180 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
+	BurstShare   = 180 // one in so many may come at once before pacing begins
 	BurstLeast   = 10
 	maxAhead     = 2 * time.Minute  // the longest that an attempt counts as under way
-	blockLeast   = time.Second      // after a 429 that tells no time, doubled each time
+	blockLeast   = time.Second      // after a 429
 	blockMost    = 2 * time.Minute  // a Retry-After beyond it is not believed
-	probeEvery   = 10 * time.Second // between probes of what others have left
-	probeFirst   = 30 * time.Second // the first where nothing was left, doubled each time
-	probeMost    = 5 * time.Minute
+	probeEvery   = 10 * time.Second // between probes of what others have left; after a 429 that tells no time, doubled each time
+	probeFirst   = time.Minute      // the first where nothing was left, doubled each time
+	probeMost    = 10 * time.Minute
+	agingAfter   = time.Minute     // how long a class that waits lets others pass: then one of its calls goes first
 	slack        = 5 * time.Second // how late an answer may come, for what has certainly not expired
 	// TagLife is how long a caller that stopped asking is still waited for; not
 	// scaled, as polling is not.
@@ -158,4 +151,5 @@ func (r Rules) BlockMost() time.Duration  { return r.scaled(blockMost) }
 func (r Rules) ProbeEvery() time.Duration { return r.scaled(probeEvery) }
 func (r Rules) ProbeFirst() time.Duration { return r.scaled(probeFirst) }
 func (r Rules) ProbeMost() time.Duration  { return r.scaled(probeMost) }
+func (r Rules) AgingAfter() time.Duration { return r.scaled(agingAfter) }
 func (r Rules) Slack() time.Duration      { return r.scaled(slack) }

@@ -12,7 +12,6 @@ import (
 // Bounds of waiting.
 const (
 	maxWaiting = 1000            // calls in one line
-	agingAfter = time.Minute     // how long the head of a line lets the class above pass
 	pollMost   = 2 * time.Second // a line asks again at least so often: less than TagLife
 	pollLeast  = 2 * time.Millisecond
 )
@@ -45,33 +44,27 @@ type waiter struct {
 	done    bool // it is no longer in its line
 }
 
-func (w *waiter) line() lineName {
-	return lineName{w.ask.Team, w.ask.Class, w.ask.Caller, w.ask.Endpoint}
-}
+func (a *Ask) line() lineName { return lineName{a.Team, a.Class, a.Caller, a.Endpoint} }
 
-// join puts a call into its line, if others wait there.
-func (m *Manager) join(w *waiter, front bool) (waits bool, err error) {
+// waits says whether anybody waits in a line.
+func (m *Manager) waits(n lineName) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := m.lines[w.line()]
-	if l == nil {
-		return false, nil
-	}
-	return true, l.add(w, front)
+	return m.lines[n] != nil
 }
 
-// begin puts a call into its line with the answer that it got, and lets the line
-// go on asking.
-func (m *Manager) begin(w *waiter, a Answer, front bool) error {
+// join puts a call into its line. The first one brings the answer that it got,
+// and lets the line go on asking.
+func (m *Manager) join(w *waiter, front bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := m.lines[w.line()]
-	if l != nil {
+	name := w.ask.line()
+	if l := m.lines[name]; l != nil {
 		return l.add(w, front)
 	}
-	w.answer = a
-	l = &line{name: w.line(), list: []*waiter{w}, each: a.Each, kick: make(chan struct{}, 1)}
-	m.lines[l.name] = l
+	a := w.answer
+	l := &line{name: name, list: []*waiter{w}, each: a.Each, kick: make(chan struct{}, 1)}
+	m.lines[name] = l
 	m.asking.Go(func() { m.ask(l, a) })
 	return nil
 }
@@ -105,7 +98,7 @@ func (m *Manager) leave(w *waiter) (admitted bool, expected time.Duration) {
 	if w.done {
 		return w.refusal == nil, w.answer.Wait
 	}
-	if l := m.lines[w.line()]; l != nil {
+	if l := m.lines[w.ask.line()]; l != nil {
 		if i := slices.Index(l.list, w); i >= 0 {
 			l.list = slices.Delete(l.list, i, i+1)
 		}
@@ -116,7 +109,6 @@ func (m *Manager) leave(w *waiter) (admitted bool, expected time.Duration) {
 
 // ask asks the ledger for the first call of a line, until the line is empty.
 func (m *Manager) ask(l *line, last Answer) {
-	headSince := time.Now()
 	var ask Ask
 	for {
 		if !last.Admitted && !m.pause(l, last) {
@@ -127,7 +119,6 @@ func (m *Manager) ask(l *line, last Answer) {
 			break
 		}
 		ask = w.ask
-		ask.Aged = time.Since(headSince) > agingAfter
 		ask.Attempt = min(time.Until(w.until), m.cfg.AttemptTime)
 		answer, err := m.ledger.Admit(m.ctx, &ask)
 		if err != nil {
@@ -135,7 +126,6 @@ func (m *Manager) ask(l *line, last Answer) {
 			answer = Answer{Wait: time.Second}
 		}
 		if last = answer; answer.Admitted {
-			headSince = time.Now()
 			m.deliver(l, answer)
 		} else {
 			m.note(l, w, answer)
@@ -145,9 +135,7 @@ func (m *Manager) ask(l *line, last Answer) {
 		m.dissolve(l)
 	}
 	if ask.Team != "" && !last.Admitted {
-		ctx, cancel := context.WithTimeout(context.Background(), settleTime)
-		defer cancel()
-		m.ledger.Leave(ctx, &ask)
+		m.ledger.Leave(context.Background(), &ask)
 	}
 }
 

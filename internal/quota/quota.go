@@ -122,23 +122,21 @@ func (m *Manager) Admit(ctx context.Context, c asc.Charge) (asc.Permit, error) {
 		until = deadline
 	}
 	ask.Attempt = min(until.Sub(now), m.cfg.AttemptTime)
-	w := &waiter{ask: ask, since: now, until: until, ready: make(chan struct{})}
-	if waits, err := m.join(w, c.Front); err != nil {
-		return nil, err
-	} else if waits {
-		return m.wait(ctx, w)
+	answer := Answer{}
+	if !m.waits(ask.line()) { // nobody of the same line: ask at once
+		var err error
+		switch answer, err = m.ledger.Admit(ctx, &ask); {
+		case err != nil:
+			return nil, unavailable(ctx, err)
+		case answer.Admitted:
+			return &permit{m: m, ticket: answer.Ticket}, nil
+		case now.Add(answer.Wait).After(until):
+			m.ledger.Leave(ctx, &ask)
+			return nil, exhausted(answer.Wait)
+		}
 	}
-	answer, err := m.ledger.Admit(ctx, &ask) // nobody of the same line waits: ask at once
-	switch {
-	case err != nil:
-		return nil, unavailable(ctx, err)
-	case answer.Admitted:
-		return &permit{m: m, ticket: answer.Ticket}, nil
-	case now.Add(answer.Wait).After(until):
-		m.ledger.Leave(ctx, &ask)
-		return nil, exhausted(answer.Wait)
-	}
-	if err := m.begin(w, answer, c.Front); err != nil {
+	w := &waiter{ask: ask, since: now, until: until, answer: answer, ready: make(chan struct{})}
+	if err := m.join(w, c.Front); err != nil {
 		return nil, err
 	}
 	return m.wait(ctx, w)
@@ -210,9 +208,6 @@ func (p *permit) Quota() (limit, remaining int) {
 	return p.ticket.Limit, max(p.ticket.Limit-p.ticket.Used, 0)
 }
 
-// settleTime bounds a settlement: the call that it is for may be over.
-const settleTime = time.Second
-
 // Done implements [asc.Permit].
 func (p *permit) Done(writes, status int, header http.Header) {
 	if p.settled.Swap(true) {
@@ -225,10 +220,8 @@ func (p *permit) Done(writes, status int, header http.Header) {
 	if status == http.StatusTooManyRequests {
 		s.RetryAfter = retryAfter(header.Get("Retry-After"))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
-	defer cancel()
-	b, err := p.ticket.Ledger.Settle(ctx, &s)
-	if err != nil { // the charge stays where it is and expires late, never early
+	b, err := p.ticket.Ledger.Settle(context.Background(), &s) // the call that it is for may be over
+	if err != nil {                                            // the charge stays where it is and expires late, never early
 		p.m.log.Warn("a request was not settled in the ledger", "team", p.ticket.Team, "key", p.ticket.KeyID, "error", err)
 	} else {
 		p.ticket.Limit, p.ticket.Used = b.Limit, b.Used

@@ -1,8 +1,9 @@
-package quota
+package quota_test
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	. "github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"go.uber.org/goleak"
 )
 
@@ -21,13 +24,34 @@ func told(limit, remaining int) http.Header {
 	return http.Header{"X-Rate-Limit": {fmt.Sprintf("user-hour-lim:%d;user-hour-rem:%d;", limit, remaining)}}
 }
 
-var builds = asc.Charge{Team: "t", KeyID: "K", Method: "GET", Template: "/v1/builds/{id}"}
+var builds = charge("K", "GET", "/v1/builds/{id}")
+
+func charge(key, method, template string) asc.Charge {
+	return asc.Charge{Team: "t", Keys: []asc.Candidate{{KeyID: key}}, Method: method, Template: template}
+}
+
+func newManager(rules Rules) *Manager {
+	return New(Config{}, memory.New(rules, time.Now), slog.New(slog.DiscardHandler))
+}
+
+// key is how the only key of a manager stands.
+func key(t *testing.T, m *Manager) (s State, waiting int) {
+	t.Helper()
+	keys, lines, err := m.Now(t.Context(), "t")
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("%v %v", keys, err)
+	}
+	for _, l := range lines {
+		waiting += l.Calls
+	}
+	return keys[0], waiting
+}
 
 // TestTheFirstGoesAlone holds calls back until a header has told the limit.
 func TestTheFirstGoesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := New(Config{}, time.Now)
-		defer m.Close()
+		m := newManager(Rules{})
+		defer func() { _ = m.Close() }()
 		first, err := m.Admit(t.Context(), builds)
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +75,7 @@ func TestTheFirstGoesAlone(t *testing.T) {
 		}
 		first.Done(1, 200, told(3600, 3000))
 		wg.Wait()
-		if s := m.States()[0]; s.Limit != 3600 || s.Foreign < 580 || s.Foreign > 600 || s.Used > 625 {
+		if s, _ := key(t, m); s.Limit != 3600 || s.Foreign < 580 || s.Foreign > 600 || s.Used > 625 {
 			t.Errorf("got %+v", s)
 		}
 	})
@@ -59,29 +83,66 @@ func TestTheFirstGoesAlone(t *testing.T) {
 
 func TestAWaitThatIsTooLongIsRefusedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := New(Config{}, time.Now)
-		defer m.Close()
+		m := newManager(Rules{})
+		defer func() { _ = m.Close() }()
 		p, _ := m.Admit(t.Context(), builds)
-		p.Done(1, 200, told(100, 0))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		p.Done(1, 200, told(100, 0)) // others have used all of it: a probe in a minute
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		begun := time.Now()
 		_, err := m.Admit(ctx, builds)
-		if f := fault.As(err); f.Kind != fault.ResourceExhausted || f.Reason != ReasonExhausted || f.RetryAfter < time.Minute || time.Since(begun) > 0 {
+		if f := fault.As(err); f.Kind != fault.ResourceExhausted || f.Reason != ReasonExhausted || f.RetryAfter != time.Minute || time.Since(begun) > 0 {
 			t.Errorf("got %v after %v", err, time.Since(begun))
 		}
 		long, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 		defer cancel()
-		if _, err := m.Admit(long, builds); err != nil || time.Since(begun) < 59*time.Minute {
+		if _, err := m.Admit(long, builds); err != nil || time.Since(begun) != time.Minute {
 			t.Errorf("who has time does not wait: %v after %v", err, time.Since(begun))
+		}
+	})
+}
+
+// TestALineIsFirstInFirstOut, and a call that Apple has refused goes before it.
+func TestALineIsFirstInFirstOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(Rules{})
+		defer func() { _ = m.Close() }()
+		p, _ := m.Admit(t.Context(), builds)
+		p.Done(1, 200, told(3600, 3000))
+		for { // until calls are paced, a second apart
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			_, err := m.Admit(ctx, builds)
+			if cancel(); err != nil {
+				break
+			}
+		}
+		var mu sync.Mutex
+		var order []int
+		var wg sync.WaitGroup
+		for i := range 5 {
+			c := builds
+			c.Front = i == 4
+			wg.Go(func() {
+				if _, err := m.Admit(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, i) // one a second
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		if got := fmt.Sprint(order); got != "[4 0 1 2 3]" {
+			t.Errorf("got %s", got)
 		}
 	})
 }
 
 func TestWhoLeavesFreesItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := New(Config{}, time.Now)
-		defer m.Close()
+		m := newManager(Rules{})
+		defer func() { _ = m.Close() }()
 		p, _ := m.Admit(t.Context(), builds)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -92,7 +153,8 @@ func TestWhoLeavesFreesItsPlace(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		p.Done(1, 200, told(3600, 3599))
-		if s := m.States()[0]; s.Waiting != 0 || s.InFlight != 0 || s.Used != 1 {
+		time.Sleep(3 * time.Second) // an empty line ends
+		if s, waiting := key(t, m); waiting != 0 || s.InFlight != 0 || s.Used != 1 {
 			t.Errorf("got %+v", s)
 		}
 	})
@@ -101,18 +163,17 @@ func TestWhoLeavesFreesItsPlace(t *testing.T) {
 // TestARefusalBlocksEveryone: nobody runs into the same 429 again.
 func TestARefusalBlocksEveryone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := New(Config{}, time.Now)
-		defer m.Close()
+		m := newManager(Rules{})
+		defer func() { _ = m.Close() }()
 		p, _ := m.Admit(t.Context(), builds)
-		h := told(3600, 3000)
-		h.Set("Retry-After", "30")
+		h := http.Header{"Retry-After": {"30"}}
 		begun := time.Now()
 		p.Done(1, http.StatusTooManyRequests, h)
-		if _, err := m.Admit(t.Context(), asc.Charge{Team: "t", KeyID: "K", Method: "POST", Template: "/v1/apps"}); err != nil || time.Since(begun) != 30*time.Second {
+		if _, err := m.Admit(t.Context(), charge("K", "POST", "/v1/apps")); err != nil || time.Since(begun) != 30*time.Second {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		other := time.Now()
-		if _, err := m.Admit(t.Context(), asc.Charge{Team: "t", KeyID: "OTHER", Method: "GET", Template: "/v1/apps"}); err != nil || time.Since(other) != 0 {
+		if _, err := m.Admit(t.Context(), charge("OTHER", "GET", "/v1/apps")); err != nil || time.Since(other) != 0 {
 			t.Errorf("another key waits: %v", err)
 		}
 	})
@@ -121,8 +182,8 @@ func TestARefusalBlocksEveryone(t *testing.T) {
 // TestMinutesAreLearned keeps an endpoint within the minute that its header told.
 func TestMinutesAreLearned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := New(Config{}, time.Now)
-		defer m.Close()
+		m := newManager(Rules{})
+		defer func() { _ = m.Close() }()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		begun := time.Now()
@@ -137,49 +198,16 @@ func TestMinutesAreLearned(t *testing.T) {
 			t.Errorf("25 calls at 10 a minute took %v", d)
 		}
 		apps := time.Now()
-		if _, err := m.Admit(t.Context(), asc.Charge{Team: "t", KeyID: "K", Method: "GET", Template: "/v1/apps"}); err != nil || time.Since(apps) != 0 {
+		if _, err := m.Admit(t.Context(), charge("K", "GET", "/v1/apps")); err != nil || time.Since(apps) != 0 {
 			t.Errorf("another endpoint waits: %v", err)
 		}
 	})
 }
 
-func TestNothingIsForgottenEarly(t *testing.T) {
-	l := newLedger(100)
-	now := t0
-	a := l.charge(now, now.Add(time.Minute), endpoint{"GET", "builds"})
-	l.settle(now.Add(time.Minute), a, 1, 0, nil) // no answer: it may have arrived at the last moment
-	if n := l.used(now.Add(time.Hour + 59*time.Second)); n != 1 {
-		t.Errorf("%d", n)
-	}
-	b := l.charge(now, now.Add(time.Minute), endpoint{"GET", "builds"})
-	l.settle(now.Add(time.Second), b, 3, 200, told(100, 90)) // net/http wrote it three times
-	if n := l.hour.used(now.Add(time.Hour)); n != 4 {
-		t.Errorf("%d", n)
-	}
-	c := l.charge(now, now.Add(time.Minute), endpoint{"GET", "builds"})
-	l.settle(now.Add(time.Second), c, 0, 0, nil) // never sent
-	if n := l.hour.used(now.Add(2 * time.Second)); n != 4 {
-		t.Errorf("%d", n)
-	}
-}
-
-func TestLimitsAreAdopted(t *testing.T) {
-	l := newLedger(0)
-	answer := func(limit int) {
-		x := l.charge(t0, t0.Add(time.Minute), endpoint{"GET", "builds"})
-		l.settle(t0, x, 1, 200, told(limit, limit-l.used(t0)))
-	}
-	for _, step := range []struct{ told, want int }{{3600, 3600}, {3500, 3500}, {3600, 3500}, {3600, 3500}, {3600, 3600}, {20, 20}} {
-		if answer(step.told); l.limit != step.want {
-			t.Errorf("told %d: %d, want %d", step.told, l.limit, step.want)
-		}
-	}
-}
-
 // The goal: at most 1 µs.
 func BenchmarkDecision(b *testing.B) {
-	m := New(Config{HourLimit: 2_000_000_000}, time.Now)
-	defer m.Close()
+	m := newManager(Rules{HourLimit: 2_000_000_000})
+	defer func() { _ = m.Close() }()
 	ctx := asc.WithCaller(b.Context(), &asc.Caller{ID: "token:a", Priority: "default", Weight: 1})
 	h := told(2_000_000_000, 2_000_000_000)
 	p, _ := m.Admit(ctx, builds)

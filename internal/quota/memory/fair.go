@@ -12,6 +12,7 @@ type class struct {
 	virtual float64            // the start tag of the call that went last, or the lowest that waited then
 	finish  map[string]float64 // of callers that have gone
 	backlog map[string]tag     // of callers that wait
+	since   int64              // when a call of the class went last, or the first began to wait
 }
 
 // tag of a caller that waits.
@@ -34,10 +35,16 @@ func (c *class) forget(now int64) {
 	}
 }
 
+// aged says whether a class has waited so long that one of its calls goes first.
+func (cs *classes) aged(now int64, of quota.Class, after int64) bool {
+	c := &cs[of]
+	return of > quota.Interactive && len(c.backlog) > 0 && now-c.since >= after
+}
+
 // turn says whether it is a caller's turn.
-func (cs *classes) turn(now int64, of quota.Class, caller string) bool {
+func (cs *classes) turn(now int64, of quota.Class, caller string, aged bool) bool {
 	for i := range of {
-		if cs[i].forget(now); len(cs[i].backlog) > 0 {
+		if cs[i].forget(now); len(cs[i].backlog) > 0 && !aged {
 			return false
 		}
 	}
@@ -58,6 +65,10 @@ func (cs *classes) enter(now int64, of quota.Class, caller string) (before int) 
 	if c.backlog == nil {
 		c.backlog = map[string]tag{}
 	}
+	c.forget(now)
+	if len(c.backlog) == 0 {
+		c.since = now
+	}
 	mine := c.start(caller)
 	c.backlog[caller] = tag{mine, now + int64(quota.TagLife)}
 	for i := range of {
@@ -75,8 +86,9 @@ func (cs *classes) enter(now int64, of quota.Class, caller string) (before int) 
 func (cs *classes) leave(of quota.Class, caller string) { delete(cs[of].backlog, caller) }
 
 // serve notes that a caller's call goes.
-func (cs *classes) serve(of quota.Class, caller string, weight int) {
+func (cs *classes) serve(now int64, of quota.Class, caller string, weight int) {
 	c := &cs[of]
+	c.since = now
 	if c.finish == nil {
 		c.finish = map[string]float64{}
 	}

@@ -14,6 +14,7 @@ type key struct {
 	hour    *window // own requests
 	foreign *window // what others use with the same key, as the header told
 	sensed  bool    // Apple has answered
+	careful bool    // after a 429: one at a time, until an answer
 
 	lower, surplus int // answers in a row that told less use than is counted, and by how much at least
 	higher, told   int // answers in a row that told a greater limit, and which
@@ -78,19 +79,21 @@ type verdict struct {
 	why   why
 	probe bool // the request is a probe of what others have left
 	doubt bool // nothing was left, as far as is known
+	aged  bool // the request goes first: its class has waited long
 }
 
 func reserve(limit int) int { return (limit + quota.ReserveShare - 1) / quota.ReserveShare }
 
 // may says whether a request may go now. hidden requests are taken as used.
 func (k *key) may(now int64, a *quota.Ask, hidden int) verdict {
-	paced := a.Class != quota.Interactive
+	aged := k.classes.aged(now, a.Class, int64(k.rules.AgingAfter()))
+	paced := a.Class != quota.Interactive && !aged
 	switch {
 	case hidden > 0 && a.Class == quota.Batch:
 		return verdict{at: now + int64(quota.TagLife), why: halted}
 	case now < k.blocked:
 		return verdict{at: k.blocked, why: blocked}
-	case !k.sensed && k.inflight > 0:
+	case (!k.sensed || k.careful) && k.inflight > 0:
 		return verdict{at: now + int64(quota.FirstPoll), why: first}
 	}
 	if m := k.minutes[a.Endpoint]; m != nil {
@@ -108,14 +111,14 @@ func (k *key) may(now int64, a *quota.Ask, hidden int) verdict {
 	if used := k.used(now) + hidden; used >= max(most, 1) {
 		probe, doubt := k.mayProbe(now, used)
 		if probe <= now {
-			return verdict{ok: true, probe: true, doubt: doubt}
+			return verdict{ok: true, probe: true, doubt: doubt, aged: aged}
 		}
 		return verdict{at: min(k.room(now, used-most+1), probe), why: hour}
 	}
 	if early := k.due - k.burst(); paced && now < early {
 		return verdict{at: early, why: pace}
 	}
-	return verdict{ok: true}
+	return verdict{ok: true, aged: aged}
 }
 
 // mayProbe says from when on one request may go although the books are full, and
@@ -127,7 +130,7 @@ func (k *key) mayProbe(now int64, used int) (at int64, doubt bool) {
 		return math.MaxInt64, false
 	case used < k.limit-reserve(k.limit)/2:
 		return k.heard + int64(k.rules.ProbeEvery()), false
-	case k.hour.total > 0 && k.hour.free(now, k.hour.total-1) < now+int64(k.rules.Minute()):
+	case k.hour.total > k.foreign.total || k.hour.total > 0 && k.hour.free(now, k.hour.total-1) < now+int64(k.rules.Minute()):
 		return math.MaxInt64, false // an own request expires soon: the next will tell
 	}
 	return k.heard + max(k.backoff, int64(k.rules.ProbeFirst())), true
@@ -155,7 +158,7 @@ func (k *key) room(now int64, n int) int64 {
 // charge admits an attempt. If nobody settles it, it expires late, never early.
 func (k *key) charge(now int64, a *quota.Ask, v verdict, interval int64) quota.Ticket {
 	t := quota.Ticket{Team: a.Team, Endpoint: a.Endpoint, ID: k.books, Sent: now, Stamp: now + int64(min(a.Attempt, k.rules.MaxAhead()))}
-	k.classes.serve(a.Turn(), a.Caller, a.Weight)
+	k.classes.serve(now, a.Class, a.Caller, a.Weight)
 	k.hour.add(now, t.Stamp, 1)
 	if m := k.minutes[a.Endpoint]; m != nil {
 		m.window.add(now, t.Stamp, 1)
@@ -198,7 +201,7 @@ func (k *key) settle(now int64, s *quota.Settlement) {
 	if s.Status == tooMany {
 		k.refused(now, s)
 	} else {
-		k.refusals = 0
+		k.refusals, k.careful = 0, false
 	}
 }
 
@@ -273,7 +276,7 @@ func (k *key) adopt(limit int) {
 func (k *key) refused(now int64, s *quota.Settlement) {
 	wait := s.RetryAfter
 	if wait < 0 {
-		wait = k.rules.BlockLeast() << min(k.refusals, 10)
+		wait = k.rules.ProbeEvery() << min(k.refusals, 10)
 	}
 	k.refusals++
 	until := now + int64(min(max(wait, k.rules.BlockLeast()), k.rules.BlockMost()))
@@ -285,5 +288,5 @@ func (k *key) refused(now int64, s *quota.Settlement) {
 		}
 		return
 	}
-	k.blocked = max(k.blocked, until)
+	k.blocked, k.careful = max(k.blocked, until), true
 }

@@ -81,14 +81,13 @@ func (l *Ledger) Admit(_ context.Context, a *quota.Ask) (quota.Answer, error) {
 	now := l.now()
 	var room [maxOffers]offer
 	offers := l.offers(room[:0], a, now)
-	turn := a.Turn()
 	wait := int64(-1)
 	out := quota.Answer{}
 	for _, o := range offers {
 		v := o.key.may(now, a, l.hidden(o.key))
-		if v.ok && o.key.classes.turn(now, turn, a.Caller) {
+		if v.ok && o.key.classes.turn(now, a.Class, a.Caller, v.aged) {
 			for _, other := range offers {
-				other.key.classes.leave(turn, a.Caller)
+				other.key.classes.leave(a.Class, a.Caller)
 			}
 			out.Admitted = true
 			out.Ticket = o.key.charge(now, a, v, l.pace(o.key))
@@ -97,12 +96,12 @@ func (l *Ledger) Admit(_ context.Context, a *quota.Ask) (quota.Answer, error) {
 		}
 		rank := 0
 		if v.why != endpoint {
-			rank = o.key.classes.enter(now, turn, a.Caller)
+			rank = o.key.classes.enter(now, a.Class, a.Caller)
 		}
 		out.First = out.First || v.why == first
 		w := max(v.at-now, 0) + int64(rank)*l.pace(o.key)
 		if wait < 0 || w < wait {
-			wait, out.Each = w, time.Duration(l.pace(o.key)*int64(max(o.key.classes.waiting(turn), 1)))
+			wait, out.Each = w, time.Duration(l.pace(o.key)*int64(max(o.key.classes.waiting(a.Class), 1)))
 		}
 	}
 	out.Wait = time.Duration(max(wait, 0))
@@ -161,7 +160,7 @@ func (l *Ledger) Leave(_ context.Context, a *quota.Ask) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range a.Keys {
-		l.key(a.Team, c.KeyID).classes.leave(a.Turn(), a.Caller)
+		l.key(a.Team, c.KeyID).classes.leave(a.Class, a.Caller)
 	}
 }
 

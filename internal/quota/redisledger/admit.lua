@@ -1,7 +1,7 @@
--- ARGV: id, endpoint, caller, class, turn, weight, attempt, then the ranks of the keys.
+-- ARGV: id, endpoint, caller, class, weight, attempt, then the ranks of the keys.
 -- It answers {1, key, now, stamp, limit, used} or {0, wait, each, first}.
 local id, endpoint, caller = ARGV[1], ARGV[2], ARGV[3]
-local class, turn, weight, attempt = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local class, weight, attempt = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local function reserve(k) return math.ceil(k.limit / RESERVE_SHARE) end
 
@@ -9,20 +9,21 @@ local function reserve(k) return math.ceil(k.limit / RESERVE_SHARE) end
 local function mayProbe(k)
   if k.foreign == 0 then return nil end
   if used(k) < k.limit - math.floor(reserve(k) / 2) then return k.heard + PROBE_EVERY end
-  if k.own > 0 and free(k.part(OWN), k.own, HOUR, k.own - 1) < now + HOUR / 60 then return nil end
+  if k.own > k.foreign or k.own > 0 and free(k.part(OWN), k.own, HOUR, k.own - 1) < now + HOUR / 60 then return nil end
   return k.heard + math.max(k.backoff, PROBE_FIRST), true
 end
 
 -- may says whether a request may go; else when to ask again, and why not.
 local function may(k)
   if now < k.blocked then return nil, k.blocked, 'blocked' end
-  if not k.sensed and k.flight > 0 then return nil, now + FIRST_POLL, 'first' end
+  if (not k.sensed or k.careful == 1) and k.flight > 0 then return nil, now + FIRST_POLL, 'first' end
   if now < k.mblocked then return nil, k.mblocked, 'endpoint' end
   if k.mlimit > 0 then
     local card = redis.call('ZCARD', k.part(MINUTE))
     if card >= k.mlimit then return nil, free(k.part(MINUTE), card, HOUR / 60, k.mlimit - 1), 'endpoint' end
   end
-  local paced = class ~= 0
+  k.aged = class > 0 and redis.call('ZCARD', k.part(TAGS + class)) > 0 and now - num(redis.call('HGET', k.part(META), 's' .. class)) >= AGING_AFTER
+  local paced = class ~= 0 and not k.aged
   local most = k.limit
   if paced then most = most - reserve(k) end
   if used(k) >= math.max(most, 1) then
@@ -45,36 +46,37 @@ end
 
 local function isTurn(k)
   forget(k)
-  for c = 0, turn - 1 do
-    if redis.call('ZCARD', k.part(TAGS + c)) > 0 then return false end
+  for c = 0, class - 1 do
+    if not k.aged and redis.call('ZCARD', k.part(TAGS + c)) > 0 then return false end
   end
-  local mine = start(k, turn, caller)
-  local lowest = redis.call('ZRANGE', k.part(TAGS + turn), 0, 1, 'WITHSCORES')
+  local mine = start(k, class, caller)
+  local lowest = redis.call('ZRANGE', k.part(TAGS + class), 0, 1, 'WITHSCORES')
   local at = lowest[1] == caller and 4 or 2
   return not lowest[at] or mine <= tonumber(lowest[at]) + 1
 end
 
 local function enter(k)
-  local mine, before = start(k, turn, caller), 0
-  redis.call('ZADD', k.part(TAGS + turn), mine, caller)
-  redis.call('ZADD', k.part(SEEN), now + TAG_LIFE, turn .. ':' .. caller)
-  touch(k.part(TAGS + turn), 60000000)
+  if redis.call('ZCARD', k.part(TAGS + class)) == 0 then redis.call('HSET', k.part(META), 's' .. class, now) end
+  local mine, before = start(k, class, caller), 0
+  redis.call('ZADD', k.part(TAGS + class), mine, caller)
+  redis.call('ZADD', k.part(SEEN), now + TAG_LIFE, class .. ':' .. caller)
+  touch(k.part(TAGS + class), 60000000)
   touch(k.part(SEEN), 60000000)
-  for c = 0, turn - 1 do
+  for c = 0, class - 1 do
     before = before + redis.call('ZCARD', k.part(TAGS + c))
   end
-  return before + (redis.call('ZRANK', k.part(TAGS + turn), caller) or 0)
+  return before + (redis.call('ZRANK', k.part(TAGS + class), caller) or 0)
 end
 
 local function charge(k, v)
   local stamp = now + math.min(attempt, AHEAD_MOST)
-  local begin = start(k, turn, caller)
-  local virtual, lowest = begin, redis.call('ZRANGE', k.part(TAGS + turn), 0, 0, 'WITHSCORES')
+  local begin = start(k, class, caller)
+  local virtual, lowest = begin, redis.call('ZRANGE', k.part(TAGS + class), 0, 0, 'WITHSCORES')
   if lowest[2] then virtual = math.min(virtual, tonumber(lowest[2])) end
-  virtual = math.max(virtual, num(redis.call('HGET', k.part(META), 'v' .. turn)))
-  redis.call('HSET', k.part(META), 'v' .. turn, virtual)
-  redis.call('ZREMRANGEBYSCORE', k.part(FINISH + turn), '-inf', virtual)
-  redis.call('ZADD', k.part(FINISH + turn), begin + 1 / weight, caller)
+  virtual = math.max(virtual, num(redis.call('HGET', k.part(META), 'v' .. class)))
+  redis.call('HSET', k.part(META), 'v' .. class, virtual, 's' .. class, now)
+  redis.call('ZREMRANGEBYSCORE', k.part(FINISH + class), '-inf', virtual)
+  redis.call('ZADD', k.part(FINISH + class), begin + 1 / weight, caller)
   redis.call('ZADD', k.part(OWN), stamp, id)
   redis.call('ZADD', k.part(FLIGHT), stamp, id)
   if k.minutes then redis.call('ZADD', k.part(MINUTE), stamp, id) end
@@ -92,7 +94,7 @@ end
 local keys = {}
 for i = 1, #KEYS / PARTS do
   local k = open((i - 1) * PARTS, endpoint)
-  k.index, k.rank = i, tonumber(ARGV[7 + i])
+  k.index, k.rank = i, tonumber(ARGV[6 + i])
   keys[i] = k
 end
 table.sort(keys, function(a, b)
@@ -105,7 +107,7 @@ local wait, each, first = nil, 0, 0
 for _, k in ipairs(keys) do
   local v, at, why = may(k)
   if v and isTurn(k) then
-    for _, other in ipairs(keys) do leave(other, turn, caller) end
+    for _, other in ipairs(keys) do leave(other, class, caller) end
     local stamp = charge(k, v)
     return { 1, k.index, now, stamp, k.limit, used(k) + 1 }
   end
@@ -118,7 +120,7 @@ for _, k in ipairs(keys) do
   local w = math.max((at or now) - now, 0) + before * pace(k)
   if not wait or w < wait then
     local n = 0
-    for c = 0, turn do n = n + redis.call('ZCARD', k.part(TAGS + c)) end
+    for c = 0, class do n = n + redis.call('ZCARD', k.part(TAGS + c)) end
     wait, each = w, pace(k) * math.max(n, 1)
   end
 end

@@ -20,14 +20,15 @@ local function open(base, endpoint)
   redis.call('ZREMRANGEBYSCORE', part(FOREIGN), '-inf', now - HOUR)
   redis.call('ZREMRANGEBYSCORE', part(FLIGHT), '-inf', now)
   local m = redis.call('HMGET', part(META), 'limit', 'sensed', 'blocked', 'due', 'heard', 'backoff',
-    'lower', 'surplus', 'higher', 'told', 'refusals', 'ml:' .. endpoint, 'mb:' .. endpoint)
+    'lower', 'surplus', 'higher', 'told', 'refusals', 'careful', 'ml:' .. endpoint, 'mb:' .. endpoint)
   k.limit = m[1] and num(m[1]) or HOUR_LIMIT
   k.sensed = m[2] == '1'
   k.blocked, k.due, k.heard, k.backoff = num(m[3]), num(m[4]), num(m[5]), num(m[6])
   k.lower, k.surplus, k.higher, k.told, k.refusals = num(m[7]), num(m[8]), num(m[9]), num(m[10]), num(m[11])
-  k.mlimit = m[12] and num(m[12]) or (SEEDS[endpoint] or 0)
-  k.minutes = m[12] or m[13] or SEEDS[endpoint]
-  k.mblocked = num(m[13])
+  k.careful = num(m[12])
+  k.mlimit = m[13] and num(m[13]) or (SEEDS[endpoint] or 0)
+  k.minutes = m[13] or m[14] or SEEDS[endpoint]
+  k.mblocked = num(m[14])
   if k.minutes then redis.call('ZREMRANGEBYSCORE', part(MINUTE), '-inf', now - HOUR / 60) end
   -- A step back of the clock leaves times far ahead: they are not believed.
   if k.blocked > now + BLOCK_MOST then k.blocked = 0 end

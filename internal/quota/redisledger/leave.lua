@@ -1,4 +1,4 @@
--- ARGV: caller, turn.
+-- ARGV: caller, class.
 for i = 1, #KEYS / PARTS do
   local base = (i - 1) * PARTS
   redis.call('ZREM', KEYS[base + TAGS + tonumber(ARGV[2])], ARGV[1])

@@ -63,6 +63,6 @@ func Open(c Config) (redis.UniversalClient, error) {
 	o.MaxRetries, o.MaxRedirects = -1, 2
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = dialTimeout, Timeout, Timeout, Timeout
 	o.ContextTimeoutEnabled = true
-	o.MinIdleConns = 2
+	o.MinIdleConns, o.DialerRetries = 2, 1
 	return redis.NewUniversalClient(o), nil
 }

@@ -79,6 +79,7 @@ func (s *shared) constants() string {
 	span("PROBE_EVERY", r.ProbeEvery())
 	span("PROBE_FIRST", r.ProbeFirst())
 	span("PROBE_MOST", r.ProbeMost())
+	span("AGING_AFTER", r.AgingAfter())
 	span("SLACK", r.Slack())
 	span("TAG_LIFE", quota.TagLife)
 	span("FIRST_POLL", quota.FirstPoll)
@@ -134,7 +135,7 @@ func micro(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 func (s *shared) Admit(ctx context.Context, a *quota.Ask) (quota.Answer, error) {
 	keys := make([]string, 0, len(a.Keys)*len(parts))
 	id := s.prefix + strconv.FormatUint(s.seq.Add(1), 36)
-	args := []any{id, a.Endpoint.String(), a.Caller, int(a.Class), int(a.Turn()), max(a.Weight, 1), a.Attempt.Microseconds()}
+	args := []any{id, a.Endpoint.String(), a.Caller, int(a.Class), max(a.Weight, 1), a.Attempt.Microseconds()}
 	for _, c := range a.Keys {
 		keys = names(keys, a.Team, c.KeyID, a.Endpoint)
 		args = append(args, c.Rank)
@@ -194,7 +195,7 @@ func (s *shared) Leave(ctx context.Context, a *quota.Ask) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	_ = s.leave.Run(ctx, s.db, keys, a.Caller, int(a.Turn())).Err() // else it is forgotten after TagLife
+	_ = s.leave.Run(ctx, s.db, keys, a.Caller, int(a.Class)).Err() // else it is forgotten after TagLife
 }
 
 // States implements [quota.Ledger].

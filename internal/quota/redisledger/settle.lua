@@ -79,7 +79,7 @@ end
 
 local function refused()
   local wait = retryAfter
-  if wait < 0 then wait = BLOCK_LEAST * 2 ^ math.min(k.refusals, 10) end
+  if wait < 0 then wait = PROBE_EVERY * 2 ^ math.min(k.refusals, 10) end
   set('refusals', k.refusals + 1)
   local til = now + math.min(math.max(wait, BLOCK_LEAST), BLOCK_MOST)
   if minuteLimit > 0 and minuteRemaining == 0 and not (hourLimit > 0 and hourRemaining == 0) or hourLimit > 0 and hourRemaining > 0 then
@@ -90,6 +90,7 @@ local function refused()
     return
   end
   set('blocked', math.max(k.blocked, til))
+  set('careful', 1)
 end
 
 if status > 0 then
@@ -110,8 +111,9 @@ if status > 0 then
   if not k.sensed then redis.call('HSET', meta, 'sensed', '1', 'limit', k.limit) end
   if status == 429 then
     refused()
-  elseif k.refusals > 0 then
+  elseif k.refusals > 0 or k.careful == 1 then
     set('refusals', 0)
+    set('careful', 0)
   end
 end
 keep(k)
