@@ -59,7 +59,7 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 			return attempts, err
 		}
 		o := c.attempt(ctx, call, target, permit, token, success)
-		record(ctx, token, o)
+		record(ctx, token, permit, o)
 		if o.err == nil {
 			c.proven.add(token)
 			return attempts, nil

@@ -7,6 +7,7 @@ type Caller struct {
 	ID       string
 	Priority string // interactive, default or batch
 	Weight   int
+	Fresh    bool // an answer that was kept will not do
 }
 
 type callerKey struct{}

@@ -3,15 +3,31 @@ package asc
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Record collects what a call's attempts were: who wants to know puts one into
 // the context. It is safe for concurrent use.
 type Record struct {
-	mu       sync.Mutex
-	keyID    string
-	request  string
-	attempts int
+	mu   sync.Mutex
+	made Made
+}
+
+// Made is what a call's attempts were.
+type Made struct {
+	KeyID     string // of the last attempt
+	RequestID string // Apple's, of the last answer
+	Attempts  int
+	Waited    time.Duration // for the quota, all attempts together
+	Limit     int           // of the key's hour; 0: not known
+	Remaining int           // of it, after the last attempt
+	Cache     string        // HIT, MISS, COALESCED, REPLAYED; "": not asked
+}
+
+// measured permits tell how a key's hour stands.
+type measured interface {
+	Quota() (limit, remaining int)
+	Waited() time.Duration
 }
 
 type recordKey struct{}
@@ -22,23 +38,44 @@ func WithRecord(ctx context.Context, r *Record) context.Context {
 }
 
 // record notes an attempt.
-func record(ctx context.Context, t Token, o outcome) {
+func record(ctx context.Context, t Token, p Permit, o outcome) {
 	r, _ := ctx.Value(recordKey{}).(*Record)
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.attempts++
-	r.keyID = t.KeyID
+	r.made.Attempts++
+	r.made.KeyID = t.KeyID
 	if id := requestID(o.header); id != "" {
-		r.request = id
+		r.made.RequestID = id
+	}
+	if m, ok := p.(measured); ok {
+		r.made.Limit, r.made.Remaining = m.Quota()
+		r.made.Waited += m.Waited()
 	}
 }
 
-// Last is the key of the last attempt and Apple's id of the last answer.
-func (r *Record) Last() (keyID, requestID string, attempts int) {
+// NoteCache notes where the answer to a call came from.
+func NoteCache(ctx context.Context, mode string) {
+	if r, _ := ctx.Value(recordKey{}).(*Record); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.made.Cache = mode
+	}
+}
+
+// Made is what the attempts were so far.
+func (r *Record) Made() Made {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.keyID, r.request, r.attempts
+	return r.made
+}
+
+// MadeIn is what the attempts of a context's calls were so far.
+func MadeIn(ctx context.Context) Made {
+	if r, _ := ctx.Value(recordKey{}).(*Record); r != nil {
+		return r.Made()
+	}
+	return Made{}
 }

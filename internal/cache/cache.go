@@ -182,13 +182,17 @@ func canceled(ctx context.Context) error {
 }
 
 // ownLimits says whether a read failed for what its caller brought: others may
-// have more time.
+// have more time. What Apple answered is for all.
 func ownLimits(err error) bool {
-	switch fault.As(err).Kind {
-	case fault.Canceled, fault.DeadlineExceeded, fault.ResourceExhausted, fault.Internal:
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Upstream != nil {
+		return false
+	}
+	switch f.Kind {
+	case fault.Canceled, fault.DeadlineExceeded, fault.ResourceExhausted:
 		return true
 	}
-	return false
+	return f == errBroken
 }
 
 func (c *Cache) get(key string, stamp uint64) *entry {

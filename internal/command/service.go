@@ -8,7 +8,9 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +22,9 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
+	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
+	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
@@ -41,6 +46,9 @@ type service struct {
 	gateway *gateway.Gateway
 	metrics *telemetry.Metrics
 	quota   *quota.Manager
+	replays *replay.Replays
+	shared  *redisledger.Ledger // nil: this replica counts for itself
+	free    []func()            // what else to close, the last first
 
 	mu   sync.Mutex // guards what follows, and reloads
 	cfg  *config.Config
@@ -61,8 +69,10 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	if err := s.openAccess(); err != nil {
 		return nil, err
 	}
-	s.quota = quota.New(quota.Config{HourLimit: cfg.Quota.HourLimit, MaxWait: time.Duration(cfg.Quota.MaxWait), MaxWaitBatch: time.Duration(cfg.Quota.MaxWaitBatch)}, time.Now)
-	deps := gateway.Deps{Quota: s.quota, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	if err := s.openQuota(); err != nil {
+		return nil, err
+	}
+	deps := gateway.Deps{Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
@@ -74,6 +84,9 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	var err error
 	if s.gateway, err = gateway.New(deps); err == nil {
 		err = s.loadPolicy(cfg)
+	}
+	if err == nil {
+		err = s.loadLifetimes(cfg)
 	}
 	if err == nil {
 		s.metrics, err = telemetry.New(s.instruments())
@@ -108,6 +121,53 @@ func (s *service) openAccess() (err error) {
 		s.audit, err = audit.Open(audit.Config{Path: a.Path, MaxBytes: a.MaxBytes, MaxFiles: a.MaxFiles, Timeout: time.Duration(a.Timeout), NoSync: a.NoSync}, time.Now, s.log)
 	}
 	return err
+}
+
+// openQuota opens the ledger of requests, and what remembers request_ids: in
+// Redis, if there is one.
+func (s *service) openQuota() error {
+	q := s.cfg.Quota
+	rules := quota.Rules{Hour: time.Duration(float64(time.Hour) / q.TimeScale), HourLimit: q.HourLimit, Minutes: map[quota.Endpoint]int{}}
+	for name, limit := range q.Minutes {
+		verb, resource, _ := strings.Cut(name, " ")
+		rules.Minutes[quota.Endpoint{Verb: verb, Resource: resource}] = limit
+	}
+	limits := quota.Config{MaxWait: time.Duration(q.MaxWait), MaxWaitBatch: time.Duration(q.MaxWaitBatch)}
+	if q.Redis == nil {
+		memory, ids := memory.New(rules, time.Now), replay.NewMemory()
+		s.quota, s.replays = quota.New(limits, memory, s.log), replay.New(ids, s.log)
+		s.free = append(s.free, ids.Close)
+		return nil
+	}
+	db, err := redisledger.Open(*q.Redis)
+	if err != nil {
+		return err
+	}
+	s.shared = redisledger.New(db, rules, s.log)
+	s.quota, s.replays = quota.New(limits, s.shared, s.log), replay.New(replay.Redis{DB: db}, s.log)
+	return nil
+}
+
+// loadLifetimes says how long answers are kept.
+func (s *service) loadLifetimes(cfg *config.Config) error {
+	byMethod := map[string]time.Duration{}
+	for _, l := range cfg.Cache.Lifetimes {
+		found := false
+		for _, m := range s.gateway.Engine.Methods {
+			if m.Verb != "GET" || !slices.ContainsFunc(l.Methods, func(p string) bool { return policy.MatchMethod(p, strings.TrimPrefix(m.FullName, "/")) }) {
+				continue
+			}
+			found = true
+			if _, set := byMethod[m.FullName]; !set {
+				byMethod[m.FullName] = time.Duration(l.For)
+			}
+		}
+		if !found {
+			return fmt.Errorf("cache.lifetimes: %v names no method that reads", l.Methods)
+		}
+	}
+	s.gateway.Engine.SetLifetimes(byMethod)
+	return nil
 }
 
 func authnOf(cfg *config.Config) authn.Config {
@@ -148,7 +208,12 @@ func (s *service) close() {
 	if s.gateway != nil {
 		s.gateway.Close()
 	}
-	s.quota.Close()
+	if err := s.quota.Close(); err != nil {
+		s.log.Warn("the ledger of requests did not close", "error", err)
+	}
+	for _, f := range s.free {
+		f()
+	}
 	s.ring.Close()
 	if s.audit != nil {
 		if err := s.audit.Close(); err != nil {
@@ -259,6 +324,9 @@ func (s *service) reload(ctx context.Context, why string) {
 	if err := s.loadPolicy(next); err != nil {
 		errs = append(errs, err)
 	}
+	if err := s.loadLifetimes(next); err != nil {
+		errs = append(errs, err)
+	}
 	s.gateway.Tokens.Configure(tokensOf(next))
 	s.cfg = next
 	outcome := "OK"
@@ -277,7 +345,7 @@ func (s *service) reload(ctx context.Context, why string) {
 func (s *service) needsRestart(cfg *config.Config) error {
 	var names []string
 	for name, same := range map[string]bool{"upstream": cfg.Upstream == s.cfg.Upstream, "listen": cfg.Listen == s.cfg.Listen, "audit": cfg.Audit == s.cfg.Audit,
-		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": cfg.Quota == s.cfg.Quota, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
+		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
 		if !same {
 			names = append(names, name)
 		}

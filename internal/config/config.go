@@ -13,11 +13,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"sigs.k8s.io/yaml"
 )
@@ -38,6 +40,7 @@ type Config struct {
 	Tokens      Tokens          `json:"tokens"`
 	Passthrough Passthrough     `json:"passthrough"`
 	Quota       Quota           `json:"quota"`
+	Cache       Cache           `json:"cache"`
 
 	dir string // of the file: relative paths are below it
 }
@@ -130,10 +133,32 @@ type Passthrough struct {
 
 // Quota is how the requests that Apple grants are shared. It needs a restart.
 type Quota struct {
-	HourLimit    int      `json:"hour_limit"`     // of a key, until Apple tells; default 3600
-	MaxWait      Duration `json:"max_wait"`       // of calls without a deadline; default 1m
-	MaxWaitBatch Duration `json:"max_wait_batch"` // of batch calls without a deadline; default 15m
+	HourLimit    int            `json:"hour_limit"`     // of a key, until Apple tells; default 3600
+	Minutes      map[string]int `json:"minutes"`        // of classes of endpoints, such as "GET builds", until Apple tells; default none
+	MaxWait      Duration       `json:"max_wait"`       // of calls without a deadline; default 1m
+	MaxWaitBatch Duration       `json:"max_wait_batch"` // of batch calls without a deadline; default 15m
+	// Redis holds the ledger of several replicas, and the request_ids that they
+	// have seen; default none: each replica has its own.
+	Redis *redisledger.Config `json:"redis"`
+	// TimeScale is how fast Apple's hour goes by; default 1. For tests, beside a
+	// sandbox with the same scale.
+	TimeScale float64 `json:"time_scale"`
 }
+
+// Cache is how long answers are kept.
+type Cache struct {
+	MaxBytes  *int64     `json:"max_bytes"` // default 64 MiB; 0: nothing is kept. It needs a restart
+	Lifetimes []Lifetime `json:"lifetimes"` // the first that matches counts; default: what hardly ever changes, such as territories and price points
+}
+
+// Lifetime of the answers of some methods.
+type Lifetime struct {
+	Methods []string `json:"methods"` // as in a policy: "asc.metadata.v1.TerritoriesService/*"
+	For     Duration `json:"for"`     // "0s": they are not kept
+}
+
+// DefaultCacheBytes is how much of answers is kept.
+const DefaultCacheBytes = 64 << 20
 
 // Duration is written as text: "90s".
 type Duration time.Duration
@@ -227,6 +252,9 @@ func (c *Config) paths() []*string {
 	for i := range c.Authn.Tokens {
 		list = append(list, &c.Authn.Tokens[i].File)
 	}
+	if r := c.Quota.Redis; r != nil {
+		list = append(list, &r.PasswordFile, &r.CAFile)
+	}
 	if v := c.Vault; v != nil {
 		list = append(list, &v.CAFile, &v.Auth.TokenFile, &v.Auth.RoleIDFile, &v.Auth.SecretIDFile, &v.Auth.JWTFile)
 	}
@@ -254,6 +282,13 @@ func Default() *Config {
 }
 
 func (c *Config) setDefaults() {
+	if c.Cache.MaxBytes == nil {
+		n := int64(DefaultCacheBytes)
+		c.Cache.MaxBytes = &n
+	}
+	if c.Quota.TimeScale == 0 {
+		c.Quota.TimeScale = 1
+	}
 	for _, d := range []struct {
 		field *string
 		value string
@@ -292,10 +327,32 @@ func (c *Config) check() error {
 	if c.Policy.File == "" && !c.Open() {
 		errs = append(errs, errors.New("policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed"))
 	}
-	if c.Quota.HourLimit < 0 {
-		errs = append(errs, errors.New("quota.hour_limit: is not below zero"))
-	}
+	errs = append(errs, c.checkQuota()...)
 	return errors.Join(append(errs, c.checkTeams()...)...)
+}
+
+func (c *Config) checkQuota() (errs []error) {
+	q := c.Quota
+	if q.HourLimit < 0 || q.TimeScale < 0 {
+		errs = append(errs, errors.New("quota: nothing is below zero"))
+	}
+	for name, limit := range q.Minutes {
+		if verb, resource, ok := strings.Cut(name, " "); !ok || limit < 1 || resource == "" || !slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, verb) {
+			errs = append(errs, fmt.Errorf("quota.minutes: %q: want a verb and a resource, such as \"GET builds\", and a limit above zero", name))
+		}
+	}
+	if q.Redis != nil && q.Redis.URL == "" {
+		errs = append(errs, errors.New("quota.redis.url: want redis://HOST:PORT/DB"))
+	}
+	if c.Cache.MaxBytes != nil && *c.Cache.MaxBytes < 0 {
+		errs = append(errs, errors.New("cache.max_bytes: is not below zero"))
+	}
+	for i, l := range c.Cache.Lifetimes {
+		if len(l.Methods) == 0 || l.For > Duration(7*24*time.Hour) {
+			errs = append(errs, fmt.Errorf("cache.lifetimes[%d]: want methods, and at most a week", i))
+		}
+	}
+	return errs
 }
 
 func (c *Config) checkTeams() (errs []error) {

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -29,6 +30,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -322,8 +324,8 @@ func TestQuota(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := quota.New(quota.Config{}, time.Now)
-	t.Cleanup(m.Close)
+	m := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { _ = m.Close() })
 	seen := &recorder{next: s}
 	w := serveWorld(t, s, httptest.NewServer(seen), ringOf(private), Deps{Quota: m})
 	served, refused := 0, 0

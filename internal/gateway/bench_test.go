@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -16,6 +17,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -70,8 +72,8 @@ func BenchmarkProxy(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	shared := quota.New(quota.Config{}, time.Now)
-	defer shared.Close()
+	shared := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), slog.New(slog.DiscardHandler))
+	defer func() { _ = shared.Close() }()
 	guarded := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers, Quota: shared})
 	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team]}]"), guarded.gateway.Guard.Methods())
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/passthrough"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/rest"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
@@ -37,6 +38,8 @@ type Deps struct {
 	Authn       *authn.Authenticator // nil: nobody is asked
 	Audit       guard.Log            // nil: nothing goes on record
 	Quota       *quota.Manager       // nil: Apple is left to say 429
+	CacheBytes  int64                // of answers; 0: none are kept
+	Replays     *replay.Replays      // nil: request_id means nothing
 	Tokens      tokens.Config
 	Passthrough bool   // serve Apple's own paths too
 	PublicURL   string // of the passthrough; "": of each request
@@ -74,9 +77,10 @@ func New(d Deps) (*Gateway, error) {
 	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, deps); err != nil {
 		return nil, err
 	}
-	if g.Engine, err = service.New(g.Client, g); err != nil {
+	if g.Engine, err = service.New(g.Client, g, d.CacheBytes); err != nil {
 		return nil, err
 	}
+	g.Engine.Replays = d.Replays
 	methods := Methods(g.Engine.Methods)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team)
@@ -150,7 +154,7 @@ func (g *Gateway) Drifted() int64 { return g.drift.Load() }
 func (g *Gateway) NotReady() { g.draining.Store(true) }
 
 // Close frees what the gateway holds.
-func (g *Gateway) Close() { g.Client.Close() }
+func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
 
 // Ops serves /healthz, /readyz and /metrics.
 func (g *Gateway) Ops(metrics http.Handler) http.Handler {

@@ -103,6 +103,9 @@ type Call struct {
 	// Priority is the class that the caller asks for: interactive, default or
 	// batch; "": default. Policy says which is the highest it gets.
 	Priority string
+	// CacheControl is the header of this name: with no-cache, an answer that was
+	// kept will not do.
+	CacheControl string
 	// Valid says whether the request is right by itself; it is asked before
 	// Apple is asked anything for it. nil: it is known to be.
 	Valid func() error
@@ -166,7 +169,7 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	case a.Decision.WouldDeny:
 		g.deny(a.recorded, a.Decision.Denied(who, m.FullName), auditMode)
 	}
-	ctx, err = a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), c.Priority)
+	ctx, err = a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), c.Priority, c.CacheControl)
 	if err != nil {
 		return ctx, nil, err
 	}
@@ -180,7 +183,7 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 var priorities = []string{policy.Interactive, policy.Default, policy.Batch}
 
 // share says for whom the call is, where callers must share what Apple grants.
-func (a *Admission) share(ctx context.Context, asked string) (context.Context, error) {
+func (a *Admission) share(ctx context.Context, asked, cacheControl string) (context.Context, error) {
 	if asked == "" {
 		asked = policy.Default
 	}
@@ -188,7 +191,8 @@ func (a *Admission) share(ctx context.Context, asked string) (context.Context, e
 	if want < 0 {
 		return ctx, fault.Invalid("asc-priority", "want interactive, default or batch")
 	}
-	c := &asc.Caller{ID: a.recorded.Principal, Priority: priorities[max(want, highest)], Weight: a.Decision.Weight}
+	c := &asc.Caller{ID: a.recorded.Principal, Priority: priorities[max(want, highest)], Weight: a.Decision.Weight,
+		Fresh: strings.Contains(cacheControl, "no-cache") || strings.Contains(cacheControl, "no-store")}
 	return asc.WithCaller(ctx, c), nil
 }
 
@@ -312,14 +316,15 @@ func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
 	}
 	r := a.recorded
 	r.Event, r.Outcome = audit.Outcome, "OK"
-	r.Key, r.Request, _ = a.made.Last()
+	made := a.made.Made()
+	r.Key, r.Request = made.KeyID, made.RequestID
 	if err != nil {
 		f := fault.As(err)
 		r.Outcome, r.Reason = f.Kind.String(), f.Reason
 	} else if a.apps == nil {
 		// a path that no operation is known for: nothing tells what it made
-	} else if made := a.apps.Table().Created(a.method.FullName, res); made != "" {
-		r.Resources = append(slices.Clip(r.Resources), made)
+	} else if created := a.apps.Table().Created(a.method.FullName, res); created != "" {
+		r.Resources = append(slices.Clip(r.Resources), created)
 	}
 	if err := a.guard.deps.Audit.Append(context.WithoutCancel(ctx), r); err != nil {
 		a.guard.deps.Log.Error("an outcome is not on record", "call", r.Call, "method", r.Method, "outcome", r.Outcome, "error", err)
@@ -365,7 +370,7 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 		g.deny(a.recorded, err, "")
 		return ctx, nil, err
 	}
-	ctx, err := a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), "")
+	ctx, err := a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), "", "")
 	if err != nil {
 		return ctx, nil, err
 	}

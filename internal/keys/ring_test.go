@@ -439,8 +439,7 @@ func TestRotationUnderLoad(t *testing.T) {
 					failed.Add(1)
 					t.Error(err)
 				}
-				id, _, _ := rec.Last()
-				used.Store(id, true)
+				used.Store(rec.Made().KeyID, true)
 			}
 		})
 	}

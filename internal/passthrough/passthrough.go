@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/cache"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
@@ -133,7 +135,7 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 		h.fail(w, err)
 		return
 	}
-	ctx, admission, err := h.deps.Guard.Enter(r.Context(), guard.Call{Method: m.FullName, Team: r.Header.Get(TeamHeader), Priority: r.Header.Get("Asc-Priority"), Request: req.Interface(),
+	ctx, admission, err := h.deps.Guard.Enter(r.Context(), guard.Call{Method: m.FullName, Team: r.Header.Get(TeamHeader), Priority: r.Header.Get("Asc-Priority"), CacheControl: r.Header.Get("Cache-Control"), Request: req.Interface(),
 		Trace: guard.TraceID(r.Header.Get("Traceparent")), Opaque: body != nil, Valid: func() error { return invalid }})
 	if err != nil {
 		h.fail(w, err)
@@ -147,8 +149,69 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 			call.Query = with(call.Query, pass.Parameter, pass.Apps)
 		}
 	}
-	err = h.forward(ctx, w, r, call, m.Stream || !takesJSON(call.Accept))
+	file := m.Stream || !takesJSON(call.Accept)
+	if m.Verb == http.MethodGet && !file && body == nil {
+		err = h.read(ctx, w, r, call, m)
+	} else {
+		err = h.forward(ctx, w, r, call, file)
+		if m.Verb != http.MethodGet {
+			h.deps.Engine.Wrote(call.Team, m)
+		}
+	}
 	admission.Done(ctx, nil, err)
+}
+
+// document is an answer that others may get too.
+type document struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// errNotKept says that an answer is for one caller only: it is in the document.
+type errNotKept struct{ document }
+
+func (errNotKept) Error() string { return "not kept" }
+
+// read answers a read with what is kept, or with the answer to an equal one.
+func (h *Handler) read(ctx context.Context, w http.ResponseWriter, r *http.Request, call *asc.Call, m *service.Method) error {
+	caller, included := asc.CallerOf(ctx), strings.Contains(call.Query, "include")
+	value, mode, age, err := h.deps.Engine.Cache.Do(ctx, cache.Read{Team: call.Team, Key: "passthrough " + call.Path + "?" + call.Query + " " + call.Accept,
+		Families: m.Families(included), Class: caller.Priority, Life: h.deps.Engine.Lifetime(m, included), Fresh: caller.Fresh},
+		func(ctx context.Context) (cache.Fetched, error) {
+			res, err := h.deps.Upstream.Raw(ctx, call, false)
+			if err != nil {
+				return cache.Fetched{}, err
+			}
+			defer res.Body.Close()
+			b, err := io.ReadAll(res.Body)
+			if err != nil {
+				return cache.Fetched{}, err
+			}
+			d := document{res.Status, res.Header, b}
+			if res.Status != http.StatusOK {
+				return cache.Fetched{}, errNotKept{d}
+			}
+			return cache.Fetched{Value: d, Bytes: len(b)}, nil
+		})
+	asc.NoteCache(ctx, string(mode))
+	var refused errNotKept
+	if errors.As(err, &refused) {
+		value, err = refused.document, nil
+	}
+	if err != nil {
+		h.fail(w, err)
+		return err
+	}
+	d := value.(document)
+	header := d.header
+	if mode == cache.Hit { // the quota has moved on
+		header = header.Clone()
+		header.Del("X-Rate-Limit")
+		w.Header().Set("Age", strconv.Itoa(int(age.Seconds())))
+	}
+	w.Header().Set("Asc-Cache", string(mode))
+	return h.answer(ctx, w, r, call, &asc.Raw{Status: d.status, Header: header, Body: io.NopCloser(bytes.NewReader(d.body)), Length: int64(len(d.body))}, false)
 }
 
 // unknown serves a path that no operation is known for, if policy names it.
@@ -163,6 +226,9 @@ func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
 		call := &asc.Call{Team: admission.Team, Operation: "unknown", Method: r.Method, Template: r.URL.Path,
 			Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body, Accept: accepted(r)}
 		err = h.forward(ctx, w, r, call, !takesJSON(call.Accept))
+		if r.Method != http.MethodGet {
+			h.deps.Engine.Wrote(call.Team, nil)
+		}
 	} else {
 		h.fail(w, err)
 	}
@@ -233,6 +299,11 @@ func (h *Handler) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 		h.fail(w, err)
 		return err
 	}
+	return h.answer(ctx, w, r, call, res, file)
+}
+
+// answer writes Apple's answer, with links that lead back here.
+func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, call *asc.Call, res *asc.Raw, file bool) error {
 	defer res.Body.Close()
 	for _, name := range answerHeaders {
 		for _, v := range res.Header.Values(name) {

@@ -11,12 +11,14 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/service"
@@ -41,6 +43,15 @@ const TeamHeader = "asc-team"
 // PriorityHeader is the metadata, and over REST the header, that asks for a
 // class: interactive, default or batch.
 const PriorityHeader = "asc-priority"
+
+// What answers tell in their headers, or trailers: where they came from, and how
+// the hour of the key stands that was used.
+const (
+	CacheHeader     = "asc-cache"           // HIT, MISS, COALESCED or REPLAYED
+	LimitHeader     = "asc-quota-limit"     // requests
+	RemainingHeader = "asc-quota-remaining" // requests
+	WaitedHeader    = "asc-quota-waited-ms" // milliseconds
+)
 
 // Bounds on deadlines: what has less left is refused, and the engine answers
 // this much before the caller gives up.
@@ -227,7 +238,7 @@ func (s *Server) enter(ctx context.Context, fullMethod string, req any) (context
 	if err != nil {
 		return ctx, nil, err
 	}
-	c := guard.Call{Method: fullMethod, Team: first(ctx, TeamHeader), Priority: first(ctx, PriorityHeader), Trace: guard.TraceID(first(ctx, "traceparent"))}
+	c := guard.Call{Method: fullMethod, Team: first(ctx, TeamHeader), Priority: first(ctx, PriorityHeader), CacheControl: first(ctx, "cache-control"), Trace: guard.TraceID(first(ctx, "traceparent"))}
 	c.Request, _ = req.(proto.Message)
 	if m := s.engine.Lookup(fullMethod); m != nil {
 		c.Valid = func() error { return s.engine.Check(m, c.Request) }
@@ -285,8 +296,23 @@ func (s *Server) guarded(ctx context.Context, req any, info *grpc.UnaryServerInf
 		}
 		answer, _ := res.(proto.Message)
 		admission.Done(ctx, answer, err)
+		_ = grpc.SetHeader(ctx, told(asc.MadeIn(ctx))) // fails only where nobody would read it
 	}()
 	return next(ctx, req)
+}
+
+// told is what an answer's headers tell.
+func told(m asc.Made) metadata.MD {
+	md := metadata.MD{}
+	if m.Cache != "" {
+		md.Set(CacheHeader, m.Cache)
+	}
+	if m.Limit > 0 {
+		md.Set(LimitHeader, strconv.Itoa(m.Limit))
+		md.Set(RemainingHeader, strconv.Itoa(m.Remaining))
+		md.Set(WaitedHeader, strconv.FormatInt(m.Waited.Milliseconds(), 10))
+	}
+	return md
 }
 
 // stream is what every stream passes. It enters with its first message.
@@ -308,6 +334,7 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 	defer func() {
 		if g.admission != nil {
 			g.admission.Done(g.ctx, nil, err)
+			ss.SetTrailer(told(asc.MadeIn(g.ctx)))
 		}
 	}()
 	return next(srv, g)

@@ -7,13 +7,17 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"buf.build/go/protovalidate"
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/cache"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
+	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -37,8 +41,11 @@ type Observer interface {
 
 // Engine carries out calls.
 type Engine struct {
-	Methods []*Method // sorted by name
+	Methods []*Method       // sorted by name
+	Cache   *cache.Cache    // of answers
+	Replays *replay.Replays // of creates that name themselves; nil: none are
 
+	lifetimes atomic.Pointer[map[string]time.Duration]
 	upstream  Upstream
 	codec     *jsonapi.Codec
 	validator func() (protovalidate.Validator, error) // made by the first request: CEL describes every message, which an idle gateway need not hold
@@ -46,8 +53,9 @@ type Engine struct {
 	byName    map[string]*Method
 }
 
-// New compiles the plans and makes an engine. The observer may be nil.
-func New(upstream Upstream, observer Observer) (*Engine, error) {
+// New compiles the plans and makes an engine that keeps at most so many bytes of
+// answers. The observer may be nil. [Engine.Close] ends it.
+func New(upstream Upstream, observer Observer, cacheBytes int64) (*Engine, error) {
 	methods, err := Compile(protoregistry.GlobalFiles)
 	if err != nil {
 		return nil, err
@@ -58,11 +66,17 @@ func New(upstream Upstream, observer Observer) (*Engine, error) {
 	e := &Engine{Methods: methods, upstream: upstream, codec: &jsonapi.Codec{},
 		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
 		observer:  observer, byName: make(map[string]*Method, len(methods))}
+	kinds := newFamilies(methods, protoregistry.GlobalFiles)
 	for _, m := range methods {
 		e.byName[m.FullName] = m
+		m.spare = kinds.spareOf(m)
 	}
+	e.Cache = cache.New(cacheBytes, len(kinds.byType))
 	return e, nil
 }
+
+// Close ends what runs in the background.
+func (e *Engine) Close() { e.Cache.Close() }
 
 type deaf struct{}
 
@@ -71,16 +85,26 @@ func (deaf) Drift(string, int) {}
 // Lookup finds a method by its full name.
 func (e *Engine) Lookup(fullName string) *Method { return e.byName[fullName] }
 
-// Unary carries out a call whose answer is a message.
+// Unary carries out a call whose answer is a message. It must not be changed:
+// others may have the same.
 func (e *Engine) Unary(ctx context.Context, team string, m *Method, req proto.Message) (proto.Message, error) {
+	switch {
+	case m.Verb == "GET":
+		return e.read(ctx, team, m, req)
+	case m.validateOnly != nil && req.ProtoReflect().Get(m.validateOnly).Bool():
+		_, err := e.prepare(team, m, req)
+		return m.Output.New().Interface(), err
+	}
+	return e.write(ctx, team, m, req)
+}
+
+// call asks Apple.
+func (e *Engine) call(ctx context.Context, team string, m *Method, req proto.Message) (proto.Message, error) {
 	p, err := e.prepare(team, m, req)
 	if err != nil {
 		return nil, err
 	}
 	out := m.Output.New().Interface()
-	if m.validateOnly != nil && req.ProtoReflect().Get(m.validateOnly).Bool() {
-		return out, nil
-	}
 	if m.pageToken != nil && m.Query.page > 0 {
 		err = e.list(ctx, m, req, p, out)
 	} else {

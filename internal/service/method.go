@@ -47,7 +47,9 @@ type Method struct {
 	Stream   bool // the answer is a file
 	Query    *Query
 
-	id, validateOnly, pageSize, pageToken, nextToken, total protoreflect.FieldDescriptor
+	id, validateOnly, requestID, include, extraQuery, pageSize, pageToken, nextToken, total protoreflect.FieldDescriptor
+
+	spare spare
 }
 
 // Compile makes the plans of every operation in the registry, sorted by name.
@@ -103,7 +105,8 @@ func compile(md protoreflect.MethodDescriptor, shared fieldNames) (*Method, erro
 	m := &Method{Desc: md, Verb: verb, Template: template, Options: o, Input: in, Output: out,
 		FullName: "/" + string(md.Parent().FullName()) + "/" + string(md.Name()),
 		HasBody:  rule.GetBody() == "*", Stream: md.IsStreamingServer(),
-		id: fields.ByName("id"), validateOnly: fields.ByName("validate_only"),
+		id: fields.ByName("id"), validateOnly: fields.ByName("validate_only"), requestID: fields.ByName("request_id"),
+		include: fields.ByName("include"), extraQuery: fields.ByName("extra_query"),
 		pageSize: fields.ByName("page_size"), pageToken: fields.ByName("page_token"),
 		nextToken: answer.ByName("next_page_token"), total: answer.ByName("total_size")}
 	m.Query, err = shared.compileQuery(md.Input(), o.GetQuery())

@@ -8,8 +8,8 @@ const (
 	principalSeparators = "/:"
 )
 
-// matchMethod matches "asc.testflight.v1.BuildsService/List*".
-func matchMethod(pattern, name string) bool { return match(pattern, name, methodSeparators) }
+// MatchMethod matches "asc.testflight.v1.BuildsService/List*".
+func MatchMethod(pattern, name string) bool { return match(pattern, name, methodSeparators) }
 
 // matchPrincipal matches "spiffe://example.org/ns/ci/sa/*".
 func matchPrincipal(pattern, id string) bool { return match(pattern, id, principalSeparators) }

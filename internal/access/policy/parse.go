@@ -325,7 +325,7 @@ func (c *compiler) methods(field string, words []word) bits {
 			b.join(set)
 			continue
 		}
-		found := c.catalog.where(func(m *access.Method) bool { return matchMethod(w.text, m.Name()) })
+		found := c.catalog.where(func(m *access.Method) bool { return MatchMethod(w.text, m.Name()) })
 		if len(c.catalog.members(found)) == 0 {
 			hint := ""
 			if n := nearest(w.text, c.catalog.words()); n != "" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
 
 // Config says where Redis is.
@@ -27,8 +28,14 @@ const (
 	dialTimeout      = 2 * time.Second // connections are made beside the calls that need them
 )
 
+// poolSize is how many connections there are at most: a burst of calls must not
+// look like an outage.
+const poolSize = 128
+
 // Open makes a client. It does not connect yet.
-func Open(c Config) (redis.UniversalClient, error) {
+func Open(c Config) (redis.UniversalClient, error) { return open(c, Timeout) }
+
+func open(c Config, timeout time.Duration) (redis.UniversalClient, error) {
 	o := &redis.UniversalOptions{}
 	switch parsed, err := redis.ParseURL(c.URL); {
 	case err != nil: // the error may quote the URL
@@ -61,8 +68,9 @@ func Open(c Config) (redis.UniversalClient, error) {
 	}
 	o.IsClusterMode = c.Cluster
 	o.MaxRetries, o.MaxRedirects = -1, 2
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = dialTimeout, Timeout, Timeout, Timeout
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = dialTimeout, timeout, timeout, timeout
 	o.ContextTimeoutEnabled = true
-	o.MinIdleConns, o.DialerRetries = 2, 1
+	o.MinIdleConns, o.PoolSize, o.DialerRetries = 2, poolSize, 1
+	logging.Disable() // what matters is told by Ledger, once
 	return redis.NewUniversalClient(o), nil
 }

@@ -35,7 +35,8 @@ const Timeout = 25 * time.Millisecond
 type shared struct {
 	db     redis.UniversalClient
 	rules  quota.Rules
-	prefix string // of what this replica puts there
+	prefix string        // of what this replica puts there
+	limit  time.Duration // of each call
 	seq    atomic.Uint64
 
 	admit, settle, leave, merge, state, beat *redis.Script
@@ -50,7 +51,7 @@ var parts = [...]string{"own", "foreign", "flight", "meta", "", "seen", "tags0",
 func newShared(db redis.UniversalClient, rules quota.Rules) *shared {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	s := &shared{db: db, rules: rules.Settled(), prefix: hex.EncodeToString(id[:]), used: map[string]map[string]bool{}}
+	s := &shared{db: db, rules: rules.Settled(), prefix: hex.EncodeToString(id[:]), limit: Timeout, used: map[string]map[string]bool{}}
 	head := s.constants() + source("common")
 	script := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
 	s.admit, s.settle, s.leave = script("admit"), script("settle"), script("leave")
@@ -111,7 +112,7 @@ func names(list []string, team, key string, at quota.Endpoint) []string {
 
 // run calls a script. Where Redis does not know it yet, it is sent there.
 func (s *shared) run(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	res, err := script.Run(ctx, s.db, keys, args...).Slice()
 	if err != nil {
@@ -193,7 +194,7 @@ func (s *shared) Leave(ctx context.Context, a *quota.Ask) {
 	for _, c := range a.Keys {
 		keys = names(keys, a.Team, c.KeyID, a.Endpoint)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	_ = s.leave.Run(ctx, s.db, keys, a.Caller, int(a.Class)).Err() // else it is forgotten after TagLife
 }
@@ -223,7 +224,7 @@ func (s *shared) States(ctx context.Context, team string) (list []quota.State, e
 			verb, resource, _ := strings.Cut(name, " ")
 			at := quota.Endpoint{Verb: verb, Resource: resource}
 			e := quota.EndpointState{Endpoint: at, Balance: quota.Balance{Limit: int(number(res, i+1))}, BlockedFor: micro(number(res, i+2))}
-			countCtx, cancel := context.WithTimeout(ctx, Timeout)
+			countCtx, cancel := context.WithTimeout(ctx, s.limit)
 			n, err := s.db.ZCard(countCtx, names(nil, k.team, k.id, at)[4]).Result()
 			cancel()
 			if err != nil {
@@ -259,7 +260,7 @@ func (s *shared) enter(ctx context.Context, team, key string, ages []time.Durati
 
 // live tells Redis that this replica lives, and learns how many do.
 func (s *shared) live(ctx context.Context, counts time.Duration) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	n, err := s.beat.Run(ctx, s.db, []string{"asc:{replicas}"}, s.prefix, counts.Microseconds()).Int()
 	return n, err
