@@ -44,6 +44,7 @@ const gzipFrom = 1 << 10
 type Backend interface {
 	Identify(r *http.Request) (context.Context, error)
 	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
+	Stream(ctx context.Context, fullMethod string, req proto.Message, send func(proto.Message) error) error
 	Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error)
 	OpenSegment(ctx context.Context, id string) (*service.File, error)
 }
@@ -241,12 +242,48 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 		if err != nil {
 			return err
 		}
+		if md.IsStreamingServer() {
+			return h.lines(ctx, w, full, req.Interface())
+		}
 		res, err := h.backend.Invoke(ctx, full, req.Interface())
 		if err != nil {
 			return err
 		}
 		return h.answer(w, r, stream, res, http.StatusOK)
 	})
+	return nil
+}
+
+// lines writes each message of a stream as a line of JSON, as soon as it is
+// there. An error that comes later is a line with the member error.
+func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod string, req proto.Message) error {
+	begun := false
+	line := func(b []byte) error {
+		if !begun {
+			begun = true
+			w.Header().Set("Content-Type", "application/x-ndjson")
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusOK)
+		}
+		if _, err := w.Write(append(b, '\n')); err != nil {
+			return err
+		}
+		return http.NewResponseController(w).Flush()
+	}
+	err := h.backend.Stream(ctx, fullMethod, req, func(m proto.Message) error {
+		b, err := h.spell.marshal(m)
+		if err != nil {
+			return err
+		}
+		return line(b)
+	})
+	if err == nil || !begun {
+		return err
+	}
+	if b, merr := protojson.Marshal(service.FullStatus(err).Proto()); merr == nil {
+		_ = line(slices.Concat([]byte(`{"error":`), b, []byte("}"))) // a caller that went away needs none
+	}
 	return nil
 }
 

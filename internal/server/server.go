@@ -8,6 +8,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -74,6 +75,12 @@ type Server struct {
 	health  *health.Server
 	grpc    *grpc.Server
 	methods map[string]registered
+	streams map[string]registeredStream
+}
+
+type registeredStream struct {
+	impl    any
+	handler grpc.StreamHandler
 }
 
 type registered struct {
@@ -84,7 +91,7 @@ type registered struct {
 // New assembles a server of the engine's methods and of the gateway's own
 // services.
 func New(engine *service.Engine, g *guard.Guard, own []Service, log *slog.Logger, options ...grpc.ServerOption) *Server {
-	s := &Server{engine: engine, guard: g, log: log, health: health.NewServer(), methods: map[string]registered{}}
+	s := &Server{engine: engine, guard: g, log: log, health: health.NewServer(), methods: map[string]registered{}, streams: map[string]registeredStream{}}
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
@@ -110,6 +117,9 @@ func (s *Server) register(o Service) {
 	s.grpc.RegisterService(o.Desc, o.Impl)
 	for _, m := range o.Desc.Methods {
 		s.methods["/"+o.Desc.ServiceName+"/"+m.MethodName] = registered{o.Impl, m.Handler}
+	}
+	for _, m := range o.Desc.Streams {
+		s.streams["/"+o.Desc.ServiceName+"/"+m.StreamName] = registeredStream{o.Impl, m.Handler}
 	}
 	s.health.SetServingStatus(o.Desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 }
@@ -190,6 +200,43 @@ func (s *Server) Invoke(ctx context.Context, fullMethod string, req proto.Messag
 	}
 	return res.(proto.Message), nil
 }
+
+// Stream makes a server-streaming call through the same interceptors as gRPC
+// does.
+func (s *Server) Stream(ctx context.Context, fullMethod string, req proto.Message, send func(proto.Message) error) error {
+	m, ok := s.streams[fullMethod]
+	if !ok {
+		return fault.New(fault.Unimplemented, "UNIMPLEMENTED", "no such method")
+	}
+	return s.streamed(m.impl, &localStream{ctx: ctx, req: req, send: send}, fullMethod, m.handler)
+}
+
+// localStream is a stream within the process.
+type localStream struct {
+	grpc.ServerStream // what is not here is not used
+	ctx               context.Context
+	req               proto.Message // nil once it was received
+	send              func(proto.Message) error
+}
+
+// Context implements [grpc.ServerStream].
+func (l *localStream) Context() context.Context { return l.ctx }
+
+// SetTrailer implements [grpc.ServerStream]: nobody reads trailers.
+func (l *localStream) SetTrailer(metadata.MD) {}
+
+// RecvMsg implements [grpc.ServerStream].
+func (l *localStream) RecvMsg(m any) error {
+	if l.req == nil {
+		return io.EOF
+	}
+	proto.Merge(m.(proto.Message), l.req)
+	l.req = nil
+	return nil
+}
+
+// SendMsg implements [grpc.ServerStream].
+func (l *localStream) SendMsg(m any) error { return l.send(m.(proto.Message)) }
 
 // Open begins a call whose answer is a file, through the same interceptors.
 // accept may choose a content type; "" is the operation's default.
@@ -315,22 +362,28 @@ func told(m asc.Made) metadata.MD {
 	return md
 }
 
-// stream is what every stream passes. It enters with its first message.
-func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+// stream is what every stream over gRPC passes, with the error as a status.
+func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if err := s.streamed(srv, ss, info.FullMethod, next); err != nil {
+		return service.Status(err).Err()
+	}
+	return nil
+}
+
+// streamed recovers from panics, logs, and lets a stream in with its first
+// message. Its error is still a fault.
+func (s *Server) streamed(srv any, ss grpc.ServerStream, method string, next grpc.StreamHandler) (err error) {
 	start := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.recovered(ss.Context(), info.FullMethod, p)
+			err = s.recovered(ss.Context(), method, p)
 		}
-		s.logCall(ss.Context(), info.FullMethod, start, err)
-		if err != nil {
-			err = service.Status(err).Err()
-		}
+		s.logCall(ss.Context(), method, start, err)
 	}()
-	if unguarded(info.FullMethod) {
+	if unguarded(method) {
 		return next(srv, ss)
 	}
-	g := &guardedStream{ServerStream: ss, server: s, method: info.FullMethod, ctx: ss.Context()}
+	g := &guardedStream{ServerStream: ss, server: s, method: method, ctx: ss.Context()}
 	defer func() {
 		if g.admission != nil {
 			g.admission.Done(g.ctx, nil, err)
