@@ -353,4 +353,3 @@ func TestWatchQuotaOverREST(t *testing.T) {
 		t.Errorf("%d %s", status, b)
 	}
 }
-
