@@ -259,6 +259,9 @@ func jain(x []float64) float64 {
 		sum += v
 		squares += v * v
 	}
+	if squares == 0 { // nobody got anything
+		return 1 / float64(len(x))
+	}
 	return sum * sum / (float64(len(x)) * squares)
 }
 
