@@ -3,7 +3,7 @@ SHELL   := /bin/bash
 BUF     := $(CURDIR)/bin/buf
 SPEC    ?= $(firstword $(wildcard ../shared/spec/4.4.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
 
-.PHONY: all help build test race lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients realvault clean setup
+.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients realvault fleet report clean setup
 
 all: build test lint ## Build, test and lint
 
@@ -20,6 +20,7 @@ run: ## Run the gateway against its own sandbox
 setup: ## Install what the tests need (apt-get, go)
 	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -qy gcc libc6-dev; }
 	@command -v python3 >/dev/null || { apt-get update -q && apt-get install -qy python3; }
+	@command -v redis-server >/dev/null || { apt-get update -q && apt-get install -qy redis-server; }
 	@command -v openssl >/dev/null || { apt-get update -q && apt-get install -qy openssl; }
 
 test: setup bin/buf ## Run all tests, race-enabled (the README's test command)
@@ -69,6 +70,12 @@ clients: ## A third-party client of Apple's API, from npm, against the passthrou
 	cd internal/conformance/node && npm ci --no-audit --no-fund
 	go test -count=1 -tags clients -run TestNodeClient -v ./internal/conformance
 
+fleet: setup ## Four gateway processes on one Redis, through what can go wrong; 6 minutes
+	go test -count=1 -timeout 20m -tags fleet -run TestFleet -v ./internal/conformance
+
+report: ## Simulate the quota and draw docs/quota.svg
+	go test -count=1 -run TestReport -v ./internal/quota -report docs/quota.svg
+
 realvault: ## The contract of custodies, judged by the transit engine of HashiCorp Vault itself
 	cd internal/keys/vaulttest/real && go build -o $(CURDIR)/bin/realvault .
 	@mkdir -p .cache; : > .cache/realvault; bin/realvault 127.0.0.1:0 > .cache/realvault & pid=$$!; trap "kill $$pid" EXIT; \
@@ -76,7 +83,7 @@ realvault: ## The contract of custodies, judged by the transit engine of HashiCo
 	ASC_TEST_VAULT_ADDR=$$(cat .cache/realvault) ASC_TEST_VAULT_TOKEN=root-token go test -count=1 -run TestRealVault -v ./internal/keys/vaultkey
 
 bench: ## The ratios of the goal table
-	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc ./internal/access/... ./internal/audit ./internal/quota
+	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc ./internal/access/... ./internal/audit ./internal/cache ./internal/quota/...
 
 fuzz: ## Each fuzz target for FUZZTIME (60s)
 	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal | awk '{print $$2}' | sort); do \

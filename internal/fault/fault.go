@@ -47,6 +47,8 @@ const (
 	ReasonUnknownTeam         = "UNKNOWN_TEAM"
 	ReasonKeyUnusable         = "KEY_UNUSABLE" // a signing key cannot be read or does not sign
 	ReasonDeadlineTooShort    = "DEADLINE_TOO_SHORT"
+	ReasonQuotaExhausted      = "QUOTA_EXHAUSTED"     // the wait would be too long
+	ReasonRateLimitExceeded   = "RATE_LIMIT_EXCEEDED" // Apple's own word
 )
 
 // Error is a fault.

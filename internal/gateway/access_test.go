@@ -344,7 +344,7 @@ func TestQuota(t *testing.T) {
 					retry = r.GetRetryDelay().AsDuration()
 				}
 			}
-			if retry < time.Minute {
+			if retry < time.Minute || !strings.Contains(fmt.Sprint(status.Convert(err).Details()), "violations") {
 				t.Errorf("come again in %v: %v", retry, err)
 			}
 		default:

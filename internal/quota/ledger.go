@@ -110,7 +110,7 @@ const (
 	assumedLimit = 3600
 	MinLimit     = 10  // what a header may tell at least
 	Agreeing     = 3   // answers that must agree before more is believed to be left
-	ReserveShare = 180 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
+	ReserveShare = 170 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
 	BurstShare   = 180 // one in so many may come at once before pacing begins
 	BurstLeast   = 10
 	maxAhead     = 2 * time.Minute  // the longest that an attempt counts as under way

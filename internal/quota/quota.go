@@ -21,9 +21,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
 
-// ReasonExhausted is the reason of calls that would wait too long.
-const ReasonExhausted = "QUOTA_EXHAUSTED"
-
 // Defaults of [Config].
 const (
 	DefaultMaxWait      = time.Minute
@@ -177,7 +174,7 @@ func (m *Manager) permitOf(w *waiter) *permit {
 }
 
 func exhausted(wait time.Duration) *fault.Error {
-	f := fault.New(fault.ResourceExhausted, ReasonExhausted, "what Apple grants is used up, or waited for by others: the wait would be about %v", max(wait, time.Second).Round(time.Second))
+	f := fault.New(fault.ResourceExhausted, fault.ReasonQuotaExhausted, "what Apple grants is used up, or waited for by others: the wait would be about %v", max(wait, time.Second).Round(time.Second))
 	f.RetryAfter = max(wait, time.Second)
 	return f
 }

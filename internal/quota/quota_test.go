@@ -91,7 +91,7 @@ func TestAWaitThatIsTooLongIsRefusedAtOnce(t *testing.T) {
 		defer cancel()
 		begun := time.Now()
 		_, err := m.Admit(ctx, builds)
-		if f := fault.As(err); f.Kind != fault.ResourceExhausted || f.Reason != ReasonExhausted || f.RetryAfter != time.Minute || time.Since(begun) > 0 {
+		if f := fault.As(err); f.Kind != fault.ResourceExhausted || f.Reason != fault.ReasonQuotaExhausted || f.RetryAfter != time.Minute || time.Since(begun) > 0 {
 			t.Errorf("got %v after %v", err, time.Since(begun))
 		}
 		long, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
