@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // Waits between attempts.
@@ -58,7 +59,7 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 		if err != nil {
 			return attempts, err
 		}
-		o := c.attempt(ctx, call, target, permit, token, success)
+		o := c.attempt(ctx, call, target, permit, token, attempts-1, success)
 		record(ctx, token, permit, o)
 		if o.err == nil {
 			c.proven.add(token)
@@ -116,6 +117,9 @@ func (c *Client) admit(ctx context.Context, t *turn) (Permit, Token, error) {
 			}
 		}
 		permit, err := c.deps.Quota.Admit(ctx, Charge{Team: t.need.Team, Keys: keys, Method: t.need.Method, Template: t.need.Template, Front: t.front})
+		if m, ok := permit.(measured); err == nil && ok && m.Waited() > 0 {
+			note(ctx, "quota.wait", attribute.Int64("ascgateway.waited_ms", m.Waited().Milliseconds()))
+		}
 		if err != nil || t.keep.KeyID != "" {
 			return permit, t.keep, err
 		}
@@ -226,7 +230,7 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 }
 
 // attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, call *Call, target string, permit Permit, token Token, success func(*http.Response) error) (o outcome) {
+func (c *Client) attempt(ctx context.Context, call *Call, target string, permit Permit, token Token, resend int, success func(*http.Response) error) (o outcome) {
 	var writes atomic.Int32
 	defer func() { permit.Done(int(writes.Load()), o.status, o.header) }()
 	attemptCtx, cancel := context.WithCancel(ctx)
@@ -239,6 +243,7 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, permit 
 			cancel()
 		}
 	}()
+	attemptCtx = context.WithValue(attemptCtx, attemptKey{}, attemptInfo{call.Method, call.Template, resend})
 	traced := httptrace.WithClientTrace(attemptCtx, &httptrace.ClientTrace{WroteHeaders: func() { writes.Add(1) }})
 	req, err := c.request(traced, call, target, token)
 	if err != nil {

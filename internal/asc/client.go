@@ -56,6 +56,7 @@ type Deps struct {
 	Quota     Quota             // nil: unlimited
 	Transport http.RoundTripper // nil: a pooled one of its own
 	Logger    *slog.Logger      // nil: none
+	Tracing   Tracing
 }
 
 // TokenSource gives tokens of a team's keys. It caches them: Token is called for
@@ -193,7 +194,7 @@ func New(cfg Config, deps Deps) (*Client, error) {
 		c.own = newTransport()
 		deps.Transport = c.own
 	}
-	c.http = &http.Client{Transport: deps.Transport,
+	c.http = &http.Client{Transport: tracedTransport(deps.Transport, deps.Tracing),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }

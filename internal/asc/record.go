@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // Record collects what a call's attempts were: who wants to know puts one into
@@ -58,6 +60,7 @@ func record(ctx context.Context, t Token, p Permit, o outcome) {
 
 // NoteCache notes where the answer to a call came from.
 func NoteCache(ctx context.Context, mode string) {
+	note(ctx, "cache", attribute.String("ascgateway.cache", mode))
 	if r, _ := ctx.Value(recordKey{}).(*Record); r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()

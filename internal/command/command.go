@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -55,7 +56,7 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 			fmt.Fprint(cmd.OutOrStdout(), welcome)
 			return nil
 		}}
-	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), auditCommand(), sandboxCommand(), protosCommand(), versionCommand())
+	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), auditCommand(), configCommand(), metricsCommand(), sandboxCommand(), protosCommand(), versionCommand())
 	return root
 }
 
@@ -64,7 +65,7 @@ func serveCommand(extra []keys.Backend) *cobra.Command {
 	var withSandbox bool
 	cmd := &cobra.Command{Use: "serve", Short: "Serve gRPC and REST", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLogger(cmd, level)
+			log, err := newLogging(cmd, level)
 			if err != nil {
 				return err
 			}
@@ -89,16 +90,28 @@ func serveCommand(extra []keys.Backend) *cobra.Command {
 		}}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
 	cmd.Flags().BoolVar(&withSandbox, "sandbox", false, "use the built-in App Store Connect instead of Apple's")
-	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&level, "log-level", "", "debug, info, warn or error; default: as the configuration says")
 	return cmd
 }
 
-func newLogger(cmd *cobra.Command, level string) (*slog.Logger, error) {
+// logging is where records go.
+type logging struct {
+	handler slog.Handler
+	level   *slog.LevelVar // nil: the level is fixed
+}
+
+// newLogging writes JSON to standard error. Without a level the configuration
+// says it, also later.
+func newLogging(cmd *cobra.Command, level string) (*logging, error) {
+	if level == "" {
+		v := &slog.LevelVar{}
+		return &logging{slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: v}), v}, nil
+	}
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, err
 	}
-	return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: l})), nil
+	return &logging{slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: l}), nil}, nil
 }
 
 func sandboxCommand() *cobra.Command {
@@ -161,11 +174,24 @@ func protosCommand() *cobra.Command {
 	return cmd
 }
 
+// stamped is the version that a build says with -ldflags "-X …/internal/command.stamped=v1.2.3".
+var stamped string
+
+// version is that of the build.
+func version() string {
+	if stamped != "" {
+		return stamped
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, _ := debug.ReadBuildInfo()
-			fmt.Fprintln(cmd.OutOrStdout(), "gateway", info.Main.Version, info.GoVersion)
+			fmt.Fprintln(cmd.OutOrStdout(), "gateway", version(), runtime.Version())
 			return nil
 		}}
 }

@@ -2,14 +2,19 @@ package command
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/cache"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
+	"github.com/spf13/cobra"
 )
 
-// instruments are the values that the service tells.
-func (s *service) instruments() []telemetry.Instrument {
+// instruments are the values that the service tells; all: those of parts that
+// are not configured too.
+func (s *service) instruments(all bool) []telemetry.Instrument {
 	list := []telemetry.Instrument{
 		{Name: "ascgateway.reads", Unit: "{call}", About: "Calls let in that change nothing", Sum: true, Observe: func(report telemetry.Report) {
 			reads, _ := s.gateway.Guard.Counts()
@@ -25,10 +30,10 @@ func (s *service) instruments() []telemetry.Instrument {
 		{Name: "ascgateway.clock.skew", Unit: "s", About: "How far Apple's clock is ahead of this machine's", Observe: func(report telemetry.Report) {
 			report(s.ring.Skew().Seconds())
 		}},
-		{Name: "ascgateway.quota.limit", Unit: "{request}", About: "Requests that Apple grants the keys of a team for an hour", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Limit) })},
-		{Name: "ascgateway.quota.used", Unit: "{request}", About: "Requests of the last hour, by us and by others", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Used) })},
-		{Name: "ascgateway.quota.foreign", Unit: "{request}", About: "Requests of the last hour that others made with the same keys", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Foreign) })},
-		{Name: "ascgateway.quota.waiting", Unit: "{call}", About: "Calls that wait for admission at this replica", Observe: s.observeWaiting},
+		{Name: "ascgateway.quota.limit", Unit: "{request}", Labels: "team", About: "Requests that Apple grants the keys of a team for an hour", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Limit) })},
+		{Name: "ascgateway.quota.used", Unit: "{request}", Labels: "team", About: "Requests of the last hour, by us and by others", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Used) })},
+		{Name: "ascgateway.quota.foreign", Unit: "{request}", Labels: "team", About: "Requests of the last hour that others made with the same keys", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Foreign) })},
+		{Name: "ascgateway.quota.waiting", Unit: "{call}", Labels: "team, class", About: "Calls that wait for admission at this replica", Observe: s.observeWaiting},
 		{Name: "ascgateway.quota.shared", Unit: "{state}", About: "1 if the ledger of requests is shared by all replicas just now", Observe: func(report telemetry.Report) {
 			if s.shared == nil || s.shared.Away() {
 				report(0)
@@ -39,7 +44,7 @@ func (s *service) instruments() []telemetry.Instrument {
 		{Name: "ascgateway.quota.replicas", Unit: "{replica}", About: "Replicas that share the keys, as last known", Observe: func(report telemetry.Report) {
 			report(float64(s.quota.Replicas()))
 		}},
-		{Name: "ascgateway.cache.reads", Unit: "{call}", About: "Reads by where their answers came from: HIT, MISS (Apple) or COALESCED (an equal read)", Sum: true, Observe: func(report telemetry.Report) {
+		{Name: "ascgateway.cache.reads", Unit: "{call}", Labels: "mode", About: "Reads by where their answers came from: HIT, MISS (Apple) or COALESCED (an equal read)", Sum: true, Observe: func(report telemetry.Report) {
 			hits, misses, coalesced, _ := s.gateway.Engine.Cache.Counts()
 			report(float64(hits), "mode", string(cache.Hit))
 			report(float64(misses), "mode", string(cache.Miss))
@@ -49,9 +54,16 @@ func (s *service) instruments() []telemetry.Instrument {
 			_, _, _, bytes := s.gateway.Engine.Cache.Counts()
 			report(float64(bytes))
 		}},
-		{Name: "ascgateway.keys", Unit: "{key}", About: "Signing keys by team, state and condition: ok, failing (does not sign) or refused (by Apple)", Observe: s.observeKeys},
+		{Name: "ascgateway.keys", Unit: "{key}", Labels: "team, state, condition", About: "Signing keys by team, state and condition: ok, failing (does not sign) or refused (by Apple)", Observe: s.observeKeys},
 	}
-	if s.audit != nil {
+	list = append(list, telemetry.Instrument{Name: "ascgateway.calls.active", Unit: "{call}", About: "Calls inside now, those that wait included", Observe: func(report telemetry.Report) {
+		calls, _ := s.limits.Counts()
+		report(float64(calls))
+	}}, telemetry.Instrument{Name: "ascgateway.calls.shed", Unit: "{call}", About: "Calls that there was no room for", Sum: true, Observe: func(report telemetry.Report) {
+		_, shed := s.limits.Counts()
+		report(float64(shed))
+	}})
+	if s.audit != nil || all {
 		list = append(list,
 			telemetry.Instrument{Name: "ascgateway.audit.sequence", Unit: "{record}", About: "Sequence number of the last audit record of this process: a log that ends before it has lost its tail", Observe: func(report telemetry.Report) {
 				report(float64(s.audit.Last().Seq))
@@ -67,7 +79,7 @@ func (s *service) instruments() []telemetry.Instrument {
 				report(1)
 			}})
 	}
-	if s.tls != nil {
+	if s.tls != nil || all {
 		list = append(list, telemetry.Instrument{Name: "ascgateway.tls.expiry", Unit: "s", About: "When the server's certificate expires, Unix time", Observe: func(report telemetry.Report) {
 			report(float64(s.tls.NotAfter().Unix()))
 		}})
@@ -121,4 +133,41 @@ func (s *service) observeKeys(report telemetry.Report) {
 	for c, n := range counts {
 		report(float64(n), "team", c[0], "state", c[1], "condition", c[2])
 	}
+}
+
+// metricsTable is docs/metrics.md.
+func metricsTable() string {
+	var b strings.Builder
+	b.WriteString(`# Metrics
+
+Made by ` + "`gateway metrics`" + `; a test holds it. Served on the ops port as Prometheus' text (` + "`/metrics`" + `, OpenMetrics with exemplars), and by OTLP where ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` is set.
+In Prometheus the dots are underscores, sums end in ` + "`_total`" + `, and units stand in the name.
+
+| metric | unit | kind | attributes | what it tells |
+| --- | --- | --- | --- | --- |
+`)
+	for _, i := range (&service{}).instruments(true) {
+		kind := "gauge"
+		if i.Sum {
+			kind = "sum"
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", i.Name, i.Unit, kind, i.Labels, i.About)
+	}
+	for _, x := range [][4]string{
+		{"http.client.request.duration", "s", "http.request.method, http.response.status_code, server.address, error.type", "Attempts at Apple"},
+		{"http.server.request.duration", "s", "http.request.method, http.route, http.response.status_code", "Requests over REST and the passthrough"},
+		{"rpc.server.call.duration", "s", "rpc.method, rpc.response.status_code", "Calls over gRPC"},
+	} {
+		fmt.Fprintf(&b, "| `%s` | `%s` | histogram | %s | %s |\n", x[0], x[1], x[2], x[3])
+	}
+	b.WriteString("\nBeside these there are those of the Go runtime and of the process (`go_*`, `process_*`).\n")
+	return b.String()
+}
+
+func metricsCommand() *cobra.Command {
+	return &cobra.Command{Use: "metrics", Short: "List the metrics that the gateway tells", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), metricsTable())
+			return err
+		}}
 }

@@ -27,8 +27,8 @@ const drainTime = 25 * time.Second
 const triedLimit = 100_000
 
 // serveConfigured serves with the keys of the configuration.
-func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, log *slog.Logger, stdout io.Writer) error {
-	s, err := newService(ctx, file, cfg, extra, log)
+func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging, stdout io.Writer) error {
+	s, err := newService(ctx, file, cfg, extra, out)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,8 @@ func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra
 }
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
-func serveSandboxed(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout io.Writer) error {
+func serveSandboxed(ctx context.Context, cfg *config.Config, out *logging, stdout io.Writer) error {
+	log := slog.New(out.handler)
 	s, err := sandbox.New(sandbox.Config{Logger: log, HourLimit: triedLimit})
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func serveSandboxed(ctx context.Context, cfg *config.Config, log *slog.Logger, s
 	})
 	group.Go(func() error {
 		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/)\n", cfg.Upstream.BaseURL)
-		gw, err := newService(ctx, "", cfg, []keys.Backend{inMemory{filekey.FromPrivate(kid, private)}}, log)
+		gw, err := newService(ctx, "", cfg, []keys.Backend{inMemory{filekey.FromPrivate(kid, private)}}, out)
 		if err != nil {
 			return err
 		}
@@ -88,7 +89,9 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.gateway.Server.GRPC().Serve(listeners["grpc"]) })
 	group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.REST), listeners["rest"]) })
-	group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Ops(s.metrics)), listeners["ops"]) })
+	group.Go(func() error {
+		return serveHTTP(ctx, edgeServer(s.gateway.Ops(s.tell, s.ready, s.cfg.Ops.Profiles)), listeners["ops"])
+	})
 	if l := listeners["passthrough"]; l != nil {
 		group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Passthrough), l) })
 	}

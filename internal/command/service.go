@@ -21,6 +21,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
@@ -44,7 +45,9 @@ type service struct {
 	audit   *audit.Log // nil: nothing goes on record
 	tls     *tlsfiles.Files
 	gateway *gateway.Gateway
-	metrics *telemetry.Metrics
+	tell    *telemetry.Telemetry
+	level   *slog.LevelVar // nil: the flag says it
+	limits  *overload.Limiter
 	quota   *quota.Manager
 	replays *replay.Replays
 	shared  *redisledger.Ledger // nil: this replica counts for itself
@@ -59,8 +62,14 @@ type credentialsByTeam map[string][]keys.Credential
 
 // newService makes a gateway of a configuration. Everything must be right: only
 // reloads may keep what was.
-func newService(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, log *slog.Logger) (*service, error) {
-	s := &service{file: file, extra: extra, log: log, cfg: cfg}
+func newService(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging) (*service, error) {
+	tell, err := telemetry.Start(ctx, version())
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	log := slog.New(tell.Handler(out.handler))
+	s := &service{file: file, extra: extra, log: log, level: out.level, cfg: cfg, tell: tell, limits: overload.New(limitsOf(cfg))}
+	s.setLevel(cfg)
 	var errs []error
 	s.held, errs = openKeys(ctx, cfg, extra, nil)
 	if err := errors.Join(errs...); err != nil {
@@ -72,7 +81,7 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	if err := s.openQuota(); err != nil {
 		return nil, err
 	}
-	deps := gateway.Deps{Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	deps := gateway.Deps{Limits: s.limits, Telemetry: tell, TrustTraces: cfg.Trusted(), Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
@@ -81,7 +90,6 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	}
 	s.ring = keys.NewRing(s.held, time.Now, log, recorder{s.audit})
 	deps.Ring = s.ring
-	var err error
 	if s.gateway, err = gateway.New(deps); err == nil {
 		err = s.loadPolicy(cfg)
 	}
@@ -89,13 +97,48 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 		err = s.loadLifetimes(cfg)
 	}
 	if err == nil {
-		s.metrics, err = telemetry.New(s.instruments())
+		err = s.tell.Observe(s.instruments(false))
 	}
 	if err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+func limitsOf(cfg *config.Config) overload.Config {
+	return overload.Config{MaxCalls: cfg.Limits.MaxCalls, MaxMemory: cfg.Limits.MaxMemory}
+}
+
+// setLevel takes the log's level of a configuration.
+func (s *service) setLevel(cfg *config.Config) {
+	if s.level != nil {
+		var l slog.Level // info
+		_ = l.UnmarshalText([]byte(cfg.Log.Level))
+		s.level.Set(l)
+	}
+}
+
+// ready says why calls cannot be served, "" if they can.
+func (s *service) ready() string {
+	var why []string
+	usable := map[string]bool{}
+	for _, k := range s.ring.Status() {
+		usable[k.Team] = usable[k.Team] || !k.Broken && k.Failing == nil && k.State != keys.Retired && k.State != keys.Pending
+	}
+	none := len(usable) > 0
+	for _, ok := range usable {
+		none = none && !ok
+	}
+	if none {
+		why = append(why, "no key of any team can be used")
+	}
+	if s.audit != nil {
+		if err := s.audit.Healthy(); err != nil {
+			why = append(why, "the audit log cannot be written")
+		}
+	}
+	return strings.Join(why, "; ")
 }
 
 // openAccess opens what callers and records need.
@@ -202,9 +245,13 @@ func (s *service) loadPolicy(cfg *config.Config) error {
 }
 
 func (s *service) close() {
-	if s.metrics != nil {
-		_ = s.metrics.Close() // nothing is pushed anywhere
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	defer func() {
+		if err := s.tell.Close(ctx); err != nil {
+			s.log.Warn("not all telemetry was sent", "error", err)
+		}
+	}()
 	if s.gateway != nil {
 		s.gateway.Close()
 	}
@@ -328,6 +375,8 @@ func (s *service) reload(ctx context.Context, why string) {
 		errs = append(errs, err)
 	}
 	s.gateway.Tokens.Configure(tokensOf(next))
+	s.limits.Configure(limitsOf(next))
+	s.setLevel(next)
 	s.cfg = next
 	outcome := "OK"
 	if err := errors.Join(errs...); err != nil {
@@ -345,7 +394,7 @@ func (s *service) reload(ctx context.Context, why string) {
 func (s *service) needsRestart(cfg *config.Config) error {
 	var names []string
 	for name, same := range map[string]bool{"upstream": cfg.Upstream == s.cfg.Upstream, "listen": cfg.Listen == s.cfg.Listen, "audit": cfg.Audit == s.cfg.Audit,
-		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
+		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "telemetry": reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry), "ops": cfg.Ops == s.cfg.Ops, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
 		if !same {
 			names = append(names, name)
 		}

@@ -104,7 +104,7 @@ func (p *place) service(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newService(t.Context(), file, cfg, nil, slog.New(slog.NewTextHandler(p.log, nil)))
+	s, err := newService(t.Context(), file, cfg, nil, &logging{slog.NewTextHandler(p.log, nil), nil})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
+	"github.com/invopop/jsonschema"
 	"sigs.k8s.io/yaml"
 )
 
@@ -41,6 +43,10 @@ type Config struct {
 	Passthrough Passthrough     `json:"passthrough"`
 	Quota       Quota           `json:"quota"`
 	Cache       Cache           `json:"cache"`
+	Limits      Limits          `json:"limits"`
+	Telemetry   Telemetry       `json:"telemetry"`
+	Log         Log             `json:"log"`
+	Ops         Ops             `json:"ops"`
 
 	dir string // of the file: relative paths are below it
 }
@@ -160,8 +166,47 @@ type Lifetime struct {
 // DefaultCacheBytes is how much of answers is kept.
 const DefaultCacheBytes = 64 << 20
 
+// Limits are beyond which calls are shed with RESOURCE_EXHAUSTED.
+type Limits struct {
+	MaxCalls  int   `json:"max_calls"`  // at once, those that wait for the quota included; default 4096
+	MaxMemory int64 `json:"max_memory"` // bytes of live heap; default no bound
+}
+
+// Telemetry is what OTEL_* variables do not say.
+type Telemetry struct {
+	// TrustTraceContext continues the traces of callers; else they are linked.
+	// Default true where callers are authenticated. It needs a restart.
+	TrustTraceContext *bool `json:"trust_trace_context"`
+}
+
+// Log is what is written to standard error.
+type Log struct {
+	Level string `json:"level"` // debug, info (default), warn or error; the flag --log-level counts more
+}
+
+// Ops is what the ops face serves beside health and metrics.
+type Ops struct {
+	Profiles bool `json:"profiles"` // /debug/pprof; default off. It needs a restart
+}
+
+// Trusted says whether callers' trace contexts are continued.
+func (c *Config) Trusted() bool {
+	if t := c.Telemetry.TrustTraceContext; t != nil {
+		return *t
+	}
+	return !c.Open()
+}
+
 // Duration is written as text: "90s".
 type Duration time.Duration
+
+// MarshalJSON implements [json.Marshaler].
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+
+// JSONSchema says how it is written.
+func (Duration) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"90s"}}
+}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (d *Duration) UnmarshalJSON(b []byte) error {
@@ -189,6 +234,29 @@ func Read(name string) (*Config, error) {
 	}
 	c.settle(name)
 	return c, nil
+}
+
+// ReadAsWritten reads and checks a file, and fills in nothing.
+func ReadAsWritten(name string) (*Config, error) {
+	b, err := readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{}
+	if err := yaml.UnmarshalStrict(b, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// Redact hides what a stranger should not read: no secret stands in a
+// configuration but for hashes of tokens, which hardly help anybody.
+func (c *Config) Redact() {
+	for i := range c.Authn.Tokens {
+		if c.Authn.Tokens[i].SHA256 != "" {
+			c.Authn.Tokens[i].SHA256 = "[redacted]"
+		}
+	}
 }
 
 func readFile(name string) ([]byte, error) {
@@ -328,6 +396,12 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed"))
 	}
 	errs = append(errs, c.checkQuota()...)
+	if c.Limits.MaxCalls < 0 || c.Limits.MaxMemory < 0 {
+		errs = append(errs, errors.New("limits: nothing is below zero"))
+	}
+	if l := new(slog.Level); c.Log.Level != "" && l.UnmarshalText([]byte(c.Log.Level)) != nil {
+		errs = append(errs, errors.New("log.level: want debug, info, warn or error"))
+	}
 	return errors.Join(append(errs, c.checkTeams()...)...)
 }
 

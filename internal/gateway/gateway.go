@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/pprof"
 	"sync/atomic"
 	"time"
 
@@ -20,14 +21,20 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/passthrough"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/rest"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -41,8 +48,11 @@ type Deps struct {
 	CacheBytes  int64                // of answers; 0: none are kept
 	Replays     *replay.Replays      // nil: request_id means nothing
 	Tokens      tokens.Config
-	Passthrough bool   // serve Apple's own paths too
-	PublicURL   string // of the passthrough; "": of each request
+	Passthrough bool                 // serve Apple's own paths too
+	PublicURL   string               // of the passthrough; "": of each request
+	Limits      *overload.Limiter    // nil: everybody is let in
+	Telemetry   *telemetry.Telemetry // nil: nobody is told
+	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
 }
@@ -54,7 +64,7 @@ type Gateway struct {
 	Guard       *guard.Guard
 	Server      *server.Server
 	REST        http.Handler
-	Passthrough *passthrough.Handler // nil: off
+	Passthrough http.Handler // nil: off
 	Tokens      *tokens.Service
 
 	drift    atomic.Int64
@@ -71,6 +81,10 @@ func New(d Deps) (*Gateway, error) {
 		}
 	}
 	deps := asc.Deps{Tokens: d.Ring, Logger: d.Log}
+	if t := d.Telemetry; t != nil {
+		deps.Tracing = asc.Tracing{Tracer: t.Tracer, Meter: t.Meter}
+		d.GRPC = append(d.GRPC, grpc.StatsHandler(tracedGRPC(t, d.TrustTraces)))
+	}
 	if d.Quota != nil {
 		deps.Quota = d.Quota
 	}
@@ -90,15 +104,41 @@ func New(d Deps) (*Gateway, error) {
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team)},
-	}, d.Log, d.GRPC...)
-	if g.REST, err = rest.New(g.Server, g.Engine.Methods, ownServices(), d.Log); err != nil {
+	}, d.Limits, d.Log, d.GRPC...)
+	edge, err := rest.New(g.Server, g.Engine.Methods, ownServices(), d.Limits, d.Log)
+	if err != nil {
 		return nil, err
 	}
+	g.REST = tracedHTTP(edge, d)
 	if !d.Passthrough {
 		return g, nil
 	}
-	g.Passthrough, err = passthrough.New(passthrough.Config{PublicURL: d.PublicURL, BaseURL: d.BaseURL}, passthrough.Deps{Engine: g.Engine, Guard: g.Guard, Upstream: g.Client, Log: d.Log})
-	return g, err
+	apple, err := passthrough.New(passthrough.Config{PublicURL: d.PublicURL, BaseURL: d.BaseURL}, passthrough.Deps{Engine: g.Engine, Guard: g.Guard, Upstream: g.Client, Limits: d.Limits, Log: d.Log})
+	if err != nil {
+		return nil, err
+	}
+	g.Passthrough = tracedHTTP(apple, d)
+	return g, nil
+}
+
+// tracedGRPC makes a span of every call but those that are open to everyone.
+func tracedGRPC(t *telemetry.Telemetry, trust bool) stats.Handler {
+	options := []otelgrpc.Option{otelgrpc.WithTracerProvider(t.Tracer), otelgrpc.WithMeterProvider(t.Meter), otelgrpc.WithPropagators(t.Propagator),
+		otelgrpc.WithFilter(filters.Not(filters.Any(filters.ServicePrefix("grpc.health"), filters.ServicePrefix("grpc.reflection"))))}
+	if !trust {
+		options = append(options, otelgrpc.WithPublicEndpointFn(func(context.Context, *stats.RPCTagInfo) bool { return true }))
+	}
+	return otelgrpc.NewServerHandler(options...)
+}
+
+// tracedHTTP makes a span of every request.
+func tracedHTTP(h http.Handler, d Deps) http.Handler {
+	t := d.Telemetry
+	if t == nil {
+		return h
+	}
+	return otelhttp.NewHandler(h, "HTTP", otelhttp.WithTracerProvider(t.Tracer), otelhttp.WithMeterProvider(t.Meter), otelhttp.WithPropagators(t.Propagator),
+		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return !d.TrustTraces }))
 }
 
 // ownServices are the gateway's own that REST serves by their rules.
@@ -156,17 +196,31 @@ func (g *Gateway) NotReady() { g.draining.Store(true) }
 // Close frees what the gateway holds.
 func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
 
-// Ops serves /healthz, /readyz and /metrics.
-func (g *Gateway) Ops(metrics http.Handler) http.Handler {
+// Ready says why the gateway is not ready, "" if it is.
+type Ready func() string
+
+// Ops serves /healthz, /readyz with its reasons, /metrics, and profiles where
+// they are wanted.
+func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if g.draining.Load() {
-			http.Error(w, "draining", http.StatusServiceUnavailable)
+		why := "draining"
+		if !g.draining.Load() {
+			why = ready()
+		}
+		if why != "" {
+			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = io.WriteString(w, "ok\n")
 	})
+	if profiles {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	}
 	return mux
 }

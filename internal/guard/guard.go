@@ -23,6 +23,8 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -193,6 +195,9 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 	}
 	c := &asc.Caller{ID: a.recorded.Principal, Priority: priorities[max(want, highest)], Weight: a.Decision.Weight,
 		Fresh: strings.Contains(cacheControl, "no-cache") || strings.Contains(cacheControl, "no-store")}
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.String("enduser.id", c.ID), attribute.String("ascgateway.team", a.Team), attribute.String("ascgateway.class", c.Priority), attribute.String("ascgateway.method", a.recorded.Method))
+	}
 	return asc.WithCaller(ctx, c), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/golang-jwt/jwt/v5"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Apple refuses tokens that live longer than 20 minutes by its own clock, or
@@ -137,6 +138,7 @@ func (s *source) wait(ctx context.Context, now time.Time, refused string) (asc.T
 	if err != nil {
 		return asc.Token{}, err
 	}
+	trace.SpanFromContext(ctx).AddEvent("token.mint")
 	select {
 	case <-g.done:
 		if g.err != nil {

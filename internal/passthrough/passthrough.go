@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
@@ -31,6 +32,8 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
+	"github.com/asc-gateway/asc-gateway/internal/rest"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -57,6 +60,7 @@ type Deps struct {
 	Engine   *service.Engine
 	Guard    *guard.Guard
 	Upstream Upstream
+	Limits   *overload.Limiter
 	Log      *slog.Logger
 }
 
@@ -96,6 +100,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.fail(w, fault.New(fault.Internal, "INTERNAL", "internal error"))
 		}
 	}()
+	if err := h.deps.Limits.Enter(); err != nil {
+		h.fail(w, err)
+		return
+	}
+	defer h.deps.Limits.Leave()
 	ctx, err := h.deps.Guard.Identify(r.Context(), authn.FromRequest(r))
 	if err != nil {
 		h.fail(w, err)
@@ -119,6 +128,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // known serves a path that an operation is known for.
 func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Method) {
+	begun := time.Now()
+	rest.Name(r, m.Verb, m.Template)
 	req := m.Input.New()
 	var invalid error
 	if fd := m.Desc.Input().Fields().ByName("id"); fd != nil {
@@ -159,6 +170,7 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 		}
 	}
 	admission.Done(ctx, nil, err)
+	guard.Event(ctx, h.deps.Log, "passthrough "+m.FullName, r.Header.Get("X-Request-Id"), begun, err)
 }
 
 // document is an answer that others may get too.
@@ -216,6 +228,7 @@ func (h *Handler) read(ctx context.Context, w http.ResponseWriter, r *http.Reque
 
 // unknown serves a path that no operation is known for, if policy names it.
 func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
 	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.Path, r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
 	if err != nil {
 		h.fail(w, err)
@@ -233,6 +246,7 @@ func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, err)
 	}
 	admission.Done(ctx, nil, err)
+	guard.Event(ctx, h.deps.Log, "passthrough unknown", r.Header.Get("X-Request-Id"), begun, err)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

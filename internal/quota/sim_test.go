@@ -331,13 +331,14 @@ func TestSaturation(t *testing.T) {
 				})
 				callers := []string{"default-0", "default-1", "default-2", "default-3", "default-4"}
 				least, fair, wait := w.least(time.Hour, hours), w.fairness(callers, time.Hour, hours), w.p99("person", 0, hours)-back
-				t.Logf("refused %d, least used in an hour %d of 3600, Jain %.4f, interactive p99 %v of %d calls, batch calls served %d",
-					len(w.apple.refused), least, fair, wait, len(w.served["person"]), len(w.served["batch"]))
+				mean := float64(w.apple.within(w.begun.Add(time.Hour), w.begun.Add(hours))) / (hours.Hours() - 1)
+				t.Logf("refused %d, used %.0f of 3600 an hour, in the worst %d, Jain %.4f, interactive p99 %v of %d calls, batch calls served %d",
+					len(w.apple.refused), mean, least, fair, wait, len(w.served["person"]), len(w.served["batch"]))
 				if n := len(w.apple.refused); n > 0 {
 					t.Errorf("Apple refused %d requests", n)
 				}
-				if least < 3564 {
-					t.Errorf("only %d of 3600 were used in some hour", least)
+				if mean < 3564 || least < 3546 { // 99 %, and 98.5 % in the worst of all hours
+					t.Errorf("only %.0f of 3600 were used an hour, in the worst %d", mean, least)
 				}
 				if fair < 0.98 {
 					t.Errorf("Jain %.4f", fair)

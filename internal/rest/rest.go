@@ -22,10 +22,14 @@ import (
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -52,6 +56,7 @@ type Backend interface {
 // Handler serves REST. It implements [http.Handler].
 type Handler struct {
 	backend Backend
+	limits  *overload.Limiter
 	mux     *http.ServeMux
 	meta    *runtime.ServeMux // for metadata only
 	spell   *speller
@@ -62,8 +67,8 @@ type Handler struct {
 
 // New registers a route for every method of the engine, for the own services
 // that have a google.api.http rule, and for the API descriptions.
-func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceDescriptor, log *slog.Logger) (*Handler, error) {
-	h := &Handler{backend: backend, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
+func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
+	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
 		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
 	for _, m := range methods {
 		h.route(m.Verb, m.Template, h.apple(m))
@@ -84,10 +89,21 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 func (h *Handler) route(verb, pattern string, f func(http.ResponseWriter, *http.Request) error) {
 	h.verbs[pattern] = append(h.verbs[pattern], verb)
 	h.mux.HandleFunc(verb+" "+pattern, func(w http.ResponseWriter, r *http.Request) {
+		Name(r, verb, pattern)
 		if err := f(w, r); err != nil {
 			h.fail(w, r, err)
 		}
 	})
+}
+
+// Name tells the span and the metrics of a request which route it took.
+func Name(r *http.Request, verb, pattern string) {
+	span := trace.SpanFromContext(r.Context())
+	span.SetName(verb + " " + pattern)
+	span.SetAttributes(semconv.HTTPRoute(pattern))
+	if l, ok := otelhttp.LabelerFromContext(r.Context()); ok {
+		l.Add(semconv.HTTPRoute(pattern))
+	}
 }
 
 // allowedHeaders become metadata; nothing else does.
@@ -108,6 +124,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case p == "" || p[0] != '/' || p != "/" && path.Clean(p) != p:
 		h.fail(w, r, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean"))
 	default:
+		if err := h.limits.Enter(); err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		defer h.limits.Leave()
 		ctx, err := h.backend.Identify(r)
 		if err != nil {
 			h.fail(w, r, err)

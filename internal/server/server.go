@@ -22,6 +22,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -71,6 +72,7 @@ type Service struct {
 type Server struct {
 	engine  *service.Engine
 	guard   *guard.Guard
+	limits  *overload.Limiter
 	log     *slog.Logger
 	health  *health.Server
 	grpc    *grpc.Server
@@ -89,9 +91,9 @@ type registered struct {
 }
 
 // New assembles a server of the engine's methods and of the gateway's own
-// services.
-func New(engine *service.Engine, g *guard.Guard, own []Service, log *slog.Logger, options ...grpc.ServerOption) *Server {
-	s := &Server{engine: engine, guard: g, log: log, health: health.NewServer(), methods: map[string]registered{}, streams: map[string]registeredStream{}}
+// services. The limits are for gRPC only: the REST edge has entered already.
+func New(engine *service.Engine, g *guard.Guard, own []Service, limits *overload.Limiter, log *slog.Logger, options ...grpc.ServerOption) *Server {
+	s := &Server{engine: engine, guard: g, limits: limits, log: log, health: health.NewServer(), methods: map[string]registered{}, streams: map[string]registeredStream{}}
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
@@ -308,6 +310,12 @@ func unguarded(fullMethod string) bool {
 // unary is what every unary call over gRPC passes: guarded, with the error as
 // a status.
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if !unguarded(info.FullMethod) {
+		if err := s.limits.Enter(); err != nil {
+			return nil, service.Status(err).Err()
+		}
+		defer s.limits.Leave()
+	}
 	res, err := s.guarded(ctx, req, info, next)
 	if err != nil {
 		return nil, service.Status(err).Err()
@@ -319,17 +327,20 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 // logs. Its error is still a fault.
 func (s *Server) guarded(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
 	start := time.Now()
-	defer func() { s.logCall(ctx, info.FullMethod, start, err) }()
+	if !unguarded(info.FullMethod) {
+		defer func() { s.event(ctx, info.FullMethod, start, err) }()
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.recovered(ctx, info.FullMethod, p)
 		}
 	}()
-	ctx, cancel, err := shaved(ctx)
+	shorter, cancel, err := shaved(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer cancel()
+	ctx = shorter
 	if unguarded(info.FullMethod) {
 		return next(ctx, req)
 	}
@@ -364,6 +375,12 @@ func told(m asc.Made) metadata.MD {
 
 // stream is what every stream over gRPC passes, with the error as a status.
 func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if !unguarded(info.FullMethod) {
+		if err := s.limits.Enter(); err != nil {
+			return service.Status(err).Err()
+		}
+		defer s.limits.Leave()
+	}
 	if err := s.streamed(srv, ss, info.FullMethod, next); err != nil {
 		return service.Status(err).Err()
 	}
@@ -374,16 +391,18 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 // message. Its error is still a fault.
 func (s *Server) streamed(srv any, ss grpc.ServerStream, method string, next grpc.StreamHandler) (err error) {
 	start := time.Now()
+	g := &guardedStream{ServerStream: ss, server: s, method: method, ctx: ss.Context()}
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.recovered(ss.Context(), method, p)
+			err = s.recovered(g.ctx, method, p)
 		}
-		s.logCall(ss.Context(), method, start, err)
+		if !unguarded(method) {
+			s.event(g.ctx, method, start, err)
+		}
 	}()
 	if unguarded(method) {
 		return next(srv, ss)
 	}
-	g := &guardedStream{ServerStream: ss, server: s, method: method, ctx: ss.Context()}
 	defer func() {
 		if g.admission != nil {
 			g.admission.Done(g.ctx, nil, err)
@@ -420,17 +439,9 @@ func (s *Server) recovered(ctx context.Context, method string, p any) error {
 	return fault.New(fault.Internal, "INTERNAL", "internal error")
 }
 
-func (s *Server) logCall(ctx context.Context, method string, start time.Time, err error) {
-	if err == nil {
-		s.log.DebugContext(ctx, "call", "method", method, "duration", time.Since(start))
-		return
-	}
-	f := fault.As(err)
-	level := slog.LevelInfo
-	if f.Kind == fault.Internal {
-		level = slog.LevelError
-	}
-	s.log.Log(ctx, level, "call failed", "method", method, "duration", time.Since(start), "reason", f.Reason, "kind", f.Kind.String())
+// event tells of a call that has ended.
+func (s *Server) event(ctx context.Context, method string, begun time.Time, err error) {
+	guard.Event(ctx, s.log, method, first(ctx, "x-request-id"), begun, err)
 }
 
 // shaved leaves time to answer before the caller gives up.

@@ -135,9 +135,9 @@ func (l *Ledger) hidden(k *key) int {
 	return l.others()*(k.inflight+1) + reserve(k.limit)
 }
 
-// pace is the interval at which the whole hour is used.
+// pace is the interval between paced requests.
 func (l *Ledger) pace(k *key) int64 {
-	p := int64(l.rules.Hour) / int64(k.limit)
+	p := int64(l.rules.Hour) / int64(k.limit) // any faster leaves gaps in the log an hour later, in which interactive calls wait
 	if l.others != nil {
 		p *= int64(l.others() + 1)
 	}

@@ -1,0 +1,48 @@
+package command
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestGeneratedDocs holds what is made from the code.
+func TestGeneratedDocs(t *testing.T) {
+	for file, args := range map[string][]string{"metrics.md": {"metrics"}, "gateway.schema.json": {"config", "schema"}} {
+		var out strings.Builder
+		if err := Run(t.Context(), args, &out, &out); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile("../../docs/" + file); err != nil || string(b) != out.String() {
+			t.Errorf("docs/%s is not what `gateway %s` prints: %v", file, strings.Join(args, " "), err)
+		}
+	}
+}
+
+func TestConfigCommands(t *testing.T) {
+	const example = "../../docs/gateway.example.yaml"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"config", "check", example}, "is right"},
+		{[]string{"config", "print", "--effective", example}, "hour_limit: 3600"},
+		{[]string{"config", "print", example}, "[redacted]"},
+	} {
+		var out strings.Builder
+		if err := Run(t.Context(), c.args, &out, &out); err != nil || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%v: %v\n%s", c.args, err, out.String())
+		}
+		if strings.Contains(out.String(), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08") {
+			t.Errorf("%v prints a token's hash", c.args)
+		}
+	}
+	bad := t.TempDir() + "/gateway.yaml"
+	if err := os.WriteFile(bad, []byte("teams: []\ncolour: red\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := Run(t.Context(), []string{"config", "check", bad}, &out, &out); err == nil || !strings.Contains(err.Error(), "colour") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,82 @@
+package telemetry
+
+import (
+	"context"
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// Attributes of the gateway's own; the others are those of OpenTelemetry's
+// semantic conventions.
+const (
+	Team      = attribute.Key("ascgateway.team")
+	Class     = attribute.Key("ascgateway.class")      // interactive, default, batch
+	Method    = attribute.Key("ascgateway.method")     // "asc.testflight.v1.BuildsService/ListBuilds"
+	Cache     = attribute.Key("ascgateway.cache")      // HIT, MISS, COALESCED, REPLAYED
+	WaitedMS  = attribute.Key("ascgateway.waited_ms")  // for the quota
+	Reason    = attribute.Key("ascgateway.reason")     // of an error
+	KeyID     = attribute.Key("ascgateway.key_id")     // Apple's name of the signing key
+	RequestID = attribute.Key("ascgateway.request_id") // Apple's
+)
+
+// Attributes are all that may leave the process. What instrumentation adds
+// beside them, such as whole URLs, holds ids.
+var Attributes = []attribute.Key{
+	Team, Class, Method, Cache, WaitedMS, Reason, KeyID, RequestID,
+	"enduser.id", "error.type", "exception.type",
+	"http.request.method", "http.response.status_code", "http.route", "http.request.resend_count", "url.scheme", "url.template",
+	"network.protocol.name", "network.protocol.version", "server.address", "server.port",
+	"rpc.system", "rpc.system.name", "rpc.service", "rpc.method", "rpc.grpc.status_code", "rpc.response.status_code",
+}
+
+// keep filters attributes.
+func keep(list []attribute.KeyValue) []attribute.KeyValue {
+	return slices.DeleteFunc(slices.Clone(list), func(a attribute.KeyValue) bool { return !slices.Contains(Attributes, a.Key) })
+}
+
+// Redacting passes on spans without attributes that are not in [Attributes].
+func Redacting(next sdktrace.SpanExporter) sdktrace.SpanExporter { return redacting{next} }
+
+type redacting struct{ sdktrace.SpanExporter }
+
+// ExportSpans implements [sdktrace.SpanExporter].
+func (r redacting) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	clean := make([]sdktrace.ReadOnlySpan, len(spans))
+	for i, s := range spans {
+		clean[i] = redacted{s}
+	}
+	return r.SpanExporter.ExportSpans(ctx, clean)
+}
+
+// redacted is a span of which only what is allowed shows.
+type redacted struct{ sdktrace.ReadOnlySpan }
+
+// Attributes implements [sdktrace.ReadOnlySpan].
+func (r redacted) Attributes() []attribute.KeyValue { return keep(r.ReadOnlySpan.Attributes()) }
+
+// Events implements [sdktrace.ReadOnlySpan].
+func (r redacted) Events() []sdktrace.Event {
+	events := slices.Clone(r.ReadOnlySpan.Events())
+	for i := range events {
+		events[i].Attributes = keep(events[i].Attributes)
+	}
+	return events
+}
+
+// views keep what callers choose, such as the Host header, out of metrics, and
+// leave out what nobody reads. The other instruments have no such attributes.
+func views() []sdkmetric.View {
+	server := attribute.NewAllowKeysFilter("http.request.method", "http.response.status_code", "http.route", "error.type")
+	view := func(name string, stream sdkmetric.Stream) sdkmetric.View {
+		return sdkmetric.NewView(sdkmetric.Instrument{Name: name}, stream)
+	}
+	drop := sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}
+	return []sdkmetric.View{
+		view("http.server.request.duration", sdkmetric.Stream{AttributeFilter: server}),
+		view("http.server.*.body.size", drop), view("http.client.*.body.size", drop),
+		view("rpc.server.*.size", drop), view("rpc.server.*_per_rpc", drop),
+	}
+}
