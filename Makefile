@@ -3,16 +3,28 @@ SHELL   := /bin/bash
 BUF     := $(CURDIR)/bin/buf
 SPEC    ?= $(firstword $(wildcard ../shared/spec/4.4.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
 
-.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients realvault fleet report clean setup
+.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients realvault fleet report helm helm-docs release examples clean setup
 
 all: build test lint ## Build, test and lint
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -buildid= -X github.com/asc-gateway/asc-gateway/internal/command.stamped=$(VERSION)
+
 build: ## Build bin/gateway, bin/ascspec and bin/gateway-full, which has the cloud custodies too
 	go build -trimpath -o bin/ ./cmd/...
 	cd full && go build -trimpath -o ../bin/gateway-full ./cmd/gateway
+
+release: ## Build dist/gateway-OS-ARCH, reproducibly (two builds are the same bytes), with checksums and SBOMs (CycloneDX)
+	@rm -rf dist && mkdir -p dist
+	@for t in linux/amd64 linux/arm64 darwin/arm64; do o=dist/gateway-$${t/\//-}; echo $$o; \
+	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o $$o ./cmd/gateway || exit 1; done
+	@CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o dist/again ./cmd/gateway && cmp dist/again dist/gateway-linux-amd64 && rm dist/again
+	@GOBIN=$(CURDIR)/bin go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
+	@for f in dist/gateway-*; do bin/cyclonedx-gomod bin -json -output $$f.sbom.json $$f || exit 1; done
+	@cd dist && sha256sum gateway-* > SHA256SUMS && cat SHA256SUMS
 
 run: ## Run the gateway against its own sandbox
 	go run ./cmd/gateway serve --sandbox
@@ -21,11 +33,13 @@ setup: ## Install what the tests need (apt-get, go)
 	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -qy gcc libc6-dev; }
 	@command -v python3 >/dev/null || { apt-get update -q && apt-get install -qy python3; }
 	@command -v redis-server >/dev/null || { apt-get update -q && apt-get install -qy redis-server; }
+	@command -v promtool >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends prometheus; }
 	@command -v openssl >/dev/null || { apt-get update -q && apt-get install -qy openssl; }
 
 test: setup bin/buf ## Run all tests, race-enabled (the README's test command)
 	go test -race -timeout 20m ./internal/... ./cmd/...
 	cd full && go test -race -timeout 20m ./...
+	cd deploy/helm/test && go test ./...
 
 bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/staticcheck bin/govulncheck &: tools/go.mod tools/go.sum
 	cd tools && go build -o ../bin/ tool
@@ -41,7 +55,7 @@ generate: ## Generate proto/, spec/asc.lock.yaml and the sandbox's facts from Ap
 	$(MAKE) gen
 
 lint: bin/buf bin/staticcheck protos ## gofmt, go vet, staticcheck, buf lint
-	@test -z "$$(gofmt -l cmd internal full)" || { gofmt -l cmd internal full; exit 1; }
+	@test -z "$$(gofmt -l cmd internal full client examples deploy)" || { gofmt -l cmd internal full client examples deploy; exit 1; }
 	go vet ./internal/... ./cmd/...
 	bin/staticcheck ./internal/... ./cmd/...
 	cd full && go vet ./... && ../bin/staticcheck ./...
@@ -76,6 +90,14 @@ fleet: setup ## Four gateway processes on one Redis, through what can go wrong; 
 report: ## Simulate the quota and draw docs/quota.svg
 	go test -count=1 -run TestReport -v ./internal/quota -report docs/quota.svg
 
+helm: setup ## Lint, render and test the Helm chart
+	cd deploy/helm/test && go test -count=1 -v ./...
+
+helm-docs: ## Make the chart's README, its schema and the snapshot anew
+	GOBIN=$(CURDIR)/bin go install github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2
+	bin/helm-docs --chart-search-root deploy/helm --skip-version-footer
+	cd deploy/helm/test && go test -run 'Schema|Snapshot' -update .
+
 realvault: ## The contract of custodies, judged by the transit engine of HashiCorp Vault itself
 	cd internal/keys/vaulttest/real && go build -o $(CURDIR)/bin/realvault .
 	@mkdir -p .cache; : > .cache/realvault; bin/realvault 127.0.0.1:0 > .cache/realvault & pid=$$!; trap "kill $$pid" EXIT; \
@@ -91,4 +113,4 @@ fuzz: ## Each fuzz target for FUZZTIME (60s)
 	  echo "== $$t in $$p"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $${FUZZTIME:-60s} ./$$p || exit 1; done
 
 clean: ## Remove what was built
-	rm -rf bin .cache
+	rm -rf bin dist .cache

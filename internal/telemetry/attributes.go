@@ -76,6 +76,7 @@ func views() []sdkmetric.View {
 	drop := sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}
 	return []sdkmetric.View{
 		view("http.server.request.duration", sdkmetric.Stream{AttributeFilter: server}),
+		view("http.client.request.duration", sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter("http.request.method", "http.response.status_code", "server.address", "error.type")}),
 		view("http.server.*.body.size", drop), view("http.client.*.body.size", drop),
 		view("rpc.server.*.size", drop), view("rpc.server.*_per_rpc", drop),
 	}

@@ -1,0 +1,69 @@
+{{- define "asc-gateway.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "asc-gateway.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains (include "asc-gateway.name" .) .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "asc-gateway.name" .) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "asc-gateway.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "asc-gateway.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "asc-gateway.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "asc-gateway.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "asc-gateway.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "asc-gateway.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "asc-gateway.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "asc-gateway.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "asc-gateway.fullname" .)) .Values.tls.existingSecret }}
+{{- end }}
+
+{{/* gateway.yaml: the values' config, with what the chart itself sets. */}}
+{{- define "asc-gateway.config" -}}
+{{- $own := dict "listen" (dict "rest" (printf "0.0.0.0:%v" .Values.service.ports.rest) "grpc" (printf "0.0.0.0:%v" .Values.service.ports.grpc) "ops" (printf "0.0.0.0:%v" .Values.service.ports.ops)) }}
+{{- $_ := set $own "policy" (dict "file" "/etc/asc-gateway/config/policy.yaml") }}
+{{- if .Values.tls.enabled }}
+{{- $tls := dict "cert_file" "/etc/asc-gateway/tls/tls.crt" "key_file" "/etc/asc-gateway/tls/tls.key" }}
+{{- if .Values.tls.clientCASecret }}
+{{- $_ := set $tls "client_ca_file" "/etc/asc-gateway/client-ca/ca.crt" }}
+{{- $_ := set $tls "require_client_cert" .Values.tls.requireClientCert }}
+{{- end }}
+{{- $_ := set $own "tls" $tls }}
+{{- end }}
+{{- if .Values.passthrough.enabled }}
+{{- $_ := set $own "passthrough" (dict "listen" (printf "0.0.0.0:%v" .Values.service.ports.passthrough) "public_url" .Values.passthrough.publicURL) }}
+{{- end }}
+{{- if .Values.redis.url }}
+{{- $redis := dict "url" .Values.redis.url "cluster" .Values.redis.cluster }}
+{{- if .Values.redis.username }}{{ $_ := set $redis "username" .Values.redis.username }}{{ end }}
+{{- if .Values.redis.existingSecret }}{{ $_ := set $redis "password_file" "/etc/asc-gateway/redis/password" }}{{ end }}
+{{- $_ := set $own "quota" (dict "redis" $redis) }}
+{{- end }}
+{{- toYaml (mustMergeOverwrite (deepCopy .Values.config) $own) }}
+{{- end }}
