@@ -153,6 +153,7 @@ func sandboxCommand() *cobra.Command {
 
 func protosCommand() *cobra.Command {
 	var out string
+	var options bool
 	cmd := &cobra.Command{Use: "protos", Short: "Write the .proto files that clients of any language are generated from", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var files []protoreflect.FileDescriptor
@@ -162,6 +163,19 @@ func protosCommand() *cobra.Command {
 				}
 				return true
 			})
+			for _, name := range []string{"google/rpc/status.proto", "google/rpc/error_details.proto"} { // what errors bring
+				fd, err := protoregistry.GlobalFiles.FindFileByPath(name)
+				if err != nil {
+					return err
+				}
+				files = append(files, fd)
+			}
+			if !options {
+				var err error
+				if files, err = protofiles.Plain([]string{"asc.options.v1", "buf.validate"}, files...); err != nil {
+					return err
+				}
+			}
 			n, err := protofiles.Write(out, files...)
 			if err != nil {
 				return err
@@ -170,6 +184,7 @@ func protosCommand() *cobra.Command {
 			return nil
 		}}
 	cmd.Flags().StringVar(&out, "out", "", "folder to write to")
+	cmd.Flags().BoolVar(&options, "options", false, "with the options that the gateway itself reads, and those of buf.validate")
 	_ = cmd.MarkFlagRequired("out") // the flag exists
 	return cmd
 }
