@@ -85,7 +85,7 @@ clients: ## A third-party client of Apple's API, from npm, against the passthrou
 	go test -count=1 -tags clients -run TestNodeClient -v ./internal/conformance
 
 fleet: setup ## Four gateway processes on one Redis, through what can go wrong; 6 minutes
-	go test -count=1 -timeout 20m -tags fleet -run TestFleet -v ./internal/conformance
+	go test -count=1 -timeout 20m -tags fleet -run 'TestFleet|TestRollingRestart|TestFlood' -v ./internal/conformance
 
 report: ## Simulate the quota and draw docs/quota.svg
 	go test -count=1 -run TestReport -v ./internal/quota -report docs/quota.svg

@@ -42,15 +42,17 @@ const (
 
 // fleet is gateways before a counting proxy before the sandbox.
 type fleet struct {
-	t      *testing.T
-	dir    string
-	redis  *redistest.Server
-	db     *redis.Client
-	rest   []string
-	procs  []*exec.Cmd
-	tokens map[string]string
-	http   *http.Client
-	paused sync.RWMutex
+	t               *testing.T
+	size            int
+	dir             string
+	redis           *redistest.Server
+	db              *redis.Client
+	rest, grpc, ops []string
+	sandbox         *sandbox.Sandbox
+	procs           []*exec.Cmd
+	tokens          map[string]string
+	http            *http.Client
+	paused          sync.RWMutex
 
 	mu      sync.Mutex
 	taken   []time.Time // by Apple
@@ -86,13 +88,13 @@ func (f *fleet) apple(s *sandbox.Sandbox) *httptest.Server {
 	return front
 }
 
-func newFleet(t *testing.T) *fleet {
-	f := &fleet{t: t, dir: t.TempDir(), redis: redistest.Start(t), tokens: map[string]string{}, served: map[string][]fleetCall{},
+func newFleet(t *testing.T, size, limit int, settings string) *fleet {
+	f := &fleet{t: t, size: size, dir: t.TempDir(), redis: redistest.Start(t), tokens: map[string]string{}, served: map[string][]fleetCall{},
 		http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 200}}}
 	t.Cleanup(f.http.CloseIdleConnections)
 	f.db = redis.NewClient(&redis.Options{Addr: f.redis.Addr})
 	t.Cleanup(func() { _ = f.db.Close() })
-	s, err := sandbox.New(sandbox.Config{HourLimit: fleetLimit, TimeScale: fleetScale})
+	s, err := sandbox.New(sandbox.Config{HourLimit: limit, TimeScale: fleetScale})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +113,7 @@ rules:
   - {name: services, principals: ["token:day-*"], methods: [read], teams: [main]}
   - {name: nightly, principals: ["token:night"], methods: [read], teams: [main], priority: batch}
 `)
+	f.sandbox = s
 	upstream := f.apple(s)
 	var callers []string
 	for _, name := range []string{"person", "day-a", "day-b", "day-c", "night"} {
@@ -118,7 +121,7 @@ rules:
 		f.tokens[name] = token
 		callers = append(callers, fmt.Sprintf("{name: %s, sha256: %s}", name, sum))
 	}
-	for i := range fleetSize {
+	for i := range size {
 		f.write(fmt.Sprintf("gateway%d.yaml", i), fmt.Sprintf(`
 upstream: {base_url: %q}
 listen: {rest: %q, grpc: %q, ops: %q}
@@ -126,14 +129,15 @@ teams: [{name: main, keys: [{id: FLEETKEY00, issuer_id: %s, uri: "file:key.p8"}]
 authn: {tokens: [%s]}
 policy: {file: policy.yaml}
 quota: {time_scale: %d, max_wait: 50s, max_wait_batch: 50s, redis: {url: "redis://%s/0"}}
-`, upstream.URL, f.address(&f.rest), f.address(nil), f.address(nil), sandbox.DefaultIssuer, strings.Join(callers, ", "), fleetScale, f.redis.Addr))
+%s
+`, upstream.URL, f.address(&f.rest), f.address(&f.grpc), f.address(&f.ops), sandbox.DefaultIssuer, strings.Join(callers, ", "), fleetScale, f.redis.Addr, settings))
 	}
 	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(f.dir, "gateway"), "../../cmd/gateway")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	f.procs = make([]*exec.Cmd, fleetSize)
-	for i := range fleetSize {
+	f.procs = make([]*exec.Cmd, size)
+	for i := range size {
 		f.start(i)
 	}
 	t.Cleanup(func() {
@@ -316,7 +320,7 @@ func (f *fleet) report(t *testing.T, name string, from, to time.Time) (used floa
 // TestFleet runs four gateways on one Redis through what can go wrong. Each step
 // is a row of docs/quota.md.
 func TestFleet(t *testing.T) {
-	f := newFleet(t)
+	f := newFleet(t, fleetSize, fleetLimit, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := f.load(ctx)
 	defer func() { cancel(); done.Wait() }()

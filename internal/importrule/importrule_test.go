@@ -39,6 +39,7 @@ var allowed = map[string]struct {
 	"internal/cache":              {"internal/fault", "keeps answers; knows neither callers nor Apple"},
 	"internal/replay":             {"internal/fault", "remembers what creates named themselves"},
 	"internal/overload":           {"internal/fault", "counts calls"},
+	"internal/telemetry/dev":      {"", "a program that receives what is told"},
 	"internal/telemetry":          {"", "a leaf: values come from who owns them"},
 	"internal/tlsfiles":           {"", "a leaf: certificates from files"},
 	"internal/audit":              {"internal/fault", "writes records that it is given"},
