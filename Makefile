@@ -17,14 +17,16 @@ build: ## Build bin/gateway, bin/ascspec and bin/gateway-full, which has the clo
 	go build -trimpath -o bin/ ./cmd/...
 	cd full && go build -trimpath -o ../bin/gateway-full ./cmd/gateway
 
-release: ## Build dist/gateway-OS-ARCH, reproducibly (two builds are the same bytes), with checksums and SBOMs (CycloneDX)
+release: ## Build dist/gateway-OS-ARCH, reproducibly (two builds are the same bytes), with checksums and an SBOM (CycloneDX)
 	@rm -rf dist && mkdir -p dist
 	@for t in linux/amd64 linux/arm64 darwin/arm64; do o=dist/gateway-$${t/\//-}; echo $$o; \
 	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o $$o ./cmd/gateway || exit 1; done
 	@CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o dist/again ./cmd/gateway && cmp dist/again dist/gateway-linux-amd64 && rm dist/again
-	@GOBIN=$(CURDIR)/bin go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
-	@for f in dist/gateway-*; do bin/cyclonedx-gomod bin -json -output $$f.sbom.json $$f || exit 1; done
-	@cd dist && sha256sum gateway-* > SHA256SUMS && cat SHA256SUMS
+	@dist/gateway-$$(go env GOOS)-$$(go env GOARCH) version --sbom > dist/sbom.json
+	@cd dist && sha256sum gateway-* sbom.json > SHA256SUMS && cat SHA256SUMS
+
+examples: ## Run the examples in Go, Node and Python against a sandbox
+	./.ci/examples
 
 run: ## Run the gateway against its own sandbox
 	go run ./cmd/gateway serve --sandbox

@@ -204,9 +204,15 @@ func version() string {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+	var sbom bool
+	cmd := &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if sbom {
+				return writeSBOM(cmd.OutOrStdout())
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), "gateway", version(), runtime.Version())
 			return nil
 		}}
+	cmd.Flags().BoolVar(&sbom, "sbom", false, "print of which modules the program is made (CycloneDX)")
+	return cmd
 }

@@ -1,7 +1,10 @@
 package command
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -16,6 +19,31 @@ func TestGeneratedDocs(t *testing.T) {
 		if b, err := os.ReadFile("../../docs/" + file); err != nil || string(b) != out.String() {
 			t.Errorf("docs/%s is not what `gateway %s` prints: %v", file, strings.Join(args, " "), err)
 		}
+	}
+}
+
+// TestReasonsAreDocumented holds docs/errors.md to the reasons in the code.
+func TestReasonsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := regexp.MustCompile("[Rr]eason[A-Za-z]*\\s*=\\s*\"([A-Z_]+)\"")
+	n := 0
+	err = filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		for _, m := range word.FindAllStringSubmatch(string(b), -1) {
+			if n++; !strings.Contains(string(page), "`"+m[1]+"`") {
+				t.Errorf("docs/errors.md does not name %s (%s)", m[1], name)
+			}
+		}
+		return err
+	})
+	if err != nil || n < 20 {
+		t.Errorf("%d reasons found: %v", n, err)
 	}
 }
 
