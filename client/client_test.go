@@ -138,21 +138,21 @@ func TestRetries(t *testing.T) {
 	}
 	defer conn.Close()
 	builds := testflightv1.NewBuildsServiceClient(conn)
-	ask := func(f sandbox.Fault, d time.Duration) (error, int) {
+	ask := func(f sandbox.Fault, d time.Duration) (int, error) {
 		s.AddFault(f)
 		calls = 0
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		defer cancel()
 		_, err := builds.ListBuilds(ctx, &testflightv1.ListBuildsRequest{})
-		return err, calls
+		return calls, err
 	}
-	if err, n := ask(sandbox.Fault{Path: "/v1/builds", Status: 429, RetryAfter: "1", Count: 2}, 20*time.Second); err != nil || n != 2 {
+	if n, err := ask(sandbox.Fault{Path: "/v1/builds", Status: 429, RetryAfter: "1", Count: 2}, 20*time.Second); err != nil || n != 2 {
 		t.Errorf("%v after %d calls", err, n)
 	}
-	if err, n := ask(sandbox.Fault{Path: "/v1/builds", Status: 429, RetryAfter: "60", Count: 1}, 5*time.Second); status.Code(err) != codes.ResourceExhausted || n != 1 {
+	if n, err := ask(sandbox.Fault{Path: "/v1/builds", Status: 429, RetryAfter: "60", Count: 1}, 5*time.Second); status.Code(err) != codes.ResourceExhausted || n != 1 {
 		t.Errorf("%v after %d calls", err, n)
 	}
-	if err, n := ask(sandbox.Fault{Path: "/v1/builds", Status: 404, Count: 1}, 5*time.Second); status.Code(err) != codes.NotFound || n != 1 {
+	if n, err := ask(sandbox.Fault{Path: "/v1/builds", Status: 404, Count: 1}, 5*time.Second); status.Code(err) != codes.NotFound || n != 1 {
 		t.Errorf("%v after %d calls", err, n)
 	}
 }

@@ -64,14 +64,31 @@ func TestCommands(t *testing.T) {
 	if err := Run(t.Context(), nil, &out, io.Discard); err != nil || !strings.Contains(out.String(), "serve --sandbox") {
 		t.Errorf("a plain start explains what to do: %v %s", err, &out)
 	}
-	dir := t.TempDir()
-	if err := Run(t.Context(), []string{"protos", "--out", dir}, &out, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"asc/testflight/v1/builds.proto", "asc/options/v1/options.proto", "google/api/http.proto", "buf/validate/validate.proto"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			t.Error(err)
+	for _, c := range []struct {
+		args            []string
+		there, notThere string
+	}{
+		{nil, "asc/testflight/v1/builds.proto google/api/http.proto google/rpc/error_details.proto", "asc/options/v1/options.proto buf/validate/validate.proto"},
+		{[]string{"--options"}, "asc/testflight/v1/builds.proto asc/options/v1/options.proto buf/validate/validate.proto", ""},
+	} {
+		dir := t.TempDir()
+		if err := Run(t.Context(), append([]string{"protos", "--out", dir}, c.args...), &out, io.Discard); err != nil {
+			t.Fatal(err)
 		}
+		for _, name := range strings.Fields(c.there) {
+			if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, name := range strings.Fields(c.notThere) {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				t.Errorf("%v: %s is there", c.args, name)
+			}
+		}
+	}
+	out.Reset()
+	if err := Run(t.Context(), []string{"version", "--sbom"}, &out, io.Discard); err != nil || !strings.Contains(out.String(), `"purl": "pkg:golang/stdlib@`) {
+		t.Errorf("%v %s", err, &out)
 	}
 	for name, args := range map[string][]string{"serve without anything": {"serve"}, "unknown command": {"nonsense"}, "missing file": {"serve", "--config", "/none"}} {
 		if err := Run(t.Context(), args, io.Discard, io.Discard); err == nil {

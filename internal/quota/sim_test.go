@@ -25,7 +25,6 @@ type apple struct {
 	arrivals []time.Time // within the hour
 	ours     []time.Time // those of the gateways that were taken, all
 	refused  []time.Time // those of the gateways
-	over     int         // of the gateways, beyond the limit less what others used
 }
 
 // arrive is a request; foreign ones are not the gateways'.
