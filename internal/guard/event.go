@@ -26,8 +26,16 @@ func Event(ctx context.Context, log *slog.Logger, method, requestID string, begu
 	}
 	made := asc.MadeIn(ctx)
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
-		span.SetAttributes(attribute.String("ascgateway.cache", made.Cache), attribute.Int64("ascgateway.waited_ms", made.Waited.Milliseconds()),
-			attribute.String("ascgateway.key_id", made.KeyID), attribute.String("ascgateway.request_id", made.RequestID), attribute.String("ascgateway.reason", reason))
+		attributes := make([]attribute.KeyValue, 0, 5)
+		for _, a := range [...][2]string{{"ascgateway.cache", made.Cache}, {"ascgateway.key_id", made.KeyID}, {"ascgateway.request_id", made.RequestID}, {"ascgateway.reason", reason}} {
+			if a[1] != "" {
+				attributes = append(attributes, attribute.String(a[0], a[1]))
+			}
+		}
+		if made.Attempts > 0 {
+			attributes = append(attributes, attribute.Int64("ascgateway.waited_ms", made.Waited.Milliseconds()))
+		}
+		span.SetAttributes(attributes...)
 		if level == slog.LevelError {
 			span.SetStatus(codes.Error, reason)
 		}

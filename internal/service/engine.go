@@ -51,6 +51,7 @@ type Engine struct {
 	validator func() (protovalidate.Validator, error) // made by the first request: CEL describes every message, which an idle gateway need not hold
 	observer  Observer
 	byName    map[string]*Method
+	kinds     *families
 }
 
 // New compiles the plans and makes an engine that keeps at most so many bytes of
@@ -66,12 +67,12 @@ func New(upstream Upstream, observer Observer, cacheBytes int64) (*Engine, error
 	e := &Engine{Methods: methods, upstream: upstream, codec: &jsonapi.Codec{},
 		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
 		observer:  observer, byName: make(map[string]*Method, len(methods))}
-	kinds := newFamilies(methods, protoregistry.GlobalFiles)
+	e.kinds = newFamilies(methods, protoregistry.GlobalFiles)
 	for _, m := range methods {
 		e.byName[m.FullName] = m
-		m.spare = kinds.spareOf(m)
+		m.spare = e.kinds.spareOf(m)
 	}
-	e.Cache = cache.New(cacheBytes, len(kinds.byType))
+	e.Cache = cache.New(cacheBytes, len(e.kinds.byType))
 	return e, nil
 }
 

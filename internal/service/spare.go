@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
@@ -33,35 +34,20 @@ const protoCost = 4
 
 // families numbers the JSON:API types of answers and writes.
 type families struct {
-	byType  map[string]int
-	related map[string][]string // types that a resource's relationships point to
+	byType map[string]int
+	// related are the types that a resource's relationships point to. They are
+	// read when the first write has ended: the options of all fields are large.
+	related func() map[string][]string
 }
 
-// newFamilies reads the types from the plans and from the resources' descriptors.
+// newFamilies reads the types from the plans.
 func newFamilies(methods []*Method, files *protoregistry.Files) *families {
-	f := &families{byType: map[string]int{}, related: map[string][]string{}}
+	f := &families{byType: map[string]int{}, related: sync.OnceValue(func() map[string][]string { return relatedTypes(files) })}
 	note := func(t string) {
 		if _, known := f.byType[t]; !known && t != "" {
 			f.byType[t] = len(f.byType)
 		}
 	}
-	files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
-		for i := range fd.Messages().Len() {
-			md := fd.Messages().Get(i)
-			r, _ := proto.GetExtension(md.Options(), optionsv1.E_Resource).(*optionsv1.Resource)
-			if r == nil {
-				continue
-			}
-			note(r.GetType())
-			for j := range md.Fields().Len() {
-				o, _ := proto.GetExtension(md.Fields().Get(j).Options(), optionsv1.E_Field).(*optionsv1.Field)
-				if o.GetRole() == optionsv1.Role_ROLE_RELATIONSHIP {
-					f.related[r.GetType()] = append(f.related[r.GetType()], o.GetType())
-				}
-			}
-		}
-		return true
-	})
 	for _, m := range methods {
 		note(m.Options.GetType())
 		for _, s := range m.Options.GetQuery().GetFieldsets() {
@@ -69,6 +55,28 @@ func newFamilies(methods []*Method, files *protoregistry.Files) *families {
 		}
 	}
 	return f
+}
+
+// relatedTypes reads them from the resources' descriptors.
+func relatedTypes(files *protoregistry.Files) map[string][]string {
+	related := map[string][]string{}
+	files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		for i := range fd.Messages().Len() {
+			md := fd.Messages().Get(i)
+			r, _ := proto.GetExtension(md.Options(), optionsv1.E_Resource).(*optionsv1.Resource)
+			if r == nil {
+				continue
+			}
+			for j := range md.Fields().Len() {
+				o, _ := proto.GetExtension(md.Fields().Get(j).Options(), optionsv1.E_Field).(*optionsv1.Field)
+				if o.GetRole() == optionsv1.Role_ROLE_RELATIONSHIP {
+					related[r.GetType()] = append(related[r.GetType()], o.GetType())
+				}
+			}
+		}
+		return true
+	})
+	return related
 }
 
 // of numbers types; those that are unknown are in no family.
@@ -82,28 +90,20 @@ func (f *families) of(types ...string) cache.Families {
 	return list
 }
 
-// spare is what a method's answers depend on, and what its writes change.
+// spare is what a method's answers depend on, and how long they are kept.
 type spare struct {
 	plain    cache.Families // an answer without included resources
 	included cache.Families // one with them
-	writes   cache.Families // nil: everything
 	life     time.Duration  // where the configuration says nothing
 	lifeIncl time.Duration  // the same, of an answer with included resources
 }
 
-// spareOf works it out. A write may change the states of what it is related to;
-// what goes with a deleted resource is not known, so that it may be anything.
-func (f *families) spareOf(m *Method) spare {
-	kind := m.Options.GetType()
-	_, rest, _ := strings.Cut(strings.TrimPrefix(m.Template, "/"), "/")
-	first, _, _ := strings.Cut(rest, "/")
-	var s spare
+// spareOf works it out.
+func (f *families) spareOf(m *Method) (s spare) {
 	if m.Verb != "GET" {
-		if m.Options.GetShape() != optionsv1.Shape_SHAPE_DELETE_INSTANCE {
-			s.writes = f.of(append(append([]string{kind, first}, f.related[kind]...), f.related[first]...)...)
-		}
 		return s
 	}
+	kind := m.Options.GetType()
 	all := []string{kind}
 	for _, x := range m.Options.GetQuery().GetFieldsets() {
 		all = append(all, x.GetType())
@@ -114,6 +114,18 @@ func (f *families) spareOf(m *Method) spare {
 		s.lifeIncl = min(s.lifeIncl, lifetimes[t])
 	}
 	return s
+}
+
+// writes is what a write may change; nil: everything. It may change the states of
+// what it is related to; what goes with a deleted resource is not known.
+func (f *families) writes(m *Method) cache.Families {
+	if m.Options.GetShape() == optionsv1.Shape_SHAPE_DELETE_INSTANCE {
+		return nil
+	}
+	_, rest, _ := strings.Cut(strings.TrimPrefix(m.Template, "/"), "/")
+	first, _, _ := strings.Cut(rest, "/")
+	kind, related := m.Options.GetType(), f.related()
+	return f.of(slices.Concat([]string{kind, first}, related[kind], related[first])...)
 }
 
 // Lifetime is how long an answer to a request is kept.
@@ -148,7 +160,7 @@ func (e *Engine) Wrote(team string, m *Method) {
 		e.Cache.Wrote(team, nil)
 		return
 	}
-	e.Cache.Wrote(team, m.spare.writes)
+	e.Cache.Wrote(team, e.kinds.writes(m))
 }
 
 // includes says whether a request asks for included resources, or brings query

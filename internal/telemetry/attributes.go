@@ -3,9 +3,11 @@ package telemetry
 import (
 	"context"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -32,9 +34,18 @@ var Attributes = []attribute.Key{
 	"rpc.system", "rpc.system.name", "rpc.service", "rpc.method", "rpc.grpc.status_code", "rpc.response.status_code",
 }
 
+// allowed are the [Attributes].
+var allowed = func() map[attribute.Key]bool {
+	m := make(map[attribute.Key]bool, len(Attributes))
+	for _, k := range Attributes {
+		m[k] = true
+	}
+	return m
+}()
+
 // keep filters attributes.
 func keep(list []attribute.KeyValue) []attribute.KeyValue {
-	return slices.DeleteFunc(slices.Clone(list), func(a attribute.KeyValue) bool { return !slices.Contains(Attributes, a.Key) })
+	return slices.DeleteFunc(slices.Clone(list), func(a attribute.KeyValue) bool { return !allowed[a.Key] })
 }
 
 // Redacting passes on spans without attributes that are not in [Attributes].
@@ -69,15 +80,30 @@ func (r redacted) Events() []sdktrace.Event {
 // views keep what callers choose, such as the Host header, out of metrics, and
 // leave out what nobody reads. The other instruments have no such attributes.
 func views() []sdkmetric.View {
-	server := attribute.NewAllowKeysFilter("http.request.method", "http.response.status_code", "http.route", "error.type")
-	view := func(name string, stream sdkmetric.Stream) sdkmetric.View {
-		return sdkmetric.NewView(sdkmetric.Instrument{Name: name}, stream)
+	only := func(name string, keys ...attribute.Key) sdkmetric.View {
+		return sdkmetric.NewView(sdkmetric.Instrument{Name: name}, sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter(keys...), ExemplarReservoirProviderSelector: bareExemplars})
 	}
-	drop := sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}
+	drop := func(name string) sdkmetric.View {
+		return sdkmetric.NewView(sdkmetric.Instrument{Name: name}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}})
+	}
 	return []sdkmetric.View{
-		view("http.server.request.duration", sdkmetric.Stream{AttributeFilter: server}),
-		view("http.client.request.duration", sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter("http.request.method", "http.response.status_code", "server.address", "error.type")}),
-		view("http.server.*.body.size", drop), view("http.client.*.body.size", drop),
-		view("rpc.server.*.size", drop), view("rpc.server.*_per_rpc", drop),
+		only("http.server.request.duration", "http.request.method", "http.response.status_code", "http.route", "error.type"),
+		only("http.client.request.duration", "http.request.method", "http.response.status_code", "server.address", "error.type"),
+		only("rpc.server.call.duration", "rpc.method", "rpc.response.status_code", "error.type"),
+		drop("http.server.*.body.size"), drop("http.client.*.body.size"), drop("rpc.server.*.size"), drop("rpc.server.*_per_rpc"),
 	}
+}
+
+// bareExemplars hold the trace and nothing else: what a view leaves out would
+// else appear there.
+func bareExemplars(a sdkmetric.Aggregation) exemplar.ReservoirProvider {
+	provide := sdkmetric.DefaultExemplarReservoirProviderSelector(a)
+	return func(set attribute.Set) exemplar.Reservoir { return bare{provide(set)} }
+}
+
+type bare struct{ exemplar.Reservoir }
+
+// Offer implements [exemplar.Reservoir].
+func (b bare) Offer(ctx context.Context, t time.Time, v exemplar.Value, _ []attribute.KeyValue) {
+	b.Reservoir.Offer(ctx, t, v, nil)
 }
