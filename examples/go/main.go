@@ -14,11 +14,11 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/asc-gateway/asc-gateway/client"
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
 	resourcesv1 "github.com/asc-gateway/asc-gateway/gen/asc/resources/v1"
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
-	"github.com/asc-gateway/asc-gateway/client"
 )
 
 func main() {
