@@ -62,6 +62,8 @@ type Cache struct {
 	mu      sync.Mutex
 	flights map[flightName]*flight
 
+	tell atomic.Pointer[func(team string, f Families)] // hears of writes; nil: nobody
+
 	hits, misses, coalesced atomic.Int64
 }
 
@@ -130,12 +132,30 @@ func (t *team) stamp(f Families) uint64 {
 // Wrote tells that a write to some families has ended, however it did; nil: to
 // any.
 func (c *Cache) Wrote(team string, f Families) {
+	c.Heard(team, f)
+	if tell := c.tell.Load(); tell != nil {
+		(*tell)(team, f)
+	}
+}
+
+// OnWrite lets somebody hear of every write here. It must not block.
+func (c *Cache) OnWrite(tell func(team string, f Families)) { c.tell.Store(&tell) }
+
+// Forget empties the cache: writes elsewhere may have been missed.
+func (c *Cache) Forget() {
+	c.teams.Range(func(_, t any) bool { t.(*team).all.Add(1); return true })
+}
+
+// Heard is [Cache.Wrote] of a write by another replica: nobody is told of it.
+func (c *Cache) Heard(team string, f Families) {
 	t := c.team(team)
 	if f == nil {
 		t.all.Add(1)
 	}
 	for _, i := range f {
-		t.families[i].Add(1)
+		if i >= 0 && i < len(t.families) {
+			t.families[i].Add(1)
+		}
 	}
 }
 

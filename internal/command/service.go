@@ -18,6 +18,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/cache/spread"
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
@@ -30,6 +31,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 )
@@ -50,8 +52,10 @@ type service struct {
 	limits  *overload.Limiter
 	quota   *quota.Manager
 	replays *replay.Replays
-	shared  *redisledger.Ledger // nil: this replica counts for itself
-	free    []func()            // what else to close, the last first
+	shared  *redisledger.Ledger   // nil: this replica counts for itself
+	db      redis.UniversalClient // nil: no Redis
+	spread  *spread.Spread        // nil: no Redis
+	free    []func()              // what else to close, the last first
 
 	mu   sync.Mutex // guards what follows, and reloads
 	cfg  *config.Config
@@ -91,6 +95,9 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	s.ring = keys.NewRing(s.held, time.Now, log, recorder{s.audit})
 	deps.Ring = s.ring
 	if s.gateway, err = gateway.New(deps); err == nil {
+		if s.db != nil {
+			s.spread = spread.Start(s.gateway.Engine.Cache, s.db, s.gateway.Engine.Numbering(), log)
+		}
 		err = s.loadPolicy(cfg)
 	}
 	if err == nil {
@@ -186,6 +193,7 @@ func (s *service) openQuota() error {
 	if err != nil {
 		return err
 	}
+	s.db = db
 	s.shared = redisledger.New(db, rules, s.log)
 	s.quota, s.replays = quota.New(limits, s.shared, s.log), replay.New(replay.Redis{DB: db}, s.log)
 	return nil
@@ -252,6 +260,9 @@ func (s *service) close() {
 			s.log.Warn("not all telemetry was sent", "error", err)
 		}
 	}()
+	if s.spread != nil {
+		s.spread.Close()
+	}
 	if s.gateway != nil {
 		s.gateway.Close()
 	}

@@ -2,6 +2,9 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -78,6 +81,17 @@ func relatedTypes(files *protoregistry.Files) map[string][]string {
 	})
 	return related
 }
+
+// fingerprint names the numbering: another release may have another.
+func (f *families) fingerprint() string {
+	names := slices.SortedFunc(maps.Keys(f.byType), func(a, b string) int { return f.byType[a] - f.byType[b] })
+	sum := sha256.Sum256([]byte(strings.Join(names, " ")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Numbering names how families are numbered: replicas of other releases may
+// number them otherwise.
+func (e *Engine) Numbering() string { return e.kinds.fingerprint() }
 
 // of numbers types; those that are unknown are in no family.
 func (f *families) of(types ...string) cache.Families {

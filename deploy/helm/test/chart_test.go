@@ -254,10 +254,7 @@ func wired(t *testing.T, set string, objects map[string]any) {
 	if err != nil {
 		t.Fatalf("%q: the gateway does not take its configuration: %v\n%s", set, err, text)
 	}
-	var named []string
-	for _, n := range []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Policy.File} {
-		named = append(named, n)
-	}
+	named := []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Policy.File}
 	if r := c.Quota.Redis; r != nil {
 		named = append(named, r.PasswordFile)
 	}
