@@ -13,6 +13,7 @@ type key struct {
 	limit   int     // of the hour
 	hour    *window // own requests
 	foreign *window // what others use with the same key, as the header told
+	since   *window // own requests that no other ledger keeps; nil: this is the only one
 	sensed  bool    // Apple has answered
 	careful bool    // after a 429: one at a time, until an answer
 
@@ -160,6 +161,9 @@ func (k *key) charge(now int64, a *quota.Ask, v verdict, interval int64) quota.T
 	t := quota.Ticket{Team: a.Team, Endpoint: a.Endpoint, ID: k.books, Sent: now, Stamp: now + int64(min(a.Attempt, k.rules.MaxAhead()))}
 	k.classes.serve(now, a.Class, a.Caller, a.Weight)
 	k.hour.add(now, t.Stamp, 1)
+	if k.since != nil {
+		k.since.add(now, t.Stamp, 1)
+	}
 	if m := k.minutes[a.Endpoint]; m != nil {
 		m.window.add(now, t.Stamp, 1)
 	}
@@ -178,7 +182,7 @@ func (k *key) charge(now int64, a *quota.Ask, v verdict, interval int64) quota.T
 // settle corrects a charge.
 func (k *key) settle(now int64, s *quota.Settlement) {
 	k.inflight = max(k.inflight-1, 0)
-	windows := [2]*window{k.hour}
+	windows := [3]*window{k.hour, nil, k.since}
 	if m := k.minutes[s.Endpoint]; m != nil {
 		windows[1] = m.window
 	}

@@ -182,31 +182,47 @@ func (l *Ledger) States(_ context.Context, team string) (list []quota.State, err
 	return list, nil
 }
 
-// Believe starts a key from what was known of it elsewhere.
+// Shadow notes requests that another ledger keeps: they are this replica's own,
+// and as they expire, it may send as many while that ledger is away.
+func (l *Ledger) Shadow(team, id string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.key(team, id).hour.add(now, now, n)
+}
+
+// Believe starts a key from what was known of it elsewhere: what is not this
+// replica's own is others'.
 func (l *Ledger) Believe(team, id string, b quota.Balance) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	own := l.key(team, id).hour
 	k, now := l.begin(team, id), l.now()
-	k.limit, k.sensed = max(b.Limit, quota.MinLimit), true
-	k.foreign.add(now, now, b.Used)
+	k.hour, k.since = own, newKey(l.rules, "").hour
+	k.limit, k.sensed, k.heard = max(b.Limit, quota.MinLimit), true, now
+	k.foreign.add(now, now, max(b.Used-own.used(now), 0))
 }
 
-// Own tells how long ago the requests of this ledger were stamped, and forgets
-// them.
+// Own tells how long ago the requests were stamped that this ledger has admitted
+// since it was last asked, and forgets that it has: another keeps them now.
 func (l *Ledger) Own(tell func(team, id string, ages []time.Duration)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	for n, k := range l.keys {
+		if k.since == nil {
+			continue
+		}
 		var ages []time.Duration
-		k.hour.each(now, func(stamp int64, count int) {
+		k.since.each(now, func(stamp int64, count int) {
 			for range count {
 				ages = append(ages, time.Duration(now-stamp))
 			}
 		})
+		own := k.hour
+		l.begin(n.team, n.id).hour = own
 		tell(n.team, n.id, ages)
 	}
-	clear(l.keys)
 }
 
 const tooMany = http.StatusTooManyRequests

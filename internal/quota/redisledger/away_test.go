@@ -154,6 +154,29 @@ func TestRedisDown(t *testing.T) {
 	}
 }
 
+// TestInteractiveCallsGoOn while Redis is away and the hour is full: each replica
+// may use what expires of its own.
+func TestInteractiveCallsGoOn(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	replicas := fleet(t, server, 2)
+	a := &apple{span: span, limit: 200}
+	a.load(t, span+span/2, quota.Default, replicas...) // full, evenly
+	server.Stop()
+	defer server.Continue()
+	refused := a.refused
+	during, _ := a.load(t, span/2, quota.Interactive, replicas...)
+	t.Logf("in half an hour of 200: %v, refused %d", during, a.refused-refused)
+	for i, n := range during {
+		if n < 20 {
+			t.Errorf("replica %d sent only %d of about 50", i, n)
+		}
+	}
+	if n := a.refused - refused; n > 8 {
+		t.Errorf("Apple refused %d requests", n)
+	}
+}
+
 // TestFlushAll loses the books while Redis goes on.
 func TestFlushAll(t *testing.T) {
 	t.Parallel()

@@ -142,13 +142,19 @@ func (l *Ledger) told(ctx context.Context, err error) (substitute bool) {
 
 // settleUp enters what was used while Redis was away.
 func (l *Ledger) settleUp(ctx context.Context) {
-	l.local.Own(func(team, id string, ages []time.Duration) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if err := l.shared.enter(ctx, team, id, ages); err != nil {
-			l.log.Warn("requests made while Redis was away are not in its books: Apple's answers will tell", "team", team, "key", id, "requests", len(ages), "error", err)
+	type use struct {
+		team, id string
+		ages     []time.Duration
+	}
+	var uses []use
+	l.local.Own(func(team, id string, ages []time.Duration) { uses = append(uses, use{team, id, ages}) })
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	for _, u := range uses {
+		if err := l.shared.enter(ctx, u.team, u.id, u.ages); err != nil {
+			l.log.Warn("requests made while Redis was away are not in its books: Apple's answers will tell", "team", u.team, "key", u.id, "requests", len(u.ages), "error", err)
 		}
-	})
+	}
 }
 
 // Admit implements [quota.Ledger].
@@ -187,6 +193,9 @@ func (l *Ledger) Settle(ctx context.Context, s *quota.Settlement) (quota.Balance
 	b, err := l.shared.Settle(ctx, s)
 	if l.told(ctx, err); err == nil {
 		l.know(s.Team, s.KeyID, b)
+		if s.Status > 0 || s.Writes > 0 {
+			l.local.Shadow(s.Team, s.KeyID, max(s.Writes, 1))
+		}
 	}
 	return b, err
 }
