@@ -59,6 +59,9 @@ func (l *Ledger) key(team, id string) *key {
 func (l *Ledger) begin(team, id string) *key {
 	l.made++
 	k := newKey(l.rules, strconv.Itoa(l.made))
+	if l.others != nil {
+		k.since = newKey(l.rules, "").hour
+	}
 	l.keys[name{team, id}] = k
 	return k
 }
@@ -198,30 +201,30 @@ func (l *Ledger) Believe(team, id string, b quota.Balance) {
 	defer l.mu.Unlock()
 	own := l.key(team, id).hour
 	k, now := l.begin(team, id), l.now()
-	k.hour, k.since = own, newKey(l.rules, "").hour
+	k.hour = own
 	k.limit, k.sensed, k.heard = max(b.Limit, quota.MinLimit), true, now
 	k.foreign.add(now, now, max(b.Used-own.used(now), 0))
 }
 
 // Own tells how long ago the requests were stamped that this ledger has admitted
-// since it was last asked, and forgets that it has: another keeps them now.
+// since it was last asked, and forgets that it has: another keeps them now. It is
+// for ledgers made by [Beside].
 func (l *Ledger) Own(tell func(team, id string, ages []time.Duration)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	for n, k := range l.keys {
-		if k.since == nil {
-			continue
-		}
 		var ages []time.Duration
 		k.since.each(now, func(stamp int64, count int) {
 			for range count {
 				ages = append(ages, time.Duration(now-stamp))
 			}
 		})
-		own := k.hour
-		l.begin(n.team, n.id).hour = own
-		tell(n.team, n.id, ages)
+		if len(ages) > 0 {
+			own := k.hour
+			l.begin(n.team, n.id).hour = own
+			tell(n.team, n.id, ages)
+		}
 	}
 }
 
