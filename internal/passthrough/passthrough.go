@@ -162,7 +162,7 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 	}
 	file := m.Stream || !takesJSON(call.Accept)
 	if m.Verb == http.MethodGet && !file && body == nil {
-		err = h.read(ctx, w, r, call, m)
+		err = h.read(ctx, w, r, call, m, invalid != nil || m.Includes(req.Interface()))
 	} else {
 		err = h.forward(ctx, w, r, call, file)
 		if m.Verb != http.MethodGet {
@@ -180,14 +180,14 @@ type document struct {
 	body   []byte
 }
 
-// errNotKept says that an answer is for one caller only: it is in the document.
+// errNotKept says that an answer is given to those who wait for it, and not kept.
 type errNotKept struct{ document }
 
 func (errNotKept) Error() string { return "not kept" }
 
 // read answers a read with what is kept, or with the answer to an equal one.
-func (h *Handler) read(ctx context.Context, w http.ResponseWriter, r *http.Request, call *asc.Call, m *service.Method) error {
-	caller, included := asc.CallerOf(ctx), strings.Contains(call.Query, "include")
+func (h *Handler) read(ctx context.Context, w http.ResponseWriter, r *http.Request, call *asc.Call, m *service.Method, included bool) error {
+	caller := asc.CallerOf(ctx)
 	value, mode, age, err := h.deps.Engine.Cache.Do(ctx, cache.Read{Team: call.Team, Key: "passthrough " + call.Path + "?" + call.Query + " " + call.Accept,
 		Families: m.Families(included), Class: caller.Priority, Life: h.deps.Engine.Lifetime(m, included), Fresh: caller.Fresh},
 		func(ctx context.Context) (cache.Fetched, error) {

@@ -177,9 +177,9 @@ func (e *Engine) Wrote(team string, m *Method) {
 	e.Cache.Wrote(team, e.kinds.writes(m))
 }
 
-// includes says whether a request asks for included resources, or brings query
+// Includes says whether a request asks for included resources, or brings query
 // parameters that nobody here knows.
-func (m *Method) includes(req proto.Message) bool {
+func (m *Method) Includes(req proto.Message) bool {
 	r := req.ProtoReflect()
 	return m.include != nil && r.Has(m.include) || m.extraQuery != nil && r.Has(m.extraQuery)
 }
@@ -190,7 +190,7 @@ func (e *Engine) read(ctx context.Context, team string, m *Method, req proto.Mes
 	if err != nil {
 		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request cannot be encoded").WithCause(err)
 	}
-	caller, included := asc.CallerOf(ctx), m.includes(req)
+	caller, included := asc.CallerOf(ctx), m.Includes(req)
 	r := cache.Read{Team: team, Key: string(key), Families: m.Families(included), Class: caller.Priority, Life: e.Lifetime(m, included), Fresh: caller.Fresh}
 	value, mode, _, err := e.Cache.Do(ctx, r, func(ctx context.Context) (cache.Fetched, error) {
 		out, err := e.call(ctx, team, m, req)
