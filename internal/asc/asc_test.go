@@ -332,7 +332,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("5")
 	f.Add("Wed, 21 Oct 2026 07:28:00 GMT")
 	f.Fuzz(func(t *testing.T, v string) {
-		if d, ok := retryAfter(http.Header{"Retry-After": {v}}, time.Unix(0, 0)); ok && (d < 0 || d > retryAfterMost) {
+		if d, ok := RetryAfter(http.Header{"Retry-After": {v}}, time.Unix(0, 0)); ok && (d < 0 || d > retryAfterMost) {
 			t.Errorf("%q: %v", v, d)
 		}
 	})

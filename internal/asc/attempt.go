@@ -75,7 +75,7 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 		case o.status == http.StatusTooManyRequests:
 			replays++
 			again, next.front = replays <= maxReplays, true
-			if after, ok := retryAfter(o.header, time.Now()); ok {
+			if after, ok := RetryAfter(o.header, time.Now()); ok {
 				pause = after
 			}
 			if len(c.others(next.need, token)) > 0 {
@@ -109,12 +109,12 @@ type turn struct {
 // that gives none is passed over, if there is another.
 func (c *Client) admit(ctx context.Context, t *turn) (Permit, Token, error) {
 	for {
-		keys := []Candidate{{KeyID: t.keep.KeyID}}
+		var keys []Candidate
 		var err error
-		if t.keep.KeyID == "" {
-			if keys, err = c.deps.Tokens.Candidates(t.need); err != nil {
-				return nil, Token{}, err
-			}
+		if t.keep.KeyID != "" {
+			keys = []Candidate{{KeyID: t.keep.KeyID}}
+		} else if keys, err = c.deps.Tokens.Candidates(t.need); err != nil {
+			return nil, Token{}, err
 		}
 		permit, err := c.deps.Quota.Admit(ctx, Charge{Team: t.need.Team, Keys: keys, Method: t.need.Method, Template: t.need.Template, Front: t.front})
 		if m, ok := permit.(measured); err == nil && ok && m.Waited() > 0 {
@@ -211,8 +211,8 @@ func backoff(attempt int) time.Duration {
 	return jitter(min(d, backoffMost))
 }
 
-// retryAfter reads the header: seconds or a date, within reason.
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+// RetryAfter reads the header: seconds or a date, within reason.
+func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	v := h.Get("Retry-After")
 	if v == "" {
 		return 0, false

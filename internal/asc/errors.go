@@ -38,7 +38,7 @@ func (c *Client) errorOf(res *http.Response) *fault.Error {
 	up.Errors = p.document(body)
 	f := classify(res.StatusCode, up.Errors)
 	f.Upstream = up
-	f.RetryAfter, _ = retryAfter(res.Header, time.Now())
+	f.RetryAfter, _ = RetryAfter(res.Header, time.Now())
 	if up.RequestID == "" && len(up.Errors) > 0 {
 		up.RequestID = up.Errors[0].ID
 	}

@@ -105,12 +105,8 @@ func (s *service) observeQuota(value func(quota.State) float64) func(telemetry.R
 }
 
 func (s *service) observeWaiting(report telemetry.Report) {
-	_, lines, err := s.quota.Now(context.Background(), "")
-	if err != nil {
-		return
-	}
 	sums := map[[2]string]int{}
-	for _, l := range lines {
+	for _, l := range s.quota.Waiting("") {
 		sums[[2]string{l.Team, l.Class.String()}] += l.Calls
 	}
 	for k, n := range sums {

@@ -236,7 +236,7 @@ func Read(name string) (*Config, error) {
 	return c, nil
 }
 
-// ReadAsWritten reads and checks a file, and fills in nothing.
+// ReadAsWritten reads a file strictly, checks nothing else and fills in nothing.
 func ReadAsWritten(name string) (*Config, error) {
 	b, err := readFile(name)
 	if err != nil {

@@ -238,8 +238,8 @@ type Waiting struct {
 	Longest      time.Duration // that one of them has waited so far
 }
 
-// waiting lists them by team, class, caller and endpoint.
-func (m *Manager) waiting(team string) (list []Waiting) {
+// Waiting lists them by team, class, caller and endpoint.
+func (m *Manager) Waiting(team string) (list []Waiting) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for n, l := range m.lines {

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,7 +214,9 @@ func (p *permit) Done(writes, status int, header http.Header) {
 		s.Limits = ParseLimits(header.Values("X-Rate-Limit"))
 	}
 	if status == http.StatusTooManyRequests {
-		s.RetryAfter = retryAfter(header.Get("Retry-After"))
+		if after, ok := asc.RetryAfter(header, time.Now()); ok {
+			s.RetryAfter = after
+		}
 	}
 	b, err := p.ticket.Ledger.Settle(context.Background(), &s) // the call that it is for may be over
 	if err != nil {                                            // the charge stays where it is and expires late, never early
@@ -228,23 +229,12 @@ func (p *permit) Done(writes, status int, header http.Header) {
 	}
 }
 
-// retryAfter reads the header: seconds or a date; below zero if it tells nothing.
-func retryAfter(v string) time.Duration {
-	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
-		return time.Duration(min(n, 1<<20)) * time.Second
-	}
-	if date, err := http.ParseTime(v); err == nil {
-		return max(time.Until(date), 0)
-	}
-	return -1
-}
-
 // Now tells how the keys of a team stand ("": of all teams), and who waits here.
 func (m *Manager) Now(ctx context.Context, team string) (keys []State, waiting []Waiting, err error) {
 	if keys, err = m.ledger.States(ctx, team); err != nil {
 		return nil, nil, unavailable(ctx, err)
 	}
-	return keys, m.waiting(team), nil
+	return keys, m.Waiting(team), nil
 }
 
 // Replicas is how many gateways share the keys.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"math"
+	"net/http"
 
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 )
@@ -38,12 +39,16 @@ type minute struct {
 }
 
 func newKey(rules quota.Rules, books string) *key {
-	ahead, width := int64(rules.MaxAhead()), int64(rules.Hour)/18_000
-	k := &key{rules: rules, books: books, limit: rules.HourLimit, hour: newWindow(int64(rules.Hour), width, ahead), foreign: newWindow(int64(rules.Hour), width, ahead), minutes: map[quota.Endpoint]*minute{}}
+	k := &key{rules: rules, books: books, limit: rules.HourLimit, hour: newHour(rules), foreign: newHour(rules), minutes: map[quota.Endpoint]*minute{}}
 	for at, limit := range rules.Minutes {
 		k.minute(at).limit = limit
 	}
 	return k
+}
+
+// newHour makes an empty hour, in stretches of 200 ms of it.
+func newHour(rules quota.Rules) *window {
+	return newWindow(int64(rules.Hour), int64(rules.Hour)/18_000, int64(rules.MaxAhead()))
 }
 
 // minute finds the window of a class of endpoints, or begins one.
@@ -202,7 +207,7 @@ func (k *key) settle(now int64, s *quota.Settlement) {
 		return
 	}
 	k.sense(now, s)
-	if s.Status == tooMany {
+	if s.Status == http.StatusTooManyRequests {
 		k.refused(now, s)
 	} else {
 		k.refusals, k.careful = 0, false

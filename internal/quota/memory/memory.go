@@ -4,7 +4,6 @@ package memory
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -60,7 +59,7 @@ func (l *Ledger) begin(team, id string) *key {
 	l.made++
 	k := newKey(l.rules, strconv.Itoa(l.made))
 	if l.others != nil {
-		k.since = newKey(l.rules, "").hour
+		k.since = newHour(l.rules)
 	}
 	l.keys[name{team, id}] = k
 	return k
@@ -227,5 +226,3 @@ func (l *Ledger) Own(tell func(team, id string, ages []time.Duration)) {
 		}
 	}
 }
-
-const tooMany = http.StatusTooManyRequests
