@@ -33,7 +33,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
-	"github.com/asc-gateway/asc-gateway/internal/rest"
+	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
