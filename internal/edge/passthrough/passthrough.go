@@ -29,11 +29,11 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/cache"
+	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
-	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
