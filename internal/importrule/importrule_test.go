@@ -18,6 +18,7 @@ var allowed = map[string]struct {
 }{
 	"internal/fault":              {"", "the vocabulary of errors is a leaf"},
 	"internal/watch":              {"", "a leaf: looks at files"},
+	"internal/secrets":            {"internal/files", "a leaf: the secret that replicas share"},
 	"internal/files":              {"", "a leaf: reads small files"},
 	"internal/apispec":            {"", "makes files at development time; nothing at run time may lean on it"},
 	"internal/protofiles":         {"", "prints descriptors given to it"},
@@ -52,6 +53,7 @@ var allowed = map[string]struct {
 	"internal/guard":              {"internal/access internal/access/authn internal/access/policy internal/access/restrict internal/asc internal/audit internal/fault", "puts access and audit in order; decides nothing"},
 	"internal/service":            {"gen internal/asc internal/cache internal/fault internal/jsonapi internal/replay", "the engine; no transport, and no caller"},
 	"internal/server":             {"gen internal/access internal/access/authn internal/asc internal/fault internal/guard internal/overload internal/service", "assembles; knows no method of Apple's"},
+	"internal/edge/conns":         {"", "a leaf: connections; knows no call"},
 	"internal/edge/rest":          {"gen internal/fault internal/jsonapi internal/overload internal/server internal/service", "an edge of the server"},
 	"internal/edge/passthrough":   {"internal/access/authn internal/asc internal/cache internal/fault internal/guard internal/jsonapi internal/overload internal/edge/rest internal/service", "an edge of its own: bytes in, bytes out"},
 	"internal/config":             {"internal/access/authn internal/asc internal/keys internal/quota/redisledger internal/tlsfiles", "reads settings; each package checks its own"},
