@@ -39,7 +39,7 @@ const (
 	DefaultMaxCalls   = 4096
 	DefaultMaxBodies  = 1024
 	DefaultMaxWatches = 512
-	maxProbes         = 64
+	maxProbes         = 256
 )
 
 // retryAfter is told to calls that are shed.
