@@ -54,7 +54,7 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 		deps.Audit = s.audit
 	}
 	if s.tls != nil {
-		deps.GRPC = []grpc.ServerOption{grpc.Creds(credentials.NewTLS(s.tls.ServerConfig()))}
+		deps.GRPC = []grpc.ServerOption{grpc.Creds(credentials.NewTLS(s.tls.ServerConfig("h2")))}
 	}
 	s.ring = keys.NewRing(s.held, time.Now, log, recorder{s.audit})
 	deps.Ring = s.ring
@@ -92,13 +92,15 @@ func (s *service) openAccess() (err error) {
 			s.log.Info("a token was made", "file", name)
 		}
 	}
-	if s.authn, err = authn.New(authnOf(s.cfg), authn.Deps{}); err != nil {
-		return fmt.Errorf("authn: %w", err)
-	}
+	deps := authn.Deps{}
 	if s.cfg.TLS.Enabled() {
-		if s.tls, err = tlsfiles.Open(s.cfg.TLS); err != nil {
+		if s.tls, err = tlsfiles.Open(s.cfg.TLS, time.Now); err != nil {
 			return err
 		}
+		deps.Trusts = s.tls.Trusts
+	}
+	if s.authn, err = authn.New(authnOf(s.cfg), deps); err != nil {
+		return fmt.Errorf("authn: %w", err)
 	}
 	if a := s.cfg.Audit; a.Path != "" {
 		s.audit, err = audit.Open(audit.Config{Path: a.Path, MaxBytes: a.MaxBytes, MaxFiles: a.MaxFiles, Timeout: time.Duration(a.Timeout), NoSync: a.NoSync}, time.Now, s.log)
