@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
@@ -282,18 +282,7 @@ func (c *Config) Redact() {
 	}
 }
 
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err == nil && len(b) > maxConfigBytes {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxConfigBytes)
-	}
-	return b, err
-}
+func readFile(name string) ([]byte, error) { return files.Read(name, maxConfigBytes) }
 
 // settle makes relative paths those below the file's folder.
 func (c *Config) settle(name string) {

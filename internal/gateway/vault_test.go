@@ -123,13 +123,13 @@ func newVault(t *testing.T) *vault {
 	}
 	dir := t.TempDir()
 	v.ca.write(t, dir, "server", "localhost")
-	files, err := tlsfiles.Open(tlsfiles.Config{CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key"), ClientCAFile: filepath.Join(dir, "ca.pem")})
+	files, err := tlsfiles.Open(tlsfiles.Config{CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key"), ClientCAFile: filepath.Join(dir, "ca.pem")}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	upstream := httptest.NewServer(v.upstream)
 	var mu sync.Mutex
-	v.world = serveWorld(t, s, upstream, ringOf(v.private), Deps{GRPC: []grpc.ServerOption{grpc.Creds(credentials.NewTLS(files.ServerConfig()))}, Authn: callers, Audit: v.records, Passthrough: true, Tokens: tokens.Config{Enabled: true},
+	v.world = serveWorld(t, s, upstream, ringOf(v.private), Deps{GRPC: []grpc.ServerOption{grpc.Creds(credentials.NewTLS(files.ServerConfig("h2")))}, Authn: callers, Audit: v.records, Passthrough: true, Tokens: tokens.Config{Enabled: true},
 		Log: slog.New(slog.NewJSONHandler(&locked{&mu, v.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	p, err := policy.Parse("policy.yaml", fmt.Appendf(nil, vaultPolicy, s.IDs("apps")[0]), v.gateway.Guard.Methods())
 	if err != nil {

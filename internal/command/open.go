@@ -1,0 +1,196 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/cache/spread"
+	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/gateway"
+	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
+	"github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
+	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
+	"github.com/asc-gateway/asc-gateway/internal/replay"
+	"github.com/asc-gateway/asc-gateway/internal/telemetry"
+	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
+	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+)
+
+// newService makes a gateway of a configuration. Everything must be right: only
+// reloads may keep what was.
+func newService(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging) (*service, error) {
+	tell, err := telemetry.Start(ctx, version())
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	log := slog.New(tell.Handler(out.handler))
+	s := &service{file: file, extra: extra, log: log, level: out.level, cfg: cfg, tell: tell, limits: overload.New(limitsOf(cfg))}
+	s.setLevel(cfg)
+	var errs []error
+	s.held, errs = openKeys(ctx, cfg, extra, nil)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if err := s.openAccess(); err != nil {
+		return nil, err
+	}
+	if err := s.openQuota(); err != nil {
+		return nil, err
+	}
+	deps := gateway.Deps{Limits: s.limits, Telemetry: tell, TrustTraces: cfg.Trusted(), Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	if s.audit != nil {
+		deps.Audit = s.audit
+	}
+	if s.tls != nil {
+		deps.GRPC = []grpc.ServerOption{grpc.Creds(credentials.NewTLS(s.tls.ServerConfig("h2")))}
+	}
+	s.ring = keys.NewRing(s.held, time.Now, log, recorder{s.audit})
+	deps.Ring = s.ring
+	if s.gateway, err = gateway.New(deps); err == nil {
+		if s.db != nil {
+			s.spread = spread.Start(s.gateway.Engine.Cache, s.db, s.gateway.Engine.Numbering(), log)
+		}
+		err = s.loadPolicy(cfg)
+	}
+	if err == nil {
+		err = s.loadLifetimes(cfg)
+	}
+	if err == nil {
+		err = s.tell.Observe(s.instruments(false))
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func limitsOf(cfg *config.Config) overload.Config {
+	return overload.Config{MaxCalls: cfg.Limits.MaxCalls, MaxMemory: cfg.Limits.MaxMemory}
+}
+
+// openAccess opens what callers and records need.
+func (s *service) openAccess() (err error) {
+	if name := s.cfg.Authn.FirstTokenFile; name != "" {
+		created, err := authn.FirstToken(name)
+		if err != nil {
+			return fmt.Errorf("authn.first_token_file: %w", err)
+		}
+		if created {
+			s.log.Info("a token was made", "file", name)
+		}
+	}
+	deps := authn.Deps{}
+	if s.cfg.TLS.Enabled() {
+		if s.tls, err = tlsfiles.Open(s.cfg.TLS, time.Now); err != nil {
+			return err
+		}
+		deps.Trusts = s.tls.Trusts
+	}
+	if s.authn, err = authn.New(authnOf(s.cfg), deps); err != nil {
+		return fmt.Errorf("authn: %w", err)
+	}
+	if a := s.cfg.Audit; a.Path != "" {
+		s.audit, err = audit.Open(audit.Config{Path: a.Path, MaxBytes: a.MaxBytes, MaxFiles: a.MaxFiles, Timeout: time.Duration(a.Timeout), NoSync: a.NoSync}, time.Now, s.log)
+	}
+	return err
+}
+
+// openQuota opens the ledger of requests, and what remembers request_ids: in
+// Redis, if there is one.
+func (s *service) openQuota() error {
+	q := s.cfg.Quota
+	rules := quota.Rules{Hour: time.Duration(float64(time.Hour) / q.TimeScale), HourLimit: q.HourLimit, Minutes: map[quota.Endpoint]int{}}
+	for name, limit := range q.Minutes {
+		verb, resource, _ := strings.Cut(name, " ")
+		rules.Minutes[quota.Endpoint{Verb: verb, Resource: resource}] = limit
+	}
+	limits := quota.Config{MaxWait: time.Duration(q.MaxWait), MaxWaitBatch: time.Duration(q.MaxWaitBatch)}
+	if q.Redis == nil {
+		memory, ids := memory.New(rules, time.Now), replay.NewMemory()
+		s.quota, s.replays = quota.New(limits, memory, s.log), replay.New(ids, s.log)
+		s.free = append(s.free, ids.Close)
+		return nil
+	}
+	db, err := redisledger.Open(*q.Redis)
+	if err != nil {
+		return err
+	}
+	s.db = db
+	s.shared = redisledger.New(db, rules, s.log)
+	s.quota, s.replays = quota.New(limits, s.shared, s.log), replay.New(replay.Redis{DB: db}, s.log)
+	return nil
+}
+
+func authnOf(cfg *config.Config) authn.Config {
+	c := cfg.Authn.Config
+	if cfg.Authn.FirstTokenFile != "" {
+		c.Tokens = append(slices.Clone(c.Tokens), authn.StaticToken{Name: "first", File: cfg.Authn.FirstTokenFile})
+	}
+	return c
+}
+
+func tokensOf(cfg *config.Config) tokens.Config {
+	return tokens.Config{Enabled: cfg.Tokens.Enabled, MaxLifetime: time.Duration(cfg.Tokens.MaxLifetime)}
+}
+
+// openKeys opens the keys of a configuration. One that cannot be opened is left
+// as it was before, or out.
+func openKeys(ctx context.Context, cfg *config.Config, extra []keys.Backend, before credentialsByTeam) (credentialsByTeam, []error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	backends, err := backendsOf(cfg, extra)
+	if err != nil {
+		return maps.Clone(before), []error{err}
+	}
+	out, errs := credentialsByTeam{}, []error{}
+	for _, t := range cfg.Teams {
+		out[t.Name] = nil
+		for _, k := range t.Keys {
+			c, err := openKey(ctx, backends, k)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("team %s: %w", t.Name, err))
+				i := slices.IndexFunc(before[t.Name], func(old keys.Credential) bool { return old.ID == k.ID && old.Key != nil })
+				if i < 0 {
+					continue
+				}
+				c.Key = before[t.Name][i].Key
+			}
+			out[t.Name] = append(out[t.Name], c)
+		}
+	}
+	return out, errs
+}
+
+// openKey opens one key and lets it sign once.
+func openKey(ctx context.Context, backends keys.Backends, k config.Key) (c keys.Credential, err error) {
+	c = keys.Credential{ID: k.ID, Issuer: k.IssuerID}
+	if k.Enterprise {
+		c.Audience = keys.EnterpriseAudience
+	}
+	if c.State, err = keys.ParseState(k.State); err != nil {
+		return c, err
+	}
+	if c.Roles, err = keys.ParseRoles(k.Roles); err != nil {
+		return c, err
+	}
+	if c.State == keys.Retired {
+		return c, nil
+	}
+	if c.Key, err = backends.Open(ctx, k.ID, k.URI); err != nil {
+		return c, err
+	}
+	return c, keys.SelfTest(ctx, c.Key)
+}
