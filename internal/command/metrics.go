@@ -8,6 +8,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/cache"
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/spf13/cobra"
@@ -168,7 +169,10 @@ func (s *service) roomInstruments() []telemetry.Instrument {
 	classes := []overload.Class{overload.Calls, overload.Bodies, overload.Watches, overload.Probes}
 	perFace := func(values func(conns.Counts, func(float64, string))) func(telemetry.Report) {
 		return func(report telemetry.Report) {
-			for face, l := range s.faces {
+			s.mu.Lock()
+			faces := s.faces
+			s.mu.Unlock()
+			for face, l := range faces {
 				values(l.Counts(), func(v float64, state string) { report(v, "face", face, "state", state) })
 			}
 		}

@@ -105,7 +105,7 @@ func (s *service) files() []string {
 	cfg := s.cfg
 	s.mu.Unlock()
 	names := append([]string{}, cfg.TLS.Names()...)
-	for _, n := range []string{s.file, cfg.Policy.File, cfg.Authn.FirstTokenFile} {
+	for _, n := range []string{s.file, cfg.Policy.File, cfg.Authn.FirstTokenFile, cfg.Secrets.File} {
 		if n != "" {
 			names = append(names, n)
 		}
@@ -155,6 +155,14 @@ func (s *service) reload(ctx context.Context, why string) {
 	}
 	s.gateway.Tokens.Configure(tokensOf(next))
 	s.limits.Configure(limitsOf(next))
+	for _, l := range s.faces {
+		l.Configure(connectionsOf(next))
+	}
+	if next.Secrets.File != "" {
+		if err := s.secrets.Reload(next.Secrets.File); err != nil {
+			errs = append(errs, fmt.Errorf("secrets.file: %w", err))
+		}
+	}
 	s.setLevel(next)
 	s.cfg = next
 	outcome := "OK"
@@ -173,7 +181,8 @@ func (s *service) reload(ctx context.Context, why string) {
 func (s *service) needsRestart(cfg *config.Config) error {
 	var names []string
 	for name, same := range map[string]bool{"upstream": cfg.Upstream == s.cfg.Upstream, "listen": cfg.Listen == s.cfg.Listen, "audit": cfg.Audit == s.cfg.Audit,
-		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "telemetry": reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry), "ops": cfg.Ops == s.cfg.Ops, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
+		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "telemetry": reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry), "ops": cfg.Ops == s.cfg.Ops, "secrets": cfg.Secrets == s.cfg.Secrets, "streams": cfg.Streams == s.cfg.Streams, "limits.max_connection_age": cfg.Limits.MaxConnectionAge == s.cfg.Limits.MaxConnectionAge,
+		"tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
 		if !same {
 			names = append(names, name)
 		}

@@ -9,12 +9,14 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/cache/spread"
 	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
+	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/redis/go-redis/v9"
@@ -41,9 +43,12 @@ type service struct {
 	spread  *spread.Spread        // nil: no Redis
 	free    []func()              // what else to close, the last first
 
-	mu   sync.Mutex // guards what follows, and reloads
-	cfg  *config.Config
-	held credentialsByTeam
+	secrets *secrets.Secrets
+
+	mu    sync.Mutex // guards what follows, and reloads
+	cfg   *config.Config
+	held  credentialsByTeam
+	faces map[string]*conns.Listener
 }
 
 type credentialsByTeam map[string][]keys.Credential

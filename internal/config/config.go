@@ -44,8 +44,8 @@ type Config struct {
 	Quota       Quota           `json:"quota"`
 	Cache       Cache           `json:"cache"`
 	Limits      Limits          `json:"limits"`
-	Secrets Secrets `json:"secrets"`
-	Streams Streams `json:"streams"`
+	Secrets     Secrets         `json:"secrets"`
+	Streams     Streams         `json:"streams"`
 	Telemetry   Telemetry       `json:"telemetry"`
 	Log         Log             `json:"log"`
 	Ops         Ops             `json:"ops"`

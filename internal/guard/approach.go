@@ -3,8 +3,6 @@ package guard
 import (
 	"context"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
@@ -69,24 +67,4 @@ func (g *Guard) Still(ctx context.Context, c authn.Credentials, method, team str
 		}
 	}
 	return expired, nil
-}
-
-// limited lets a log line through now and then, and counts the others: callers
-// that nobody knows must not fill a disk.
-type limited struct {
-	last atomic.Int64 // Unix nanoseconds
-	left atomic.Int64 // lines left out since
-}
-
-// logEvery is how often a line of one kind is written.
-const logEvery = time.Second
-
-// pass says whether a line is to be written, and how many were left out before.
-func (l *limited) pass(now time.Time) (ok bool, leftOut int64) {
-	last := l.last.Load()
-	if now.UnixNano()-last < int64(logEvery) || !l.last.CompareAndSwap(last, now.UnixNano()) {
-		l.left.Add(1)
-		return false, 0
-	}
-	return true, l.left.Swap(0)
 }

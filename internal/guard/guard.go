@@ -24,6 +24,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
@@ -55,7 +56,7 @@ type Guard struct {
 	reads    atomic.Int64
 	denied   atomic.Int64
 
-	strangers limited // lines of the log
+	strangers overload.Seldom // lines of the log
 }
 
 // New makes a guard without a policy.
@@ -93,7 +94,7 @@ func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
 func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Context, error) {
 	who, err := g.deps.Authn.Authenticate(ctx, c)
 	if err != nil {
-		if ok, leftOut := g.strangers.pass(time.Now()); ok {
+		if ok, leftOut := g.strangers.Pass(time.Now()); ok {
 			g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err, "left_out", leftOut)
 		}
 		return ctx, err

@@ -120,6 +120,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+func TestSeldom(t *testing.T) {
+	var s Seldom
+	t0 := time.Now()
+	for _, c := range []struct {
+		after time.Duration
+		ok    bool
+		left  int64
+	}{{0, true, 0}, {1, false, 0}, {seldomEvery / 2, false, 0}, {seldomEvery, true, 2}, {2 * seldomEvery, true, 0}} {
+		if ok, left := s.Pass(t0.Add(c.after)); ok != c.ok || left != c.left {
+			t.Errorf("after %v: %v, %d left out", c.after, ok, left)
+		}
+	}
+}
+
 func BenchmarkEnter(b *testing.B) {
 	l := New(Config{})
 	for b.Loop() {

@@ -32,9 +32,6 @@ const (
 	probeTimeout   = 60 * time.Second // for its next message, where a method takes several
 )
 
-// ReasonTooSlow is the reason of calls whose peer stood still.
-const ReasonTooSlow = "PEER_TOO_SLOW"
-
 type stopKey struct{}
 
 // stoppable gives every stream a way to be ended from here. It runs on the
@@ -67,8 +64,8 @@ func endless(fullMethod string) bool {
 }
 
 // stream is what every call over gRPC passes, with the error as a status.
-func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	c := &call{ServerStream: ss, server: s, method: info.FullMethod, class: overload.Calls, streams: info.IsServerStream,
+func (s *Server) stream(srv any, ss grpc.ServerStream, method string, parts bool, next grpc.StreamHandler) error {
+	c := &call{ServerStream: ss, server: s, method: method, class: overload.Calls, streams: parts,
 		ctx: ss.Context(), stop: stopOf(ss.Context())}
 	if endless(c.method) {
 		c.class = overload.Watches
@@ -214,7 +211,7 @@ func (c *call) RecvMsg(m any) error {
 // receive reads a message within bounds.
 func (c *call) receive(m any, limit time.Duration) error {
 	timer := time.AfterFunc(limit, func() {
-		c.stop(fault.New(fault.DeadlineExceeded, ReasonTooSlow, "no message came within %v", limit))
+		c.stop(fault.New(fault.DeadlineExceeded, fault.ReasonPeerTooSlow, "no message came within %v", limit))
 	})
 	defer timer.Stop()
 	b := &bounded{Message: m.(proto.Message)}
@@ -223,7 +220,7 @@ func (c *call) receive(m any, limit time.Duration) error {
 	case b.err != nil:
 		return b.err
 	case status.Code(err) == codes.ResourceExhausted:
-		return fault.New(fault.InvalidArgument, ReasonTooLarge, "the message is larger than %d bytes", MaxRequestBytes)
+		return fault.New(fault.InvalidArgument, fault.ReasonTooLarge, "the message is larger than %d bytes", MaxRequestBytes)
 	}
 	return err
 }
@@ -232,7 +229,7 @@ func (c *call) receive(m any, limit time.Duration) error {
 // call.
 func (c *call) SendMsg(m any) error {
 	timer := time.AfterFunc(sendTimeout, func() {
-		c.stop(fault.New(fault.DeadlineExceeded, ReasonTooSlow, "the answer was not read for %v", sendTimeout))
+		c.stop(fault.New(fault.DeadlineExceeded, fault.ReasonPeerTooSlow, "the answer was not read for %v", sendTimeout))
 	})
 	defer timer.Stop()
 	return c.ServerStream.SendMsg(m)

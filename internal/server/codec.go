@@ -18,12 +18,6 @@ const (
 	maxDepth    = 100
 )
 
-// Reasons of requests that are too large.
-const (
-	ReasonTooLarge        = "REQUEST_TOO_LARGE"
-	ReasonTooManyElements = "TOO_MANY_ELEMENTS"
-)
-
 // bounded is a message that is read within bounds.
 type bounded struct {
 	proto.Message
@@ -58,7 +52,7 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 // valid message is left to the decoder.
 func count(b []byte, md protoreflect.MessageDescriptor, left *int, depth int) error {
 	if depth == 0 {
-		return fault.New(fault.InvalidArgument, ReasonTooManyElements, "the message is nested deeper than %d", maxDepth)
+		return fault.New(fault.InvalidArgument, fault.ReasonTooManyElements, "the message is nested deeper than %d", maxDepth)
 	}
 	fields := md.Fields()
 	for len(b) > 0 {
@@ -99,5 +93,5 @@ func count(b []byte, md protoreflect.MessageDescriptor, left *int, depth int) er
 }
 
 func tooMany() error {
-	return fault.New(fault.InvalidArgument, ReasonTooManyElements, "the message has more than %d elements", MaxElements)
+	return fault.New(fault.InvalidArgument, fault.ReasonTooManyElements, "the message has more than %d elements", MaxElements)
 }

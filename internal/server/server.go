@@ -8,7 +8,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
@@ -119,14 +118,13 @@ func New(cfg Config, engine *service.Engine, g *guard.Guard, own []Service, limi
 		s.register(o)
 	}
 	s.serve(Service{Desc: &healthpb.Health_ServiceDesc, Impl: s.health})
-	reflection.Register(s.grpc) // streams only
+	reflection.Register(registrar{s})
 	return s
 }
 
 // options bound what connections and streams cost.
 func (s *Server) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.StreamInterceptor(s.stream),
 		grpc.InTapHandle(stoppable),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.StatsHandler(conns.Stats{}),
@@ -164,16 +162,33 @@ func (s *Server) register(o Service) {
 
 // serve serves a service over gRPC. Its unary methods are registered as streams,
 // which are the same on the wire: a unary handler of gRPC's reads its message
-// before anybody can ask who sends it.
+// before anybody can ask who sends it. Interceptors would not do: gRPC asks none
+// for such streams.
 func (s *Server) serve(o Service) {
 	d := *o.Desc
-	d.Streams = slices.Clone(d.Streams)
-	for _, m := range d.Methods {
-		d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: unary(m.Handler)})
+	d.Methods, d.Streams = nil, nil
+	add := func(m grpc.StreamDesc) {
+		handler, name := m.Handler, "/"+d.ServiceName+"/"+m.StreamName
+		m.Handler = func(srv any, ss grpc.ServerStream) error { return s.stream(srv, ss, name, m.ServerStreams, handler) }
+		d.Streams = append(d.Streams, m)
 	}
-	d.Methods = nil
+	for _, m := range o.Desc.Methods {
+		add(grpc.StreamDesc{StreamName: m.MethodName, Handler: unary(m.Handler)})
+	}
+	for _, m := range o.Desc.Streams {
+		add(m)
+	}
 	s.grpc.RegisterService(&d, o.Impl)
 }
+
+// registrar is what gRPC's reflection registers itself with.
+type registrar struct{ *Server }
+
+// RegisterService implements [grpc.ServiceRegistrar].
+func (r registrar) RegisterService(d *grpc.ServiceDesc, impl any) { r.serve(Service{d, impl}) }
+
+// GetServiceInfo implements [reflection.ServiceInfoProvider].
+func (r registrar) GetServiceInfo() map[string]grpc.ServiceInfo { return r.grpc.GetServiceInfo() }
 
 // GRPC is the gRPC server, ready to serve.
 func (s *Server) GRPC() *grpc.Server { return s.grpc }

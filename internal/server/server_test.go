@@ -61,7 +61,7 @@ func TestPanicsAndPlainErrorsTellNothing(t *testing.T) {
 		"panic": func(any, grpc.ServerStream) error { panic("secret") },
 		"error": func(any, grpc.ServerStream) error { return errors.New("secret") },
 	} {
-		err := s.stream(nil, stranger{}, &grpc.StreamServerInfo{FullMethod: "/grpc.health.v1.Health/Check"}, handler)
+		err := s.stream(nil, stranger{}, "/grpc.health.v1.Health/Check", false, handler)
 		if st := status.Convert(err); st.Code() != codes.Internal || st.Message() != "internal error" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -83,10 +83,10 @@ func TestElementsAreCounted(t *testing.T) {
 		want string
 	}{
 		{"within", list(MaxElements), &structpb.ListValue{}, ""},
-		{"too many messages", list(MaxElements + 1), &structpb.ListValue{}, ReasonTooManyElements},
-		{"too many strings", list(MaxElements + 1), &fieldmaskpb.FieldMask{}, ReasonTooManyElements},
-		{"too many unknown fields", bytes.Repeat([]byte{0xf8, 0x01, 0x00}, MaxElements+1), &structpb.ListValue{}, ReasonTooManyElements},
-		{"too deep", nested, &structpb.Value{}, ReasonTooManyElements},
+		{"too many messages", list(MaxElements + 1), &structpb.ListValue{}, fault.ReasonTooManyElements},
+		{"too many strings", list(MaxElements + 1), &fieldmaskpb.FieldMask{}, fault.ReasonTooManyElements},
+		{"too many unknown fields", bytes.Repeat([]byte{0xf8, 0x01, 0x00}, MaxElements+1), &structpb.ListValue{}, fault.ReasonTooManyElements},
+		{"too deep", nested, &structpb.Value{}, fault.ReasonTooManyElements},
 		{"cut short", []byte{0x0a, 0x05}, &structpb.ListValue{}, fault.ReasonInvalidRequest},
 	} {
 		b := &bounded{Message: c.into}

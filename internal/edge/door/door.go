@@ -25,8 +25,6 @@ import (
 const (
 	ReasonMediaType  = "UNSUPPORTED_MEDIA_TYPE" // 415
 	ReasonForeign    = "CROSS_SITE"             // 403
-	ReasonTooLarge   = "REQUEST_TOO_LARGE"      // 413
-	ReasonTooSlow    = "PEER_TOO_SLOW"          // 408
 	ReasonNotAllowed = "METHOD_NOT_ALLOWED"     // 405
 )
 
@@ -155,9 +153,9 @@ func broken(err error, most int64) error {
 	var slow net.Error
 	switch {
 	case errors.As(err, &large):
-		return fault.New(fault.InvalidArgument, ReasonTooLarge, "the body is larger than %d bytes", most)
+		return fault.New(fault.InvalidArgument, fault.ReasonTooLarge, "the body is larger than %d bytes", most)
 	case errors.As(err, &slow) && slow.Timeout():
-		return fault.New(fault.DeadlineExceeded, ReasonTooSlow, "the body did not come within %v", bodyTime)
+		return fault.New(fault.DeadlineExceeded, fault.ReasonPeerTooSlow, "the body did not come within %v", bodyTime)
 	}
 	return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the body broke off").WithCause(err)
 }
@@ -167,9 +165,9 @@ func Status(reason string) (status int, ok bool) {
 	switch reason {
 	case ReasonMediaType:
 		return http.StatusUnsupportedMediaType, true
-	case ReasonTooLarge:
+	case fault.ReasonTooLarge:
 		return http.StatusRequestEntityTooLarge, true
-	case ReasonTooSlow:
+	case fault.ReasonPeerTooSlow:
 		return http.StatusRequestTimeout, true
 	case ReasonNotAllowed:
 		return http.StatusMethodNotAllowed, true

@@ -33,10 +33,10 @@ func TestBodies(t *testing.T) {
 		{"no content type", "", `{}`, JSON, ReasonMediaType},
 		{"a form of a web page", "text/plain", `{}`, JSON, ReasonMediaType},
 		{"a content type that cannot be read", "application/json;;=", `{}`, JSON, ReasonMediaType},
-		{"large", "application/json", `"0123456789"`, small, ReasonTooLarge},
+		{"large", "application/json", `"0123456789"`, small, fault.ReasonTooLarge},
 		{"none is taken", "application/json", `{}`, Body{}, fault.ReasonInvalidRequest},
-		{"many elements", "application/json", "[" + strings.Repeat("{},", maxElements) + "{}]", JSON, ReasonTooManyElements},
-		{"deep", "application/json", strings.Repeat("[", maxDepth+1), JSON, ReasonTooManyElements},
+		{"many elements", "application/json", "[" + strings.Repeat("{},", maxElements) + "{}]", JSON, fault.ReasonTooManyElements},
+		{"deep", "application/json", strings.Repeat("[", maxDepth+1), JSON, fault.ReasonTooManyElements},
 		{"brackets in text", "application/json", `"` + strings.Repeat(`[\"{,`, maxElements) + `"`, JSON, ""},
 	} {
 		r := httptest.NewRequest("POST", "/v1/apps", strings.NewReader(c.body))
@@ -105,7 +105,7 @@ func TestABodyThatStops(t *testing.T) {
 	defer c.Close()
 	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfew")
 	answer, err := io.ReadAll(c)
-	if err != nil || !bytes.Contains(answer, []byte(ReasonTooSlow)) {
+	if err != nil || !bytes.Contains(answer, []byte(fault.ReasonPeerTooSlow)) {
 		t.Errorf("%s, %v", answer, err)
 	}
 }
@@ -124,7 +124,7 @@ func FuzzCheckJSON(f *testing.F) {
 				break
 			}
 		}
-		if err := CheckJSON(b); err != nil && tokens <= maxElements/2 && reason(err) == ReasonTooManyElements && !strings.Contains(err.Error(), "deeper") {
+		if err := CheckJSON(b); err != nil && tokens <= maxElements/2 && reason(err) == fault.ReasonTooManyElements && !strings.Contains(err.Error(), "deeper") {
 			t.Errorf("refused with %d tokens", tokens)
 		} else if err == nil && tokens > 3*maxElements {
 			t.Errorf("taken with %d tokens", tokens)

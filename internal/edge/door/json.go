@@ -9,9 +9,6 @@ const (
 	maxDepth    = 100
 )
 
-// ReasonTooManyElements is the reason of documents with too many of them.
-const ReasonTooManyElements = "TOO_MANY_ELEMENTS"
-
 // CheckJSON counts what a JSON document holds, before anything is made of it.
 // What is no valid JSON is left to the decoder.
 func CheckJSON(b []byte) error {
@@ -29,10 +26,10 @@ func CheckJSON(b []byte) error {
 			elements++
 		}
 		if elements > maxElements {
-			return fault.New(fault.InvalidArgument, ReasonTooManyElements, "the body has more than %d elements", maxElements)
+			return fault.New(fault.InvalidArgument, fault.ReasonTooManyElements, "the body has more than %d elements", maxElements)
 		}
 		if depth > maxDepth {
-			return fault.New(fault.InvalidArgument, ReasonTooManyElements, "the body is nested deeper than %d", maxDepth)
+			return fault.New(fault.InvalidArgument, fault.ReasonTooManyElements, "the body is nested deeper than %d", maxDepth)
 		}
 	}
 	return nil
