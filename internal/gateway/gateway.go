@@ -106,7 +106,7 @@ func New(d Deps) (*Gateway, error) {
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
-		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team)},
+		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
 	}, d.Limits, d.Log, d.GRPC...)
 	edge, err := rest.New(g.Server, g.Engine.Methods, ownServices(), d.Limits, d.Log)
 	if err != nil {

@@ -142,6 +142,12 @@ type teamKey struct{}
 // Team is the team of an admitted call.
 func Team(ctx context.Context) string { s, _ := ctx.Value(teamKey{}).(string); return s }
 
+type restrictedKey struct{}
+
+// Restricted is the caller of an admitted call that is kept to apps, "" if it is
+// not: such a caller is told nothing of others.
+func Restricted(ctx context.Context) string { s, _ := ctx.Value(restrictedKey{}).(string); return s }
+
 // Enter lets a call in or says why not. The context of an admitted call is to be
 // used for it, and [Admission.Done] called after it.
 func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission, error) {
@@ -183,6 +189,9 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	}
 	if err := a.keepToApps(ctx); err != nil {
 		return ctx, nil, err
+	}
+	if a.Decision.Restricted {
+		ctx = context.WithValue(ctx, restrictedKey{}, a.recorded.Principal)
 	}
 	return ctx, a, a.begin(ctx)
 }

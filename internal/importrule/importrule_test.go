@@ -62,6 +62,7 @@ var allowed = map[string]struct {
 	"internal/command":            {"gen internal/access internal/access/authn internal/access/policy internal/asc internal/audit internal/cache internal/cache/spread internal/config internal/edge/conns internal/fault internal/files internal/gateway internal/keys internal/keys/filekey internal/keys/vaultkey internal/overload internal/protofiles internal/quota internal/quota/memory internal/quota/redisledger internal/replay internal/sandbox internal/secrets internal/server internal/service internal/telemetry internal/tlsfiles internal/tokens internal/watch", "commands"},
 	"cmd/gateway":                 {"internal/command", "the program"},
 	"cmd/ascspec":                 {"internal/apispec internal/protofiles", "commands"},
+	"internal/attack":             {"", "a bench: it holds tests only"},
 	"internal/importrule":         {"", "this test"},
 	"internal/conformance":        {"", "a bench: it holds tests only"},
 }
