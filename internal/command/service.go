@@ -3,7 +3,8 @@ package command
 import (
 	"log/slog"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
@@ -17,6 +18,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
+	"github.com/asc-gateway/asc-gateway/internal/watch"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -41,9 +43,14 @@ type service struct {
 	spread  *spread.Spread        // nil: no Redis
 	free    []func()              // what else to close, the last first
 
-	mu   sync.Mutex // guards what follows, and reloads
-	cfg  *config.Config
-	held credentialsByTeam
+	cfg     *config.Config                // that it began with; never changes
+	current atomic.Pointer[config.Config] // that was taken last
+	watched *watch.Files
+
+	reloadTime time.Duration          // the longest that a reload is waited for
+	reloading  chan struct{}          // holds one: whoever may change what follows
+	step       atomic.Pointer[string] // of the reload that runs or hangs
+	held       credentialsByTeam
 }
 
 type credentialsByTeam map[string][]keys.Credential
