@@ -205,7 +205,8 @@ func TestSIGTERMWhileACustodyHangs(t *testing.T) {
 			taken <- true
 		}
 	}()
-	file := configuration(t, "teams: [{name: main, keys: [{id: KEY, issuer_id: I, uri: 'vault:x'}]}]\nvault: {address: 'http://"+l.Addr().String()+"', auth: {method: token, token_file: token}}\n")
+	file := configuration(t, "teams: [{name: main, keys: [{id: KEY, issuer_id: I, uri: 'vault:x'}]}]\n"+
+		"vault: {address: 'http://"+l.Addr().String()+"', auth: {method: token, token_file: token}}\n")
 	if err := os.WriteFile(filepath.Join(filepath.Dir(file), "token"), []byte("root-token"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -233,18 +234,18 @@ func TestHangupEndsWhatDoesNotServe(t *testing.T) {
 	p := start(t, "sandbox", "--listen", address)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for res, err := http.Get("http://" + address + "/v1/apps?limit=1"); ; res, err = http.Get("http://" + address + "/v1/apps?limit=1") {
-		if err == nil {
+	for range tick.C {
+		if res, err := http.Get("http://" + address + "/v1/apps?limit=1"); err == nil {
 			res.Body.Close()
 			break
 		}
-		<-tick.C
 	}
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	var exit *exec.ExitError
-	if err := p.after(t, 10*time.Second); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGHUP {
+	err = p.after(t, 10*time.Second)
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGHUP {
 		t.Errorf("ended with %v, not by SIGHUP", err)
 	}
 }

@@ -31,7 +31,9 @@ import (
 
 // open makes a gateway of a configuration. After an error nothing of it is left
 // open.
-func open(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging) (_ *service, err error) {
+func open(
+	ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging,
+) (_ *service, err error) {
 	tell, err := telemetry.Start(ctx, version())
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)

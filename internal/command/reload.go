@@ -230,7 +230,9 @@ func (s *service) steps(cfg *config.Config) []reloadStep {
 		return nil
 	}}}
 	if s.tls != nil {
-		list = append(list, reloadStep{of("tls", cfg.TLS.Names()...), func(context.Context) error { return s.tls.Reload(cfg.TLS) }})
+		list = append(list, reloadStep{of("tls", cfg.TLS.Names()...), func(context.Context) error {
+			return s.tls.Reload(cfg.TLS)
+		}})
 	}
 	return append(list,
 		reloadStep{of("policy", cfg.Policy.File), func(context.Context) error { return s.loadPolicy(cfg) }},

@@ -40,6 +40,11 @@ func (p *place) openssl(t *testing.T, args ...string) {
 	}
 }
 
+// ecKey are the options of openssl req for a certificate with a key on P-256.
+func ecKey(more ...string) []string {
+	return append([]string{"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"}, more...)
+}
+
 // certificate are the credentials of a caller with a client certificate.
 func (p *place) certificate(t *testing.T, name string) authn.Credentials {
 	t.Helper()
@@ -88,7 +93,8 @@ func TestAReloadThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.reloadTime = 500 * time.Millisecond
-	p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"), "{id: HANG, issuer_id: "+sandbox.DefaultIssuer+", uri: 'hang:x'}")+"policy: {file: policy.yaml}\n")
+	hang := "{id: HANG, issuer_id: " + sandbox.DefaultIssuer + ", uri: 'hang:x'}"
+	p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"), hang)+"policy: {file: policy.yaml}\n")
 	p.write(t, "policy.yaml", strings.Replace(policy, "anonymous", "token:nobody", 1))
 	done := make(chan bool)
 	began := time.Now()
@@ -129,7 +135,7 @@ func TestAReloadThatHangs(t *testing.T) {
 func TestAReloadOfFilesThatAreNone(t *testing.T) {
 	p := newPlace(t)
 	p8 := p.key(t, "ONE1234567")
-	p.openssl(t, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=ca", "-addext", "subjectAltName=DNS:localhost", "-keyout", "tls.key", "-out", "tls.pem", "-days", "2")
+	p.openssl(t, ecKey("-subj", "/CN=ca", "-addext", "subjectAltName=DNS:localhost", "-keyout", "tls.key", "-out", "tls.pem")...)
 	p.write(t, "policy.yaml", "version: 1\nrules:\n- {name: all, principals: ['token:*'], methods: [read], teams: [main]}\n")
 	p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"))+
 		"policy: {file: policy.yaml}\nauthn: {first_token_file: token}\ntls: {cert_file: tls.pem, key_file: tls.key, client_ca_file: tls.pem}\n")
@@ -254,13 +260,14 @@ func TestAStartThatIsToEnd(t *testing.T) {
 func TestARemovedAuthorityIsNotBelieved(t *testing.T) {
 	p := newPlace(t)
 	p.key(t, "ONE1234567")
-	ec := []string{"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"}
 	for _, ca := range []string{"ca", "other"} {
-		p.openssl(t, append([]string{"req", "-x509", "-subj", "/CN=" + ca, "-addext", "subjectAltName=DNS:localhost", "-keyout", ca + ".key", "-out", ca + ".pem"}, ec...)...)
+		p.openssl(t, ecKey("-subj", "/CN="+ca, "-addext", "subjectAltName=DNS:localhost", "-keyout", ca+".key", "-out", ca+".pem")...)
 	}
-	p.openssl(t, append([]string{"req", "-x509", "-subj", "/CN=x", "-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=URI:spiffe://example.org/x", "-keyout", "x.key", "-out", "x.pem"}, ec...)...)
+	p.openssl(t, ecKey("-subj", "/CN=x", "-CA", "ca.pem", "-CAkey", "ca.key",
+		"-addext", "subjectAltName=URI:spiffe://example.org/x", "-keyout", "x.key", "-out", "x.pem")...)
 	p.write(t, "policy.yaml", "version: 1\nrules: []\n")
-	text := p.config(entry("ONE1234567", "active")) + "policy: {file: policy.yaml}\nauthn: {mtls: {}}\ntls: {cert_file: ca.pem, key_file: ca.key, client_ca_file: ca.pem}\n"
+	text := p.config(entry("ONE1234567", "active")) +
+		"policy: {file: policy.yaml}\nauthn: {mtls: {}}\ntls: {cert_file: ca.pem, key_file: ca.key, client_ca_file: ca.pem}\n"
 	p.write(t, "gateway.yaml", text)
 	s := p.service(t)
 	credentials := p.certificate(t, "x.pem")

@@ -20,7 +20,9 @@ var errEnded = errors.New("ended while starting")
 // newService makes a gateway of a configuration. Everything must be right: only
 // reloads may keep what was. When ctx ends, so does the start, with [errEnded],
 // whatever it waits for.
-func newService(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging) (*service, error) {
+func newService(
+	ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging,
+) (*service, error) {
 	if ctx.Err() != nil {
 		return nil, errEnded
 	}
