@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/cache/spread"
 	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
@@ -21,12 +23,15 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
+	"github.com/asc-gateway/asc-gateway/internal/secrets"
+	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // open makes a gateway of a configuration. After an error nothing of it is left
@@ -61,7 +66,10 @@ func open(
 	if err := s.makeFirstToken(); err != nil {
 		return nil, err
 	}
-	s.watched = watch.New(s.files) // before they are read
+	if err := s.openSecrets(); err != nil {
+		return nil, err
+	}
+	s.watched = watch.New(s.files) // after files are made, before others are read
 	var errs []error
 	s.held, errs = openKeys(ctx, cfg, extra, nil)
 	if err := errors.Join(errs...); err != nil {
@@ -73,12 +81,25 @@ func open(
 	if err := s.openQuota(); err != nil {
 		return nil, err
 	}
-	deps := gateway.Deps{Limits: s.limits, Telemetry: tell, TrustTraces: cfg.Trusted(), Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	deps := gateway.Deps{
+		BaseURL:     cfg.Upstream.BaseURL,
+		Authn:       s.authn,
+		Quota:       s.quota,
+		CacheBytes:  *cfg.Cache.MaxBytes,
+		Replays:     s.replays,
+		Tokens:      tokensOf(cfg),
+		Passthrough: cfg.Passthrough.Listen != "",
+		PublicURL:   cfg.Passthrough.PublicURL,
+		Secrets:     s.secrets,
+		Server:      server.Config{MaxConnectionAge: time.Duration(cfg.Limits.MaxConnectionAge), StreamGrace: time.Duration(cfg.Streams.Grace)},
+		Limits:      s.limits,
+		Telemetry:   tell,
+		TrustTraces: cfg.Trusted(),
+		Log:         log,
+		GRPC:        []grpc.ServerOption{grpc.Creds(s.credentials())},
+	}
 	if s.audit != nil {
 		deps.Audit = s.audit
-	}
-	if s.tls != nil {
-		deps.GRPC = []grpc.ServerOption{grpc.Creds(credentials.NewTLS(s.tls.ServerConfig("h2")))}
 	}
 	s.ring = keys.NewRing(s.held, time.Now, log, recorder{s.audit})
 	deps.Ring = s.ring
@@ -100,8 +121,37 @@ func open(
 	return s, nil
 }
 
+// credentials are those of the gRPC face. Its connections are watched, with TLS
+// or without.
+func (s *service) credentials() credentials.TransportCredentials {
+	failed := quiet{log: s.log, from: "gRPC"}
+	inner := insecure.NewCredentials()
+	if s.tls != nil {
+		inner = credentials.NewTLS(s.tls.ServerConfig("h2"))
+	}
+	return conns.Watched(inner, func(_ net.Addr, err error) { failed.tell(err.Error()) })
+}
+
+// openSecrets reads the secret that replicas share, or makes one.
+func (s *service) openSecrets() (err error) {
+	name := s.cfg.Secrets.File
+	if name == "" {
+		s.secrets = secrets.New()
+		return nil
+	}
+	created := false
+	if s.secrets, created, err = secrets.Open(name); err != nil {
+		return fmt.Errorf("secrets.file: %w", err)
+	}
+	if created {
+		s.log.Info("a secret was made: replicas must share it", "file", name)
+	}
+	return nil
+}
+
 func limitsOf(cfg *config.Config) overload.Config {
-	return overload.Config{MaxCalls: cfg.Limits.MaxCalls, MaxMemory: cfg.Limits.MaxMemory}
+	l := cfg.Limits
+	return overload.Config{MaxCalls: l.MaxCalls, MaxBodies: l.MaxBodies, MaxWatches: l.MaxWatches, MaxMemory: l.MaxMemory}
 }
 
 // makeFirstToken makes the token of authn.first_token_file, unless it is there.

@@ -99,7 +99,7 @@ func (s *service) watch(ctx context.Context) error {
 func (s *service) files() []string {
 	cfg := s.current.Load()
 	names := append([]string{}, cfg.TLS.Names()...)
-	for _, n := range append(authnFiles(cfg), s.file, cfg.Policy.File) {
+	for _, n := range append(authnFiles(cfg), s.file, cfg.Policy.File, cfg.Secrets.File) {
 		if n != "" {
 			names = append(names, n)
 		}
@@ -199,6 +199,7 @@ func (s *service) take(ctx context.Context) error {
 	s.current.Store(next)
 	s.gateway.Tokens.Configure(tokensOf(next))
 	s.limits.Configure(limitsOf(next))
+	s.configureFaces(next)
 	s.setLevel(next)
 	for _, step := range s.steps(next) {
 		if ctx.Err() != nil {
@@ -209,6 +210,15 @@ func (s *service) take(ctx context.Context) error {
 		errs = append(errs, step.take(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// configureFaces takes the bounds of connections.
+func (s *service) configureFaces(cfg *config.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.faces {
+		l.Configure(connectionsOf(cfg))
+	}
 }
 
 // reloadStep is a part of a reload that reads files, or asks others.
@@ -234,6 +244,14 @@ func (s *service) steps(cfg *config.Config) []reloadStep {
 			return s.tls.Reload(cfg.TLS)
 		}})
 	}
+	if name := cfg.Secrets.File; name != "" {
+		list = append(list, reloadStep{of("secrets.file", name), func(context.Context) error {
+			if err := s.secrets.Reload(name); err != nil {
+				return fmt.Errorf("secrets.file: %w", err)
+			}
+			return nil
+		}})
+	}
 	return append(list,
 		reloadStep{of("policy", cfg.Policy.File), func(context.Context) error { return s.loadPolicy(cfg) }},
 		reloadStep{"cache.lifetimes", func(context.Context) error { return s.loadLifetimes(cfg) }},
@@ -249,7 +267,8 @@ func (s *service) steps(cfg *config.Config) []reloadStep {
 func (s *service) needsRestart(cfg *config.Config) error {
 	var names []string
 	for name, same := range map[string]bool{"upstream": cfg.Upstream == s.cfg.Upstream, "listen": cfg.Listen == s.cfg.Listen, "audit": cfg.Audit == s.cfg.Audit,
-		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "telemetry": reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry), "ops": cfg.Ops == s.cfg.Ops, "tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
+		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "telemetry": reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry), "ops": cfg.Ops == s.cfg.Ops, "secrets": cfg.Secrets == s.cfg.Secrets, "streams": cfg.Streams == s.cfg.Streams, "limits.max_connection_age": cfg.Limits.MaxConnectionAge == s.cfg.Limits.MaxConnectionAge,
+		"tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
 		if !same {
 			names = append(names, name)
 		}

@@ -3,6 +3,7 @@ package command
 import (
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,12 +11,14 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/cache/spread"
 	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
+	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
@@ -43,6 +46,8 @@ type service struct {
 	spread  *spread.Spread        // nil: no Redis
 	free    []func()              // what else to close, the last first
 
+	secrets *secrets.Secrets
+
 	cfg     *config.Config                // that it began with; never changes
 	current atomic.Pointer[config.Config] // that was taken last
 	watched *watch.Files
@@ -51,6 +56,9 @@ type service struct {
 	reloading  chan struct{}          // holds one: whoever may change what follows
 	step       atomic.Pointer[string] // of the reload that runs or hangs
 	held       credentialsByTeam
+
+	mu    sync.Mutex // guards faces
+	faces map[string]*conns.Listener
 }
 
 type credentialsByTeam map[string][]keys.Credential

@@ -125,7 +125,7 @@ func entry(id, state string) string {
 // get reads the apps through the REST face, in process.
 func get(s *service) int {
 	w := httptest.NewRecorder()
-	s.gateway.REST.ServeHTTP(w, httptest.NewRequest("GET", "/v1/apps?limit=1", nil))
+	s.gateway.REST.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/v1/apps?limit=1", nil))
 	return w.Code
 }
 

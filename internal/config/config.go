@@ -44,6 +44,8 @@ type Config struct {
 	Quota       Quota           `json:"quota"`
 	Cache       Cache           `json:"cache"`
 	Limits      Limits          `json:"limits"`
+	Secrets     Secrets         `json:"secrets"`
+	Streams     Streams         `json:"streams"`
 	Telemetry   Telemetry       `json:"telemetry"`
 	Log         Log             `json:"log"`
 	Ops         Ops             `json:"ops"`
@@ -166,10 +168,31 @@ type Lifetime struct {
 // DefaultCacheBytes is how much of answers is kept.
 const DefaultCacheBytes = 64 << 20
 
-// Limits are beyond which calls are shed with RESOURCE_EXHAUSTED.
+// Limits are beyond which calls are shed with RESOURCE_EXHAUSTED. Of each kind of
+// room a caller has a share by its weight.
 type Limits struct {
-	MaxCalls  int   `json:"max_calls"`  // at once, those that wait for the quota included; default 4096
-	MaxMemory int64 `json:"max_memory"` // bytes of live heap; default no bound
+	MaxCalls   int   `json:"max_calls"`   // at once, those that wait for the quota included; default 4096
+	MaxBodies  int   `json:"max_bodies"`  // request bodies that are read at once; default 1024
+	MaxWatches int   `json:"max_watches"` // open-ended streams at once; default 512
+	MaxMemory  int64 `json:"max_memory"`  // bytes of live heap; default no bound
+	// MaxConnections are those of one face at once, default 2048. Beyond it, the
+	// oldest over which nobody was identified makes room.
+	MaxConnections           int      `json:"max_connections"`
+	MaxConnectionsPerAddress int      `json:"max_connections_per_address"` // of one IP address to one face; default 1024
+	MaxConnectionAge         Duration `json:"max_connection_age"`          // of gRPC, then callers open another; default 1h. It needs a restart
+}
+
+// Secrets says where the secret is that replicas share.
+type Secrets struct {
+	File string `json:"file"` // mode 0600, made if it is missing; "": page tokens end with the process
+}
+
+// Streams are calls whose answers take long.
+type Streams struct {
+	// Grace is how long a stream outlives the expiry of its caller's certificate
+	// or token; default 1h. A token, key or right that is taken away ends it at
+	// once. It needs a restart.
+	Grace Duration `json:"grace"`
 }
 
 // Telemetry is what OTEL_* variables do not say.
@@ -302,7 +325,7 @@ func (c *Config) Dir() string { return c.dir }
 
 // paths are all settings that name a file.
 func (c *Config) paths() []*string {
-	list := []*string{&c.TLS.CertFile, &c.TLS.KeyFile, &c.TLS.ClientCAFile, &c.Authn.FirstTokenFile, &c.Policy.File, &c.Audit.Path}
+	list := []*string{&c.TLS.CertFile, &c.TLS.KeyFile, &c.TLS.ClientCAFile, &c.Authn.FirstTokenFile, &c.Policy.File, &c.Audit.Path, &c.Secrets.File}
 	for i := range c.Authn.Issuers {
 		list = append(list, &c.Authn.Issuers[i].CAFile, &c.Authn.Issuers[i].TokenFile)
 	}
@@ -385,7 +408,7 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed"))
 	}
 	errs = append(errs, c.checkQuota()...)
-	if c.Limits.MaxCalls < 0 || c.Limits.MaxMemory < 0 {
+	if l := c.Limits; min(int64(l.MaxCalls), int64(l.MaxBodies), int64(l.MaxWatches), l.MaxMemory, int64(l.MaxConnections), int64(l.MaxConnectionsPerAddress)) < 0 {
 		errs = append(errs, errors.New("limits: nothing is below zero"))
 	}
 	if l := new(slog.Level); c.Log.Level != "" && l.UnmarshalText([]byte(c.Log.Level)) != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
+	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
@@ -48,8 +49,10 @@ type Deps struct {
 	CacheBytes  int64                // of answers; 0: none are kept
 	Replays     *replay.Replays      // nil: request_id means nothing
 	Tokens      tokens.Config
-	Passthrough bool                 // serve Apple's own paths too
-	PublicURL   string               // of the passthrough; "": of each request
+	Passthrough bool             // serve Apple's own paths too
+	PublicURL   string           // of the passthrough; "": of each request
+	Secrets     *secrets.Secrets // nil: one that ends with the process
+	Server      server.Config
 	Limits      *overload.Limiter    // nil: everybody is let in
 	Telemetry   *telemetry.Telemetry // nil: nobody is told
 	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
@@ -91,7 +94,7 @@ func New(d Deps) (*Gateway, error) {
 	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, deps); err != nil {
 		return nil, err
 	}
-	if g.Engine, err = service.New(g.Client, g, d.CacheBytes); err != nil {
+	if g.Engine, err = service.New(g.Client, g, d.Secrets, d.CacheBytes); err != nil {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays
@@ -99,7 +102,7 @@ func New(d Deps) (*Gateway, error) {
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
-	g.Server = server.New(g.Engine, g.Guard, []server.Service{
+	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},

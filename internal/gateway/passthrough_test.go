@@ -121,14 +121,15 @@ func TestPassthroughRefuses(t *testing.T) {
 		status                        int
 		says                          string
 	}{
-		{"an unknown path", "admin", "GET", "/v1/nothing/1", "", 403, "POLICY_DENIED"},
+		{"an unknown path", "admin", "GET", "/v1/nothing/1", "", 404, "PATH_ERROR"},
 		{"an unknown path that policy names", "admin", "GET", "/v1/newThings/1", "", 404, "PATH_ERROR"},
-		{"it names it for others", "reader", "GET", "/v1/newThings/1", "", 403, "POLICY_DENIED"},
+		{"it names it for others", "reader", "GET", "/v1/newThings/1", "", 404, "no rule of the policy"},
+		{"a known path, not for this verb", "admin", "DELETE", "/v1/apps", "", 405, "METHOD_NOT_ALLOWED"},
 		{"another verb", "admin", "PUT", "/v1/apps", "", 405, "METHOD_NOT_ALLOWED"},
 		{"an unclean path", "admin", "GET", "/v1/apps/../users", "", 400, "INVALID_REQUEST"},
 		{"an escaped slash", "admin", "GET", "/v1/apps/a%2Fb", "", 400, "INVALID_REQUEST"},
 		{"dots in an id", "admin", "GET", "/v1/apps/%2E%2E", "", 400, "INVALID_REQUEST"},
-		{"too much", "admin", "POST", "/v1/bundleIds", strings.Repeat("x", 9<<20), 400, "INVALID_REQUEST"},
+		{"too much", "admin", "POST", "/v1/bundleIds", strings.Repeat("x", 2<<20), 413, "REQUEST_TOO_LARGE"},
 		{"the caller's own app", "kept", "GET", "/v1/apps/" + a, "", 200, a},
 		{"another app", "kept", "GET", "/v1/apps/" + b, "", 403, "APP_RESTRICTED"},
 		{"a list that is filtered", "kept", "GET", "/v1/apps", "", 200, a},

@@ -25,6 +25,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -165,10 +166,19 @@ func TestAThousandEqualReads(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	modes := map[string]int{}
-	for range 1000 {
+	var conns []*grpc.ClientConn // one carries a hundred calls at once
+	for range 1000 / 50 {
+		conn, err := grpc.NewClient(x.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	for i := range 1000 {
 		wg.Go(func() {
 			var header metadata.MD
-			_, err := testflightv1.NewBuildsServiceClient(x.conn).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 5}, grpc.Header(&header))
+			_, err := testflightv1.NewBuildsServiceClient(conns[i%len(conns)]).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 5}, grpc.Header(&header))
 			mu.Lock()
 			defer mu.Unlock()
 			modes[strings.Join(header.Get("asc-cache"), ",")]++

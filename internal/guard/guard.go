@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
@@ -23,6 +24,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
@@ -53,6 +55,8 @@ type Guard struct {
 	policy   atomic.Pointer[policy.Policy]   // nil: everything is allowed
 	reads    atomic.Int64
 	denied   atomic.Int64
+
+	strangers overload.Seldom // lines of the log
 }
 
 // New makes a guard without a policy.
@@ -90,7 +94,9 @@ func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
 func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Context, error) {
 	who, err := g.deps.Authn.Authenticate(ctx, c)
 	if err != nil {
-		g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err)
+		if ok, leftOut := g.strangers.Pass(time.Now()); ok {
+			g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err, "left_out", leftOut)
+		}
 		return ctx, err
 	}
 	return access.NewContext(ctx, who), nil
@@ -368,6 +374,8 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 	a.Decision = policy.Decision{Reason: "no operation is known for the path, and there is no policy that names it"}
 	if p := g.policy.Load(); p != nil {
 		a.Decision = p.DecidePath(who, verb, path, a.Team)
+	} else if g.Anonymous() { // every operation is open, so those that are not known yet are too
+		a.Decision = policy.Open()
 	}
 	a.recorded.Rule = a.Decision.Rule
 	if !a.Decision.Allowed {
