@@ -28,21 +28,48 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/internal/watch"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// newService makes a gateway of a configuration. Everything must be right: only
-// reloads may keep what was.
-func newService(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging) (*service, error) {
+// open makes a gateway of a configuration. After an error nothing of it is left
+// open.
+func open(
+	ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging,
+) (_ *service, err error) {
 	tell, err := telemetry.Start(ctx, version())
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	log := slog.New(tell.Handler(out.handler))
-	s := &service{file: file, extra: extra, log: log, level: out.level, cfg: cfg, tell: tell, limits: overload.New(limitsOf(cfg))}
+	s := &service{
+		file:       file,
+		extra:      extra,
+		log:        log,
+		level:      out.level,
+		cfg:        cfg,
+		tell:       tell,
+		limits:     overload.New(limitsOf(cfg)),
+		reloadTime: reloadTime,
+		reloading:  make(chan struct{}, 1),
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	s.step.Store(&s.file)
+	s.current.Store(cfg)
 	s.setLevel(cfg)
+	if err := s.makeFirstToken(); err != nil {
+		return nil, err
+	}
+	if err := s.openSecrets(); err != nil {
+		return nil, err
+	}
+	s.watched = watch.New(s.files) // after files are made, before others are read
 	var errs []error
 	s.held, errs = openKeys(ctx, cfg, extra, nil)
 	if err := errors.Join(errs...); err != nil {
@@ -52,9 +79,6 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 		return nil, err
 	}
 	if err := s.openQuota(); err != nil {
-		return nil, err
-	}
-	if err := s.openSecrets(); err != nil {
 		return nil, err
 	}
 	deps := gateway.Deps{
@@ -92,7 +116,6 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 		err = s.tell.Observe(s.instruments(false))
 	}
 	if err != nil {
-		s.close()
 		return nil, err
 	}
 	return s, nil
@@ -131,17 +154,24 @@ func limitsOf(cfg *config.Config) overload.Config {
 	return overload.Config{MaxCalls: l.MaxCalls, MaxBodies: l.MaxBodies, MaxWatches: l.MaxWatches, MaxMemory: l.MaxMemory}
 }
 
+// makeFirstToken makes the token of authn.first_token_file, unless it is there.
+func (s *service) makeFirstToken() error {
+	name := s.cfg.Authn.FirstTokenFile
+	if name == "" {
+		return nil
+	}
+	created, err := authn.FirstToken(name)
+	if err != nil {
+		return fmt.Errorf("authn.first_token_file: %w", err)
+	}
+	if created {
+		s.log.Info("a token was made", "file", name)
+	}
+	return nil
+}
+
 // openAccess opens what callers and records need.
 func (s *service) openAccess() (err error) {
-	if name := s.cfg.Authn.FirstTokenFile; name != "" {
-		created, err := authn.FirstToken(name)
-		if err != nil {
-			return fmt.Errorf("authn.first_token_file: %w", err)
-		}
-		if created {
-			s.log.Info("a token was made", "file", name)
-		}
-	}
 	deps := authn.Deps{}
 	if s.cfg.TLS.Enabled() {
 		if s.tls, err = tlsfiles.Open(s.cfg.TLS, time.Now); err != nil {

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
@@ -70,16 +67,15 @@ func (s *service) loadPolicy(cfg *config.Config) error {
 	return s.gateway.Guard.SetPolicy(p)
 }
 
-// watch reloads on SIGHUP and when a file changes, until ctx ends.
+// watch reloads on SIGHUP and when a file changes, until ctx ends. One of each
+// that comes meanwhile is carried out afterwards.
 func (s *service) watch(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	hup, stop := hangups(ctx)
+	defer stop()
 	changed := make(chan struct{}, 1)
-	files := watch.New(s.files)
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		files.Run(ctx, watch.Every, func() {
+		s.watched.Run(ctx, watch.Every, func() {
 			select {
 			case changed <- struct{}{}:
 			default: // one is waiting already
@@ -101,72 +97,78 @@ func (s *service) watch(ctx context.Context) error {
 
 // files are all whose change matters.
 func (s *service) files() []string {
-	s.mu.Lock()
-	cfg := s.cfg
-	s.mu.Unlock()
+	cfg := s.current.Load()
 	names := append([]string{}, cfg.TLS.Names()...)
-	for _, n := range []string{s.file, cfg.Policy.File, cfg.Authn.FirstTokenFile, cfg.Secrets.File} {
+	for _, n := range append(authnFiles(cfg), s.file, cfg.Policy.File, cfg.Secrets.File) {
 		if n != "" {
 			names = append(names, n)
-		}
-	}
-	for _, t := range cfg.Authn.Tokens {
-		if t.File != "" {
-			names = append(names, t.File)
 		}
 	}
 	return append(names, keyFiles(cfg)...)
 }
 
+// authnFiles are those that say whom to believe.
+func authnFiles(cfg *config.Config) (names []string) {
+	for _, i := range cfg.Authn.Issuers {
+		names = append(names, i.CAFile)
+	}
+	for _, t := range authnOf(cfg).Tokens {
+		names = append(names, t.File)
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
+}
+
+// reloadTime bounds a reload. What obeys a context has nine tenths of it, so that
+// it can be told from what hangs.
+const reloadTime = 30 * time.Second
+
 // reload takes the configuration and all that it names anew. What is wrong stays
-// as it was, and is reported.
+// as it was, and is reported. One reload runs at a time.
+//
+// It returns when all is taken, after s.reloadTime, or when ctx ends. What hangs
+// then, such as a read from a file system that is away, holds up the next reload
+// only, and neither calls nor the end.
 func (s *service) reload(ctx context.Context, why string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
-	next := s.cfg
-	if s.file != "" {
-		cfg, err := config.Read(s.file)
-		if err != nil {
-			errs = append(errs, err)
-		} else if err := s.needsRestart(cfg); err != nil {
-			errs = append(errs, err)
-		} else {
-			next = cfg
+	waiting, leave := context.WithTimeout(ctx, s.reloadTime)
+	defer leave()
+	select {
+	case s.reloading <- struct{}{}:
+	case <-waiting.Done():
+		s.gaveUp(ctx, why, "an earlier reload still hangs at ")
+		return
+	}
+	done := make(chan error)
+	go func() {
+		defer func() { <-s.reloading }()
+		working, cancel := context.WithTimeout(waiting, s.reloadTime*9/10)
+		defer cancel()
+		err := s.take(working)
+		select {
+		case done <- err:
+		case <-waiting.Done():
+			s.log.Warn("a reload that was given up has ended", "why", why, "error", err)
 		}
+	}()
+	select {
+	case err := <-done:
+		s.reloaded(why, err)
+	case <-waiting.Done():
+		s.gaveUp(ctx, why, "hangs at ")
 	}
-	credentials, failed := openKeys(ctx, next, s.extra, s.held)
-	errs = append(errs, failed...)
-	s.held = credentials
-	s.ring.Replace(credentials)
-	if err := s.authn.Replace(authnOf(next)); err != nil {
-		errs = append(errs, fmt.Errorf("authn: %w", err))
+}
+
+// gaveUp reports a reload that took too long. There is nothing to report if it
+// was ended with the gateway.
+func (s *service) gaveUp(ctx context.Context, why, what string) {
+	if ctx.Err() == nil {
+		s.reloaded(why, fmt.Errorf("not done in %v: %s%s", s.reloadTime, what, *s.step.Load()))
 	}
-	if s.tls != nil {
-		if err := s.tls.Reload(next.TLS); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if err := s.loadPolicy(next); err != nil {
-		errs = append(errs, err)
-	}
-	if err := s.loadLifetimes(next); err != nil {
-		errs = append(errs, err)
-	}
-	s.gateway.Tokens.Configure(tokensOf(next))
-	s.limits.Configure(limitsOf(next))
-	for _, l := range s.faces {
-		l.Configure(connectionsOf(next))
-	}
-	if next.Secrets.File != "" {
-		if err := s.secrets.Reload(next.Secrets.File); err != nil {
-			errs = append(errs, fmt.Errorf("secrets.file: %w", err))
-		}
-	}
-	s.setLevel(next)
-	s.cfg = next
+}
+
+// reloaded reports and records how a reload went.
+func (s *service) reloaded(why string, err error) {
 	outcome := "OK"
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		outcome = "FAILED"
 		s.log.Error("reloaded, but for what is wrong: that stays as it was", "why", why, "error", err)
 	} else {
@@ -175,6 +177,90 @@ func (s *service) reload(ctx context.Context, why string) {
 	if s.audit != nil {
 		s.audit.Note(audit.Record{Event: audit.Reload, Outcome: outcome, Detail: why})
 	}
+}
+
+// take reads all anew, and puts in place what is right. Who calls it holds
+// s.reloading. After ctx has ended it begins nothing more.
+func (s *service) take(ctx context.Context) error {
+	var errs []error
+	next := s.current.Load()
+	if s.file != "" {
+		s.step.Store(&s.file)
+		cfg, err := config.Read(s.file)
+		if err == nil {
+			err = s.needsRestart(cfg)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			next = cfg
+		}
+	}
+	s.current.Store(next)
+	s.gateway.Tokens.Configure(tokensOf(next))
+	s.limits.Configure(limitsOf(next))
+	s.configureFaces(next)
+	s.setLevel(next)
+	for _, step := range s.steps(next) {
+		if ctx.Err() != nil {
+			errs = append(errs, fmt.Errorf("not begun in time: %s", step.of))
+			continue
+		}
+		s.step.Store(&step.of)
+		errs = append(errs, step.take(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// configureFaces takes the bounds of connections.
+func (s *service) configureFaces(cfg *config.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.faces {
+		l.Configure(connectionsOf(cfg))
+	}
+}
+
+// reloadStep is a part of a reload that reads files, or asks others.
+type reloadStep struct {
+	of   string // what it reads, for people
+	take func(context.Context) error
+}
+
+// steps are those of a configuration. Keys are the last: their custody may be far
+// away, and who may do what should not wait for it.
+func (s *service) steps(cfg *config.Config) []reloadStep {
+	of := func(setting string, files ...string) string {
+		return strings.TrimSpace(setting + " " + strings.Join(files, " "))
+	}
+	list := []reloadStep{{of("authn", authnFiles(cfg)...), func(context.Context) error {
+		if err := s.authn.Replace(authnOf(cfg)); err != nil {
+			return fmt.Errorf("authn: %w", err)
+		}
+		return nil
+	}}}
+	if s.tls != nil {
+		list = append(list, reloadStep{of("tls", cfg.TLS.Names()...), func(context.Context) error {
+			return s.tls.Reload(cfg.TLS)
+		}})
+	}
+	if name := cfg.Secrets.File; name != "" {
+		list = append(list, reloadStep{of("secrets.file", name), func(context.Context) error {
+			if err := s.secrets.Reload(name); err != nil {
+				return fmt.Errorf("secrets.file: %w", err)
+			}
+			return nil
+		}})
+	}
+	return append(list,
+		reloadStep{of("policy", cfg.Policy.File), func(context.Context) error { return s.loadPolicy(cfg) }},
+		reloadStep{"cache.lifetimes", func(context.Context) error { return s.loadLifetimes(cfg) }},
+		reloadStep{of("keys of teams", keyFiles(cfg)...), func(ctx context.Context) error {
+			credentials, failed := openKeys(ctx, cfg, s.extra, s.held)
+			s.held = credentials
+			s.ring.Replace(credentials)
+			return errors.Join(failed...)
+		}})
 }
 
 // needsRestart says which changed settings a reload cannot take.

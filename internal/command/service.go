@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
@@ -19,6 +21,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
+	"github.com/asc-gateway/asc-gateway/internal/watch"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -45,9 +48,16 @@ type service struct {
 
 	secrets *secrets.Secrets
 
-	mu    sync.Mutex // guards what follows, and reloads
-	cfg   *config.Config
-	held  credentialsByTeam
+	cfg     *config.Config                // that it began with; never changes
+	current atomic.Pointer[config.Config] // that was taken last
+	watched *watch.Files
+
+	reloadTime time.Duration          // the longest that a reload is waited for
+	reloading  chan struct{}          // holds one: whoever may change what follows
+	step       atomic.Pointer[string] // of the reload that runs or hangs
+	held       credentialsByTeam
+
+	mu    sync.Mutex // guards faces
 	faces map[string]*conns.Listener
 }
 

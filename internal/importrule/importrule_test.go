@@ -18,6 +18,7 @@ var allowed = map[string]struct {
 }{
 	"internal/fault":              {"", "the vocabulary of errors is a leaf"},
 	"internal/watch":              {"", "a leaf: looks at files"},
+	"internal/signals":            {"", "a leaf: it must be initialised before all others"},
 	"internal/secrets":            {"internal/files", "a leaf: the secret that replicas share"},
 	"internal/files":              {"", "a leaf: reads and makes small files"},
 	"internal/apispec":            {"", "makes files at development time; nothing at run time may lean on it"},
@@ -60,7 +61,7 @@ var allowed = map[string]struct {
 	"internal/config":             {"internal/access/authn internal/asc internal/files internal/keys internal/quota/redisledger internal/tlsfiles", "reads settings; each package checks its own"},
 	"internal/gateway":            {"gen internal/access internal/access/authn internal/asc internal/audit internal/edge/passthrough internal/edge/rest internal/guard internal/keys internal/overload internal/quota internal/replay internal/secrets internal/server internal/service internal/telemetry internal/tokens", "puts the parts together"},
 	"internal/command":            {"gen internal/access internal/access/authn internal/access/policy internal/asc internal/audit internal/cache internal/cache/spread internal/config internal/edge/conns internal/fault internal/files internal/gateway internal/keys internal/keys/filekey internal/keys/vaultkey internal/overload internal/protofiles internal/quota internal/quota/memory internal/quota/redisledger internal/replay internal/sandbox internal/secrets internal/server internal/service internal/telemetry internal/tlsfiles internal/tokens internal/watch", "commands"},
-	"cmd/gateway":                 {"internal/command", "the program"},
+	"cmd/gateway":                 {"internal/command internal/signals", "the program"},
 	"cmd/ascspec":                 {"internal/apispec internal/protofiles", "commands"},
 	"internal/attack":             {"", "a bench: it holds tests only"},
 	"internal/importrule":         {"", "this test"},
