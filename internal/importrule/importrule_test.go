@@ -47,7 +47,7 @@ var allowed = map[string]struct {
 	"internal/audit":              {"internal/fault", "writes records that it is given"},
 	"internal/access":             {"gen", "who calls and what can be called; knows no transport"},
 	"internal/access/authn":       {"internal/access internal/fault", "who calls; knows no method"},
-	"internal/access/policy":      {"gen internal/access internal/fault", "what a caller may do; knows no transport and no ids"},
+	"internal/access/policy":      {"gen internal/access internal/fault internal/files", "what a caller may do; knows no transport and no ids"},
 	"internal/access/restrict":    {"gen internal/access internal/asc internal/fault", "keeps callers to their apps; asks Apple whose things are"},
 	"internal/guard":              {"internal/access internal/access/authn internal/access/policy internal/access/restrict internal/asc internal/audit internal/fault", "puts access and audit in order; decides nothing"},
 	"internal/service":            {"gen internal/asc internal/cache internal/fault internal/jsonapi internal/replay", "the engine; no transport, and no caller"},
