@@ -19,13 +19,13 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/cache"
@@ -111,12 +111,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r = r.WithContext(ctx)
-	p := r.URL.Path
+	_, unclean := access.Segments(r.URL.EscapedPath())
 	switch {
 	case !slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, r.Method):
 		h.fail(w, fault.New(fault.Unimplemented, "METHOD_NOT_ALLOWED", "%s is not served", clip(r.Method)))
-	case p == "" || p[0] != '/' || path.Clean(p) != p || strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f"):
-		h.fail(w, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean"))
+	case unclean != nil:
+		h.fail(w, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean: %v", unclean))
 	default:
 		if _, pattern := h.mux.Handler(r); pattern == "" {
 			h.unknown(w, r)
@@ -229,7 +229,7 @@ func (h *Handler) read(ctx context.Context, w http.ResponseWriter, r *http.Reque
 // unknown serves a path that no operation is known for, if policy names it.
 func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
-	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.Path, r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
+	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.EscapedPath(), r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
 	if err != nil {
 		h.fail(w, err)
 		return
