@@ -42,7 +42,8 @@ func (g *Guard) MayMint(ctx context.Context, team, verb, target string) error {
 		err = fault.New(fault.PermissionDenied, restrict.ReasonOwnershipUnknown,
 			"a token of Apple's for %s %s would not be kept to the caller's apps: call the gateway for it", verb, path)
 	}
-	r := audit.Record{Method: strings.TrimPrefix(mintMethod, "/"), Team: team, Rule: d.Rule, Resources: []string{verb + " " + target}}
+	r := audit.Record{Method: strings.TrimPrefix(mintMethod, "/"), Team: team, Rule: d.Rule}
+	r.Resources = []string{verb + " " + target}
 	if who != nil {
 		r.Principal = who.ID
 	}

@@ -31,7 +31,8 @@ func everyMethod(t testing.TB) (list []*access.Method) {
 		t.Fatal(err)
 	}
 	for _, m := range compiled {
-		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template, Area: m.Area(), Desc: m.Desc, Options: m.Options})
+		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template,
+			Area: m.Area(), Desc: m.Desc, Options: m.Options})
 	}
 	md := tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService").Methods().ByName("MintToken")
 	return append(list, &access.Method{FullName: mintMethod, Verb: "POST", Area: "tokens", Desc: md})
@@ -41,7 +42,8 @@ func everyMethod(t testing.TB) (list []*access.Method) {
 func guarded(t testing.TB, text string) (*Guard, *notes) {
 	t.Helper()
 	n := &notes{}
-	g := New(Deps{Methods: everyMethod(t), Audit: n, Teams: func() []string { return []string{"main"} }, Log: slog.New(slog.DiscardHandler)})
+	teams := func() []string { return []string{"main"} }
+	g := New(Deps{Methods: everyMethod(t), Audit: n, Teams: teams, Log: slog.New(slog.DiscardHandler)})
 	if text == "" {
 		return g, n
 	}
@@ -125,8 +127,11 @@ func TestMayMint(t *testing.T) {
 				}
 				if denied := c.want == fault.PermissionDenied; denied != (len(record.list) == 1) {
 					t.Errorf("on record: %+v", record.list)
-				} else if denied && (record.list[0].Principal != c.who || record.list[0].Resources[0] != c.verb+" "+c.target || record.list[0].Method != mintMethod[1:]) {
-					t.Errorf("on record: %+v", record.list[0])
+				} else if denied {
+					r := record.list[0]
+					if r.Principal != c.who || r.Resources[0] != c.verb+" "+c.target || r.Method != mintMethod[1:] {
+						t.Errorf("on record: %+v", r)
+					}
 				}
 			})
 		}
@@ -158,7 +163,8 @@ func TestMayMintWithoutAPolicy(t *testing.T) {
 
 // TestEnterPath holds that a path is refused by the guard itself.
 func TestEnterPath(t *testing.T) {
-	g, _ := guarded(t, "version: 1\nrules:\n- {name: a, principals: ['token:x'], paths: ['GET /v1/newThings/*', 'GET /v1/**', 'DELETE /v1/**'], teams: [main], apps: all}\n")
+	g, _ := guarded(t, "version: 1\nrules:\n- {name: a, principals: ['token:x'], teams: [main], apps: all,\n"+
+		"   paths: ['GET /v1/newThings/*', 'GET /v1/**', 'DELETE /v1/**']}\n")
 	ctx := access.NewContext(t.Context(), &access.Principal{ID: "token:x"})
 	for path, want := range map[string]fault.Kind{
 		"/v1/newThings/1": allowed, "/v1/newThings/a%20b": allowed, "/v2/newThings/1": fault.PermissionDenied, "/": fault.PermissionDenied,

@@ -154,7 +154,7 @@ func (s *Service) allow(who *access.Principal) bool {
 // would be good for whatever the key may do.
 func (s *Service) checkScope(ctx context.Context, team string, scope []string) error {
 	if len(scope) == 0 || len(scope) > maxScope {
-		return fault.Invalid("scope", "wants the requests that the token is for, at most %d, such as GET /v1/apps?limit=10", maxScope)
+		return fault.Invalid("scope", "wants the requests that the token is for, at most %d, such as GET /v1/apps", maxScope)
 	}
 	for _, text := range scope {
 		verb, target, _ := strings.Cut(text, " ")

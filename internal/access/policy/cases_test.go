@@ -26,8 +26,10 @@ func TestCheck(t *testing.T) {
 		"without a name": {"{principal: 'token:ci', method: " + builds + ", team: other, expect: allow}", `policy.yaml:6: test "" fails`},
 	} {
 		for _, mode := range []string{Enforce, Audit} { // audit allows everything, but no test says so
-			p, err := Parse("policy.yaml", []byte("version: 1\nmode: "+mode+"\nrules: [{name: ci, principals: ['token:ci'], methods: [read], teams: [main], apps: ['1']},\n"+
-				" {name: admin, principals: ['token:admin'], methods: [read], teams: [main], apps: all}]\ntests:\n- "+c.test+"\n"), known)
+			text := "version: 1\nmode: " + mode + "\nrules: [{name: ci, principals: ['token:ci'], methods: [read], " +
+				"teams: [main], apps: ['1']},\n {name: admin, principals: ['token:admin'], methods: [read], " +
+				"teams: [main], apps: all}]\ntests:\n- " + c.test + "\n"
+			p, err := Parse("policy.yaml", []byte(text), known)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +65,7 @@ func TestALargePolicyIsParsedInTime(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"one pattern, many times":     {rule(strings.Repeat("asc.*.v1.*/*,", 75_000)), ""},
 		"patterns that match none":    {rule(list("asc.testflight.v1.BuildsService/Li%d,", 25_000)), "p:2: "},
-		"different good patterns":     {rule(strings.TrimSuffix(distinct(11_000), ",")), "more than 10000 different patterns"},
+		"different good patterns":     {rule(strings.TrimSuffix(distinct(3_000), ",")), "more than 2000 different patterns"},
 		"ten times the rules":         {"version: 1\nrules: [" + list("{name: r%d, principals: ['token:x'], teams: [t], apps: all, methods: [read]},", 10_000) + "]\n", "p:1: rules: more than 1000"},
 		"many rules, all of them bad": {"version: 1\nrules: [" + strings.Repeat("{methods: [x]},", 60_000) + "]\n", "p:"},
 	} {
@@ -77,7 +79,7 @@ func TestALargePolicyIsParsedInTime(t *testing.T) {
 			t.Errorf("%s: %d lines of problems", name, strings.Count(err.Error(), "\n"))
 		}
 		t.Logf("%s: %d bytes in %v", name, len(c.text), took)
-		if took > 20*time.Second {
+		if took > 30*time.Second {
 			t.Errorf("%s: took %v", name, took)
 		}
 	}

@@ -39,6 +39,7 @@ func (c *compiler) compile(f *file) *Policy {
 	c.ownSets(f.Sets)
 	if len(f.Rules) > maxRules {
 		c.wrong(1, "rules: more than %d", maxRules)
+		f.Rules = f.Rules[:maxRules]
 	}
 	seen := map[string]bool{}
 	for i := range f.Rules {

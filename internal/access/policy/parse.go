@@ -21,8 +21,8 @@ import (
 const (
 	maxFileBytes = 1 << 20
 	maxRules     = 1000
-	maxPatterns  = 10_000 // different patterns of methods: each is compared with every method
-	maxProblems  = 50     // told at once
+	maxPatterns  = 2_000 // different patterns of methods: each is compared with every method
+	maxProblems  = 50    // told at once
 )
 
 // file is a policy as it is written.
