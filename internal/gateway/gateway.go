@@ -100,7 +100,7 @@ func New(d Deps) (*Gateway, error) {
 	g.Engine.Replays = d.Replays
 	methods := Methods(g.Engine.Methods)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
-	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team)
+	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
