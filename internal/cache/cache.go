@@ -146,9 +146,14 @@ func (c *Cache) Forget() {
 	c.teams.Range(func(_, t any) bool { t.(*team).all.Add(1); return true })
 }
 
-// Heard is [Cache.Wrote] of a write by another replica: nobody is told of it.
-func (c *Cache) Heard(team string, f Families) {
-	t := c.team(team)
+// Heard is [Cache.Wrote] of a write by another replica: nobody is told of it. Of a
+// team that was never read here nothing is kept, and nothing is noted.
+func (c *Cache) Heard(name string, f Families) {
+	known, ok := c.teams.Load(name)
+	if !ok {
+		return
+	}
+	t := known.(*team)
 	if f == nil {
 		t.all.Add(1)
 	}
@@ -157,6 +162,12 @@ func (c *Cache) Heard(team string, f Families) {
 			t.families[i].Add(1)
 		}
 	}
+}
+
+// Teams is of how many teams writes are counted.
+func (c *Cache) Teams() (n int) {
+	c.teams.Range(func(_, _ any) bool { n++; return true })
+	return n
 }
 
 // Do returns the answer to a read: a kept one, that of an equal read under way,

@@ -26,12 +26,12 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 )
@@ -52,10 +52,10 @@ type service struct {
 	limits  *overload.Limiter
 	quota   *quota.Manager
 	replays *replay.Replays
-	shared  *redisledger.Ledger   // nil: this replica counts for itself
-	db      redis.UniversalClient // nil: no Redis
-	spread  *spread.Spread        // nil: no Redis
-	free    []func()              // what else to close, the last first
+	shared  *redisledger.Ledger // nil: this replica counts for itself
+	db      *redisdb.DB         // nil: no Redis
+	spread  *spread.Spread      // nil: no Redis
+	free    []func()            // what else to close, before the client of Redis
 
 	mu   sync.Mutex // guards what follows, and reloads
 	cfg  *config.Config
@@ -86,6 +86,7 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 		return nil, err
 	}
 	deps := gateway.Deps{Limits: s.limits, Telemetry: tell, TrustTraces: cfg.Trusted(), Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	deps.Degraded = s.degraded
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
@@ -148,6 +149,15 @@ func (s *service) ready() string {
 	return strings.Join(why, "; ")
 }
 
+// degraded says what is not as it should be although calls can be served, "" if
+// nothing.
+func (s *service) degraded() string {
+	if s.db != nil {
+		return s.db.Degraded()
+	}
+	return ""
+}
+
 // openAccess opens what callers and records need.
 func (s *service) openAccess() (err error) {
 	if name := s.cfg.Authn.FirstTokenFile; name != "" {
@@ -184,18 +194,20 @@ func (s *service) openQuota() error {
 	}
 	limits := quota.Config{MaxWait: time.Duration(q.MaxWait), MaxWaitBatch: time.Duration(q.MaxWaitBatch)}
 	if q.Redis == nil {
-		memory, ids := memory.New(rules, time.Now), replay.NewMemory()
-		s.quota, s.replays = quota.New(limits, memory, s.log), replay.New(ids, s.log)
-		s.free = append(s.free, ids.Close)
+		s.quota = quota.New(limits, memory.New(rules, time.Now), s.log)
+		s.replays = replay.New(replay.NewMemory(time.Now), s.log)
+		s.free = append(s.free, s.replays.Close)
 		return nil
 	}
-	db, err := redisledger.Open(*q.Redis)
+	db, err := redisdb.Open(*q.Redis, s.cfg.Upstream.BaseURL)
 	if err != nil {
 		return err
 	}
+	db.Watch(s.log)
 	s.db = db
 	s.shared = redisledger.New(db, rules, s.log)
 	s.quota, s.replays = quota.New(limits, s.shared, s.log), replay.New(replay.Redis{DB: db}, s.log)
+	s.free = append(s.free, s.replays.Close)
 	return nil
 }
 
@@ -266,11 +278,11 @@ func (s *service) close() {
 	if s.gateway != nil {
 		s.gateway.Close()
 	}
-	if err := s.quota.Close(); err != nil {
-		s.log.Warn("the ledger of requests did not close", "error", err)
-	}
 	for _, f := range s.free {
 		f()
+	}
+	if err := s.quota.Close(); err != nil { // and the client of Redis
+		s.log.Warn("the ledger of requests did not close", "error", err)
 	}
 	s.ring.Close()
 	if s.audit != nil {
