@@ -164,12 +164,6 @@ func (c *Cache) Heard(name string, f Families) {
 	}
 }
 
-// Teams is of how many teams writes are counted.
-func (c *Cache) Teams() (n int) {
-	c.teams.Range(func(_, _ any) bool { n++; return true })
-	return n
-}
-
 // Do returns the answer to a read: a kept one, that of an equal read under way,
 // or a new one.
 func (c *Cache) Do(ctx context.Context, r Read, fetch func(context.Context) (Fetched, error)) (value any, mode Mode, age time.Duration, err error) {
