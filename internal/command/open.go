@@ -22,6 +22,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/server"
@@ -95,6 +96,7 @@ func open(
 		Limits:      s.limits,
 		Telemetry:   tell,
 		TrustTraces: cfg.Trusted(),
+		Degraded:    s.degraded,
 		Log:         log,
 		GRPC:        []grpc.ServerOption{grpc.Creds(s.credentials())},
 	}
@@ -199,18 +201,20 @@ func (s *service) openQuota() error {
 	}
 	limits := quota.Config{MaxWait: time.Duration(q.MaxWait), MaxWaitBatch: time.Duration(q.MaxWaitBatch)}
 	if q.Redis == nil {
-		memory, ids := memory.New(rules, time.Now), replay.NewMemory()
-		s.quota, s.replays = quota.New(limits, memory, s.log), replay.New(ids, s.log)
-		s.free = append(s.free, ids.Close)
+		s.quota = quota.New(limits, memory.New(rules, time.Now), s.log)
+		s.replays = replay.New(replay.NewMemory(time.Now), s.log)
+		s.free = append(s.free, s.replays.Close)
 		return nil
 	}
-	db, err := redisledger.Open(*q.Redis)
+	db, err := redisdb.Open(*q.Redis, s.cfg.Upstream.BaseURL)
 	if err != nil {
 		return err
 	}
+	db.Watch(s.log)
 	s.db = db
 	s.shared = redisledger.New(db, rules, s.log)
 	s.quota, s.replays = quota.New(limits, s.shared, s.log), replay.New(replay.Redis{DB: db}, s.log)
+	s.free = append(s.free, s.replays.Close)
 	return nil
 }
 

@@ -17,12 +17,12 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
-	"github.com/redis/go-redis/v9"
 )
 
 // service is a running gateway with what can be reloaded.
@@ -41,10 +41,10 @@ type service struct {
 	limits  *overload.Limiter
 	quota   *quota.Manager
 	replays *replay.Replays
-	shared  *redisledger.Ledger   // nil: this replica counts for itself
-	db      redis.UniversalClient // nil: no Redis
-	spread  *spread.Spread        // nil: no Redis
-	free    []func()              // what else to close, the last first
+	shared  *redisledger.Ledger // nil: this replica counts for itself
+	db      *redisdb.DB         // nil: no Redis
+	spread  *spread.Spread      // nil: no Redis
+	free    []func()            // what else to close, before the client of Redis
 
 	secrets *secrets.Secrets
 
@@ -83,6 +83,15 @@ func (s *service) ready() string {
 		}
 	}
 	return strings.Join(why, "; ")
+}
+
+// degraded says what is not as it should be although calls can be served, "" if
+// nothing.
+func (s *service) degraded() string {
+	if s.db != nil {
+		return s.db.Degraded()
+	}
+	return ""
 }
 
 // recorder puts what happens to keys on record.

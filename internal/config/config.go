@@ -20,7 +20,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
-	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/invopop/jsonschema"
 	"sigs.k8s.io/yaml"
@@ -147,7 +147,7 @@ type Quota struct {
 	MaxWaitBatch Duration       `json:"max_wait_batch"` // of batch calls without a deadline; default 15m
 	// Redis holds the ledger of several replicas, and the request_ids that they
 	// have seen; default none: each replica has its own.
-	Redis *redisledger.Config `json:"redis"`
+	Redis *redisdb.Config `json:"redis"`
 	// TimeScale is how fast Apple's hour goes by; default 1. For tests, beside a
 	// sandbox with the same scale.
 	TimeScale float64 `json:"time_scale"`

@@ -56,6 +56,7 @@ type Deps struct {
 	Limits      *overload.Limiter    // nil: everybody is let in
 	Telemetry   *telemetry.Telemetry // nil: nobody is told
 	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
+	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
 }
@@ -70,13 +71,14 @@ type Gateway struct {
 	Passthrough http.Handler // nil: off
 	Tokens      *tokens.Service
 
+	degraded Ready
 	drift    atomic.Int64
 	draining atomic.Bool
 }
 
 // New assembles a gateway.
 func New(d Deps) (*Gateway, error) {
-	g := &Gateway{}
+	g := &Gateway{degraded: d.Degraded}
 	var err error
 	if d.Authn == nil {
 		if d.Authn, err = authn.New(authn.Config{}, authn.Deps{}); err != nil {
@@ -203,7 +205,7 @@ func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
 type Ready func() string
 
 // Ops serves /healthz, /readyz with its reasons, /metrics, and profiles where
-// they are wanted.
+// they are wanted. /readyz also tells, without being unready, what is degraded.
 func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
@@ -218,6 +220,12 @@ func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Han
 			return
 		}
 		_, _ = io.WriteString(w, "ok\n")
+		if g.degraded == nil {
+			return
+		}
+		if why := g.degraded(); why != "" {
+			_, _ = io.WriteString(w, "degraded: "+why+"\n")
+		}
 	})
 	if profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

@@ -53,10 +53,10 @@ func newThrifty(t testing.TB, limit int, names ...string) *thrifty {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	ring := keys.NewRing(map[string][]keys.Credential{"team": credentials}, time.Now, quiet, nil)
-	ids := replay.NewMemory()
+	ids := replay.New(replay.NewMemory(time.Now), quiet)
 	m := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), quiet)
 	x := &thrifty{upstream: &recorder{next: s}}
-	x.world = serveWorld(t, s, httptest.NewServer(x.upstream), ring, Deps{Quota: m, CacheBytes: 1 << 20, Replays: replay.New(ids, quiet), Passthrough: true})
+	x.world = serveWorld(t, s, httptest.NewServer(x.upstream), ring, Deps{Quota: m, CacheBytes: 1 << 20, Replays: ids, Passthrough: true})
 	x.apple = httptest.NewServer(x.gateway.Passthrough)
 	t.Cleanup(func() { x.apple.Close(); ids.Close(); _ = m.Close() })
 	return x
