@@ -96,6 +96,7 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 		group.Go(func() error { return serveHTTP(ctx, edgeServer(s.gateway.Passthrough), l) })
 	}
 	group.Go(func() error { return s.watch(ctx) })
+	group.Go(func() error { s.reopen(ctx); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
 		s.gateway.NotReady()

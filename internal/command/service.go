@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"os/signal"
 	"reflect"
@@ -57,6 +56,8 @@ type service struct {
 	spread  *spread.Spread        // nil: no Redis
 	free    []func()              // what else to close, the last first
 
+	unopened chan struct{} // wakes what opens keys whose custody was away
+
 	mu   sync.Mutex // guards what follows, and reloads
 	cfg  *config.Config
 	held credentialsByTeam
@@ -72,12 +73,14 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	log := slog.New(tell.Handler(out.handler))
-	s := &service{file: file, extra: extra, log: log, level: out.level, cfg: cfg, tell: tell, limits: overload.New(limitsOf(cfg))}
+	s := &service{file: file, extra: extra, log: log, level: out.level, cfg: cfg, tell: tell, limits: overload.New(limitsOf(cfg)), unopened: make(chan struct{}, 1)}
 	s.setLevel(cfg)
-	var errs []error
-	s.held, errs = openKeys(ctx, cfg, extra, nil)
-	if err := errors.Join(errs...); err != nil {
+	keysOpened := openKeys(ctx, cfg, extra, nil)
+	if err := errors.Join(keysOpened.wrong...); err != nil {
 		return nil, err
+	}
+	for _, err := range keysOpened.away {
+		log.Warn("a key could not be opened: its custody does not answer, and is asked again", "error", err)
 	}
 	if err := s.openAccess(); err != nil {
 		return nil, err
@@ -85,14 +88,15 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	if err := s.openQuota(); err != nil {
 		return nil, err
 	}
-	deps := gateway.Deps{Limits: s.limits, Telemetry: tell, TrustTraces: cfg.Trusted(), Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
+	deps := gateway.Deps{Limits: s.limits, Telemetry: tell, TrustTraces: cfg.Trusted(), Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Proxy: cfg.Upstream.Proxy, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
 	if s.tls != nil {
 		deps.GRPC = []grpc.ServerOption{grpc.Creds(credentials.NewTLS(s.tls.ServerConfig()))}
 	}
-	s.ring = keys.NewRing(s.held, time.Now, log, recorder{s.audit})
+	s.ring = keys.NewRing(nil, time.Now, log, recorder{s.audit})
+	s.hold(cfg, keysOpened.held)
 	deps.Ring = s.ring
 	if s.gateway, err = gateway.New(deps); err == nil {
 		if s.db != nil {
@@ -129,16 +133,8 @@ func (s *service) setLevel(cfg *config.Config) {
 // ready says why calls cannot be served, "" if they can.
 func (s *service) ready() string {
 	var why []string
-	usable := map[string]bool{}
-	for _, k := range s.ring.Status() {
-		usable[k.Team] = usable[k.Team] || !k.Broken && k.Failing == nil && k.State != keys.Retired && k.State != keys.Pending
-	}
-	none := len(usable) > 0
-	for _, ok := range usable {
-		none = none && !ok
-	}
-	if none {
-		why = append(why, "no key of any team can be used")
+	if keys := s.noKey(time.Now()); keys != "" {
+		why = append(why, keys)
 	}
 	if s.audit != nil {
 		if err := s.audit.Healthy(); err != nil {
@@ -367,10 +363,9 @@ func (s *service) reload(ctx context.Context, why string) {
 			next = cfg
 		}
 	}
-	credentials, failed := openKeys(ctx, next, s.extra, s.held)
-	errs = append(errs, failed...)
-	s.held = credentials
-	s.ring.Replace(credentials)
+	keysOpened := openKeys(ctx, next, s.extra, s.held)
+	errs = slices.Concat(errs, keysOpened.wrong, keysOpened.away)
+	s.hold(next, keysOpened.held)
 	if err := s.authn.Replace(authnOf(next)); err != nil {
 		errs = append(errs, fmt.Errorf("authn: %w", err))
 	}
@@ -415,53 +410,4 @@ func (s *service) needsRestart(cfg *config.Config) error {
 	}
 	slices.Sort(names)
 	return fmt.Errorf("%s: these settings need a restart; nothing of the new configuration was taken: %v", s.file, names)
-}
-
-// openKeys opens the keys of a configuration. One that cannot be opened is left
-// as it was before, or out.
-func openKeys(ctx context.Context, cfg *config.Config, extra []keys.Backend, before credentialsByTeam) (credentialsByTeam, []error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	backends, err := backendsOf(cfg, extra)
-	if err != nil {
-		return maps.Clone(before), []error{err}
-	}
-	out, errs := credentialsByTeam{}, []error{}
-	for _, t := range cfg.Teams {
-		out[t.Name] = nil
-		for _, k := range t.Keys {
-			c, err := openKey(ctx, backends, k)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("team %s: %w", t.Name, err))
-				i := slices.IndexFunc(before[t.Name], func(old keys.Credential) bool { return old.ID == k.ID && old.Key != nil })
-				if i < 0 {
-					continue
-				}
-				c.Key = before[t.Name][i].Key
-			}
-			out[t.Name] = append(out[t.Name], c)
-		}
-	}
-	return out, errs
-}
-
-// openKey opens one key and lets it sign once.
-func openKey(ctx context.Context, backends keys.Backends, k config.Key) (c keys.Credential, err error) {
-	c = keys.Credential{ID: k.ID, Issuer: k.IssuerID}
-	if k.Enterprise {
-		c.Audience = keys.EnterpriseAudience
-	}
-	if c.State, err = keys.ParseState(k.State); err != nil {
-		return c, err
-	}
-	if c.Roles, err = keys.ParseRoles(k.Roles); err != nil {
-		return c, err
-	}
-	if c.State == keys.Retired {
-		return c, nil
-	}
-	if c.Key, err = backends.Open(ctx, k.ID, k.URI); err != nil {
-		return c, err
-	}
-	return c, keys.SelfTest(ctx, c.Key)
 }

@@ -76,8 +76,10 @@ func (s Status) Unusable(now time.Time) string {
 		return "is " + string(s.State)
 	case s.Broken:
 		return "Apple refuses it"
-	case s.Away:
+	case s.Away && Outage(s.Failing):
 		return "its custody does not answer"
+	case s.Away:
+		return "it cannot be opened"
 	case s.Failing != nil && !now.Before(s.Expires):
 		return "it does not sign"
 	}
