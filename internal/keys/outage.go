@@ -32,7 +32,7 @@ func Outage(err error) bool {
 	var web interface{ HTTPStatusCode() int }
 	var rpc interface{ GRPCStatus() *status.Status }
 	switch {
-	case errors.As(err, &f) && f.Kind == fault.Unavailable,
+	case errors.As(err, &f) && (f.Kind == fault.Unavailable || Outage(f.Unwrap())),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.As(err, &timeout) && timeout.Timeout(), errors.As(err, &dial), errors.As(err, &name):
 		return true
