@@ -30,13 +30,13 @@ func (s *service) close() {
 	if s.gateway != nil {
 		s.gateway.Close()
 	}
-	if s.quota != nil {
-		if err := s.quota.Close(); err != nil {
-			s.log.Warn("the ledger of requests did not close", "error", err)
-		}
-	}
 	for _, f := range s.free {
 		f()
+	}
+	if s.quota != nil {
+		if err := s.quota.Close(); err != nil { // and the client of Redis
+			s.log.Warn("the ledger of requests did not close", "error", err)
+		}
 	}
 	if s.ring != nil {
 		s.ring.Close()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -55,6 +54,7 @@ func open(
 		limits:     overload.New(limitsOf(cfg)),
 		reloadTime: reloadTime,
 		reloading:  make(chan struct{}, 1),
+		unopened:   make(chan struct{}, 1),
 	}
 	defer func() {
 		if err != nil {
@@ -71,10 +71,12 @@ func open(
 		return nil, err
 	}
 	s.watched = watch.New(s.files) // after files are made, before others are read
-	var errs []error
-	s.held, errs = openKeys(ctx, cfg, extra, nil)
-	if err := errors.Join(errs...); err != nil {
+	keysOpened := openKeys(ctx, cfg, extra, nil)
+	if err := errors.Join(keysOpened.wrong...); err != nil {
 		return nil, err
+	}
+	for _, err := range keysOpened.away {
+		log.Warn("a key could not be opened: its custody does not answer, and is asked again", "error", err)
 	}
 	if err := s.openAccess(); err != nil {
 		return nil, err
@@ -84,6 +86,7 @@ func open(
 	}
 	deps := gateway.Deps{
 		BaseURL:     cfg.Upstream.BaseURL,
+		Proxy:       cfg.Upstream.Proxy,
 		Authn:       s.authn,
 		Quota:       s.quota,
 		CacheBytes:  *cfg.Cache.MaxBytes,
@@ -103,7 +106,8 @@ func open(
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
-	s.ring = keys.NewRing(s.held, time.Now, log, recorder{s.audit})
+	s.ring = keys.NewRing(nil, time.Now, log, recorder{s.audit})
+	s.hold(cfg, keysOpened.held)
 	deps.Ring = s.ring
 	if s.gateway, err = gateway.New(deps); err == nil {
 		if s.db != nil {
@@ -228,53 +232,4 @@ func authnOf(cfg *config.Config) authn.Config {
 
 func tokensOf(cfg *config.Config) tokens.Config {
 	return tokens.Config{Enabled: cfg.Tokens.Enabled, MaxLifetime: time.Duration(cfg.Tokens.MaxLifetime)}
-}
-
-// openKeys opens the keys of a configuration. One that cannot be opened is left
-// as it was before, or out.
-func openKeys(ctx context.Context, cfg *config.Config, extra []keys.Backend, before credentialsByTeam) (credentialsByTeam, []error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	backends, err := backendsOf(cfg, extra)
-	if err != nil {
-		return maps.Clone(before), []error{err}
-	}
-	out, errs := credentialsByTeam{}, []error{}
-	for _, t := range cfg.Teams {
-		out[t.Name] = nil
-		for _, k := range t.Keys {
-			c, err := openKey(ctx, backends, k)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("team %s: %w", t.Name, err))
-				i := slices.IndexFunc(before[t.Name], func(old keys.Credential) bool { return old.ID == k.ID && old.Key != nil })
-				if i < 0 {
-					continue
-				}
-				c.Key = before[t.Name][i].Key
-			}
-			out[t.Name] = append(out[t.Name], c)
-		}
-	}
-	return out, errs
-}
-
-// openKey opens one key and lets it sign once.
-func openKey(ctx context.Context, backends keys.Backends, k config.Key) (c keys.Credential, err error) {
-	c = keys.Credential{ID: k.ID, Issuer: k.IssuerID}
-	if k.Enterprise {
-		c.Audience = keys.EnterpriseAudience
-	}
-	if c.State, err = keys.ParseState(k.State); err != nil {
-		return c, err
-	}
-	if c.Roles, err = keys.ParseRoles(k.Roles); err != nil {
-		return c, err
-	}
-	if c.State == keys.Retired {
-		return c, nil
-	}
-	if c.Key, err = backends.Open(ctx, k.ID, k.URI); err != nil {
-		return c, err
-	}
-	return c, keys.SelfTest(ctx, c.Key)
 }

@@ -103,6 +103,7 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error { s.gateway.Server.Tend(ctx); return nil })
 	group.Go(func() error { s.faces["grpc"].Tend(ctx); return nil })
+	group.Go(func() error { s.reopen(ctx); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
 		s.gateway.NotReady()

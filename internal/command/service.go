@@ -53,11 +53,12 @@ type service struct {
 	watched *watch.Files
 
 	reloadTime time.Duration          // the longest that a reload is waited for
-	reloading  chan struct{}          // holds one: whoever may change what follows
+	reloading  chan struct{}          // holds one: the reload that runs
 	step       atomic.Pointer[string] // of the reload that runs or hangs
-	held       credentialsByTeam
+	unopened   chan struct{}          // wakes what opens keys whose custody was away
 
-	mu    sync.Mutex // guards faces
+	mu    sync.Mutex // guards what follows
+	held  credentialsByTeam
 	faces map[string]*conns.Listener
 }
 
@@ -66,16 +67,8 @@ type credentialsByTeam map[string][]keys.Credential
 // ready says why calls cannot be served, "" if they can.
 func (s *service) ready() string {
 	var why []string
-	usable := map[string]bool{}
-	for _, k := range s.ring.Status() {
-		usable[k.Team] = usable[k.Team] || !k.Broken && k.Failing == nil && k.State != keys.Retired && k.State != keys.Pending
-	}
-	none := len(usable) > 0
-	for _, ok := range usable {
-		none = none && !ok
-	}
-	if none {
-		why = append(why, "no key of any team can be used")
+	if keys := s.noKey(time.Now()); keys != "" {
+		why = append(why, keys)
 	}
 	if s.audit != nil {
 		if err := s.audit.Healthy(); err != nil {

@@ -56,6 +56,7 @@ type Config struct {
 // Upstream is Apple, or a sandbox.
 type Upstream struct {
 	BaseURL string `json:"base_url"` // default Apple's; a loopback address may be plain http
+	Proxy   string `json:"proxy"`    // URL of a proxy on the way there, or "environment": as HTTPS_PROXY and NO_PROXY say; default none
 }
 
 // Listen is where the gateway serves. Without authentication these must be
@@ -383,6 +384,9 @@ func (c *Config) check() error {
 	var errs []error
 	if _, err := asc.CheckBaseURL(c.Upstream.BaseURL); err != nil {
 		errs = append(errs, fmt.Errorf("upstream.base_url: %w", err))
+	}
+	if _, err := asc.CheckProxy(c.Upstream.Proxy); err != nil {
+		errs = append(errs, fmt.Errorf("upstream.proxy: %w", err))
 	}
 	faces := map[string]string{"listen.rest": c.Listen.REST, "listen.grpc": c.Listen.GRPC}
 	if c.Passthrough.Listen != "" {

@@ -41,6 +41,7 @@ const (
 	ReasonUpstreamCredentials = "UPSTREAM_CREDENTIALS" // Apple refuses the gateway's key
 	ReasonUpstreamMalformed   = "UPSTREAM_MALFORMED"   // Apple's answer is no answer
 	ReasonUpstreamTooLarge    = "UPSTREAM_TOO_LARGE"   // Apple's answer exceeds the gateway's bound
+	ReasonUpstreamStalled     = "UPSTREAM_STALLED"     // Apple began an answer and then sent nothing
 	ReasonUpstreamUnavailable = "UPSTREAM_UNAVAILABLE" // no answer, or a 5xx
 	ReasonInvalidRequest      = "INVALID_REQUEST"      // a field of the request is wrong
 	ReasonInvalidPageToken    = "INVALID_PAGE_TOKEN"   // of another request, or damaged

@@ -42,6 +42,7 @@ import (
 // Deps are what a gateway is made with. Only Ring, BaseURL and Log are needed.
 type Deps struct {
 	BaseURL     string // of App Store Connect
+	Proxy       string // on the way there, as [asc.CheckProxy] takes it; "": none
 	Ring        *keys.Ring
 	Authn       *authn.Authenticator // nil: nobody is asked
 	Audit       guard.Log            // nil: nothing goes on record
@@ -93,7 +94,7 @@ func New(d Deps) (*Gateway, error) {
 	if d.Quota != nil {
 		deps.Quota = d.Quota
 	}
-	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, deps); err != nil {
+	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL, Proxy: d.Proxy}, deps); err != nil {
 		return nil, err
 	}
 	if g.Engine, err = service.New(g.Client, g, d.Secrets, d.CacheBytes); err != nil {

@@ -29,7 +29,7 @@ type Upstream interface {
 	Do(ctx context.Context, call *asc.Call) (*asc.Response, error)
 	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
 	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, want int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
-	Fits(call *asc.Call) bool
+	Room(call *asc.Call) int
 	OpenURL(ctx context.Context, url string) (*asc.File, error)
 }
 
