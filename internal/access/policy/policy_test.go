@@ -219,7 +219,11 @@ func TestSchema(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, bad := range []string{"rules: []", "{version: 1, mode: lax}", "{version: 1, more: 1}", "{version: 1, rules: [{name: a}]}", `{version: 1, rules: [{name: a, principals: ["**"], methods: [read], teams: [t]}]}`} {
+	for _, bad := range []string{"rules: []", "{version: 1, mode: lax}", "{version: 1, more: 1}", "{version: 1, rules: [{name: a}]}", `{version: 1, rules: [{name: a, principals: ["**"], methods: [read], teams: [t], apps: all}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t]}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t], apps: ["*"]}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t], apps: [all]}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], paths: ["GET /v1/%41"], teams: [t], apps: all}]}`} {
 		if valid(bad) == nil {
 			t.Errorf("valid: %s", bad)
 		}
