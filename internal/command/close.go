@@ -26,6 +26,7 @@ func (s *service) close() {
 		f()
 	}
 	s.ring.Close()
+	s.authn.Close()
 	if s.audit != nil {
 		if err := s.audit.Close(); err != nil {
 			s.log.Error("the audit log did not close", "error", err)
