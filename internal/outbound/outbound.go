@@ -124,6 +124,10 @@ func CheckURL(s string) error {
 	return nil
 }
 
+// ErrAnswer is wrapped by errors of an answer that came, but is not one: asking
+// again is of no use.
+var ErrAnswer = errors.New("the answer cannot be taken")
+
 // Answer is what a server said.
 type Answer struct {
 	Status int
@@ -139,14 +143,14 @@ func Ask(c *http.Client, r *http.Request, secrets ...string) (Answer, error) {
 	}
 	defer res.Body.Close()
 	if e := res.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return Answer{}, errors.New("the answer is compressed, which was not asked for")
+		return Answer{}, fmt.Errorf("%w: it is compressed, which was not asked for", ErrAnswer)
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, MaxBodyBytes+1))
 	switch {
 	case err != nil:
 		return Answer{}, Told(err, secrets...)
 	case len(b) > MaxBodyBytes:
-		return Answer{}, fmt.Errorf("the answer is larger than %d bytes", MaxBodyBytes)
+		return Answer{}, fmt.Errorf("%w: it is larger than %d bytes", ErrAnswer, MaxBodyBytes)
 	}
 	return Answer{Status: res.StatusCode, Body: b}, nil
 }

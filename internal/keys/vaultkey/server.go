@@ -78,8 +78,7 @@ func (s *server) request(ctx context.Context, a ask) (*secret, error) {
 	defer cancel()
 	for retry := 0; ; retry++ {
 		got, err := s.once(ctx, a)
-		var r *refusal
-		if err == nil || ctx.Err() != nil || retry == maxRetries || errors.As(err, &r) && r.status < http.StatusInternalServerError {
+		if err == nil || ctx.Err() != nil || retry == maxRetries || !passing(err) {
 			return got, err
 		}
 		timer := time.NewTimer(retryWait << retry)
@@ -90,6 +89,15 @@ func (s *server) request(ctx context.Context, a ask) (*secret, error) {
 			return nil, err
 		}
 	}
+}
+
+// passing says whether an error may be gone at the next try.
+func passing(err error) bool {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.status >= http.StatusInternalServerError
+	}
+	return !errors.Is(err, outbound.ErrAnswer)
 }
 
 // once sends one request.
@@ -133,7 +141,7 @@ func read(res outbound.Answer, secrets []string) (*secret, error) {
 		return nil, &refusal{res.Status, outbound.Strike(strings.Join(got.Errors, "; "), secrets...)}
 	}
 	if err != nil {
-		return nil, errors.New("vault: the answer is not Vault's JSON")
+		return nil, fmt.Errorf("vault: %w: it is not Vault's JSON", outbound.ErrAnswer)
 	}
 	return &got, nil
 }

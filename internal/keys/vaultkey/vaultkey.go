@@ -25,7 +25,6 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/keywrap"
-	"github.com/asc-gateway/asc-gateway/internal/outbound"
 )
 
 // Config says where Vault is and how to log in. Nothing of it comes from the
@@ -100,7 +99,7 @@ func (b *Backend) Open(ctx context.Context, id, uri string) (keys.Key, error) {
 		return nil, keys.Unusable(id, "is not in Vault: there is no %s/keys/%s", p.mount, p.name)
 	}
 	if typ, _ := s.Data["type"].(string); typ != "ecdsa-p256" {
-		return nil, keys.Unusable(id, "is of type %q in Vault; want ecdsa-p256", outbound.Strike(typ))
+		return nil, keys.Unusable(id, "is of another type in Vault; want ecdsa-p256")
 	}
 	if p.version == 0 {
 		n, _ := s.Data["latest_version"].(json.Number)
