@@ -78,10 +78,19 @@ type httpsOnly struct{ next kms.HTTPClient }
 // Do implements [kms.HTTPClient].
 func (c httpsOnly) Do(r *http.Request) (*http.Response, error) {
 	if err := outbound.CheckURL(r.URL.Scheme + "://" + r.URL.Host); err != nil {
-		return nil, fmt.Errorf("awskms: the endpoint: %w", err)
+		return nil, endpointError{err}
 	}
 	return c.next.Do(r)
 }
+
+// endpointError says what is wrong with an endpoint.
+type endpointError struct{ error }
+
+// Error implements error.
+func (e endpointError) Error() string { return "awskms: the endpoint: " + e.error.Error() }
+
+// RetryableError tells the SDK that another try is of no use.
+func (endpointError) RetryableError() bool { return false }
 
 // told is an error without the credentials, which a server may have sent back.
 func told(ctx context.Context, client *kms.Client, err error) error {

@@ -71,7 +71,7 @@ func TestHostileKMS(t *testing.T) {
 				x.answer(w, r, &sent)
 			}))
 			defer s.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			begun := time.Now()
 			_, err := against(s.URL).Open(ctx, "K", "awskms:alias/asc")

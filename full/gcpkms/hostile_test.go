@@ -58,7 +58,7 @@ func TestHostileKMS(t *testing.T) {
 				asked.Add(1)
 				return x.answer(ctx, method)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			uri := "gcpkms:" + ring + "/cryptoKeys/k"
 			if !strings.HasPrefix(x.name, "versions") {
