@@ -144,7 +144,8 @@ func (b *Backend) Open(ctx context.Context, id, uri string) (keys.Key, error) {
 // newest finds the enabled version that was made last.
 func newest(ctx context.Context, client *kms.KeyManagementClient, key string) (string, error) {
 	var best *kmspb.CryptoKeyVersion
-	pages := iterator.NewPager(client.ListCryptoKeyVersions(ctx, &kmspb.ListCryptoKeyVersionsRequest{Parent: key}), pageSize, "")
+	versions := client.ListCryptoKeyVersions(ctx, &kmspb.ListCryptoKeyVersionsRequest{Parent: key})
+	pages := iterator.NewPager(versions, pageSize, "")
 	for page := 0; ; page++ {
 		if page == maxPages {
 			return "", fmt.Errorf("it has more than %d versions: name one", maxPages*pageSize)

@@ -141,7 +141,10 @@ func TestCollectorsAreBounded(t *testing.T) {
 			begun := time.Now()
 			said := tell(t, s.URL, "http/protobuf")
 			t.Logf("after %v, %d KiB sent: %.300s", time.Since(begun).Round(time.Millisecond), sent.Load()>>10, said)
-			if strings.Contains(said, apiKey[4:12]) || len(said) > 5000 || sent.Load() > 32<<20 || time.Since(begun) > 6*time.Second {
+			if strings.Contains(said, apiKey[4:12]) {
+				t.Errorf("the key is told: %s", said)
+			}
+			if len(said) > 5000 || sent.Load() > 32<<20 || time.Since(begun) > 6*time.Second {
 				t.Errorf("not bounded: %s", said)
 			}
 		})
@@ -172,7 +175,9 @@ type echo struct {
 }
 
 // Export implements the RPC.
-func (echo) Export(ctx context.Context, _ *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+func (echo) Export(
+	ctx context.Context, _ *collector.ExportTraceServiceRequest,
+) (*collector.ExportTraceServiceResponse, error) {
 	return nil, status.Errorf(codes.InvalidArgument, "bad key %v", metadata.ValueFromIncomingContext(ctx, "x-api-key"))
 }
 
@@ -223,9 +228,9 @@ func TestAFIFOIsNoCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1")
-	for _, variable := range []string{"OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY"} {
+	for _, variable := range []string{"CERTIFICATE", "TRACES_CERTIFICATE", "METRICS_CLIENT_CERTIFICATE", "LOGS_CLIENT_KEY"} {
 		t.Run(variable, func(t *testing.T) {
-			t.Setenv(variable, name)
+			t.Setenv("OTEL_EXPORTER_OTLP_"+variable, name)
 			if _, err := Start(t.Context(), "test"); !errors.Is(err, files.ErrNotRegular) {
 				t.Errorf("got %v", err)
 			}

@@ -84,7 +84,11 @@ func straight(r *http.Request) (*url.URL, error) {
 
 // dialing are the options of gRPC exporters.
 func dialing() []grpc.DialOption {
-	return []grpc.DialOption{grpc.WithNoProxy(), grpc.WithMaxHeaderListSize(maxHeaderBytes), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes))}
+	return []grpc.DialOption{
+		grpc.WithNoProxy(),
+		grpc.WithMaxHeaderListSize(maxHeaderBytes),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
+	}
 }
 
 func spansTo(ctx context.Context, protocol string) (sdktrace.SpanExporter, error) {

@@ -497,7 +497,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 func FuzzAuthorization(f *testing.F) {
 	token, sum := NewToken()
 	a, err := New(Config{Tokens: []StaticToken{{Name: "a", SHA256: sum}}, Issuers: []Issuer{{Name: "a", Issuer: "https://127.0.0.1:1", Audiences: []string{"g"}}}}, Deps{
-		Transport: away{}})
+		Transport: noTransport{}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -511,9 +511,9 @@ func FuzzAuthorization(f *testing.F) {
 	})
 }
 
-type away struct{}
+type noTransport struct{}
 
-func (away) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("away") }
+func (noTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("away") }
 
 func hash(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-
-	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
 
 // lookup is how a credential is looked into: by a caller that can wait, or by
@@ -42,7 +40,7 @@ func (p patient) verifying(ctx context.Context) (func(), error) {
 	case p.gate <- struct{}{}:
 		return p.gate.leave, nil
 	case <-ctx.Done():
-		return nil, fault.New(fault.Unavailable, ReasonIssuerUnavailable, "the token could not be verified in time").WithCause(ctx.Err())
+		return nil, away("the token could not be verified in time", ctx.Err())
 	}
 }
 

@@ -50,12 +50,20 @@ type keySet struct {
 }
 
 func newKeySet(cfg Issuer, deps Deps, fetches *fetches) (*keySet, error) {
-	s := &keySet{issuer: cfg.Issuer, url: cfg.JWKSURL, tokenFile: cfg.TokenFile, fetches: fetches, now: deps.Now, stale: defaultStale}
+	s := &keySet{
+		issuer:    cfg.Issuer,
+		url:       cfg.JWKSURL,
+		tokenFile: cfg.TokenFile,
+		fetches:   fetches,
+		now:       deps.Now,
+		stale:     defaultStale,
+	}
 	if cfg.StaleHours > 0 {
 		s.stale = time.Duration(cfg.StaleHours) * time.Hour
 	}
 	var err error
-	if s.client, err = outbound.New(outbound.Config{CAFile: cfg.CAFile, Proxy: cfg.Proxy, Timeout: fetchTimeout}); err != nil {
+	s.client, err = outbound.New(outbound.Config{CAFile: cfg.CAFile, Proxy: cfg.Proxy, Timeout: fetchTimeout})
+	if err != nil {
 		return nil, err
 	}
 	if deps.Transport != nil {
@@ -88,7 +96,7 @@ func (s *keySet) find(ctx context.Context, kid, alg string) (any, error) {
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return nil, fault.New(fault.Unavailable, ReasonIssuerUnavailable, "the keys of the token's issuer did not come in time").WithCause(ctx.Err())
+			return nil, away("the keys of the token's issuer did not come in time", ctx.Err())
 		}
 	}
 }
@@ -115,9 +123,13 @@ func (s *keySet) atHand(kid, alg string) (key any, wait <-chan struct{}, err err
 	case s.fetching != nil:
 		return nil, s.fetching, nil
 	case s.failure != nil:
-		return nil, nil, fault.New(fault.Unavailable, ReasonIssuerUnavailable, "the keys of the token's issuer cannot be had").WithCause(s.failure)
+		return nil, nil, away("the keys of the token's issuer cannot be had", s.failure)
 	}
 	return nil, nil, errors.New("the issuer has no such key")
+}
+
+func away(text string, cause error) error {
+	return fault.New(fault.Unavailable, ReasonIssuerUnavailable, "%s", text).WithCause(cause)
 }
 
 // begin asks the issuer once, in the background. It is called with the lock.

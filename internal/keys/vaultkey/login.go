@@ -135,7 +135,8 @@ func (l *login) get(ctx context.Context) (token string, shown []string, err erro
 		return l.token, l.shown, nil
 	}
 	if l.token != "" && l.can {
-		s, err := l.ask(ctx, ask{method: http.MethodPut, path: "auth/token/renew-self", token: l.token, body: map[string]any{}})
+		renew := ask{method: http.MethodPut, path: "auth/token/renew-self", token: l.token, body: map[string]any{}}
+		s, err := l.ask(ctx, renew)
 		if err == nil && s != nil && l.keep(s.Auth) == nil {
 			return l.token, l.shown, nil
 		}
