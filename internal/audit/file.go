@@ -213,7 +213,7 @@ func (f *file) end() string {
 }
 
 func endText(chain string, seq uint64, hash string) string {
-	return fmt.Sprintf("%s %d %s", chain, seq, hash)
+	return chain + " " + strconv.FormatUint(seq, 10) + " " + hash
 }
 
 func parseEnd(s string) (chain string, seq uint64, hash string, ok bool) {

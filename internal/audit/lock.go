@@ -23,6 +23,7 @@ type lock struct {
 	path string
 	log  *slog.Logger
 	f    *os.File
+	st   syscall.Stat_t
 }
 
 // try takes the lock, or says [errBusy] at once.
@@ -40,9 +41,11 @@ func (l *lock) try() error {
 			return fmt.Errorf("%s cannot be locked: %w", l.path, err)
 		}
 		old := l.f
-		l.f = f
-		if old != nil {
+		if l.f = f; old != nil {
 			old.Close()
+		}
+		if l.st, err = statOf(f); err != nil {
+			return err
 		}
 		if l.held() {
 			return nil
@@ -56,12 +59,8 @@ func (l *lock) held() bool {
 	if l.f == nil {
 		return false
 	}
-	ours, err := statOf(l.f)
-	if err != nil {
-		return false
-	}
 	var there syscall.Stat_t
-	return syscall.Lstat(l.path, &there) == nil && there.Dev == ours.Dev && there.Ino == ours.Ino
+	return syscall.Lstat(l.path, &there) == nil && there.Dev == l.st.Dev && there.Ino == l.st.Ino
 }
 
 // endLen is the length of a chain's end as the lock file holds it.
@@ -70,7 +69,12 @@ const endLen = 16 + 1 + 20 + 1 + 64 + 1
 // mark keeps where the chain ends. It overwrites in place, so that a full disk
 // does not matter; what fails is seen by the next start, at worst.
 func (l *lock) mark(end string) {
-	_, _ = l.f.WriteAt(fmt.Appendf(nil, "%-*s\n", endLen-1, end), 0)
+	var b [endLen]byte
+	for i := copy(b[:], end); i < endLen-1; i++ {
+		b[i] = ' '
+	}
+	b[endLen-1] = '\n'
+	_, _ = l.f.WriteAt(b[:], 0)
 }
 
 // end is where the chain ended, "" if that is not known.
@@ -94,7 +98,7 @@ func (l *lock) close() error {
 	return l.f.Close()
 }
 
-// statOf is fstat without allocating for every batch.
+// statOf is fstat.
 func statOf(f *os.File) (st syscall.Stat_t, err error) {
 	err = syscall.Fstat(int(f.Fd()), &st)
 	return st, err

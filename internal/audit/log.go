@@ -93,6 +93,7 @@ type Log struct {
 	// Of the writing goroutine alone.
 	kept   []*entry // that must be written, when there is room
 	tried  time.Time
+	text   []byte
 	ending bool // nothing more is taken from the queue
 
 	closeErr error // before done is closed

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -151,17 +150,20 @@ func (l *Log) writeAll(list []*entry, urgent bool) error {
 		return nil
 	}
 	at, sync := *l.last.Load(), false
-	var b bytes.Buffer
+	l.text = l.text[:0]
 	for _, e := range list {
 		var text []byte
 		text, at.Hash = seal(at.Seq+1, l.now(), l.chain, at.Hash, e.record)
 		at.Seq++
-		b.Write(text)
+		l.text = append(l.text, text...)
 		sync = sync || (e.result != nil || e.room > 0) && !l.cfg.NoSync
 	}
-	err := l.out.write(batch{text: b.Bytes(), end: endText(l.chain, at.Seq, at.Hash), sync: sync, urgent: urgent})
+	err := l.out.write(batch{text: l.text, end: endText(l.chain, at.Seq, at.Hash), sync: sync, urgent: urgent})
 	if err == nil {
 		l.last.Store(&at)
+	}
+	if cap(l.text) > 1<<20 {
+		l.text = nil
 	}
 	return err
 }
