@@ -29,6 +29,9 @@ const triedLimit = 100_000
 // serveConfigured serves with the keys of the configuration.
 func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging, stdout io.Writer) error {
 	s, err := newService(ctx, file, cfg, extra, out)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // it was ended while it waited for the audit log
+	}
 	if err != nil {
 		return err
 	}

@@ -79,10 +79,13 @@ func newService(ctx context.Context, file string, cfg *config.Config, extra []ke
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if err := s.openAccess(); err != nil {
+	if err := s.openAccess(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.openQuota(); err != nil {
+		if s.audit != nil {
+			err = errors.Join(err, s.audit.Close())
+		}
 		return nil, err
 	}
 	deps := gateway.Deps{Limits: s.limits, Telemetry: tell, TrustTraces: cfg.Trusted(), Quota: s.quota, Replays: s.replays, CacheBytes: *cfg.Cache.MaxBytes, BaseURL: cfg.Upstream.BaseURL, Authn: s.authn, Tokens: tokensOf(cfg), Passthrough: cfg.Passthrough.Listen != "", PublicURL: cfg.Passthrough.PublicURL, Log: log}
@@ -149,7 +152,7 @@ func (s *service) ready() string {
 }
 
 // openAccess opens what callers and records need.
-func (s *service) openAccess() (err error) {
+func (s *service) openAccess(ctx context.Context) (err error) {
 	if name := s.cfg.Authn.FirstTokenFile; name != "" {
 		created, err := authn.FirstToken(name)
 		if err != nil {
@@ -167,8 +170,8 @@ func (s *service) openAccess() (err error) {
 			return err
 		}
 	}
-	if a := s.cfg.Audit; a.Path != "" {
-		s.audit, err = audit.Open(audit.Config{Path: a.Path, MaxBytes: a.MaxBytes, MaxFiles: a.MaxFiles, Timeout: time.Duration(a.Timeout), NoSync: a.NoSync}, time.Now, s.log)
+	if s.cfg.Audit.Path != "" {
+		s.audit, err = s.openAudit(ctx)
 	}
 	return err
 }

@@ -57,20 +57,31 @@ func ReadInfo(name string, most int64) (fs.FileInfo, []byte, error) {
 	}
 }
 
-func read(name string, most int64) (fs.FileInfo, []byte, error) {
+// Open opens a regular file that is too large to be read at once, such as a log.
+// It never waits for a FIFO; a file system that is away it does wait for.
+func Open(name string) (*os.File, fs.FileInfo, error) {
 	// Without O_NONBLOCK, opening a FIFO waits for who writes to it.
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close()
 	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case !info.Mode().IsRegular():
-		return nil, nil, fmt.Errorf("%s %w", name, ErrNotRegular)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s %w", name, ErrNotRegular)
 	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+func read(name string, most int64) (fs.FileInfo, []byte, error) {
+	f, info, err := Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, most+1)) // Size may lie, as that of files in /proc
 	switch {
 	case err != nil:
