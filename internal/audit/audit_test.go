@@ -37,7 +37,11 @@ func open(t testing.TB, cfg Config) *Log {
 // verify checks files, oldest first.
 func verify(t testing.TB, names ...string) Report {
 	t.Helper()
-	var v Verifier
+	return verifyWith(t, &Verifier{}, names...)
+}
+
+func verifyWith(t testing.TB, v *Verifier, names ...string) Report {
+	t.Helper()
 	for _, name := range names {
 		f, err := os.Open(name)
 		if err != nil {
