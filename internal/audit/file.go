@@ -55,7 +55,7 @@ func (f *file) ready() error {
 	err := syscall.Lstat(f.cfg.Path, &there)
 	switch {
 	case errors.Is(err, syscall.ENOENT), err == nil && (there.Dev != f.st.Dev || there.Ino != f.st.Ino):
-		f.log.Warn("the audit log was moved or removed by somebody else: a new file is begun, and the chain goes on", "file", f.cfg.Path)
+		f.log.Warn("somebody else moved or removed the audit log: a new file is begun, the chain goes on", "file", f.cfg.Path)
 		if err := f.release(); err != nil {
 			return err
 		}

@@ -181,7 +181,8 @@ func (f *file) begin(ctx context.Context) error {
 
 // await waits for the process that holds the lock.
 func (f *file) await(ctx context.Context) error {
-	f.log.Warn("another process writes the audit log: waiting for it to end", "file", f.cfg.Path, "at_most", f.cfg.LockWait.String())
+	f.log.Warn("another process writes the audit log: waiting for it to end",
+		"file", f.cfg.Path, "at_most", f.cfg.LockWait.String())
 	defer f.cfg.Waiting()()
 	limit := time.NewTimer(f.cfg.LockWait)
 	defer limit.Stop()
@@ -192,7 +193,7 @@ func (f *file) await(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w; stopped waiting: %w", f.cfg.Path, errBusy, ctx.Err())
 		case <-limit.C:
-			return fmt.Errorf("%s: %w, still after %v: each process needs a file of its own", f.cfg.Path, errBusy, f.cfg.LockWait)
+			return fmt.Errorf("%s: %w, still after %v: each process needs its own", f.cfg.Path, errBusy, f.cfg.LockWait)
 		case <-tick.C:
 			if err := f.lock.try(); !errors.Is(err, errBusy) {
 				return err

@@ -80,7 +80,8 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 }
 
 func unavailable(err error) error {
-	return fault.New(fault.Unavailable, ReasonUnavailable, "the call cannot be put on record, so it is not made").WithCause(err)
+	const message = "the call cannot be put on record, so it is not made"
+	return fault.New(fault.Unavailable, ReasonUnavailable, message).WithCause(err)
 }
 
 // put hands a record to the writer and waits for it.

@@ -177,7 +177,8 @@ func (v *Verifier) beginning(at, what, hash string) {
 	case hash:
 		v.note("%s: begins after the line with the hash %s, as was said", at, hash)
 	case "":
-		v.problem("%s: the beginning of the log is missing: it begins with %s, after the line with the hash %s", at, what, hash)
+		const text = "%s: the beginning of the log is missing: it begins with %s, after the line with the hash %s"
+		v.problem(text, at, what, hash)
 	default:
 		v.problem("%s: begins with %s, after the line with the hash %s, not %s", at, what, hash, v.From)
 	}

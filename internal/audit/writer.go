@@ -194,7 +194,7 @@ func (l *Log) settleOne(e *entry, err error) {
 	case err != nil:
 		l.room.Add(e.room)
 	case !ours:
-		r := outcomeOf(e.record, fault.Canceled, "NOT_MADE", "the caller had left, or was told that it cannot be put on record: the call was not made")
+		r := outcomeOf(e.record, fault.Canceled, "NOT_MADE", "the caller left, or was refused, while this was written: the call was not made")
 		l.kept = append(l.kept, &entry{record: r.bounded(maxContent), room: e.room})
 		l.wakeUp()
 	case e.pending != nil:
@@ -226,7 +226,8 @@ func (l *Log) finishAll() {
 	l.mu.Lock()
 	l.kept = append(l.kept, l.ended...)
 	for p := range l.open {
-		l.kept = append(l.kept, &entry{record: p.outcome(fault.Unknown, "NOT_TOLD", "the gateway ended before the call did"), room: p.room})
+		r := p.outcome(fault.Unknown, "NOT_TOLD", "the gateway ended before the call did")
+		l.kept = append(l.kept, &entry{record: r, room: p.room})
 	}
 	l.open, l.ended = nil, nil
 	l.mu.Unlock()

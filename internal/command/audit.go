@@ -30,7 +30,11 @@ var lineHash = regexp.MustCompile("^[0-9a-f]{64}$")
 
 func auditVerifyCommand() *cobra.Command {
 	var from string
-	cmd := &cobra.Command{Use: "verify FILE...", Short: "Check the chain of hashes, oldest file first", Long: verifyHelp, Args: cobra.MinimumNArgs(1),
+	cmd := &cobra.Command{
+		Use:   "verify FILE...",
+		Short: "Check the chain of hashes, oldest file first",
+		Long:  verifyHelp,
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if from != "" && !lineHash.MatchString(from) {
 				return fmt.Errorf("--from: want the hash of a line, 64 hexadecimal digits")
@@ -42,8 +46,9 @@ func auditVerifyCommand() *cobra.Command {
 				}
 			}
 			return tellReport(cmd.OutOrStdout(), v.Report())
-		}}
-	cmd.Flags().StringVar(&from, "from", "", "`HASH` of the last line before the first file, if the log does not begin there")
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "`HASH` of the last line before the first file, if the log begins elsewhere")
 	return cmd
 }
 
@@ -58,7 +63,8 @@ func tellReport(out io.Writer, r audit.Report) error {
 	if !r.Ended {
 		end = "it has not ended with a stop: it is being written, was killed, or its tail is cut: compare with the metric"
 	}
-	fmt.Fprintf(out, "%d lines in %d chains; the last is %d of its chain, hash %s; %s\n", r.Lines, r.Chains, r.Last.Seq, r.Last.Hash, end)
+	const text = "%d lines in %d chains; the last is %d of its chain, hash %s; %s\n"
+	fmt.Fprintf(out, text, r.Lines, r.Chains, r.Last.Seq, r.Last.Hash, end)
 	if len(r.Problems) > 0 {
 		return fmt.Errorf("the log is not whole: %d problems", len(r.Problems))
 	}
@@ -77,6 +83,10 @@ func verifyFile(cmd *cobra.Command, v *audit.Verifier, name string) error {
 	})
 }
 
+const showHelp = `Print the records as a table. It does not check them: verify does.
+
+What is not printable is escaped, as in \x1b or \u202e.`
+
 // shownAtOnce is how many records make one table: its columns are as wide as the
 // widest of them, and all are in memory.
 const shownAtOnce = 1000
@@ -85,13 +95,17 @@ const shownAtOnce = 1000
 type filter struct{ principal, method, event string }
 
 func (f *filter) takes(l *audit.Line) bool {
-	return strings.Contains(l.Principal, f.principal) && strings.Contains(l.Method, f.method) && (f.event == "" || l.Event == f.event)
+	return strings.Contains(l.Principal, f.principal) && strings.Contains(l.Method, f.method) &&
+		(f.event == "" || l.Event == f.event)
 }
 
 func auditShowCommand() *cobra.Command {
 	var which filter
-	cmd := &cobra.Command{Use: "show FILE", Short: "Print the records as a table", Args: cobra.ExactArgs(1),
-		Long: "Print the records as a table. It does not check them: verify does. What is not printable is escaped, as in \\x1b or \\u202e.",
+	cmd := &cobra.Command{
+		Use:   "show FILE",
+		Short: "Print the records as a table",
+		Long:  showHelp,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, info, err := files.Open(args[0])
 			if err != nil {
@@ -103,7 +117,8 @@ func auditShowCommand() *cobra.Command {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%d lines are no records\n", others)
 			}
 			return err
-		}}
+		},
+	}
 	cmd.Flags().StringVar(&which.principal, "principal", "", "only what this is part of the principal of")
 	cmd.Flags().StringVar(&which.method, "method", "", "only what this is part of the method of")
 	cmd.Flags().StringVar(&which.event, "event", "", "only intent, outcome, denial, signing, grant, reload, start or stop")

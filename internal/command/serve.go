@@ -29,13 +29,19 @@ const triedLimit = 100_000
 // serveConfigured serves with the keys of the configuration.
 func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging, stdout io.Writer) error {
 	s, err := newService(ctx, file, cfg, extra, out)
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil // it was ended while it waited for the audit log
-	}
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	return s.serve(ctx, stdout)
+}
+
+// unlessEnded is nil for what failed because the process was told to end while
+// it started: it may have waited for the audit log.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
 }
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
@@ -64,7 +70,7 @@ func serveSandboxed(ctx context.Context, cfg *config.Config, out *logging, stdou
 		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/)\n", cfg.Upstream.BaseURL)
 		gw, err := newService(ctx, "", cfg, []keys.Backend{inMemory{filekey.FromPrivate(kid, private)}}, out)
 		if err != nil {
-			return err
+			return unlessEnded(ctx, err)
 		}
 		return gw.serve(ctx, stdout)
 	})

@@ -339,7 +339,8 @@ func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
 		r.Resources = append([]string{created}, r.Resources...) // ahead: what is cut is at the end
 	}
 	if err := a.end(r); err != nil {
-		a.guard.deps.Log.ErrorContext(ctx, "an outcome is not on record yet", "call", r.Call, "method", r.Method, "outcome", r.Outcome, "error", err)
+		a.guard.deps.Log.ErrorContext(ctx, "an outcome is not on record yet",
+			"call", r.Call, "method", r.Method, "outcome", r.Outcome, "error", err)
 	}
 }
 
