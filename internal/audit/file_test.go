@@ -183,6 +183,24 @@ func TestWritersWhileTheLogIsRotatedByOthers(t *testing.T) {
 	}
 }
 
+// TestHalfALineOfOthersTearsNoneOfOurs: what somebody else wrote is told, and no
+// record is lost.
+func TestHalfALineOfOthersTearsNoneOfOurs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, Config{Path: path})
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(`{"seq":`)
+	if err := errors.Join(err, f.Close(), l.Append(t.Context(), Record{Event: Intent}), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(t, path); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "audit.log:2: is no line") || r.Lines != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestWhatTakesThePlaceOfTheLogIsChecked: nothing is written to it, and the log
 // recovers.
 func TestWhatTakesThePlaceOfTheLogIsChecked(t *testing.T) {
@@ -195,7 +213,12 @@ func TestWhatTakesThePlaceOfTheLogIsChecked(t *testing.T) {
 	if err := errors.Join(os.Remove(path), os.Symlink(other, path)); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Append(t.Context(), Record{Event: Intent}); err == nil || !strings.Contains(err.Error(), "symbolic link") || l.Healthy() == nil {
+	for deadline := time.Now().Add(10 * time.Second); l.Healthy() == nil; { // before a record comes
+		if time.Now().After(deadline) {
+			t.Fatal("it is not noticed")
+		}
+	}
+	if err := l.Append(t.Context(), Record{Event: Intent}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Errorf("got %v", err)
 	}
 	if err := os.Remove(path); err != nil {
