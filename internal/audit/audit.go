@@ -9,15 +9,16 @@
 //
 // What is written is bounded and escaped; it must never hold a token, a key, or
 // the body of a request.
+//
+// Beside the log stand two files of ours: PATH.lock, which keeps a second
+// process away, and PATH.reserve, which keeps disk room for outcomes.
 package audit
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Events.
@@ -32,7 +33,9 @@ const (
 	Reload  = "reload"  // of configuration, keys, certificates or policy
 )
 
-// Record is one line, but for what the log adds.
+// Record is one line, but for what the log adds. Texts that are too long are
+// cut: they end in "…sha256:" and the first 16 hexadecimal digits of the hash of
+// the whole text.
 type Record struct {
 	Event     string   `json:"event"`
 	Call      string   `json:"call,omitempty"` // ties an outcome to its intent
@@ -40,15 +43,19 @@ type Record struct {
 	Rule      string   `json:"rule,omitempty"` // of the policy
 	Method    string   `json:"method,omitempty"`
 	Team      string   `json:"team,omitempty"`
-	Resources []string `json:"resources,omitempty"` // "type/id"
-	Cut       int      `json:"cut,omitempty"`       // resources left out
-	Key       string   `json:"key,omitempty"`       // Apple's key id
-	Request   string   `json:"request,omitempty"`   // Apple's request id
-	Outcome   string   `json:"outcome,omitempty"`   // gRPC code
+	Resources []string `json:"resources,omitempty"`  // "type/id"
+	Cut       int      `json:"cut,omitempty"`        // resources left out
+	CutSHA256 string   `json:"cut_sha256,omitempty"` // of those left out, each with a newline behind it
+	Key       string   `json:"key,omitempty"`        // Apple's key id
+	Request   string   `json:"request,omitempty"`    // Apple's request id
+	Outcome   string   `json:"outcome,omitempty"`    // gRPC code
 	Reason    string   `json:"reason,omitempty"`
 	Trace     string   `json:"trace,omitempty"`  // W3C trace id
 	Token     string   `json:"token,omitempty"`  // SHA-256 of a token given out
 	Detail    string   `json:"detail,omitempty"` // in words
+	// Count is set where one record stands for several denials: how many. The
+	// other members are those of the first.
+	Count int `json:"count,omitempty"`
 }
 
 // line is a record as it is written, without its hash.
@@ -60,16 +67,9 @@ type line struct {
 	Prev string `json:"prev"`
 }
 
-// Bounds of a record.
-const (
-	maxText      = 1024
-	maxResources = 100
-)
-
-// seal makes the bytes of a line and its hash.
+// seal makes the bytes of a line and its hash. The record is bounded already.
 func seal(seq uint64, at time.Time, chain, prev string, r Record) (text []byte, hash string) {
-	l := line{Seq: seq, Time: at.UTC().Format(time.RFC3339Nano), Chain: chain, Record: r.bounded(), Prev: prev}
-	b, err := json.Marshal(l)
+	b, err := json.Marshal(line{Seq: seq, Time: at.UTC().Format(time.RFC3339Nano), Chain: chain, Record: r, Prev: prev})
 	if err != nil { // strings and numbers always marshal
 		panic(err)
 	}
@@ -78,36 +78,4 @@ func seal(seq uint64, at time.Time, chain, prev string, r Record) (text []byte, 
 	b = append(b[:len(b)-1], `,"hash":"`...)
 	b = append(b, hash...)
 	return append(b, "\"}\n"...), hash
-}
-
-// bounded cuts what is too long and hides what looks like a secret.
-func (r Record) bounded() Record {
-	for _, s := range []*string{&r.Event, &r.Call, &r.Principal, &r.Rule, &r.Method, &r.Team, &r.Key, &r.Request, &r.Outcome, &r.Reason, &r.Trace, &r.Token, &r.Detail} {
-		*s = clean(*s)
-	}
-	if len(r.Resources) > maxResources {
-		r.Cut += len(r.Resources) - maxResources
-		r.Resources = r.Resources[:maxResources]
-	}
-	kept := make([]string, len(r.Resources))
-	for i, s := range r.Resources {
-		kept[i] = clean(s)
-	}
-	if len(kept) > 0 {
-		r.Resources = kept
-	}
-	return r
-}
-
-func clean(s string) string {
-	if strings.Contains(s, "-----BEGIN") || strings.Contains(s, "eyJ") && strings.Count(s, ".") >= 2 {
-		return "[redacted]"
-	}
-	if len(s) > maxText {
-		s = s[:maxText] + "…"
-	}
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "�")
-	}
-	return s
 }

@@ -1,35 +1,34 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
-
-// ReasonUnavailable is the reason of calls refused because they could not be
-// put on record.
-const ReasonUnavailable = "AUDIT_UNAVAILABLE"
 
 // Defaults of [Config].
 const (
 	DefaultMaxBytes = 100 << 20
 	DefaultTimeout  = time.Second
-	queueLen        = 4096
-	batchMost       = 256 // lines of one write and one fsync
+	DefaultLockWait = 30 * time.Second
+	DefaultReserve  = 4 << 20
+)
+
+const (
+	queueLen   = 4096
+	noteLen    = 1024
+	batchMost  = 256                    // lines of one write and one fsync
+	healEvery  = time.Second            // how often a log that is ill, or idle, is looked at
+	healSoon   = 100 * time.Millisecond // how soon a record may ask for that
+	lockEvery  = 100 * time.Millisecond
+	closeLimit = 5 * time.Second // the longest that Close waits for a disk that hangs
 )
 
 // Config of a [Log].
@@ -39,24 +38,68 @@ type Config struct {
 	MaxFiles int           // rotated files to keep; 0: all
 	Timeout  time.Duration // the longest that an intent waits; 1 s if 0
 	NoSync   bool          // do not fsync: faster, and a power cut loses the last lines
+	// LockWait is how long Open waits for another process to let go of the log:
+	// as long as a drain may take. 30 s if 0; below 0: not at all.
+	LockWait time.Duration
+	// Reserve is the disk room in bytes that is kept for outcomes. It bounds how
+	// many calls can be without their outcome: each takes 1 KiB and twice its
+	// intent. 4 MiB if 0, at most an eighth of the file system.
+	Reserve int64
+	// Waiting is called when Open begins to wait, and what it returns when that
+	// ends. It may be nil.
+	Waiting func() (stop func())
 }
 
-// Log appends records. One goroutine writes; [Log.Close] ends it.
-type Log struct {
-	cfg   Config
-	now   func() time.Time
-	log   *slog.Logger
-	out   sink
-	chain string
+func (c *Config) setDefaults() {
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.LockWait == 0 {
+		c.LockWait = DefaultLockWait
+	}
+	if c.Reserve <= 0 {
+		c.Reserve = DefaultReserve
+	}
+	if c.Waiting == nil {
+		c.Waiting = func() func() { return func() {} }
+	}
+}
 
-	queue   chan *entry
+// Log appends records. One goroutine writes; [Log.Close] ends it. It is safe for
+// concurrent use.
+type Log struct {
+	cfg     Config
+	now     func() time.Time
+	log     *slog.Logger
+	out     sink
+	chain   string
+	denials *denials
+
+	queue   chan *entry   // intents and grants: somebody waits
+	notes   chan *entry   // nobody waits
+	wake    chan struct{} // outcomes or denials are there
 	closing chan struct{}
 	done    chan struct{}
 	once    sync.Once
+	room    atomic.Int64 // of the reserve, not yet taken by calls without outcome
 
-	dropped atomic.Int64
-	last    atomic.Pointer[Position]
-	broken  atomic.Pointer[error]
+	mu    sync.Mutex
+	open  map[*pending]struct{} // calls whose intent is on record, and whose outcome has not come; nil: the log is closed
+	ended []*entry              // outcomes that have come
+
+	// Of the writing goroutine alone.
+	kept   []*entry // that must be written, when there is room
+	tried  time.Time
+	text   []byte
+	ending bool // nothing more is taken from the queue
+
+	closeErr error // before done is closed
+	dropped  atomic.Int64
+	last     atomic.Pointer[Position]
+	broken   atomic.Pointer[error]
 }
 
 // Position is the end of a chain.
@@ -65,97 +108,98 @@ type Position struct {
 	Hash string
 }
 
-// sink is where lines go.
-type sink interface {
-	// write takes whole lines, or none: after an error nothing of them is there.
-	write(lines []byte, sync bool) error
-	close() error
-}
-
-// The states of an entry.
-const (
-	waiting int32 = iota
-	taken
-	abandoned
-)
-
-type entry struct {
-	record Record
-	state  atomic.Int32
-	result chan error // nil: nobody waits
-}
-
-// Open begins a chain. The file is appended to.
-func Open(cfg Config, now func() time.Time, log *slog.Logger) (*Log, error) {
-	if cfg.MaxBytes <= 0 {
-		cfg.MaxBytes = DefaultMaxBytes
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = DefaultTimeout
-	}
-	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails
-	l := &Log{cfg: cfg, now: now, log: log, chain: hex.EncodeToString(id[:]), queue: make(chan *entry, queueLen), closing: make(chan struct{}), done: make(chan struct{})}
-	before := "none"
-	if cfg.Path == "-" {
-		l.out = stream{os.Stdout}
-	} else {
-		f, err := openFile(cfg, now)
-		if err != nil {
-			return nil, fmt.Errorf("audit: %w", err)
+// Open begins a chain. The file is appended to. While another process holds it,
+// Open waits, at most [Config.LockWait] or until ctx ends. A full disk is no
+// error: the log is then not healthy, and recovers by itself.
+func Open(ctx context.Context, cfg Config, now func() time.Time, log *slog.Logger) (*Log, error) {
+	cfg.setDefaults()
+	before := beforeStream
+	var out sink = &stream{w: os.Stdout}
+	if cfg.Path != "-" {
+		f := newFile(cfg, now, log)
+		if err := f.begin(ctx); err != nil {
+			return nil, fmt.Errorf("audit: %w", errors.Join(err, f.close()))
 		}
-		if f.before != "" {
-			before = f.before
+		if before = f.end(); before == "" {
+			before = "none"
 		}
-		l.out = f
+		cfg.Reserve, out = f.reserve.size, f
 	}
-	l.last.Store(&Position{})
-	if err := l.writeAll([]*entry{{record: Record{Event: Start, Detail: "before: " + before}}}); err != nil {
-		_ = l.out.close()
-		return nil, fmt.Errorf("audit: %w", err)
+	l := newLog(cfg, out, now, log)
+	l.keep(Record{Event: Start, Detail: beforeText + before})
+	l.batch(nil)
+	if err := l.Healthy(); err != nil && !full(err) {
+		return nil, fmt.Errorf("audit: %w", errors.Join(err, out.close()))
 	}
 	go l.run()
 	return l, nil
 }
 
-// Append puts a record on the log and returns when it is there, or when that
-// took too long: then the record is not written later either, unless it was
-// being written at that moment.
-func (l *Log) Append(ctx context.Context, r Record) error {
-	e := &entry{record: r, result: make(chan error, 1)}
-	timer := time.NewTimer(l.cfg.Timeout)
-	defer timer.Stop()
-	select {
-	case l.queue <- e:
-	case <-timer.C:
-		return l.unavailable(errors.New("the queue is full"))
-	case <-l.closing:
-		return l.unavailable(errors.New("the log is closed"))
-	case <-ctx.Done():
-		return l.unavailable(ctx.Err())
+// The detail of a start is beforeText and the end of the chain before: "none" if
+// there is none, and beforeStream where nothing can be read.
+const (
+	beforeText   = "before: "
+	beforeStream = "not known"
+)
+
+func newLog(cfg Config, out sink, now func() time.Time, log *slog.Logger) *Log {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	l := &Log{
+		cfg:     cfg,
+		now:     now,
+		log:     log,
+		out:     out,
+		chain:   hex.EncodeToString(id[:]),
+		denials: newDenials(cfg.MaxBytes),
+		queue:   make(chan *entry, queueLen),
+		notes:   make(chan *entry, noteLen),
+		wake:    make(chan struct{}, 1),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+		open:    map[*pending]struct{}{},
 	}
-	select {
-	case err := <-e.result:
-		return l.unavailable(err)
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-l.done:
-	}
-	if !e.state.CompareAndSwap(waiting, abandoned) {
-		select {
-		case err := <-e.result: // written in this moment
-			return l.unavailable(err)
-		default:
-		}
-	}
-	return l.unavailable(errors.New("it was not written in time"))
+	l.room.Store(cfg.Reserve)
+	l.last.Store(&Position{})
+	return l
 }
 
-func (l *Log) unavailable(err error) error {
+// begin takes the lock and opens the file. A full disk is no error.
+func (f *file) begin(ctx context.Context) error {
+	err := f.lock.try()
+	if errors.Is(err, errBusy) && f.cfg.LockWait > 0 {
+		err = f.await(ctx)
+	}
 	if err == nil {
+		err = f.ready()
+	}
+	if full(err) {
 		return nil
 	}
-	return fault.New(fault.Unavailable, ReasonUnavailable, "the call cannot be put on record, so it is not made").WithCause(err)
+	return err
+}
+
+// await waits for the process that holds the lock.
+func (f *file) await(ctx context.Context) error {
+	f.log.Warn("another process writes the audit log: waiting for it to end",
+		"file", f.cfg.Path, "at_most", f.cfg.LockWait.String())
+	defer f.cfg.Waiting()()
+	limit := time.NewTimer(f.cfg.LockWait)
+	defer limit.Stop()
+	tick := time.NewTicker(lockEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w; stopped waiting: %w", f.cfg.Path, errBusy, ctx.Err())
+		case <-limit.C:
+			return fmt.Errorf("%s: %w, still after %v: each process needs its own", f.cfg.Path, errBusy, f.cfg.LockWait)
+		case <-tick.C:
+			if err := f.lock.try(); !errors.Is(err, errBusy) {
+				return err
+			}
+		}
+	}
 }
 
 // Note puts a record on the log if there is room for it, and never waits.
@@ -167,9 +211,25 @@ func (l *Log) Note(r Record) {
 	default:
 	}
 	select {
-	case l.queue <- &entry{record: r}:
+	case l.notes <- &entry{record: r.bounded(maxContent)}:
 	default:
 		l.dropped.Add(1)
+	}
+}
+
+// Deny counts a denial. The first of a caller, team and reason is written at
+// once, those after it together, every 10 s at most, and slower when there are
+// many. It never waits, and takes nothing from other records.
+func (l *Log) Deny(r Record) {
+	if l.denials.add(r, l.now()) {
+		l.wakeUp()
+	}
+}
+
+func (l *Log) wakeUp() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it will look
 	}
 }
 
@@ -179,7 +239,8 @@ func (l *Log) Last() Position { return *l.last.Load() }
 // Dropped counts the records that [Log.Note] had no room for.
 func (l *Log) Dropped() int64 { return l.dropped.Load() }
 
-// Healthy says why the log could not be written the last time, nil if it could.
+// Healthy says why calls that change something cannot be put on record now, nil
+// if they can.
 func (l *Log) Healthy() error {
 	if err := l.broken.Load(); err != nil {
 		return *err
@@ -187,226 +248,16 @@ func (l *Log) Healthy() error {
 	return nil
 }
 
-// Close writes what waits and a last line, and frees the file.
+// Close writes what waits and a last line, and frees the file. Calls that have
+// not ended get the outcome UNKNOWN. It waits 5 s at most for a disk that hangs.
 func (l *Log) Close() error {
 	l.once.Do(func() { close(l.closing) })
-	<-l.done
-	return l.out.close()
-}
-
-func (l *Log) run() {
-	defer close(l.done)
-	for {
-		select {
-		case e := <-l.queue:
-			l.batch(e)
-		case <-l.closing:
-			for {
-				select {
-				case e := <-l.queue:
-					l.batch(e)
-					continue
-				default:
-				}
-				break
-			}
-			_ = l.writeAll([]*entry{{record: Record{Event: Stop}}}) // reported by Healthy
-			return
-		}
+	timer := time.NewTimer(closeLimit)
+	defer timer.Stop()
+	select {
+	case <-l.done:
+		return l.closeErr
+	case <-timer.C:
+		return errors.New("audit: the disk hangs: the last records are not written")
 	}
-}
-
-// batch writes an entry and what waits behind it.
-func (l *Log) batch(first *entry) {
-	batch := []*entry{first}
-	for len(batch) < batchMost {
-		select {
-		case e := <-l.queue:
-			batch = append(batch, e)
-			continue
-		default:
-		}
-		break
-	}
-	batch = slices.DeleteFunc(batch, func(e *entry) bool { return !e.state.CompareAndSwap(waiting, taken) })
-	err := l.writeAll(batch)
-	for _, e := range batch {
-		if e.result != nil {
-			e.result <- err
-		} else if err != nil {
-			l.dropped.Add(1)
-		}
-	}
-}
-
-// writeAll writes lines at once, or none of them.
-func (l *Log) writeAll(batch []*entry) error {
-	if len(batch) == 0 {
-		return nil
-	}
-	at, sync := *l.last.Load(), false
-	var b bytes.Buffer
-	for _, e := range batch {
-		var text []byte
-		text, at.Hash = seal(at.Seq+1, l.now(), l.chain, at.Hash, e.record)
-		at.Seq++
-		b.Write(text)
-		sync = sync || e.result != nil && !l.cfg.NoSync
-	}
-	if err := l.out.write(b.Bytes(), sync); err != nil {
-		if l.broken.Swap(&err) == nil {
-			l.log.Error("the audit log cannot be written: calls that change something are refused", "error", err)
-		}
-		return err
-	}
-	if l.broken.Swap(nil) != nil {
-		l.log.Info("the audit log can be written again")
-	}
-	l.last.Store(&at)
-	return nil
-}
-
-// stream is a sink without a file.
-type stream struct{ w io.Writer }
-
-func (s stream) write(b []byte, _ bool) error { _, err := s.w.Write(b); return err }
-func (s stream) close() error                 { return nil }
-
-// file is a sink that rotates.
-type file struct {
-	cfg    Config
-	now    func() time.Time
-	f      *os.File
-	size   int64 // of whole lines
-	before string
-}
-
-func openFile(cfg Config, now func() time.Time) (*file, error) {
-	f := &file{cfg: cfg, now: now}
-	var err error
-	if f.before, err = endOf(cfg.Path); err != nil {
-		return nil, err
-	}
-	return f, f.open()
-}
-
-func (f *file) open() error {
-	var err error
-	if f.f, err = os.OpenFile(f.cfg.Path, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return err
-	}
-	if f.size, err = f.f.Seek(0, io.SeekEnd); err != nil {
-		return err
-	}
-	if f.size == 0 {
-		return nil
-	}
-	last := make([]byte, 1)
-	if _, err := f.f.ReadAt(last, f.size-1); err != nil {
-		return err
-	}
-	if last[0] != '\n' { // a crash tore the last line: it ends here
-		n, err := f.f.Write([]byte("\n"))
-		f.size += int64(n)
-		return err
-	}
-	return nil
-}
-
-func (f *file) write(b []byte, sync bool) error {
-	if f.f == nil {
-		if err := f.open(); err != nil {
-			return err
-		}
-	}
-	if f.size > 0 && f.size+int64(len(b)) > f.cfg.MaxBytes {
-		if err := f.rotate(); err != nil {
-			return err
-		}
-	}
-	_, err := f.f.Write(b)
-	if err == nil && sync {
-		err = f.f.Sync()
-	}
-	if err != nil {
-		f.undo()
-		return err
-	}
-	f.size += int64(len(b))
-	return nil
-}
-
-// undo takes back half a write, so that no line is torn in the middle.
-func (f *file) undo() {
-	if f.f.Truncate(f.size) == nil {
-		if _, err := f.f.Seek(f.size, io.SeekStart); err == nil {
-			return
-		}
-	}
-	_ = f.f.Close()
-	f.f = nil // opened anew by the next write
-}
-
-// rotate moves the file aside. The chain goes on in the next one.
-func (f *file) rotate() error {
-	if err := f.f.Close(); err != nil {
-		return err
-	}
-	f.f = nil
-	aside := f.cfg.Path + "." + f.now().UTC().Format("20060102T150405.000000000")
-	if err := os.Rename(f.cfg.Path, aside); err != nil {
-		return err
-	}
-	f.prune()
-	return f.open()
-}
-
-// prune removes the oldest files that were moved aside.
-func (f *file) prune() {
-	if f.cfg.MaxFiles <= 0 {
-		return
-	}
-	old, err := filepath.Glob(f.cfg.Path + ".*T*")
-	if err != nil {
-		return
-	}
-	slices.Sort(old)
-	for len(old) > f.cfg.MaxFiles {
-		_ = os.Remove(old[0]) // tried again with the next
-		old = old[1:]
-	}
-}
-
-func (f *file) close() error {
-	if f.f == nil {
-		return nil
-	}
-	return errors.Join(f.f.Sync(), f.f.Close())
-}
-
-// endOf finds where the chain in an existing file ends: "chain seq hash".
-func endOf(name string) (string, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return "", err
-	}
-	tail := make([]byte, min(size, 2*maxLineBytes))
-	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
-		return "", err
-	}
-	lines := strings.Split(string(tail), "\n")
-	for _, text := range slices.Backward(lines) {
-		if l, err := parseLine([]byte(text)); err == nil {
-			return fmt.Sprintf("%s %d %s", l.Chain, l.Seq, l.Hash), nil
-		}
-	}
-	return "", nil
 }

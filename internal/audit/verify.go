@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// maxLineBytes bounds a line: a hundred resources and all other members, each
-// character escaped.
-const maxLineBytes = 1 << 20
+// maxLineBytes bounds a line that is read: all texts of a record with each
+// character escaped are 24 KiB, and earlier versions wrote longer ones.
+const maxLineBytes = 64 << 10
 
 // Line is a line that was read.
 type Line struct {
@@ -58,6 +58,10 @@ type Report struct {
 
 // Verifier checks the files of a log, oldest first.
 type Verifier struct {
+	// From is the hash of the last line before the first of the files, where the
+	// beginning of the log is kept elsewhere. "": the files hold all of it.
+	From string
+
 	report Report
 	last   *Line
 	torn   string // of a line that a crash may explain
@@ -68,18 +72,30 @@ type Verifier struct {
 const maxProblems = 1000
 
 func (v *Verifier) problem(format string, args ...any) {
-	if len(v.report.Problems) < maxProblems {
-		v.report.Problems = append(v.report.Problems, fmt.Sprintf(format, args...))
+	v.report.Problems = add(v.report.Problems, format, args...)
+}
+
+func (v *Verifier) note(format string, args ...any) {
+	v.report.Notes = add(v.report.Notes, format, args...)
+}
+
+func add(list []string, format string, args ...any) []string {
+	if len(list) < maxProblems {
+		list = append(list, fmt.Sprintf(format, args...))
 	}
+	return list
 }
 
 // File checks one file. name is for the report; progress, if not nil, hears how
 // many bytes were read.
 func (v *Verifier) File(name string, r io.Reader, progress func(bytes int64)) error {
-	in := bufio.NewReaderSize(r, 64<<10)
 	var read int64
-	for n := 1; ; n++ {
-		text, err := readLine(in)
+	n := 0
+	for text, err := range Texts(r) {
+		if err != nil {
+			return err
+		}
+		n++
 		read += int64(len(text)) + 1
 		if len(text) > 0 {
 			v.line(fmt.Sprintf("%s:%d", name, n), text)
@@ -87,26 +103,8 @@ func (v *Verifier) File(name string, r io.Reader, progress func(bytes int64)) er
 		if progress != nil && n%10_000 == 0 {
 			progress(read)
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
 	}
-}
-
-// readLine reads a line of bounded length.
-func readLine(in *bufio.Reader) (text []byte, err error) {
-	for {
-		part, more, err := in.ReadLine()
-		if len(text)+len(part) <= maxLineBytes {
-			text = append(text, part...)
-		}
-		if err != nil || !more {
-			return text, err
-		}
-	}
+	return nil
 }
 
 func (v *Verifier) line(at string, text []byte) {
@@ -122,10 +120,10 @@ func (v *Verifier) line(at string, text []byte) {
 	switch {
 	case l.Event == Start && l.Seq == 1:
 		v.start(at, l)
-	case v.last == nil && !v.begun:
-		v.report.Notes = append(v.report.Notes, fmt.Sprintf("%s: begins with line %d of chain %s: what was before is not here", at, l.Seq, l.Chain))
+	case !v.begun:
 		v.tornBy("")
-	case v.last == nil || l.Chain != v.last.Chain:
+		v.beginning(at, fmt.Sprintf("line %d of chain %s", l.Seq, l.Chain), l.Prev)
+	case l.Chain != v.last.Chain:
 		v.tornBy("")
 		v.problem("%s: another chain without a start", at)
 	case l.Seq == v.last.Seq+1 && l.Prev == v.last.Hash:
@@ -147,20 +145,42 @@ func (v *Verifier) line(at string, text []byte) {
 // start begins a chain: it must name the end of the one before.
 func (v *Verifier) start(at string, l *Line) {
 	v.report.Chains++
+	before := strings.TrimPrefix(l.Detail, beforeText)
+	_, _, hash, named := parseEnd(before)
 	switch {
-	case v.last != nil:
-		want := fmt.Sprintf("before: %s %d %s", v.last.Chain, v.last.Seq, v.last.Hash)
-		if l.Detail != want && l.Detail != "before: none" {
-			v.tornBy("")
-			v.problem("%s: the chain before ended otherwise: lines are missing or changed before this one", at)
-		} else {
-			v.tornBy("a crash tore it")
-			if v.last.Event != Stop {
-				v.report.Notes = append(v.report.Notes, fmt.Sprintf("%s: the chain before did not end with a stop: the process was killed", at))
-			}
+	case !v.begun && named:
+		v.beginning(at, "a start that names a chain before it", hash)
+	case !v.begun && v.From != "":
+		v.problem("%s: nothing is before this start: it does not follow the line with the hash %s", at, v.From)
+	case !v.begun:
+		v.tornBy("a crash tore it")
+	case before == beforeStream:
+		v.tornBy("a crash tore it")
+		v.note("%s: written to standard output: it does not name the chain before", at)
+	case before == "none":
+		v.tornBy("")
+		v.problem("%s: a start that names no chain before it: the log was removed, or lines of it are from elsewhere", at)
+	case before != endText(v.last.Chain, v.last.Seq, v.last.Hash):
+		v.tornBy("")
+		v.problem("%s: the chain before ended otherwise: lines are missing or changed before this one", at)
+	default:
+		v.tornBy("a crash tore it")
+		if v.last.Event != Stop {
+			v.note("%s: the chain before did not end with a stop: the process was killed", at)
 		}
-	case l.Detail != "before: none":
-		v.report.Notes = append(v.report.Notes, fmt.Sprintf("%s: another file is before this one", at))
+	}
+}
+
+// beginning judges a first line that others were before.
+func (v *Verifier) beginning(at, what, hash string) {
+	switch v.From {
+	case hash:
+		v.note("%s: begins after the line with the hash %s, as was said", at, hash)
+	case "":
+		const text = "%s: the beginning of the log is missing: it begins with %s, after the line with the hash %s"
+		v.problem(text, at, what, hash)
+	default:
+		v.problem("%s: begins with %s, after the line with the hash %s, not %s", at, what, hash, v.From)
 	}
 }
 
@@ -173,13 +193,16 @@ func (v *Verifier) tornBy(explanation string) {
 	if explanation == "" {
 		v.problem("%s", v.torn)
 	} else {
-		v.report.Notes = append(v.report.Notes, v.torn+": "+explanation)
+		v.note("%s: %s", v.torn, explanation)
 	}
 	v.torn = ""
 }
 
 // Report ends the verification.
 func (v *Verifier) Report() Report {
+	if !v.begun {
+		v.problem("no record is here: the log is empty, or it is none")
+	}
 	v.tornBy("the last line: a crash may have torn it")
 	if v.last != nil {
 		v.report.Last = Position{v.last.Seq, v.last.Hash}

@@ -64,7 +64,7 @@ func (s *service) instruments(all bool) []telemetry.Instrument {
 			telemetry.Instrument{Name: "ascgateway.audit.sequence", Unit: "{record}", About: "Sequence number of the last audit record of this process: a log that ends before it has lost its tail", Observe: func(report telemetry.Report) {
 				report(float64(s.audit.Last().Seq))
 			}},
-			telemetry.Instrument{Name: "ascgateway.audit.dropped", Unit: "{record}", About: "Records of denials and signings that found no room", Sum: true, Observe: func(report telemetry.Report) {
+			telemetry.Instrument{Name: "ascgateway.audit.dropped", Unit: "{record}", About: "Records of signings and reloads that found no room", Sum: true, Observe: func(report telemetry.Report) {
 				report(float64(s.audit.Dropped()))
 			}},
 			telemetry.Instrument{Name: "ascgateway.audit.up", Unit: "{state}", About: "1 if the last write to the audit log succeeded", Observe: func(report telemetry.Report) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
-	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/cache/spread"
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
@@ -78,7 +77,7 @@ func open(
 	for _, err := range keysOpened.away {
 		log.Warn("a key could not be opened: its custody does not answer, and is asked again", "error", err)
 	}
-	if err := s.openAccess(); err != nil {
+	if err := s.openAccess(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.openQuota(); err != nil {
@@ -177,7 +176,7 @@ func (s *service) makeFirstToken() error {
 }
 
 // openAccess opens what callers and records need.
-func (s *service) openAccess() (err error) {
+func (s *service) openAccess(ctx context.Context) (err error) {
 	deps := authn.Deps{}
 	if s.cfg.TLS.Enabled() {
 		if s.tls, err = tlsfiles.Open(s.cfg.TLS, time.Now); err != nil {
@@ -188,8 +187,8 @@ func (s *service) openAccess() (err error) {
 	if s.authn, err = authn.New(authnOf(s.cfg), deps); err != nil {
 		return fmt.Errorf("authn: %w", err)
 	}
-	if a := s.cfg.Audit; a.Path != "" {
-		s.audit, err = audit.Open(audit.Config{Path: a.Path, MaxBytes: a.MaxBytes, MaxFiles: a.MaxFiles, Timeout: time.Duration(a.Timeout), NoSync: a.NoSync}, time.Now, s.log)
+	if s.cfg.Audit.Path != "" {
+		s.audit, err = s.openAudit(ctx)
 	}
 	return err
 }

@@ -72,7 +72,7 @@ func (s *service) ready() string {
 	}
 	if s.audit != nil {
 		if err := s.audit.Healthy(); err != nil {
-			why = append(why, "the audit log cannot be written")
+			why = append(why, "the audit log cannot be written: "+err.Error())
 		}
 	}
 	return strings.Join(why, "; ")

@@ -52,7 +52,10 @@ func (r *records) Append(_ context.Context, rec audit.Record) error {
 	r.list = append(r.list, rec)
 	return nil
 }
-func (r *records) Note(rec audit.Record) { _ = r.Append(context.Background(), rec) }
+func (r *records) Deny(rec audit.Record) { _ = r.Append(context.Background(), rec) }
+func (r *records) Begin(ctx context.Context, rec audit.Record) (func(audit.Record) error, error) {
+	return func(outcome audit.Record) error { return r.Append(ctx, outcome) }, r.Append(ctx, rec)
+}
 
 // texts are the records as "event principal method outcome".
 func (r *records) texts() (out []string) {

@@ -34,8 +34,12 @@ import (
 
 // Log is where calls go on record: *audit.Log has it.
 type Log interface {
+	// Begin puts an intent on record, and keeps room for its outcome: end takes it.
+	Begin(ctx context.Context, intent audit.Record) (end func(outcome audit.Record) error, err error)
+	// Append puts a record on the log that needs no outcome.
 	Append(ctx context.Context, r audit.Record) error
-	Note(r audit.Record)
+	// Deny counts a denial, and never waits.
+	Deny(r audit.Record)
 }
 
 // Deps are the parts that a guard puts in order.
@@ -102,6 +106,9 @@ func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Cont
 		if ok, leftOut := g.strangers.Pass(time.Now()); ok {
 			g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err, "left_out", leftOut)
 		}
+		if f := fault.As(err); f.Kind == fault.Unauthenticated && g.deps.Audit != nil {
+			g.deps.Audit.Deny(audit.Record{Event: audit.Denial, Outcome: f.Kind.String(), Reason: f.Reason})
+		}
 		return ctx, err
 	}
 	return access.NewContext(ctx, who), nil
@@ -138,7 +145,7 @@ type Admission struct {
 	method   *access.Method
 	call     Call
 	recorded audit.Record
-	mutates  bool
+	end      func(audit.Record) error // puts the outcome on record; nil: none is wanted
 	made     *asc.Record
 }
 
@@ -302,13 +309,12 @@ func (g *Guard) deny(r audit.Record, err error, detail string) {
 	if detail != "" {
 		r.Detail = detail + ": " + r.Detail
 	}
-	g.deps.Audit.Note(r)
+	g.deps.Audit.Deny(r)
 }
 
 // begin puts a call that changes something on record.
-func (a *Admission) begin(ctx context.Context) error {
-	a.mutates = a.method.Verb != "GET" && !validateOnly(a.call.Request)
-	if !a.mutates {
+func (a *Admission) begin(ctx context.Context) (err error) {
+	if a.method.Verb == "GET" || validateOnly(a.call.Request) {
 		a.guard.reads.Add(1)
 		return nil
 	}
@@ -320,7 +326,8 @@ func (a *Admission) begin(ctx context.Context) error {
 	a.recorded.Call = hex.EncodeToString(id[:])
 	r := a.recorded
 	r.Event = audit.Intent
-	return a.guard.deps.Audit.Append(ctx, r)
+	a.end, err = a.guard.deps.Audit.Begin(ctx, r)
+	return err
 }
 
 func validateOnly(req proto.Message) bool {
@@ -336,7 +343,7 @@ func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
 	if err == nil && res != nil && a.call.Request != nil && a.apps != nil {
 		a.apps.Learn(a.Team, a.method.FullName, a.call.Request, res, a.Pass)
 	}
-	if !a.mutates || a.guard.deps.Audit == nil {
+	if a.end == nil {
 		return
 	}
 	r := a.recorded
@@ -349,10 +356,11 @@ func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
 	} else if a.apps == nil {
 		// a path that no operation is known for: nothing tells what it made
 	} else if created := a.apps.Table().Created(a.method.FullName, res); created != "" {
-		r.Resources = append(slices.Clip(r.Resources), created)
+		r.Resources = append([]string{created}, r.Resources...) // ahead: what is cut is at the end
 	}
-	if err := a.guard.deps.Audit.Append(context.WithoutCancel(ctx), r); err != nil {
-		a.guard.deps.Log.Error("an outcome is not on record", "call", r.Call, "method", r.Method, "outcome", r.Outcome, "error", err)
+	if err := a.end(r); err != nil {
+		a.guard.deps.Log.ErrorContext(ctx, "an outcome is not on record yet",
+			"call", r.Call, "method", r.Method, "outcome", r.Outcome, "error", err)
 	}
 }
 
