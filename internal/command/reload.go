@@ -48,12 +48,20 @@ func (s *service) loadLifetimes(cfg *config.Config) error {
 	return nil
 }
 
+// loadPolicy puts the policy of a configuration in place, if it is right and its
+// own tests pass. On an error the policy before it stays, or there is none yet.
 func (s *service) loadPolicy(cfg *config.Config) error {
-	if cfg.Policy.File == "" {
+	switch {
+	case cfg.Policy.File == "" && s.gateway.Guard.HasPolicy():
+		return errors.New("policy.file: it is not set any more, which would allow everything: that needs a restart")
+	case cfg.Policy.File == "":
 		return s.gateway.Guard.SetPolicy(nil)
 	}
 	p, err := policy.Read(cfg.Policy.File, s.gateway.Guard.Methods())
 	if err != nil {
+		return err
+	}
+	if err := p.Check(); err != nil {
 		return err
 	}
 	for _, t := range p.Teams() {

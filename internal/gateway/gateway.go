@@ -100,13 +100,13 @@ func New(d Deps) (*Gateway, error) {
 	g.Engine.Replays = d.Replays
 	methods := Methods(g.Engine.Methods)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
-	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team)
+	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
-		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team)},
+		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
 	}, d.Limits, d.Log, d.GRPC...)
 	edge, err := rest.New(g.Server, g.Engine.Methods, ownServices(), d.Limits, d.Log)
 	if err != nil {

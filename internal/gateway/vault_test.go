@@ -95,10 +95,10 @@ func (r *recorder) count() int { r.mu.Lock(); defer r.mu.Unlock(); return len(r.
 const vaultPolicy = `
 version: 1
 rules:
-- {name: admin, principals: ["token:admin", "spiffe://example.org/ns/platform/**"], methods: [read, write], teams: [team]}
-- {name: reader, principals: ["token:reader", "spiffe://example.org/ns/ci/sa/reader"], methods: [read], teams: [team]}
+- {name: admin, principals: ["token:admin", "spiffe://example.org/ns/platform/**"], methods: [read, write], teams: [team], apps: all}
+- {name: reader, principals: ["token:reader", "spiffe://example.org/ns/ci/sa/reader"], methods: [read], teams: [team], apps: all}
 - {name: kept, principals: ["token:kept"], methods: [read, write], teams: [team], apps: [%q]}
-- {name: ahead, principals: ["token:admin"], paths: ["GET /v1/newThings/*"], teams: [team]}
+- {name: ahead, principals: ["token:admin"], paths: ["GET /v1/newThings/*"], teams: [team], apps: all}
 `
 
 func newVault(t *testing.T) *vault {

@@ -123,10 +123,10 @@ func (h *Handler) admit(r *http.Request) (context.Context, error) {
 	if !slices.Contains(verbs, r.Method) {
 		return nil, fault.New(fault.Unimplemented, door.ReasonNotAllowed, "%s is not served", clip(r.Method))
 	}
-	if strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean")
+	if _, err := access.Segments(r.URL.EscapedPath()); err != nil {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean: %v", err)
 	}
-	return ctx, door.CheckPath(r)
+	return ctx, nil
 }
 
 // verbs are those of Apple's API.
@@ -206,7 +206,7 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 // or where there is neither authentication nor policy.
 func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
-	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.Path, r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
+	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.EscapedPath(), r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
 	if err != nil {
 		h.noPath(w, r, err)
 		return
