@@ -149,9 +149,14 @@ func (c *Cache) Forget() {
 	c.teams.Range(func(_, t any) bool { t.(*team).all.Add(1); return true })
 }
 
-// Heard is [Cache.Wrote] of a write by another replica: nobody is told of it.
-func (c *Cache) Heard(team string, f Families) {
-	t := c.team(team)
+// Heard is [Cache.Wrote] of a write by another replica: nobody is told of it. Of a
+// team that was never read here nothing is kept, and nothing is noted.
+func (c *Cache) Heard(name string, f Families) {
+	known, ok := c.teams.Load(name)
+	if !ok {
+		return
+	}
+	t := known.(*team)
 	if f == nil {
 		t.all.Add(1)
 	}

@@ -344,3 +344,18 @@ func BenchmarkHit(b *testing.B) {
 		}
 	}
 }
+
+// TestTeamsThatAreNotReadAreNotNoted: other replicas, and who else can write to
+// Redis, may name any.
+func TestTeamsThatAreNotReadAreNotNoted(t *testing.T) {
+	c := New(1<<20, 8)
+	defer c.Close()
+	for i := range 100_000 {
+		c.Heard(fmt.Sprint("team", i), Families{1})
+	}
+	n := 0
+	c.teams.Range(func(_, _ any) bool { n++; return true })
+	if n != 0 {
+		t.Errorf("%d teams are noted", n)
+	}
+}

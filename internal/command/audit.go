@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/spf13/cobra"
 )
 
@@ -48,15 +48,11 @@ func auditVerifyCommand() *cobra.Command {
 }
 
 func verifyFile(cmd *cobra.Command, v *audit.Verifier, name string) error {
-	f, err := os.Open(name)
+	f, info, err := files.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	return v.File(name, f, func(read int64) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "\r%s: %d %%", name, 100*read/max(info.Size(), 1))
 	})
@@ -66,7 +62,7 @@ func auditShowCommand() *cobra.Command {
 	var principal, method, event string
 	cmd := &cobra.Command{Use: "show FILE", Short: "Print the records as a table", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := os.Open(args[0])
+			f, _, err := files.Open(args[0])
 			if err != nil {
 				return err
 			}

@@ -163,8 +163,8 @@ func (s *service) reopen(ctx context.Context) {
 // tryUnopened tries to open what is held unopened, and says whether nothing is
 // left of it. No lock is held while custodies are asked.
 func (s *service) tryUnopened(ctx context.Context) (done bool) {
+	cfg := s.current.Load()
 	s.mu.Lock()
-	cfg := s.cfg
 	teams := unopenedIn(cfg.Teams, s.held)
 	s.mu.Unlock()
 	if len(teams) == 0 {
@@ -178,14 +178,14 @@ func (s *service) tryUnopened(ctx context.Context) (done bool) {
 	list := openAll(ctx, backends, teams)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cfg != cfg {
+	if s.current.Load() != cfg {
 		return false // a reload has come in between, and has tried itself
 	}
 	held, changed := maps.Clone(s.held), false
 	for i, t := range teams {
 		held[t.Name] = slices.Clone(held[t.Name])
 		for _, f := range list[i] {
-			changed = s.take(t.Name, held[t.Name], f) || changed
+			changed = s.settle(t.Name, held[t.Name], f) || changed
 		}
 	}
 	if changed {
@@ -194,9 +194,9 @@ func (s *service) tryUnopened(ctx context.Context) (done bool) {
 	return len(unopenedIn(cfg.Teams, held)) == 0
 }
 
-// take puts a key that was opened, or a new reason why it was not, in the place
+// settle puts a key that was opened, or a new reason why it was not, in the place
 // of the one held unopened, and says whether that changed anything.
-func (s *service) take(team string, held []keys.Credential, f found) (changed bool) {
+func (s *service) settle(team string, held []keys.Credential, f found) (changed bool) {
 	i := slices.IndexFunc(held, func(c keys.Credential) bool { return c.ID == f.ID && c.Away != nil })
 	switch {
 	case i < 0:

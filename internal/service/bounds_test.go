@@ -41,7 +41,7 @@ func engine(t testing.TB) (*Engine, *counted) {
 		t.Fatal(err)
 	}
 	up := &counted{client: client}
-	e, err := New(up, nil, 0)
+	e, err := New(up, nil, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
