@@ -128,7 +128,7 @@ func TestPassthroughRefuses(t *testing.T) {
 		{"another verb", "admin", "PUT", "/v1/apps", "", 405, "METHOD_NOT_ALLOWED"},
 		{"an unclean path", "admin", "GET", "/v1/apps/../users", "", 400, "INVALID_REQUEST"},
 		{"an escaped slash", "admin", "GET", "/v1/apps/a%2Fb", "", 400, "INVALID_REQUEST"},
-		{"two segments for one", "admin", "GET", "/v1/newThings/1/apps", "", 403, "POLICY_DENIED"},
+		{"two segments for one", "admin", "GET", "/v1/newThings/1/apps", "", 404, "PATH_ERROR"},
 		{"an escaped slash in an unknown path", "admin", "GET", "/v1/newThings/1%2Fapps", "", 400, "INVALID_REQUEST"},
 		{"escaped dots in an unknown path", "admin", "GET", "/v1/newThings/%2e%2e", "", 400, "INVALID_REQUEST"},
 		{"an escaped percent in an unknown path", "admin", "GET", "/v1/newThings/%252e%252e", "", 400, "INVALID_REQUEST"},
