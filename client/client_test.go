@@ -19,7 +19,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
@@ -121,16 +121,29 @@ func TestWithoutACredential(t *testing.T) {
 	}
 }
 
+// counter counts the calls that arrive.
+type counter struct {
+	stats.Handler
+	t     *testing.T
+	calls *int
+}
+
+func (counter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (counter) HandleConn(context.Context, stats.ConnStats)                       {}
+func (counter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (c counter) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if in, ok := s.(*stats.InHeader); ok {
+		*c.calls++
+		if len(in.Header.Get("asc-priority")) > 1 {
+			c.t.Errorf("headers pile up: %v", in.Header)
+		}
+	}
+}
+
 // TestRetries repeats only what carries RetryInfo, and only within the deadline.
 func TestRetries(t *testing.T) {
 	calls := 0
-	count := grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		calls++
-		if md, _ := metadata.FromIncomingContext(ctx); len(md.Get("asc-priority")) > 1 {
-			t.Errorf("headers pile up: %v", md)
-		}
-		return next(ctx, req)
-	})
+	count := grpc.StatsHandler(&counter{t: t, calls: &calls})
 	s, address, token := newGateway(t, count)
 	conn, err := client.Dial(address, client.Plaintext(), client.Token(token), client.Team("a"), client.Priority("batch"))
 	if err != nil {

@@ -111,7 +111,7 @@ func TestOutcomes(t *testing.T) {
 		{"a write is never repeated after 500", post(), []http.HandlerFunc{code(500, "UNEXPECTED_ERROR"), ok}, fault.Unknown, fault.ReasonOutcomeUnknown, 1},
 		{"a write is never repeated after a lost answer", post(), []http.HandlerFunc{lost, ok}, fault.Unknown, fault.ReasonOutcomeUnknown, 1},
 		{"a 401 of a key that never worked is final", get(), []http.HandlerFunc{code(401, "NOT_AUTHORIZED")}, fault.FailedPrecondition, fault.ReasonUpstreamCredentials, 1},
-		{"oversize is final", get(), []http.HandlerFunc{body(200, "application/json", strings.Repeat(" ", 1<<17))}, fault.ResourceExhausted, fault.ReasonUpstreamTooLarge, 1},
+		{"oversize is final", get(), []http.HandlerFunc{body(200, "application/json", strings.Repeat(" ", 1<<17))}, fault.InvalidArgument, fault.ReasonUpstreamTooLarge, 1},
 		{"a redirect is not followed", get(), []http.HandlerFunc{body(302, "text/html", "", "Location", "https://example.com/")}, fault.Unavailable, "FOUND", 1},
 		{"404", get(), []http.HandlerFunc{code(404, "NOT_FOUND")}, fault.NotFound, "NOT_FOUND", 1},
 		{"410", get(), []http.HandlerFunc{body(410, "text/plain", "gone")}, fault.NotFound, "GONE", 1},

@@ -9,7 +9,6 @@ import (
 	"net/http/httptrace"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,22 +46,34 @@ const maxReplays = 1
 //	401              again only for a key that has worked before: once with the
 //	                 same token, once with a fresh one
 //	5xx, no answer   a GET again; a write only if it surely was not sent
+//
+// All of it, waits for the quota apart, ends within [Config.CallTimeout].
 func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Response) error) (attempts int, err error) {
 	target, err := c.url(call)
 	if err != nil {
 		return 0, err
 	}
 	next := turn{need: Need{Team: call.Team, Method: call.Method, Template: call.Template}}
+	spent := call.Spent
+	if spent == nil {
+		spent = &Spent{}
+	}
+	if spent.left(c.cfg.CallTimeout) <= 0 {
+		return 0, late(c.cfg.CallTimeout)
+	}
 	refused, replays := 0, 0
 	for attempts = 1; ; attempts++ {
 		permit, token, err := c.admit(ctx, &next)
 		if err != nil {
 			return attempts, err
 		}
-		o := c.attempt(ctx, call, target, permit, token, attempts-1, success)
+		begun, before := time.Now(), spent.time
+		passed := func() time.Duration { spent.time = before + time.Since(begun); return spent.time }
+		o := c.attempt(ctx, call, target, sending{permit, token, attempts - 1, min(c.cfg.AttemptTimeout, spent.left(c.cfg.CallTimeout))}, success)
+		passed()
 		record(ctx, token, permit, o)
+		c.proven.note(token, call, o)
 		if o.err == nil {
-			c.proven.add(token)
 			return attempts, nil
 		}
 		c.deps.Logger.DebugContext(ctx, "upstream attempt failed", "operation", call.Operation,
@@ -92,9 +103,10 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 		case transient(o):
 			again = call.Method == http.MethodGet || !o.written
 		}
-		if !again || attempts >= c.cfg.MaxAttempts || pause > 0 && !wait(ctx, pause) {
-			return attempts, c.final(ctx, call, o)
+		if !again || attempts >= c.cfg.MaxAttempts || passed()+pause >= c.cfg.CallTimeout || pause > 0 && !wait(ctx, pause) {
+			return attempts, c.final(ctx, call, o, next.goodKey)
 		}
+		passed()
 	}
 }
 
@@ -103,6 +115,8 @@ type turn struct {
 	need  Need
 	keep  Token // empty: the quota chooses the key
 	front bool
+
+	goodKey bool // Apple refuses the call's token, but takes it for others
 }
 
 // admit waits until an attempt may be made, and gets the token for it. A key
@@ -145,7 +159,8 @@ func (c *Client) others(need Need, token Token) []Candidate {
 }
 
 // afterRefusal follows a 401. Valid tokens get one now and then, so a key that
-// has worked before is tried again; one that has not is proven bad at once. Then
+// has worked before is tried again, and before it is taken out a call that it
+// could do before is tried; one that has never worked is proven bad at once. Then
 // another key of the team goes on with the call: what was refused was not
 // executed.
 func (c *Client) afterRefusal(ctx context.Context, next *turn, token Token, refused int, clockCorrected bool) (again bool, err error) {
@@ -153,16 +168,27 @@ func (c *Client) afterRefusal(ctx context.Context, next *turn, token Token, refu
 	case clockCorrected && refused <= 2:
 		next.keep, err = c.deps.Tokens.Renew(ctx, token)
 		return err == nil, err
-	case !c.proven.has(token) || refused > 2:
+	case !c.proven.has(token):
 		c.deps.Tokens.Report(token, Answer{Refused: true})
-		next.need.Avoid = append(slices.Clip(next.need.Avoid), token.KeyID)
-		return len(c.others(next.need, token)) > 0, nil
+		return c.without(next, token), nil
+	case refused > 2:
+		if c.verdict(ctx, token) == bad {
+			return c.without(next, token), nil
+		}
+		next.goodKey = true // the refusal is this call's own
+		return false, nil
 	case refused == 1:
 		next.keep = token
 		return true, nil
 	}
 	next.keep, err = c.deps.Tokens.Renew(ctx, token)
 	return err == nil, err
+}
+
+// without says whether another key can go on with the call.
+func (c *Client) without(next *turn, token Token) bool {
+	next.need.Avoid = append(slices.Clip(next.need.Avoid), token.KeyID)
+	return len(c.others(next.need, token)) > 0
 }
 
 func transient(o outcome) bool {
@@ -174,7 +200,7 @@ func transient(o outcome) bool {
 }
 
 // final is the fault of the last attempt.
-func (c *Client) final(ctx context.Context, call *Call, o outcome) error {
+func (c *Client) final(ctx context.Context, call *Call, o outcome, goodKey bool) error {
 	if ctx.Err() != nil {
 		return canceled(ctx, call, o)
 	}
@@ -183,8 +209,12 @@ func (c *Client) final(ctx context.Context, call *Call, o outcome) error {
 		return a
 	}
 	f := fault.As(o.err)
-	if call.Method != http.MethodGet && transient(o) && o.written {
+	tooLarge := f.Reason == fault.ReasonUpstreamTooLarge // the answer says that it was executed, but not what came of it
+	if call.Method != http.MethodGet && (transient(o) || tooLarge) && o.written {
 		return outcomeUnknown(call, f)
+	}
+	if goodKey {
+		f.Message = "App Store Connect refuses this request, though it takes the gateway's key for others"
 	}
 	return f
 }
@@ -193,10 +223,15 @@ func canceled(ctx context.Context, call *Call, o outcome) error {
 	if call.Method != http.MethodGet && o.written && transient(o) {
 		return outcomeUnknown(call, fault.As(o.err))
 	}
+	return Ended(ctx).WithCause(o.err)
+}
+
+// Ended is the fault of a call whose context has ended.
+func Ended(ctx context.Context) *fault.Error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED", "Apple did not answer before the deadline").WithCause(o.err)
+		return fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED", "Apple did not answer before the deadline").WithCause(ctx.Err())
 	}
-	return fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(o.err)
+	return fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(ctx.Err())
 }
 
 func outcomeUnknown(call *Call, f *fault.Error) error {
@@ -229,36 +264,41 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
+// sending is how an attempt is sent.
+type sending struct {
+	permit Permit
+	token  Token
+	resend int
+	within time.Duration // the answer must be there; read as well, if it is no file
+}
+
 // attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, call *Call, target string, permit Permit, token Token, resend int, success func(*http.Response) error) (o outcome) {
+func (c *Client) attempt(ctx context.Context, call *Call, target string, by sending, success func(*http.Response) error) (o outcome) {
 	var writes atomic.Int32
-	defer func() { permit.Done(int(writes.Load()), o.status, o.header) }()
-	attemptCtx, cancel := context.WithCancel(ctx)
-	if !call.file { // a file takes as long as its reader
-		attemptCtx, cancel = context.WithTimeout(ctx, c.cfg.AttemptTimeout)
-	}
+	defer func() { by.permit.Done(int(writes.Load()), o.status, o.header) }()
+	x := c.begin(context.WithValue(ctx, attemptKey{}, attemptInfo{call.Method, call.Template, by.resend}), by.within)
 	keep := false
 	defer func() {
 		if !keep {
-			cancel()
+			x.end()
 		}
 	}()
-	attemptCtx = context.WithValue(attemptCtx, attemptKey{}, attemptInfo{call.Method, call.Template, resend})
-	traced := httptrace.WithClientTrace(attemptCtx, &httptrace.ClientTrace{WroteHeaders: func() { writes.Add(1) }})
-	req, err := c.request(traced, call, target, token)
+	traced := httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{WroteHeaders: func() { writes.Add(1) }})
+	req, err := c.request(traced, call, target, by.token)
 	if err != nil {
 		return outcome{err: err, status: -1}
 	}
 	begun := time.Now()
 	res, err := c.http.Do(req)
 	if err != nil {
-		return outcome{err: noAnswer(err), written: writes.Load() > 0}
+		return outcome{err: noAnswer(x.why(err)), written: writes.Load() > 0}
 	}
-	o = outcome{status: res.StatusCode, header: res.Header, written: true, clockCorrected: c.report(token, res, time.Since(begun))}
+	o = outcome{status: res.StatusCode, header: res.Header, written: true, clockCorrected: c.report(by.token, res, time.Since(begun))}
+	res.Body = x.body(res.Body, c.mostBytes(call))
 	if res.StatusCode/100 == 2 {
-		res.Body = &cancelingBody{res.Body, cancel}
 		if err = success(res); errors.Is(err, errKeepBody) {
 			keep = true
+			x.keep(c.cfg.FileTimeout) // a file takes as long as its reader
 			return o
 		}
 		if o.err = err; err != nil && fault.As(err).Reason != fault.ReasonUpstreamTooLarge {
@@ -269,6 +309,15 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, permit 
 	}
 	res.Body.Close()
 	return o
+}
+
+// mostBytes is how long a body may be as it comes. One more than may be passed
+// on: who reads it tells.
+func (c *Client) mostBytes(call *Call) int64 {
+	if call.file {
+		return c.cfg.MaxFileBytes + 1
+	}
+	return c.cfg.MaxResponseBytes + 1
 }
 
 // refusal is the fault of an answer, and for a raw call the answer as well.
@@ -288,22 +337,11 @@ func (c *Client) refusal(call *Call, res *http.Response) error {
 
 // report tells the token source what an answer says of the token.
 func (c *Client) report(token Token, res *http.Response, took time.Duration) (clockCorrected bool) {
-	a := Answer{Took: took, Success: res.StatusCode/100 == 2, Status: res.StatusCode}
+	a := Answer{Took: took, Success: taken(res.StatusCode), Status: res.StatusCode}
 	if d, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		a.Date = d
 	}
 	return c.deps.Tokens.Report(token, a)
-}
-
-// cancelingBody frees the attempt's context when the body is closed.
-type cancelingBody struct {
-	io.ReadCloser
-	cancel context.CancelFunc
-}
-
-func (b *cancelingBody) Close() error {
-	defer b.cancel()
-	return b.ReadCloser.Close()
 }
 
 func (c *Client) request(ctx context.Context, call *Call, target string, token Token) (*http.Request, error) {
@@ -346,16 +384,9 @@ func (c *Client) url(call *Call) (string, error) {
 }
 
 func noAnswer(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f // the gateway ended it, and says why
+	}
 	return fault.New(fault.Unavailable, fault.ReasonUpstreamUnavailable, "App Store Connect cannot be reached").WithCause(err)
 }
-
-// provenKeys remembers the keys that have worked.
-type provenKeys struct{ m sync.Map }
-
-func (p *provenKeys) add(t Token) {
-	if !p.has(t) {
-		p.m.Store(t.Team+"/"+t.KeyID, true)
-	}
-}
-
-func (p *provenKeys) has(t Token) bool { _, ok := p.m.Load(t.Team + "/" + t.KeyID); return ok }

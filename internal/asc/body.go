@@ -21,7 +21,7 @@ func unpacked(res *http.Response) (io.Reader, error) {
 	case "gzip":
 		z, err := gzip.NewReader(res.Body)
 		if err != nil {
-			return nil, malformed("the answer is no valid gzip").WithCause(err)
+			return nil, broken(err, "the answer is no valid gzip")
 		}
 		return z, nil
 	}
@@ -44,16 +44,27 @@ func readBounded(res *http.Response, limit int64) ([]byte, error) {
 	}
 	n, err := b.ReadFrom(io.LimitReader(r, limit+1))
 	switch {
-	case err != nil:
-		return nil, malformed("the answer broke off").WithCause(err)
-	case n > limit:
+	case n > limit, errors.Is(err, errTooLong):
 		return nil, tooLarge(limit)
+	case err != nil:
+		return nil, broken(err, "the answer broke off")
 	}
 	return b.Bytes(), nil
 }
 
+// tooLarge is the fault of an answer that the request asked too much for. It is
+// of a kind that no client repeats by itself.
 func tooLarge(limit int64) error {
-	return fault.New(fault.ResourceExhausted, fault.ReasonUpstreamTooLarge, "the answer is larger than %d bytes: ask for less at once", limit)
+	return fault.New(fault.InvalidArgument, fault.ReasonUpstreamTooLarge, "the answer is larger than %d bytes: ask for less at once", limit)
+}
+
+// broken is the fault of a body that could not be read to its end.
+func broken(err error, message string) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f // the gateway ended it, and says why
+	}
+	return malformed(message).WithCause(err)
 }
 
 // checkJSON refuses a success that is no JSON: a proxy's page, or nothing.
@@ -76,7 +87,12 @@ func checkJSON(res *http.Response, body []byte) error {
 type boundedFile struct {
 	r    io.Reader
 	body io.Closer
+	most int64
 	left int64
+}
+
+func (c *Client) boundedFile(r io.Reader, body io.Closer) *boundedFile {
+	return &boundedFile{r, body, c.cfg.MaxFileBytes, c.cfg.MaxFileBytes}
 }
 
 func (f *boundedFile) Read(p []byte) (int, error) {
@@ -84,11 +100,11 @@ func (f *boundedFile) Read(p []byte) (int, error) {
 		p = p[:f.left+1]
 	}
 	n, err := f.r.Read(p)
-	if f.left -= int64(n); f.left < 0 {
-		return 0, fault.New(fault.ResourceExhausted, fault.ReasonUpstreamTooLarge, "the file is larger than the gateway passes on")
+	if f.left -= int64(n); f.left < 0 || errors.Is(err, errTooLong) {
+		return 0, fault.New(fault.FailedPrecondition, fault.ReasonUpstreamTooLarge, "the file is larger than the gateway passes on: at most %d bytes", f.most)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = malformed("the file broke off").WithCause(err)
+		err = broken(err, "the file broke off")
 	}
 	return n, err
 }

@@ -8,18 +8,13 @@
 package asc
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"mime"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +25,9 @@ import (
 const (
 	DefaultBaseURL          = "https://api.appstoreconnect.apple.com"
 	DefaultAttemptTimeout   = 60 * time.Second
+	DefaultCallTimeout      = 3 * time.Minute
+	DefaultIdleTimeout      = 30 * time.Second
+	DefaultFileTimeout      = time.Hour
 	DefaultMaxResponseBytes = 16 << 20
 	DefaultMaxFileBytes     = 1 << 30
 	DefaultMaxAttempts      = 5
@@ -40,10 +38,20 @@ const (
 // with a 500.
 const MaxURLBytes = 4000
 
+// MaxFilterValues is how many values one parameter of a query may have. A URL
+// has room for about as many of Apple's ids.
+const MaxFilterValues = 200
+
 // Config of a [Client]. The zero value works against Apple.
 type Config struct {
-	BaseURL          string        // https, or http on loopback
-	AttemptTimeout   time.Duration // of one attempt, headers and body
+	BaseURL string // https, or http on loopback
+	Proxy   string // as [CheckProxy] takes it; "": none
+
+	AttemptTimeout time.Duration // of one attempt, headers and body; of a file, headers only
+	CallTimeout    time.Duration // of all attempts of a call and the pauses between them; waits for the quota are not in it
+	IdleTimeout    time.Duration // how long Apple may send no byte of a body
+	FileTimeout    time.Duration // of reading a file's body
+
 	MaxAttempts      int
 	MaxResponseBytes int64 // of a JSON answer, after decompression
 	MaxFileBytes     int64 // of a file
@@ -148,6 +156,10 @@ type Call struct {
 	Body      []byte // a JSON:API document, nil: none
 	Accept    string // default application/json
 
+	// Spent is shared by calls that must not take longer together than one of
+	// them may; nil: the call is bounded by itself.
+	Spent *Spent
+
 	file bool // the answer is read by the caller, at its own pace
 	raw  bool // an error of Apple's is an answer like any other
 }
@@ -171,6 +183,10 @@ type Client struct {
 	http   *http.Client
 	own    *http.Transport // nil when the transport was given
 	proven provenKeys
+
+	ctx    context.Context // of probes
+	stop   context.CancelFunc
+	probes sync.WaitGroup
 }
 
 // New makes a client.
@@ -191,16 +207,21 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, base: base, deps: deps}
 	if deps.Transport == nil {
-		c.own = newTransport()
+		if c.own, err = newTransport(cfg); err != nil {
+			return nil, err
+		}
 		deps.Transport = c.own
 	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.http = &http.Client{Transport: tracedTransport(deps.Transport, deps.Tracing),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }
 
-// Close frees idle connections.
+// Close ends probes and frees idle connections.
 func (c *Client) Close() {
+	c.stop()
+	c.probes.Wait()
 	if c.own != nil {
 		c.own.CloseIdleConnections()
 	}
@@ -209,6 +230,9 @@ func (c *Client) Close() {
 func setDefaults(cfg *Config) {
 	setDefault(&cfg.BaseURL, DefaultBaseURL)
 	setDefault(&cfg.AttemptTimeout, DefaultAttemptTimeout)
+	setDefault(&cfg.CallTimeout, DefaultCallTimeout)
+	setDefault(&cfg.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&cfg.FileTimeout, DefaultFileTimeout)
 	setDefault(&cfg.MaxAttempts, DefaultMaxAttempts)
 	setDefault(&cfg.MaxResponseBytes, DefaultMaxResponseBytes)
 	setDefault(&cfg.MaxFileBytes, DefaultMaxFileBytes)
@@ -219,36 +243,6 @@ func setDefault[T comparable](v *T, def T) {
 	var zero T
 	if *v == zero {
 		*v = def
-	}
-}
-
-// CheckBaseURL accepts https URLs without a path, and http on loopback.
-func CheckBaseURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
-		return nil, fmt.Errorf("base URL %q: want https://HOST", s)
-	}
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
-		return nil, fmt.Errorf("base URL %q: only a loopback address may be plain http", s)
-	}
-	u.Path = ""
-	return u, nil
-}
-
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSHandshakeTimeout:    10 * time.Second,
-		ResponseHeaderTimeout:  60 * time.Second,
-		IdleConnTimeout:        90 * time.Second,
-		MaxIdleConns:           200,
-		MaxIdleConnsPerHost:    100,
-		MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression:     true, // files must pass untouched; JSON is unpacked here
 	}
 }
 
@@ -292,120 +286,6 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	}
 	out.Attempts = attempts
 	return out, nil
-}
-
-// File is an answer that passes through untouched.
-type File struct {
-	ContentType string
-	Disposition string // Content-Disposition, "" if none
-	Length      int64  // bytes, -1: not known
-	Header      http.Header
-	Body        io.ReadCloser // at most MaxFileBytes; more is an error
-}
-
-// Open sends a call whose answer is a file. The caller closes its body.
-func (c *Client) Open(ctx context.Context, call *Call) (*File, error) {
-	var out *File
-	asFile := *call
-	asFile.file = true
-	_, err := c.retry(ctx, &asFile, func(res *http.Response) error {
-		body, err := unpacked(res)
-		if err != nil {
-			return err
-		}
-		length := res.ContentLength
-		if res.Header.Get("Content-Encoding") != "" {
-			length = -1
-		}
-		out = &File{ContentType: res.Header.Get("Content-Type"), Disposition: res.Header.Get("Content-Disposition"),
-			Length: length, Header: res.Header, Body: &boundedFile{body, res.Body, c.cfg.MaxFileBytes}}
-		return errKeepBody
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// Raw is an answer as Apple gave it, whatever its status.
-type Raw struct {
-	Status int
-	Header http.Header
-	Body   io.ReadCloser // unpacked; of a JSON answer it is in memory
-	Length int64         // bytes, -1: not known
-}
-
-// Raw sends a call, by the same rules as every other, and returns what Apple
-// answered in the end. Its error says why there is no answer. The caller closes
-// the body. file says that the answer may be large, and no JSON.
-func (c *Client) Raw(ctx context.Context, call *Call, file bool) (*Raw, error) {
-	var out *Raw
-	asIs := *call
-	asIs.raw, asIs.file = true, file
-	_, err := c.retry(ctx, &asIs, func(res *http.Response) error {
-		out = &Raw{Status: res.StatusCode, Header: res.Header, Length: -1}
-		if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); file && media != "application/json" {
-			body, err := unpacked(res)
-			if err != nil {
-				return err
-			}
-			if res.Header.Get("Content-Encoding") == "" {
-				out.Length = res.ContentLength
-			}
-			out.Body = &boundedFile{body, res.Body, c.cfg.MaxFileBytes}
-			return errKeepBody
-		}
-		body, err := readBounded(res, c.cfg.MaxResponseBytes)
-		if err != nil {
-			return err
-		}
-		out.Body, out.Length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-		return nil
-	})
-	var refused *answered
-	if errors.As(err, &refused) {
-		return &Raw{Status: refused.status, Header: refused.header, Body: io.NopCloser(bytes.NewReader(refused.body)), Length: int64(len(refused.body))}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// answered is an error of Apple's, as it came.
-type answered struct {
-	status int
-	header http.Header
-	body   []byte
-	fault  error
-}
-
-func (a *answered) Error() string { return a.fault.Error() }
-func (a *answered) Unwrap() error { return a.fault }
-
-// OpenURL reads a file that an answer of Apple's points to. The token never goes
-// there, and what the answer says is not trusted further than https (or the
-// loopback address that the base URL is on).
-func (c *Client) OpenURL(ctx context.Context, link string) (*File, error) {
-	u, err := url.Parse(link)
-	if err != nil || u.User != nil || u.Scheme != "https" && u.Host != c.base.Host || len(link) > 16<<10 {
-		return nil, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect points to no valid file")
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
-	if err != nil {
-		return nil, noAnswer(err)
-	}
-	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, noAnswer(err)
-	}
-	if res.StatusCode != http.StatusOK {
-		defer res.Body.Close()
-		return nil, c.errorOf(res)
-	}
-	return &File{ContentType: res.Header.Get("Content-Type"), Length: res.ContentLength, Header: res.Header,
-		Body: &boundedFile{res.Body, res.Body, c.cfg.MaxFileBytes}}, nil
 }
 
 // jitter spreads waits evenly between nothing and d.

@@ -26,7 +26,8 @@ type PageRead struct {
 	Rows  int    // how many this page had
 }
 
-// Pages reads pages until it has want items, the last page, or enough bytes.
+// Pages reads pages until it has want items, the last page, enough bytes, or has
+// used half of [Config.CallTimeout], which bounds all of them together.
 // The consumer reads each body, and leaves out rows that it holds already. The
 // cursor returned begins where reading stopped, "" at the end.
 //
@@ -36,8 +37,12 @@ type PageRead struct {
 func (c *Client) Pages(ctx context.Context, call *Call, at Cursor, want int, consume func(*Response) (PageRead, error)) (next Cursor, err error) {
 	seen := map[string]bool{at.At: true}
 	bytes := 0
+	shared := *call
+	if shared.Spent == nil {
+		shared.Spent = &Spent{}
+	}
 	for range maxPages {
-		page := *call
+		page := shared
 		page.Query = pageQuery(call.Query, at)
 		res, err := c.Do(ctx, &page)
 		if err != nil {
@@ -52,7 +57,7 @@ func (c *Client) Pages(ctx context.Context, call *Call, at Cursor, want int, con
 		if next.At == "" || seen[next.At] || read.Rows == 0 {
 			return Cursor{}, nil
 		}
-		if read.Items >= want || bytes >= maxPagesBytes {
+		if read.Items >= want || bytes >= maxPagesBytes || shared.Spent.Late() {
 			return next, nil
 		}
 		at = next
@@ -100,8 +105,10 @@ func NextCursor(link string) (next Cursor, ok bool) {
 	return next, true
 }
 
-// Fits says whether a call's URL is short enough to be sent.
-func (c *Client) Fits(call *Call) bool {
-	// Room for limit and cursor.
-	return len(c.base.String())+len(call.Path)+1+len(call.Query)+64 <= MaxURLBytes
+// pageRoom is room for limit and cursor, which are added to a query page by page.
+const pageRoom = 64
+
+// Room is how many bytes of query a call's URL has room for.
+func (c *Client) Room(call *Call) int {
+	return MaxURLBytes - len(c.base.String()) - len(call.Path) - len("?") - pageRoom
 }

@@ -43,7 +43,7 @@ type Read struct {
 	Families Families // that the answer may hold anything of; the same for the same key
 	Class    string   // reads wait together only if they are equally urgent
 	Life     time.Duration
-	Fresh    bool // a kept answer will not do
+	Fresh    bool // neither a kept answer nor a read that is under way will do
 }
 
 // Fetched is an answer of Apple's.
@@ -60,7 +60,8 @@ type Cache struct {
 	teams    sync.Map // name → *team
 
 	mu      sync.Mutex
-	flights map[flightName]*flight
+	flights map[flightName]*flight // the latest of each name
+	begun   uint64                 // flights so far: each has a number of its own
 
 	tell atomic.Pointer[func(team string, f Families)] // hears of writes; nil: nobody
 
@@ -76,6 +77,7 @@ type team struct {
 type entry struct {
 	value any
 	stamp uint64 // writes of its families when it was asked for
+	begun uint64 // number of the flight that brought it
 	bytes uint32
 	life  time.Duration
 	since time.Time
@@ -86,6 +88,7 @@ type flightName struct{ key, class string }
 // flight is a read under way.
 type flight struct {
 	stamp uint64
+	begun uint64 // counts up: a later flight has a newer answer
 	done  chan struct{}
 	value any
 	err   error
@@ -146,9 +149,14 @@ func (c *Cache) Forget() {
 	c.teams.Range(func(_, t any) bool { t.(*team).all.Add(1); return true })
 }
 
-// Heard is [Cache.Wrote] of a write by another replica: nobody is told of it.
-func (c *Cache) Heard(team string, f Families) {
-	t := c.team(team)
+// Heard is [Cache.Wrote] of a write by another replica: nobody is told of it. Of a
+// team that was never read here nothing is kept, and nothing is noted.
+func (c *Cache) Heard(name string, f Families) {
+	known, ok := c.teams.Load(name)
+	if !ok {
+		return
+	}
+	t := known.(*team)
 	if f == nil {
 		t.all.Add(1)
 	}
@@ -160,20 +168,21 @@ func (c *Cache) Heard(team string, f Families) {
 }
 
 // Do returns the answer to a read: a kept one, that of an equal read under way,
-// or a new one.
+// or a new one. A fresh read always asks anew. Its answer replaces the one that
+// was kept, and equal reads that begin later share it. No other answer is
+// touched, here or at another replica.
 func (c *Cache) Do(ctx context.Context, r Read, fetch func(context.Context) (Fetched, error)) (value any, mode Mode, age time.Duration, err error) {
 	t := c.team(r.Team)
-	if r.Fresh {
-		c.Wrote(r.Team, r.Families)
-	}
 	key := r.Team + "\x00" + r.Key
 	for {
 		stamp := t.stamp(r.Families)
-		if e := c.get(key, stamp); e != nil && r.Life > 0 {
-			c.hits.Add(1)
-			return e.value, Hit, time.Since(e.since), nil
+		if !r.Fresh && r.Life > 0 {
+			if e := c.get(key, stamp); e != nil {
+				c.hits.Add(1)
+				return e.value, Hit, time.Since(e.since), nil
+			}
 		}
-		f, leads := c.board(flightName{key, r.Class}, stamp)
+		f, leads := c.board(flightName{key, r.Class}, stamp, r.Fresh)
 		if leads {
 			c.misses.Add(1)
 			value, err = c.lead(ctx, flightName{key, r.Class}, f, key, r, fetch)
@@ -226,14 +235,15 @@ func (c *Cache) get(key string, stamp uint64) *entry {
 }
 
 // board joins the flight of a read, or begins one. A flight that began before
-// the last write is not joined.
-func (c *Cache) board(name flightName, stamp uint64) (f *flight, leads bool) {
+// the last write is not joined; a fresh read joins none.
+func (c *Cache) board(name flightName, stamp uint64, fresh bool) (f *flight, leads bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f := c.flights[name]; f != nil && f.stamp == stamp {
+	if f := c.flights[name]; f != nil && f.stamp == stamp && !fresh {
 		return f, false
 	}
-	f = &flight{stamp: stamp, done: make(chan struct{}), err: errBroken}
+	c.begun++
+	f = &flight{stamp: stamp, begun: c.begun, done: make(chan struct{}), err: errBroken}
 	c.flights[name] = f
 	return f, true
 }
@@ -254,9 +264,20 @@ func (c *Cache) lead(ctx context.Context, name flightName, f *flight, key string
 	got, err := fetch(ctx)
 	f.value, f.err = got.Value, err
 	if cost := got.Bytes + len(key) + entryCost; err == nil && r.Life > 0 && c.kept != nil && int64(cost) <= c.max/largestShare {
-		c.kept.Set(key, &entry{got.Value, f.stamp, uint32(cost), r.Life, time.Now()})
+		c.keep(key, &entry{got.Value, f.stamp, f.begun, uint32(cost), r.Life, time.Now()})
 	}
 	return got.Value, err
+}
+
+// keep puts an answer into the cache, unless a read that began later has brought
+// one already.
+func (c *Cache) keep(key string, e *entry) {
+	c.kept.Compute(key, func(old *entry, found bool) (*entry, otter.ComputeOp) {
+		if found && old.begun > e.begun {
+			return old, otter.CancelOp
+		}
+		return e, otter.WriteOp
+	})
 }
 
 // Counts are what became of the reads so far, and the bytes kept now.

@@ -108,6 +108,75 @@ func TestAThousandEqualReadsAreOneRequest(t *testing.T) {
 	}
 }
 
+// TestAFreshReadEmptiesNothingForOthers: it replaces its own answer only.
+func TestAFreshReadEmptiesNothingForOthers(t *testing.T) {
+	c, u := open(t, 1<<20), &counter{}
+	told := 0
+	c.OnWrite(func(string, Families) { told++ })
+	fresh := read("a", time.Minute, 0)
+	fresh.Fresh = true
+	for i, step := range []struct {
+		read  Read
+		mode  Mode
+		value int64
+	}{
+		{read("a", time.Minute, 0), Miss, 1},
+		{read("b", time.Minute, 0), Miss, 2}, // another answer of the same family
+		{fresh, Miss, 3},
+		{fresh, Miss, 4},
+		{read("b", time.Minute, 0), Hit, 2},
+		{read("a", time.Minute, 0), Hit, 4},
+	} {
+		if v, mode, _, err := c.Do(t.Context(), step.read, u.fetch); err != nil || mode != step.mode || v != step.value {
+			t.Errorf("step %d: %v %v %v, want %v %v", i, v, mode, err, step.mode, step.value)
+		}
+	}
+	if told != 0 {
+		t.Errorf("other replicas were told %d times to forget", told)
+	}
+}
+
+// TestAFreshReadJoinsNothingOlder: a read that began before may have an older
+// answer. It must not replace the newer one either, when it ends later.
+func TestAFreshReadJoinsNothingOlder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(1<<20, 4)
+		defer c.Close()
+		u := &counter{}
+		taking := func(d time.Duration) func(context.Context) (Fetched, error) {
+			return func(ctx context.Context) (Fetched, error) {
+				got, err := u.fetch(ctx)
+				time.Sleep(d)
+				return got, err
+			}
+		}
+		old := make(chan struct{})
+		go func() {
+			defer close(old)
+			_, _, _, _ = c.Do(t.Context(), read("a", time.Hour, 0), taking(time.Minute))
+		}()
+		synctest.Wait()
+		fresh := read("a", time.Hour, 0)
+		fresh.Fresh = true
+		newer := make(chan struct{})
+		go func() {
+			defer close(newer)
+			if v, mode, _, _ := c.Do(t.Context(), fresh, taking(time.Second)); v != int64(2) || mode != Miss {
+				t.Errorf("the fresh read got %v %v", v, mode)
+			}
+		}()
+		synctest.Wait()
+		if v, mode, _, _ := c.Do(t.Context(), read("a", time.Hour, 0), taking(0)); v != int64(2) || mode != Coalesced {
+			t.Errorf("a later read got %v %v, not the fresh one's answer", v, mode)
+		}
+		<-newer
+		<-old
+		if v, mode, _, _ := c.Do(t.Context(), read("a", time.Hour, 0), taking(0)); v != int64(2) || mode != Hit {
+			t.Errorf("the older answer replaced the newer one: %v %v", v, mode)
+		}
+	})
+}
+
 // TestNobodyJoinsAReadFromBeforeAWrite: it would miss its own write.
 func TestNobodyJoinsAReadFromBeforeAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -273,5 +342,20 @@ func BenchmarkHit(b *testing.B) {
 		if _, _, _, err := c.Do(b.Context(), r, u.fetch); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestTeamsThatAreNotReadAreNotNoted: other replicas, and who else can write to
+// Redis, may name any.
+func TestTeamsThatAreNotReadAreNotNoted(t *testing.T) {
+	c := New(1<<20, 8)
+	defer c.Close()
+	for i := range 100_000 {
+		c.Heard(fmt.Sprint("team", i), Families{1})
+	}
+	n := 0
+	c.teams.Range(func(_, _ any) bool { n++; return true })
+	if n != 0 {
+		t.Errorf("%d teams are noted", n)
 	}
 }

@@ -36,7 +36,7 @@ func (s *service) serveWaiting(path string) (stop func()) {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "another process writes the audit log "+path, http.StatusServiceUnavailable)
 	})
-	server, ended := edgeServer(mux), make(chan struct{})
+	server, ended := edgeServer(mux, s.log), make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = server.Serve(l) // until it is closed

@@ -52,6 +52,12 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, extra ...
 
 func rootCommand(extra []keys.Backend) *cobra.Command {
 	root := &cobra.Command{Use: "gateway", Short: "The App Store Connect gateway", SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Name() == serveName {
+				return nil
+			}
+			return endOnHangup(cmd.Context())
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprint(cmd.OutOrStdout(), welcome)
 			return nil
@@ -60,10 +66,13 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 	return root
 }
 
+// serveName is the command that reloads on SIGHUP.
+const serveName = "serve"
+
 func serveCommand(extra []keys.Backend) *cobra.Command {
 	var file, level string
 	var withSandbox bool
-	cmd := &cobra.Command{Use: "serve", Short: "Serve gRPC and REST", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: serveName, Short: "Serve gRPC and REST", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := newLogging(cmd, level)
 			if err != nil {
@@ -77,7 +86,7 @@ func serveCommand(extra []keys.Backend) *cobra.Command {
 						return err
 					}
 				}
-				return serveSandboxed(cmd.Context(), cfg, log, cmd.OutOrStdout())
+				return unlessEnded(cmd.Context(), serveSandboxed(cmd.Context(), cfg, log, cmd.OutOrStdout()))
 			case file == "":
 				fmt.Fprint(cmd.OutOrStdout(), welcome)
 				return fmt.Errorf("serve needs --config FILE or --sandbox")
@@ -86,7 +95,7 @@ func serveCommand(extra []keys.Backend) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serveConfigured(cmd.Context(), file, cfg, extra, log, cmd.OutOrStdout())
+			return unlessEnded(cmd.Context(), serveConfigured(cmd.Context(), file, cfg, extra, log, cmd.OutOrStdout()))
 		}}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
 	cmd.Flags().BoolVar(&withSandbox, "sandbox", false, "use the built-in App Store Connect instead of Apple's")

@@ -179,7 +179,7 @@ func checkKey(ctx context.Context, cfg *config.Config, backends keys.Backends, k
 	quiet := slog.New(slog.DiscardHandler)
 	ring := keys.NewRing(map[string][]keys.Credential{"check": {c}}, time.Now, quiet, nil)
 	defer ring.Close()
-	client, err := asc.New(asc.Config{BaseURL: cfg.Upstream.BaseURL, MaxAttempts: 3}, asc.Deps{Tokens: ring, Logger: quiet})
+	client, err := asc.New(asc.Config{BaseURL: cfg.Upstream.BaseURL, Proxy: cfg.Upstream.Proxy, MaxAttempts: 3}, asc.Deps{Tokens: ring, Logger: quiet})
 	if err != nil {
 		return "", err
 	}

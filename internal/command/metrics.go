@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/cache"
+	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/spf13/cobra"
@@ -56,13 +58,7 @@ func (s *service) instruments(all bool) []telemetry.Instrument {
 		}},
 		{Name: "ascgateway.keys", Unit: "{key}", Labels: "team, state, condition", About: "Signing keys by team, state and condition: ok, failing (does not sign) or refused (by Apple)", Observe: s.observeKeys},
 	}
-	list = append(list, telemetry.Instrument{Name: "ascgateway.calls.active", Unit: "{call}", About: "Calls inside now, those that wait included", Observe: func(report telemetry.Report) {
-		calls, _ := s.limits.Counts()
-		report(float64(calls))
-	}}, telemetry.Instrument{Name: "ascgateway.calls.shed", Unit: "{call}", About: "Calls that there was no room for", Sum: true, Observe: func(report telemetry.Report) {
-		_, shed := s.limits.Counts()
-		report(float64(shed))
-	}})
+	list = append(list, s.roomInstruments()...)
 	if s.audit != nil || all {
 		list = append(list,
 			telemetry.Instrument{Name: "ascgateway.audit.sequence", Unit: "{record}", About: "Sequence number of the last audit record of this process: a log that ends before it has lost its tail", Observe: func(report telemetry.Report) {
@@ -166,4 +162,45 @@ func metricsCommand() *cobra.Command {
 			_, err := io.WriteString(cmd.OutOrStdout(), metricsTable())
 			return err
 		}}
+}
+
+// roomInstruments tell of what is inside, and of what found no room.
+func (s *service) roomInstruments() []telemetry.Instrument {
+	classes := []overload.Class{overload.Calls, overload.Bodies, overload.Watches, overload.Probes}
+	perFace := func(values func(conns.Counts, func(float64, string))) func(telemetry.Report) {
+		return func(report telemetry.Report) {
+			s.mu.Lock()
+			faces := s.faces
+			s.mu.Unlock()
+			for face, l := range faces {
+				values(l.Counts(), func(v float64, state string) { report(v, "face", face, "state", state) })
+			}
+		}
+	}
+	return []telemetry.Instrument{
+		{Name: "ascgateway.calls.active", Unit: "{call}", Labels: "class", About: "Calls, bodies that are read, watches and probes inside now", Observe: func(report telemetry.Report) {
+			for _, c := range classes {
+				inside, _ := s.limits.Counts(c)
+				report(float64(inside), "class", c.String())
+			}
+		}},
+		{Name: "ascgateway.calls.shed", Unit: "{call}", Labels: "class", About: "Calls that there was no room for", Sum: true, Observe: func(report telemetry.Report) {
+			for _, c := range classes {
+				_, shed := s.limits.Counts(c)
+				report(float64(shed), "class", c.String())
+			}
+		}},
+		{Name: "ascgateway.connections", Unit: "{connection}", Labels: "face, state", About: "Connections by face and state: known or unknown (nobody was identified over it yet)",
+			Observe: perFace(func(c conns.Counts, report func(float64, string)) {
+				report(float64(c.Open-c.Unknown), "known")
+				report(float64(c.Unknown), "unknown")
+			})},
+		{Name: "ascgateway.connections.closed", Unit: "{connection}", Labels: "face, state", Sum: true,
+			About: "Connections that were closed from here: refused (no room), replaced (by a new one) or broken (for what they sent or did not read)",
+			Observe: perFace(func(c conns.Counts, report func(float64, string)) {
+				report(float64(c.Refused), "refused")
+				report(float64(c.Replaced), "replaced")
+				report(float64(c.Broken), "broken")
+			})},
+	}
 }

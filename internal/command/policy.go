@@ -54,18 +54,12 @@ func policyTestCommand() *cobra.Command {
 			failed := 0
 			results := p.Test()
 			for _, r := range results {
-				verdict, got := "ok", "deny: "+r.Got.Reason
-				if r.Got.Allowed {
-					got = "allow by " + r.Got.Rule
-					if r.Got.Restricted {
-						got += ", apps " + strings.Join(r.Got.Apps, " ")
-					}
-				}
+				verdict := "ok"
 				if !r.Pass {
 					verdict = "FAILED"
 					failed++
 				}
-				fmt.Fprintf(w, "%s\t%s:%d\t%s\t%s\n", verdict, args[0], r.Line, r.Name, got)
+				fmt.Fprintf(w, "%s\t%s:%d\t%s\t%s\n", verdict, args[0], r.Line, r.Name, r.Verdict())
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -87,8 +81,13 @@ func policyExplainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), p.Explain(&access.Principal{ID: who, Claims: claims}, "/"+strings.TrimPrefix(method, "/"), team, app))
-			return nil
+			caller := &access.Principal{ID: who, Claims: claims}
+			text, err := p.Explain(caller, "/"+strings.TrimPrefix(method, "/"), team, app)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(cmd.OutOrStdout(), text)
+			return err
 		}}
 	cmd.Flags().StringVar(&who, "principal", "", "who calls, such as spiffe://example.org/ns/ci/sa/x")
 	cmd.Flags().StringVar(&method, "method", "", "what, such as asc.testflight.v1.BuildsService/ListBuilds")

@@ -125,7 +125,7 @@ func entry(id, state string) string {
 // get reads the apps through the REST face, in process.
 func get(s *service) int {
 	w := httptest.NewRecorder()
-	s.gateway.REST.ServeHTTP(w, httptest.NewRequest("GET", "/v1/apps?limit=1", nil))
+	s.gateway.REST.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/v1/apps?limit=1", nil))
 	return w.Code
 }
 
@@ -227,7 +227,7 @@ func TestRotationByReload(t *testing.T) {
 func TestReloadKeepsWhatWasGood(t *testing.T) {
 	p := newPlace(t)
 	name := p.key(t, "ONE1234567")
-	const policy = "version: 1\nrules:\n- {name: all, principals: [anonymous], methods: [read], teams: [main]}\n"
+	const policy = "version: 1\nrules:\n- {name: all, principals: [anonymous], methods: [read], teams: [main], apps: all}\n"
 	p.write(t, "policy.yaml", policy)
 	good := p.config(entry("ONE1234567", "active")) + "policy: {file: policy.yaml}\n"
 	p.write(t, "gateway.yaml", good)
@@ -244,7 +244,22 @@ func TestReloadKeepsWhatWasGood(t *testing.T) {
 	}
 	p.write(t, "policy.yaml", strings.Replace(policy, "[read]", "[raed]", 1))
 	reload("policy.yaml:3: methods: ")
+	p.write(t, "policy.yaml", policy[:strings.Index(policy, ", apps")])
+	reload("policy.yaml:3: ")
+	p.write(t, "policy.yaml", strings.Replace(policy, ", apps: all", "", 1))
+	reload(`policy.yaml:3: rule \"all\": apps: want the ids`)
+	p.write(t, "policy.yaml", strings.Replace(policy, "[read]", "[write]", 1)+
+		"tests:\n- {name: everybody reads, principal: anonymous, method: asc.metadata.v1.AppsService/ListApps, team: main, expect: allow}\n")
+	reload(`policy.yaml:5: test \"everybody reads\" fails: want allow, got deny`)
 	p.write(t, "policy.yaml", policy)
+	p.write(t, "gateway.yaml", strings.Replace(good, "policy: {file: policy.yaml}\n", "", 1))
+	for range 2 { // also when it is no news
+		reload("policy.file: it is not set any more")
+	}
+	if s.gateway.Guard.HasPolicy() == false {
+		t.Error("the policy is gone with its setting")
+	}
+	p.write(t, "gateway.yaml", good)
 	p.write(t, "gateway.yaml", good+"colour: red\n")
 	reload("colour")
 	p.write(t, "gateway.yaml", strings.Replace(good, "grpc: '127.0.0.1:0'", "grpc: '127.0.0.1:1'", 1))
@@ -321,7 +336,7 @@ func TestVaultIsKilled(t *testing.T) {
 func TestServeWithEverything(t *testing.T) {
 	p := newPlace(t)
 	p.key(t, "ONE1234567")
-	p.write(t, "policy.yaml", "version: 1\nrules:\n- {name: all, principals: ['token:*'], methods: [read, write], teams: [main]}\n")
+	p.write(t, "policy.yaml", "version: 1\nrules:\n- {name: all, principals: ['token:*'], methods: [read, write], teams: [main], apps: all}\n")
 	file := p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"))+
 		"policy: {file: policy.yaml}\naudit: {path: audit.log}\nauthn: {first_token_file: state/token}\npassthrough: {listen: '127.0.0.1:0'}\ntokens: {enabled: true}\n")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -380,6 +395,27 @@ func TestServeWithEverything(t *testing.T) {
 	}
 }
 
+// TestNoStartWithAFailingPolicy holds that the first start needs a policy whose
+// own tests pass.
+func TestNoStartWithAFailingPolicy(t *testing.T) {
+	p := newPlace(t)
+	p.key(t, "ONE1234567")
+	file := p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"))+"policy: {file: policy.yaml}\n")
+	const rule = "version: 1\nrules:\n- {name: all, principals: [anonymous], methods: [read], teams: [main], apps: all}\n"
+	for text, want := range map[string]string{
+		rule + "tests:\n- {name: nobody reads, principal: anonymous, method: asc.metadata.v1.AppsService/ListApps, team: main, expect: deny}\n": `policy.yaml:5: test "nobody reads" fails: want deny, got allow by all`,
+		strings.Replace(rule, ", apps: all", "", 1): `policy.yaml:3: rule "all": apps: want the ids`,
+		rule[:len(rule)/2]:                          "policy.yaml:2: ",
+		"":                                          "policy.yaml:1: the file is empty",
+	} {
+		p.write(t, "policy.yaml", text)
+		err := Run(t.Context(), []string{"serve", "--config", file}, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func TestPolicyCommands(t *testing.T) {
 	p := newPlace(t)
 	text, err := p.run(t, "policy", "example")
@@ -396,6 +432,9 @@ func TestPolicyCommands(t *testing.T) {
 	}
 	out, err := p.run(t, "policy", "explain", file, "--principal", "spiffe://example.org/ns/ci/sa/release", "--method", "asc.testflight.v1.BuildsService/ListBuilds", "--team", "main", "--app", "1234567890")
 	if err != nil || !strings.Contains(out, "allowed by release-train, kept to the apps 1234567890") {
+		t.Errorf("%v %s", err, out)
+	}
+	if out, err := p.run(t, "policy", "explain", file, "--principal", "token:x", "--method", "asc.testflight.v1.BuildsService/ListBuild"); err == nil || !strings.Contains(err.Error(), "did you mean asc.testflight.v1.BuildsService/ListBuilds?") {
 		t.Errorf("%v %s", err, out)
 	}
 	if out, err := p.run(t, "policy", "sets"); err != nil || !strings.Contains(out, "destructive") {

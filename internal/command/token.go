@@ -1,12 +1,11 @@
 package command
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/spf13/cobra"
 )
 
@@ -35,12 +34,7 @@ func tokenKeyCommand() *cobra.Command {
 				return err
 			}
 			name := filepath.Join(out, "AuthKey_"+key.KeyID+".p8")
-			f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-			if err != nil {
-				return err
-			}
-			_, err = f.Write(p8)
-			if err := errors.Join(err, f.Close()); err != nil {
+			if err := files.Create(name, p8); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is for the tool. In gateway.yaml:\n\nauthn:\n  keys:\n    - {name: %s, key_id: %s, public_key: %q}\n", name, key.Name, key.KeyID, key.PublicKey)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -19,8 +18,9 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
-	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/invopop/jsonschema"
 	"sigs.k8s.io/yaml"
@@ -44,6 +44,8 @@ type Config struct {
 	Quota       Quota           `json:"quota"`
 	Cache       Cache           `json:"cache"`
 	Limits      Limits          `json:"limits"`
+	Secrets     Secrets         `json:"secrets"`
+	Streams     Streams         `json:"streams"`
 	Telemetry   Telemetry       `json:"telemetry"`
 	Log         Log             `json:"log"`
 	Ops         Ops             `json:"ops"`
@@ -54,6 +56,7 @@ type Config struct {
 // Upstream is Apple, or a sandbox.
 type Upstream struct {
 	BaseURL string `json:"base_url"` // default Apple's; a loopback address may be plain http
+	Proxy   string `json:"proxy"`    // URL of a proxy on the way there, or "environment": as HTTPS_PROXY and NO_PROXY say; default none
 }
 
 // Listen is where the gateway serves. Without authentication these must be
@@ -145,7 +148,7 @@ type Quota struct {
 	MaxWaitBatch Duration       `json:"max_wait_batch"` // of batch calls without a deadline; default 15m
 	// Redis holds the ledger of several replicas, and the request_ids that they
 	// have seen; default none: each replica has its own.
-	Redis *redisledger.Config `json:"redis"`
+	Redis *redisdb.Config `json:"redis"`
 	// TimeScale is how fast Apple's hour goes by; default 1. For tests, beside a
 	// sandbox with the same scale.
 	TimeScale float64 `json:"time_scale"`
@@ -166,10 +169,31 @@ type Lifetime struct {
 // DefaultCacheBytes is how much of answers is kept.
 const DefaultCacheBytes = 64 << 20
 
-// Limits are beyond which calls are shed with RESOURCE_EXHAUSTED.
+// Limits are beyond which calls are shed with RESOURCE_EXHAUSTED. Of each kind of
+// room a caller has a share by its weight.
 type Limits struct {
-	MaxCalls  int   `json:"max_calls"`  // at once, those that wait for the quota included; default 4096
-	MaxMemory int64 `json:"max_memory"` // bytes of live heap; default no bound
+	MaxCalls   int   `json:"max_calls"`   // at once, those that wait for the quota included; default 4096
+	MaxBodies  int   `json:"max_bodies"`  // request bodies that are read at once; default 1024
+	MaxWatches int   `json:"max_watches"` // open-ended streams at once; default 512
+	MaxMemory  int64 `json:"max_memory"`  // bytes of live heap; default no bound
+	// MaxConnections are those of one face at once, default 2048. Beyond it, the
+	// oldest over which nobody was identified makes room.
+	MaxConnections           int      `json:"max_connections"`
+	MaxConnectionsPerAddress int      `json:"max_connections_per_address"` // of one IP address to one face; default 1024
+	MaxConnectionAge         Duration `json:"max_connection_age"`          // of gRPC, then callers open another; default 1h. It needs a restart
+}
+
+// Secrets says where the secret is that replicas share.
+type Secrets struct {
+	File string `json:"file"` // mode 0600, made if it is missing; "": page tokens end with the process
+}
+
+// Streams are calls whose answers take long.
+type Streams struct {
+	// Grace is how long a stream outlives the expiry of its caller's certificate
+	// or token; default 1h. A token, key or right that is taken away ends it at
+	// once. It needs a restart.
+	Grace Duration `json:"grace"`
 }
 
 // Telemetry is what OTEL_* variables do not say.
@@ -259,18 +283,7 @@ func (c *Config) Redact() {
 	}
 }
 
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err == nil && len(b) > maxConfigBytes {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxConfigBytes)
-	}
-	return b, err
-}
+func readFile(name string) ([]byte, error) { return files.Read(name, maxConfigBytes) }
 
 // settle makes relative paths those below the file's folder.
 func (c *Config) settle(name string) {
@@ -313,7 +326,7 @@ func (c *Config) Dir() string { return c.dir }
 
 // paths are all settings that name a file.
 func (c *Config) paths() []*string {
-	list := []*string{&c.TLS.CertFile, &c.TLS.KeyFile, &c.TLS.ClientCAFile, &c.Authn.FirstTokenFile, &c.Policy.File, &c.Audit.Path}
+	list := []*string{&c.TLS.CertFile, &c.TLS.KeyFile, &c.TLS.ClientCAFile, &c.Authn.FirstTokenFile, &c.Policy.File, &c.Audit.Path, &c.Secrets.File}
 	for i := range c.Authn.Issuers {
 		list = append(list, &c.Authn.Issuers[i].CAFile, &c.Authn.Issuers[i].TokenFile)
 	}
@@ -372,6 +385,9 @@ func (c *Config) check() error {
 	if _, err := asc.CheckBaseURL(c.Upstream.BaseURL); err != nil {
 		errs = append(errs, fmt.Errorf("upstream.base_url: %w", err))
 	}
+	if _, err := asc.CheckProxy(c.Upstream.Proxy); err != nil {
+		errs = append(errs, fmt.Errorf("upstream.proxy: %w", err))
+	}
 	faces := map[string]string{"listen.rest": c.Listen.REST, "listen.grpc": c.Listen.GRPC}
 	if c.Passthrough.Listen != "" {
 		faces["passthrough.listen"] = c.Passthrough.Listen
@@ -396,7 +412,7 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed"))
 	}
 	errs = append(errs, c.checkQuota()...)
-	if c.Limits.MaxCalls < 0 || c.Limits.MaxMemory < 0 {
+	if l := c.Limits; min(int64(l.MaxCalls), int64(l.MaxBodies), int64(l.MaxWatches), l.MaxMemory, int64(l.MaxConnections), int64(l.MaxConnectionsPerAddress)) < 0 {
 		errs = append(errs, errors.New("limits: nothing is below zero"))
 	}
 	if l := new(slog.Level); c.Log.Level != "" && l.UnmarshalText([]byte(c.Log.Level)) != nil {

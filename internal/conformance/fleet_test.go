@@ -109,9 +109,9 @@ func newFleet(t *testing.T, size, limit int, settings string) *fleet {
 	f.write("key.p8", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	f.write("policy.yaml", `version: 1
 rules:
-  - {name: people, principals: ["token:person"], methods: [read], teams: [main], priority: interactive}
-  - {name: services, principals: ["token:day-*"], methods: [read], teams: [main]}
-  - {name: nightly, principals: ["token:night"], methods: [read], teams: [main], priority: batch}
+  - {name: people, principals: ["token:person"], methods: [read], teams: [main], priority: interactive, apps: all}
+  - {name: services, principals: ["token:day-*"], methods: [read], teams: [main], apps: all}
+  - {name: nightly, principals: ["token:night"], methods: [read], teams: [main], priority: batch, apps: all}
 `)
 	f.sandbox = s
 	upstream := f.apple(s)

@@ -50,7 +50,7 @@ func TestNodeClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	p, err := policy.Parse("policy.yaml", []byte("version: 1\nrules: [{name: node, principals: ['key:node'], methods: [read, write], teams: [team]}]"), g.Guard.Methods())
+	p, err := policy.Parse("policy.yaml", []byte("version: 1\nrules: [{name: node, principals: ['key:node'], methods: [read, write], teams: [team], apps: all}]"), g.Guard.Methods())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func newApps(t *testing.T, between func(a *apps) http.Handler) *apps {
 version: 1
 rules:
 - {name: kept to A, principals: ["token:a"], methods: [read, write], teams: [team], apps: [%q]}
-- {name: admin, principals: ["token:admin"], methods: [read, write], teams: [team]}
+- {name: admin, principals: ["token:admin"], methods: [read, write], teams: [team], apps: all}
 `, a.id("A", "apps")), a.gateway.Guard.Methods())
 	if err != nil {
 		t.Fatal(err)

@@ -41,9 +41,13 @@ const (
 	ReasonUpstreamCredentials = "UPSTREAM_CREDENTIALS" // Apple refuses the gateway's key
 	ReasonUpstreamMalformed   = "UPSTREAM_MALFORMED"   // Apple's answer is no answer
 	ReasonUpstreamTooLarge    = "UPSTREAM_TOO_LARGE"   // Apple's answer exceeds the gateway's bound
+	ReasonUpstreamStalled     = "UPSTREAM_STALLED"     // Apple began an answer and then sent nothing
 	ReasonUpstreamUnavailable = "UPSTREAM_UNAVAILABLE" // no answer, or a 5xx
 	ReasonInvalidRequest      = "INVALID_REQUEST"      // a field of the request is wrong
 	ReasonInvalidPageToken    = "INVALID_PAGE_TOKEN"   // of another request, or damaged
+	ReasonTooLarge            = "REQUEST_TOO_LARGE"    // in bytes
+	ReasonTooManyElements     = "TOO_MANY_ELEMENTS"    // a request that would be much larger in memory
+	ReasonPeerTooSlow         = "PEER_TOO_SLOW"        // the caller stopped sending its request, or reading its answer
 	ReasonUnknownTeam         = "UNKNOWN_TEAM"
 	ReasonKeyUnusable         = "KEY_UNUSABLE" // a signing key cannot be read or does not sign
 	ReasonDeadlineTooShort    = "DEADLINE_TOO_SHORT"

@@ -1,5 +1,5 @@
 // Package files reads the files that the configuration names: keys, tokens,
-// certificates, policies.
+// certificates, policies. It also makes new ones that hold secrets.
 //
 // It must never wait for a file that gives nothing (a FIFO, a terminal, a
 // network file system that is away), and never read more than it was told to.
@@ -57,8 +57,8 @@ func ReadInfo(name string, most int64) (fs.FileInfo, []byte, error) {
 	}
 }
 
-// Open opens a regular file that is too large to be read at once, such as a log.
-// It never waits for a FIFO; a file system that is away it does wait for.
+// Open opens a regular file of any size for reading, such as an audit log. It
+// does not wait for what is none. The caller closes it.
 func Open(name string) (*os.File, fs.FileInfo, error) {
 	// Without O_NONBLOCK, opening a FIFO waits for who writes to it.
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -70,10 +70,25 @@ func Open(name string) (*os.File, fs.FileInfo, error) {
 		err = fmt.Errorf("%s %w", name, ErrNotRegular)
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+// Create makes a file that only its owner can read and write. It writes to no
+// file that is there already, and through no symbolic link: then the error is
+// [fs.ErrExist]. After an error nothing is left behind.
+func Create(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
 }
 
 func read(name string, most int64) (fs.FileInfo, []byte, error) {

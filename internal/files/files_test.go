@@ -50,3 +50,48 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenRefusesWhatIsNoRegularFile(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{fifo, dir, "/dev/zero"} {
+		if _, _, err := Open(name); !errors.Is(err, ErrNotRegular) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCreate(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(path("there"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"link": "there", "dangling": "elsewhere"} {
+		if err := os.Symlink(target, path(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		want error
+	}{
+		{"new", nil}, {"there", os.ErrExist}, {"link", os.ErrExist}, {"dangling", os.ErrExist}, {"none/new", os.ErrNotExist},
+	} {
+		if err := Create(path(c.name), []byte("new")); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+	if b, err := os.ReadFile(path("there")); err != nil || string(b) != "old" {
+		t.Errorf("a file was written over: %q %v", b, err)
+	}
+	if _, err := os.Lstat(path("elsewhere")); err == nil {
+		t.Error("a file was made through a symbolic link")
+	}
+	if info, err := os.Stat(path("new")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+}

@@ -193,16 +193,22 @@ func TestMintToken(t *testing.T) {
 		t.Error("the grant is not on record")
 	}
 	for name, want := range map[string]codes.Code{"reader": codes.PermissionDenied, "kept": codes.PermissionDenied} {
-		if _, err := service.MintToken(v.ctx(t, name), &tokensv1.MintTokenRequest{}); status.Code(err) != want {
+		if _, err := service.MintToken(v.ctx(t, name), &tokensv1.MintTokenRequest{Scope: []string{"GET /v1/apps"}}); status.Code(err) != want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, req := range map[string]*tokensv1.MintTokenRequest{"a scope": {Scope: []string{"GET ../x"}}, "another": {Scope: []string{"TRACE /v1/apps"}}, "no such team": {Team: "other"}} {
+	for name, req := range map[string]*tokensv1.MintTokenRequest{"no scope": {}, "a scope": {Scope: []string{"GET ../x"}}, "another": {Scope: []string{"TRACE /v1/apps"}},
+		"a wildcard": {Scope: []string{"GET /v1/apps/*"}}, "no such team": {Team: "other", Scope: []string{"GET /v1/apps"}}} {
 		if _, err := service.MintToken(v.ctx(t, "admin"), req); status.Code(err) != codes.InvalidArgument {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if code, _, body := v.send(t, "POST", v.rest+"/ascgateway/v1/tokens", `{"lifetime": "60s"}`, nil, v.as("admin")...); code != 200 || !strings.Contains(string(body), `"token"`) {
+	for scope, want := range map[string]codes.Code{"GET /v1/newThings/1": codes.OK, "GET /v1/other/1": codes.PermissionDenied, "GET /v1/Apps": codes.PermissionDenied, "DELETE /v1/bundleIds/1": codes.OK} {
+		if _, err := service.MintToken(v.ctx(t, "admin"), &tokensv1.MintTokenRequest{Scope: []string{"GET /v1/apps", scope}}); status.Code(err) != want {
+			t.Errorf("%s: %v, want %v", scope, err, want)
+		}
+	}
+	if code, _, body := v.send(t, "POST", v.rest+"/ascgateway/v1/tokens", `{"lifetime": "60s", "scope": ["GET /v1/apps?limit=1"]}`, nil, v.as("admin")...); code != 200 || !strings.Contains(string(body), `"token"`) {
 		t.Errorf("REST: %d", code)
 	}
 	v.gateway.Tokens.Configure(tokens.Config{})

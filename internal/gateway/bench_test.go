@@ -45,7 +45,7 @@ func BenchmarkRouteMatch(b *testing.B) {
 	}
 	for name, h := range map[string]http.Handler{"servemux": own, "grpc-gateway-mux": stock} {
 		b.Run(name, func(b *testing.B) {
-			r, w := httptest.NewRequest("GET", "/v1/builds/8f3b/relationships/individualTesters", nil), httptest.NewRecorder()
+			r, w := httptest.NewRequest("GET", "http://localhost/v1/builds/8f3b/relationships/individualTesters", nil), httptest.NewRecorder()
 			b.ReportAllocs()
 			matched = 0
 			for b.Loop() {
@@ -81,7 +81,7 @@ func BenchmarkProxy(b *testing.B) {
 	shared := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), slog.New(slog.DiscardHandler))
 	defer func() { _ = shared.Close() }()
 	guarded := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers, Quota: shared})
-	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team]}]"), guarded.gateway.Guard.Methods())
+	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team], apps: all}]"), guarded.gateway.Guard.Methods())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func BenchmarkCachedRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	w := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers, CacheBytes: 1 << 20})
-	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team]}]"), w.gateway.Guard.Methods())
+	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team], apps: all}]"), w.gateway.Guard.Methods())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
+	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
@@ -41,6 +42,7 @@ import (
 // Deps are what a gateway is made with. Only Ring, BaseURL and Log are needed.
 type Deps struct {
 	BaseURL     string // of App Store Connect
+	Proxy       string // on the way there, as [asc.CheckProxy] takes it; "": none
 	Ring        *keys.Ring
 	Authn       *authn.Authenticator // nil: nobody is asked
 	Audit       guard.Log            // nil: nothing goes on record
@@ -48,11 +50,14 @@ type Deps struct {
 	CacheBytes  int64                // of answers; 0: none are kept
 	Replays     *replay.Replays      // nil: request_id means nothing
 	Tokens      tokens.Config
-	Passthrough bool                 // serve Apple's own paths too
-	PublicURL   string               // of the passthrough; "": of each request
+	Passthrough bool             // serve Apple's own paths too
+	PublicURL   string           // of the passthrough; "": of each request
+	Secrets     *secrets.Secrets // nil: one that ends with the process
+	Server      server.Config
 	Limits      *overload.Limiter    // nil: everybody is let in
 	Telemetry   *telemetry.Telemetry // nil: nobody is told
 	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
+	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
 }
@@ -67,13 +72,14 @@ type Gateway struct {
 	Passthrough http.Handler // nil: off
 	Tokens      *tokens.Service
 
+	degraded Ready
 	drift    atomic.Int64
 	draining atomic.Bool
 }
 
 // New assembles a gateway.
 func New(d Deps) (*Gateway, error) {
-	g := &Gateway{}
+	g := &Gateway{degraded: d.Degraded}
 	var err error
 	if d.Authn == nil {
 		if d.Authn, err = authn.New(authn.Config{}, authn.Deps{}); err != nil {
@@ -88,22 +94,22 @@ func New(d Deps) (*Gateway, error) {
 	if d.Quota != nil {
 		deps.Quota = d.Quota
 	}
-	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL}, deps); err != nil {
+	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL, Proxy: d.Proxy}, deps); err != nil {
 		return nil, err
 	}
-	if g.Engine, err = service.New(g.Client, g, d.CacheBytes); err != nil {
+	if g.Engine, err = service.New(g.Client, g, d.Secrets, d.CacheBytes); err != nil {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays
 	methods := Methods(g.Engine.Methods)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
-	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team)
+	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
-	g.Server = server.New(g.Engine, g.Guard, []server.Service{
+	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
-		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team)},
+		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
 	}, d.Limits, d.Log, d.GRPC...)
 	edge, err := rest.New(g.Server, g.Engine.Methods, ownServices(), d.Limits, d.Log)
 	if err != nil {
@@ -200,7 +206,7 @@ func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
 type Ready func() string
 
 // Ops serves /healthz, /readyz with its reasons, /metrics, and profiles where
-// they are wanted.
+// they are wanted. /readyz also tells, without being unready, what is degraded.
 func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
@@ -215,6 +221,12 @@ func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Han
 			return
 		}
 		_, _ = io.WriteString(w, "ok\n")
+		if g.degraded == nil {
+			return
+		}
+		if why := g.degraded(); why != "" {
+			_, _ = io.WriteString(w, "degraded: "+why+"\n")
+		}
 	})
 	if profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

@@ -25,6 +25,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -52,10 +53,10 @@ func newThrifty(t testing.TB, limit int, names ...string) *thrifty {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	ring := keys.NewRing(map[string][]keys.Credential{"team": credentials}, time.Now, quiet, nil)
-	ids := replay.NewMemory()
+	ids := replay.New(replay.NewMemory(time.Now), quiet)
 	m := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), quiet)
 	x := &thrifty{upstream: &recorder{next: s}}
-	x.world = serveWorld(t, s, httptest.NewServer(x.upstream), ring, Deps{Quota: m, CacheBytes: 1 << 20, Replays: replay.New(ids, quiet), Passthrough: true})
+	x.world = serveWorld(t, s, httptest.NewServer(x.upstream), ring, Deps{Quota: m, CacheBytes: 1 << 20, Replays: ids, Passthrough: true})
 	x.apple = httptest.NewServer(x.gateway.Passthrough)
 	t.Cleanup(func() { x.apple.Close(); ids.Close(); _ = m.Close() })
 	return x
@@ -165,10 +166,19 @@ func TestAThousandEqualReads(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	modes := map[string]int{}
-	for range 1000 {
+	var conns []*grpc.ClientConn // one carries a hundred calls at once
+	for range 1000 / 50 {
+		conn, err := grpc.NewClient(x.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	for i := range 1000 {
 		wg.Go(func() {
 			var header metadata.MD
-			_, err := testflightv1.NewBuildsServiceClient(x.conn).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 5}, grpc.Header(&header))
+			_, err := testflightv1.NewBuildsServiceClient(conns[i%len(conns)]).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 5}, grpc.Header(&header))
 			mu.Lock()
 			defer mu.Unlock()
 			modes[strings.Join(header.Get("asc-cache"), ",")]++

@@ -98,10 +98,10 @@ func (r *recorder) count() int { r.mu.Lock(); defer r.mu.Unlock(); return len(r.
 const vaultPolicy = `
 version: 1
 rules:
-- {name: admin, principals: ["token:admin", "spiffe://example.org/ns/platform/**"], methods: [read, write], teams: [team]}
-- {name: reader, principals: ["token:reader", "spiffe://example.org/ns/ci/sa/reader"], methods: [read], teams: [team]}
+- {name: admin, principals: ["token:admin", "spiffe://example.org/ns/platform/**"], methods: [read, write], teams: [team], apps: all}
+- {name: reader, principals: ["token:reader", "spiffe://example.org/ns/ci/sa/reader"], methods: [read], teams: [team], apps: all}
 - {name: kept, principals: ["token:kept"], methods: [read, write], teams: [team], apps: [%q]}
-- {name: ahead, principals: ["token:admin"], paths: ["GET /v1/newThings/*"], teams: [team]}
+- {name: ahead, principals: ["token:admin"], paths: ["GET /v1/newThings/*"], teams: [team], apps: all}
 `
 
 func newVault(t *testing.T) *vault {
@@ -126,13 +126,13 @@ func newVault(t *testing.T) *vault {
 	}
 	dir := t.TempDir()
 	v.ca.write(t, dir, "server", "localhost")
-	files, err := tlsfiles.Open(tlsfiles.Config{CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key"), ClientCAFile: filepath.Join(dir, "ca.pem")})
+	files, err := tlsfiles.Open(tlsfiles.Config{CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key"), ClientCAFile: filepath.Join(dir, "ca.pem")}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	upstream := httptest.NewServer(v.upstream)
 	var mu sync.Mutex
-	v.world = serveWorld(t, s, upstream, ringOf(v.private), Deps{GRPC: []grpc.ServerOption{grpc.Creds(credentials.NewTLS(files.ServerConfig()))}, Authn: callers, Audit: v.records, Passthrough: true, Tokens: tokens.Config{Enabled: true},
+	v.world = serveWorld(t, s, upstream, ringOf(v.private), Deps{GRPC: []grpc.ServerOption{grpc.Creds(credentials.NewTLS(files.ServerConfig("h2")))}, Authn: callers, Audit: v.records, Passthrough: true, Tokens: tokens.Config{Enabled: true},
 		Log: slog.New(slog.NewJSONHandler(&locked{&mu, v.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	p, err := policy.Parse("policy.yaml", fmt.Appendf(nil, vaultPolicy, s.IDs("apps")[0]), v.gateway.Guard.Methods())
 	if err != nil {

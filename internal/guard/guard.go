@@ -10,11 +10,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
@@ -23,6 +25,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
@@ -53,15 +56,18 @@ type Deps struct {
 type Guard struct {
 	deps     Deps
 	methods  map[string]*access.Method
+	routes   *routes
 	restrict func() (*restrict.Guard, error) // made when a policy or a record first needs it
 	policy   atomic.Pointer[policy.Policy]   // nil: everything is allowed
 	reads    atomic.Int64
 	denied   atomic.Int64
+
+	strangers overload.Seldom // lines of the log
 }
 
 // New makes a guard without a policy.
 func New(deps Deps) *Guard {
-	g := &Guard{deps: deps, methods: make(map[string]*access.Method, len(deps.Methods))}
+	g := &Guard{deps: deps, methods: make(map[string]*access.Method, len(deps.Methods)), routes: newRoutes(deps.Methods)}
 	g.restrict = sync.OnceValues(func() (*restrict.Guard, error) {
 		table, err := restrict.New(deps.Methods)
 		if err != nil {
@@ -87,6 +93,9 @@ func (g *Guard) SetPolicy(p *policy.Policy) error {
 	return nil
 }
 
+// HasPolicy says whether a policy is in place.
+func (g *Guard) HasPolicy() bool { return g.policy.Load() != nil }
+
 // Methods are all that can be called, for parsing policies.
 func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
 
@@ -94,7 +103,9 @@ func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
 func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Context, error) {
 	who, err := g.deps.Authn.Authenticate(ctx, c)
 	if err != nil {
-		g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err)
+		if ok, leftOut := g.strangers.Pass(time.Now()); ok {
+			g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err, "left_out", leftOut)
+		}
 		if f := fault.As(err); f.Kind == fault.Unauthenticated && g.deps.Audit != nil {
 			g.deps.Audit.Deny(audit.Record{Event: audit.Denial, Outcome: f.Kind.String(), Reason: f.Reason})
 		}
@@ -143,6 +154,12 @@ type teamKey struct{}
 // Team is the team of an admitted call.
 func Team(ctx context.Context) string { s, _ := ctx.Value(teamKey{}).(string); return s }
 
+type restrictedKey struct{}
+
+// Restricted is the caller of an admitted call that is kept to apps, "" if it is
+// not: such a caller is told nothing of others.
+func Restricted(ctx context.Context) string { s, _ := ctx.Value(restrictedKey{}).(string); return s }
+
 // Enter lets a call in or says why not. The context of an admitted call is to be
 // used for it, and [Admission.Done] called after it.
 func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission, error) {
@@ -184,6 +201,9 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	}
 	if err := a.keepToApps(ctx); err != nil {
 		return ctx, nil, err
+	}
+	if a.Decision.Restricted {
+		ctx = context.WithValue(ctx, restrictedKey{}, a.recorded.Principal)
 	}
 	return ctx, a, a.begin(ctx)
 }
@@ -356,9 +376,21 @@ func TraceID(traceparent string) string {
 	return parts[1]
 }
 
+// errNotUnknown tells of a path that is another spelling of a known one.
+var errNotUnknown = errors.New("an operation is known for this path: write it as Apple's documentation does")
+
 // EnterPath lets a request pass to a path of Apple's that no operation is known
-// for, if a rule of the policy names it.
+// for, if a rule of the policy names it. The path is as it is sent on, encoded
+// and without the query. One that could be read in two ways, or that is an
+// operation's but for capital letters, is refused as InvalidArgument.
 func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (context.Context, *Admission, error) {
+	segments, err := access.Segments(path)
+	if err == nil && g.routes.resembles(verb, segments) {
+		err = errNotUnknown
+	}
+	if err != nil {
+		return ctx, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "%v", err)
+	}
 	who := access.FromContext(ctx)
 	method := &access.Method{FullName: "/passthrough/" + verb + " " + path, Verb: verb}
 	a := &Admission{guard: g, method: method, made: &asc.Record{}}
@@ -376,6 +408,8 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 	a.Decision = policy.Decision{Reason: "no operation is known for the path, and there is no policy that names it"}
 	if p := g.policy.Load(); p != nil {
 		a.Decision = p.DecidePath(who, verb, path, a.Team)
+	} else if g.Anonymous() { // every operation is open, so those that are not known yet are too
+		a.Decision = policy.Open()
 	}
 	a.recorded.Rule = a.Decision.Rule
 	if !a.Decision.Allowed {
@@ -383,7 +417,7 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 		g.deny(a.recorded, err, "")
 		return ctx, nil, err
 	}
-	ctx, err := a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), "", "")
+	ctx, err = a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), "", "")
 	if err != nil {
 		return ctx, nil, err
 	}

@@ -1,6 +1,7 @@
 package jsonapi
 
 import (
+	"errors"
 	"strconv"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
@@ -27,10 +28,11 @@ type Page struct {
 // decoder reads one document.
 type decoder struct {
 	scanner
-	page Page
-	path []byte // within the resource, for keys of extra
-	seen map[string]bool
-	had  map[protoreflect.FullName]int // included resources of earlier pages, by list
+	page   Page
+	path   []byte // within the resource, for keys of extra
+	seen   map[string]bool
+	had    map[protoreflect.FullName]map[string]bool // ids of included resources of earlier pages, by list
+	arrays map[string][]byte                         // arrays for extra, by key
 }
 
 // Decode reads a JSON:API document into a response message. Lists are appended
@@ -47,7 +49,7 @@ func (c *Codec) Decode(body []byte, into proto.Message) (Page, error) {
 		err = d.document(p, m)
 	}
 	if err == nil {
-		err = d.end()
+		err = errors.Join(d.end(), d.putArrays(d.extras(p, m)))
 	}
 	return d.page, err
 }

@@ -2,6 +2,7 @@ package jsonapi
 
 import (
 	"errors"
+	"strings"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -212,19 +213,19 @@ func (d *decoder) included(p *messagePlan, m protoreflect.Message) error {
 
 // includedBefore says whether another page has included the resource.
 func (d *decoder) includedBefore(list protoreflect.List, f *fieldPlan, el protoreflect.Value) bool {
-	if d.had == nil {
-		d.had = map[protoreflect.FullName]int{}
-	}
-	if _, known := d.had[f.fd.FullName()]; !known {
-		d.had[f.fd.FullName()] = list.Len()
-	}
 	id := f.message.byName["id"].fd
-	for i := range d.had[f.fd.FullName()] {
-		if list.Get(i).Message().Get(id).String() == el.Message().Get(id).String() {
-			return true
+	had, known := d.had[f.fd.FullName()]
+	if !known {
+		had = make(map[string]bool, list.Len())
+		for i := range list.Len() {
+			had[list.Get(i).Message().Get(id).String()] = true
 		}
+		if d.had == nil {
+			d.had = map[protoreflect.FullName]map[string]bool{}
+		}
+		d.had[f.fd.FullName()] = had
 	}
-	return false
+	return had[el.Message().Get(id).String()]
 }
 
 func (p *messagePlan) target(typ string) *fieldPlan {
@@ -282,20 +283,42 @@ func (d *decoder) keep(x extras, key string) error {
 	return err
 }
 
-// keepElement is keep for one of several elements: they make an array.
+// keepElement is keep for one of several elements: they make an array, which is
+// put together when the document has been read.
 func (d *decoder) keepElement(x extras, key string) error {
 	raw, err := d.skip()
 	if err != nil || x.fd == nil {
 		return err
 	}
-	k := protoreflect.ValueOfString(key).MapKey()
-	if old := x.m.Mutable(x.fd).Map().Get(k); old.IsValid() {
-		text := old.String()
-		raw = text[:len(text)-1] + "," + raw + "]"
-	} else {
-		raw = "[" + raw + "]"
+	d.page.Extra++
+	if len(d.arrays[key])+len(raw) > maxExtra {
+		return errTooMuchExtra
 	}
-	return x.put(d, key, raw)
+	if d.arrays == nil {
+		d.arrays = map[string][]byte{}
+	}
+	if text := d.arrays[key]; len(text) > 0 {
+		raw = "," + raw
+	}
+	d.arrays[key] = append(d.arrays[key], raw...)
+	return nil
+}
+
+// putArrays puts the arrays of [decoder.keepElement] into extra, after what
+// other pages have left there.
+func (d *decoder) putArrays(x extras) error {
+	for key, text := range d.arrays {
+		before := "["
+		if old := x.m.Mutable(x.fd).Map().Get(protoreflect.ValueOfString(key).MapKey()); old.IsValid() {
+			before = strings.TrimSuffix(old.String(), "]") + ","
+		}
+		raw := before + string(text) + "]"
+		if len(raw) > maxExtra {
+			return errTooMuchExtra
+		}
+		x.m.Mutable(x.fd).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfString(raw))
+	}
+	return nil
 }
 
 func (x extras) put(d *decoder, key, raw string) error {

@@ -16,8 +16,12 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// maxInline bounds the objects that one request may create.
-const maxInline = 10_000
+// maxInline bounds the objects that one request may create, and maxViolations
+// what is told of a request that is wrong.
+const (
+	maxInline     = 10_000
+	maxViolations = 100
+)
 
 // encoder writes one request document.
 type encoder struct {
@@ -29,7 +33,8 @@ type encoder struct {
 
 // Encode writes the JSON:API document of a request message: its resource, or
 // the linkage of a relationship. typ is the JSON:API type of the primary data.
-// Every violation of the request is reported at once, as one [fault.Error].
+// The violations of the request, up to a hundred, are reported at once, as one
+// [fault.Error].
 func (c *Codec) Encode(msg proto.Message, typ string) ([]byte, error) {
 	m := msg.ProtoReflect()
 	p := c.plan(m.Descriptor())
@@ -64,6 +69,9 @@ func (c *Codec) Encode(msg proto.Message, typ string) ([]byte, error) {
 }
 
 func (e *encoder) violate(field, format string, args ...any) {
+	if len(e.violations) >= maxViolations {
+		return
+	}
 	at := append(slices.Clone(e.path), field)
 	v := fault.Invalid(strings.Join(at, "."), format, args...).Violations[0]
 	e.violations = append(e.violations, v)

@@ -15,12 +15,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
-	"os"
 	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -131,12 +130,7 @@ const maxPublicBytes = 64 << 10
 
 // ReadPublic reads a public key: a PEM block PUBLIC KEY, on P-256.
 func ReadPublic(name string) (*ecdsa.PublicKey, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxPublicBytes))
+	b, err := files.Read(name, maxPublicBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -62,6 +62,7 @@ type Credential struct {
 	Audience string // default [Audience]
 	State    State  // default [Active]
 	Roles    []Role // what the key may do; none: everything
+	Away     error  // why its custody has not opened it yet; Key is nil then
 }
 
 // Observer hears what happens to keys. Its methods must not block.
@@ -104,7 +105,8 @@ type member struct {
 	*source
 	state State
 	roles []Role
-	width int // of the roles
+	width int   // of the roles
+	away  error // nil: it has been opened
 }
 
 // NewRing makes a ring. The observer may be nil. [Ring.Close] ends it.
@@ -143,7 +145,7 @@ func (r *Ring) Replace(teams map[string][]Credential) {
 				s.adopt(was.members)
 				t.suspect(s.broken.Load())
 			}
-			t.members = append(t.members, &member{source: s, state: c.State, roles: c.Roles, width: width(c.Roles)})
+			t.members = append(t.members, &member{source: s, state: c.State, roles: c.Roles, width: width(c.Roles), away: c.Away})
 		}
 		t.arrange()
 		next[name] = t
@@ -152,11 +154,12 @@ func (r *Ring) Replace(teams map[string][]Credential) {
 }
 
 // arrange sorts the keys that may be chosen: active ones, else canaries, else
-// draining ones, so that a team is never without a key that it has.
+// draining ones, so that a team is never without a key that it has. One that has
+// not been opened yet is not among them.
 func (t *team) arrange() {
 	in := func(s State) (list []*member) {
 		for _, m := range t.members {
-			if m.state == s {
+			if m.state == s && m.away == nil {
 				list = append(list, m)
 			}
 		}
@@ -213,6 +216,8 @@ func (r *Ring) Token(ctx context.Context, teamName, keyID string) (asc.Token, er
 	}
 	m, now := t.member(keyID), r.now()
 	switch {
+	case m != nil && m.away != nil:
+		return asc.Token{}, m.unopened()
 	case m == nil || m.key == nil:
 		return asc.Token{}, fault.New(fault.FailedPrecondition, ReasonNoKey, "key %s is no longer configured", keyID)
 	case !m.usable(now, true):
@@ -256,7 +261,10 @@ func (t *team) canary(method string) *member {
 
 // none says why there is no key.
 func (t *team) none(need asc.Need, k kind, now int64) error {
+	away := slices.IndexFunc(t.members, func(m *member) bool { return m.away != nil && m.may(k) && m.state != Pending })
 	switch {
+	case len(t.able[k]) == 0 && away >= 0:
+		return t.members[away].unopened()
 	case len(t.order) == 0:
 		return fault.New(fault.FailedPrecondition, ReasonNoKey, "team %s has no key in use", need.Team)
 	case len(t.able[k]) == 0:
@@ -324,17 +332,6 @@ func (r *Ring) find(t asc.Token) *source {
 	return nil
 }
 
-// Status is what may be shown of a key.
-type Status struct {
-	Team, ID string
-	State    State
-	Kind     string // team, individual or enterprise
-	Roles    []Role
-	Expires  time.Time // of the token at hand; zero: none
-	Broken   bool      // Apple refuses it
-	Failing  error     // it does not sign
-}
-
 // Status lists all keys, sorted by team.
 func (r *Ring) Status() (list []Status) {
 	now := r.now()
@@ -346,6 +343,9 @@ func (r *Ring) Status() (list []Status) {
 			}
 			if f := m.failed.Load(); f != nil {
 				s.Failing = f.err
+			}
+			if m.away != nil {
+				s.Away, s.Failing = true, m.away
 			}
 			list = append(list, s)
 		}

@@ -146,7 +146,7 @@ func (s *source) wait(ctx context.Context, now time.Time, refused string) (asc.T
 		}
 		return g.got.token, nil
 	case <-ctx.Done():
-		return asc.Token{}, fault.New(fault.Unavailable, fault.ReasonKeyUnusable, "key %s did not sign in time", s.id).WithCause(ctx.Err())
+		return asc.Token{}, asc.Ended(ctx) // that says nothing of the key
 	}
 }
 
@@ -258,6 +258,9 @@ func (r *Ring) Mint(ctx context.Context, team, keyID string, scope []string, lif
 		}
 		now := r.now()
 		bearer, err := m.jwt(ctx, now, life+issueBack, scope)
+		if err != nil && ctx.Err() != nil {
+			return nil, asc.Ended(ctx) // that says nothing of the key
+		}
 		if r.observer != nil {
 			r.observer.Signed(team, m.id, err)
 		}

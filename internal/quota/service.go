@@ -23,11 +23,14 @@ type Service struct {
 	quotav1.UnimplementedQuotaServiceServer
 	manager *Manager // nil: nothing is counted
 	team    func(context.Context) string
+	only    func(context.Context) string
 }
 
-// NewService tells a manager's states. team tells the team of an admitted call.
-func NewService(m *Manager, team func(context.Context) string) *Service {
-	return &Service{manager: m, team: team}
+// NewService tells a manager's states. team tells the team of an admitted call,
+// and only its caller, if it must hear of nobody's waits but its own; "": it may
+// hear of all.
+func NewService(m *Manager, team, only func(context.Context) string) *Service {
+	return &Service{manager: m, team: team, only: only}
 }
 
 // GetQuota implements the RPC.
@@ -78,8 +81,11 @@ func (s *Service) now(ctx context.Context) (keys []*quotav1.KeyQuota, lines []*q
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	calls := 0
+	calls, only := 0, s.only(ctx)
 	for _, w := range waiting {
+		if only != "" && w.Caller != only {
+			continue
+		}
 		calls += w.Calls
 		lines = append(lines, &quotav1.Line{Caller: w.Caller, Class: w.Class.String(), Endpoint: w.Endpoint.String(), Calls: int32(w.Calls), LongestWait: durationpb.New(w.Longest.Truncate(time.Second))})
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,21 +15,42 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redistest"
-	"github.com/redis/go-redis/v9"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var quiet = slog.New(slog.DiscardHandler)
+
+// newRedis is a store on a real Redis that keeps what it is told.
+func newRedis(t testing.TB, url string) Redis {
+	t.Helper()
+	db, err := redisdb.Open(redisdb.Config{URL: url}, "https://api.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Watch(quiet)
+	t.Cleanup(func() { _ = db.Close() })
+	for deadline := time.Now().Add(10 * time.Second); db.Forgets() != ""; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal(db.Forgets())
+		}
+	}
+	return Redis{db}
+}
+
+func newReplays(t testing.TB, store Store) *Replays {
+	r := New(store, quiet)
+	t.Cleanup(r.Close)
+	return r
+}
+
 // TestContract runs on both stores.
 func TestContract(t *testing.T) {
 	server := redistest.Start(t)
-	memory := NewMemory()
-	defer memory.Close()
-	db := redis.NewClient(&redis.Options{Addr: server.Addr})
-	defer db.Close()
-	for name, store := range map[string]Store{"memory": memory, "redis": Redis{db}} {
-		t.Run(name, func(t *testing.T) { contract(t, New(store, slog.New(slog.DiscardHandler))) })
+	for name, store := range map[string]Store{"memory": NewMemory(time.Now), "redis": newRedis(t, server.URL())} {
+		t.Run(name, func(t *testing.T) { contract(t, newReplays(t, store)) })
 	}
 }
 
@@ -87,11 +109,61 @@ func contract(t *testing.T, r *Replays) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("a replica that died leaves an unknown outcome", func(t *testing.T) {
+	put := func(id string, e entry) entry {
+		t.Helper()
+		e.owner, e.asked = newOwner(), sha256.Sum256([]byte("a"))
+		if present, err := r.store.Claim(t.Context(), id, e.bytes()); err != nil || present != nil {
+			t.Fatal(present, err)
+		}
+		return e
+	}
+	t.Run("a replica that died after sending leaves an unknown outcome", func(t *testing.T) {
 		id := id()
-		old := entry{state: pending, at: time.Now().Add(-pendingMost - time.Second), asked: sha256.Sum256([]byte("a"))}
-		if _, err := r.store.Claim(t.Context(), id, old.bytes()); err != nil {
+		put(id, entry{state: sent, at: time.Now().Add(-pendingMost - time.Second)})
+		if _, err := r.Do(t.Context(), id, []byte("a"), nil); fault.As(err).Reason != fault.ReasonOutcomeUnknown {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a replica that died before sending blocks nobody", func(t *testing.T) {
+		id := id()
+		old := put(id, entry{state: claimed, at: time.Now()})
+		if got, err := r.Do(t.Context(), id, []byte("a"), func() ([]byte, error) { return []byte("made"), nil }); err != nil || string(got) != "made" {
+			t.Errorf("%q %v", got, err)
+		}
+		if swapped, err := r.store.Swap(t.Context(), id, old.head(), entry{state: sent}.bytes()); swapped || err != nil {
+			t.Errorf("who lost its claim may send: %v", err)
+		}
+	})
+	t.Run("who loses its claim does not send", func(t *testing.T) {
+		id := id()
+		slow := &attempt{Replays: r, id: id, mine: put(id, entry{state: claimed, at: time.Now()})}
+		if _, err := r.Do(t.Context(), id, []byte("a"), func() ([]byte, error) { return nil, nil }); err != nil {
 			t.Fatal(err)
+		}
+		if mine, err := slow.mark(t.Context()); mine || err != nil {
+			t.Errorf("it sends: %v", err)
+		}
+	})
+	t.Run("what no gateway wrote is answered, not believed", func(t *testing.T) {
+		good := entry{state: done, at: time.Now(), asked: sha256.Sum256([]byte("a"))}
+		future, odd := good, good
+		future.at, odd.state = time.Now().Add(24*time.Hour), 'x'
+		for name, b := range map[string][]byte{"text": []byte("junk"), "one byte": {0}, "the future": future.bytes(), "no known state": odd.bytes(),
+			"an answer of what is not done": append(entry{state: sent, at: time.Now()}.bytes(), 'x'), "too long": make([]byte, maxEntry+1)} {
+			id := id()
+			if _, err := r.store.Claim(t.Context(), id, b); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Do(t.Context(), id, []byte("a"), nil); fault.As(err).Reason != fault.ReasonOutcomeUnknown {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	t.Run("an answer that is too long is not kept, and not made again", func(t *testing.T) {
+		id := id()
+		long := make([]byte, maxAnswer+1)
+		if got, err := r.Do(t.Context(), id, []byte("a"), func() ([]byte, error) { return long, nil }); err != nil || len(got) != len(long) {
+			t.Errorf("%d %v", len(got), err)
 		}
 		if _, err := r.Do(t.Context(), id, []byte("a"), nil); fault.As(err).Reason != fault.ReasonOutcomeUnknown {
 			t.Errorf("got %v", err)
@@ -136,22 +208,24 @@ func contract(t *testing.T, r *Replays) {
 type broken struct{}
 
 func (broken) Claim(context.Context, string, []byte) ([]byte, error) { return nil, errors.New("away") }
-func (broken) Put(context.Context, string, []byte) error             { return errors.New("away") }
-func (broken) Delete(context.Context, string) error                  { return errors.New("away") }
+func (broken) Swap(context.Context, string, []byte, []byte) (bool, error) {
+	return false, errors.New("away")
+}
 
 // TestTheStoreIsAway sends nothing: the promise could not be kept.
 func TestTheStoreIsAway(t *testing.T) {
-	_, err := New(broken{}, slog.New(slog.DiscardHandler)).Do(t.Context(), "id", nil, func() ([]byte, error) { t.Error("carried out"); return nil, nil })
+	_, err := newReplays(t, broken{}).Do(t.Context(), "id", nil, func() ([]byte, error) { t.Error("carried out"); return nil, nil })
 	if f := fault.As(err); f.Kind != fault.Unavailable || f.Reason != ReasonUnavailable {
 		t.Errorf("got %v", err)
 	}
 }
 
 func FuzzEntry(f *testing.F) {
-	f.Add([]byte("p12345678"))
-	f.Add(entry{state: done, at: time.UnixMilli(5), answer: []byte("x")}.bytes())
+	now := time.UnixMilli(1_700_000_000_000)
+	f.Add([]byte("1234567890"))
+	f.Add(entry{state: done, at: now, answer: []byte("x")}.bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if e, ok := parse(b); ok && !bytes.Equal(e.bytes(), b) {
+		if e, ok := parse(b, now); ok && !bytes.Equal(e.bytes(), b) {
 			t.Errorf("%x becomes %x", b, e.bytes())
 		}
 	})

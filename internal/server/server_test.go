@@ -1,15 +1,24 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 func TestDeadlinesAreShaved(t *testing.T) {
@@ -36,15 +45,72 @@ func TestDeadlinesAreShaved(t *testing.T) {
 	}
 }
 
+// stranger is a stream of a caller that nobody knows.
+type stranger struct{ grpc.ServerStream }
+
+func (stranger) Context() context.Context { return context.Background() }
+
 func TestPanicsAndPlainErrorsTellNothing(t *testing.T) {
-	s := &Server{log: slog.New(slog.DiscardHandler)}
-	for name, handler := range map[string]grpc.UnaryHandler{
-		"panic": func(context.Context, any) (any, error) { panic("secret") },
-		"error": func(context.Context, any) (any, error) { return nil, errors.New("secret") },
+	a, err := authn.New(authn.Config{}, authn.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s := &Server{log: log, guard: guard.New(guard.Deps{Authn: a, Log: log})}
+	for name, handler := range map[string]grpc.StreamHandler{
+		"panic": func(any, grpc.ServerStream) error { panic("secret") },
+		"error": func(any, grpc.ServerStream) error { return errors.New("secret") },
 	} {
-		_, err := s.unary(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/grpc.health.v1.Health/Check"}, handler)
+		err := s.stream(nil, stranger{}, "/grpc.health.v1.Health/Check", false, handler)
 		if st := status.Convert(err); st.Code() != codes.Internal || st.Message() != "internal error" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestElementsAreCounted holds small messages that would be large in memory.
+func TestElementsAreCounted(t *testing.T) {
+	list := func(n int) []byte { return bytes.Repeat([]byte{0x0a, 0x00}, n) } // n empty messages or strings in field 1
+	nested := []byte{}
+	for range maxDepth + 1 {
+		nested = protowire.AppendBytes(protowire.AppendTag(nil, 6, protowire.BytesType), // list_value
+			protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), nested)) // values
+	}
+	for _, c := range []struct {
+		name string
+		wire []byte
+		into proto.Message
+		want string
+	}{
+		{"within", list(MaxElements), &structpb.ListValue{}, ""},
+		{"too many messages", list(MaxElements + 1), &structpb.ListValue{}, fault.ReasonTooManyElements},
+		{"too many strings", list(MaxElements + 1), &fieldmaskpb.FieldMask{}, fault.ReasonTooManyElements},
+		{"too many unknown fields", bytes.Repeat([]byte{0xf8, 0x01, 0x00}, MaxElements+1), &structpb.ListValue{}, fault.ReasonTooManyElements},
+		{"too deep", nested, &structpb.Value{}, fault.ReasonTooManyElements},
+		{"cut short", []byte{0x0a, 0x05}, &structpb.ListValue{}, fault.ReasonInvalidRequest},
+	} {
+		b := &bounded{Message: c.into}
+		err := newCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(c.wire)}, b)
+		if got := reasonOf(err); got != c.want || reasonOf(b.err) != c.want {
+			t.Errorf("%s: %v, %v, want %q", c.name, err, b.err, c.want)
+		}
+	}
+}
+
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fault.As(err).Reason
+}
+
+func FuzzCount(f *testing.F) {
+	f.Add([]byte{0x0a, 0x02, 0x1a, 0x00})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		left := MaxElements
+		err := count(b, (&structpb.ListValue{}).ProtoReflect().Descriptor(), &left, maxDepth)
+		if err == nil && proto.Unmarshal(b, &structpb.ListValue{}) == nil && left < MaxElements-len(b) {
+			t.Errorf("%d elements in %d bytes", MaxElements-left, len(b))
+		}
+	})
 }

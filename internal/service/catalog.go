@@ -53,8 +53,15 @@ func (c *Catalog) GetResource(_ context.Context, req *catalogv1.GetResourceReque
 	return out, nil
 }
 
+// maxSearchBytes bounds a search: each of its words is looked for in every
+// operation.
+const maxSearchBytes = 256
+
 // SearchOperations implements the RPC.
 func (c *Catalog) SearchOperations(_ context.Context, req *catalogv1.SearchOperationsRequest) (*catalogv1.SearchOperationsResponse, error) {
+	if len(req.GetQuery()) > maxSearchBytes {
+		return nil, fault.Invalid("query", "has at most %d bytes", maxSearchBytes)
+	}
 	words := strings.Fields(strings.ToLower(req.GetQuery()))
 	out := &catalogv1.SearchOperationsResponse{}
 	for _, m := range c.methods {

@@ -18,6 +18,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
+	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -28,7 +29,7 @@ type Upstream interface {
 	Do(ctx context.Context, call *asc.Call) (*asc.Response, error)
 	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
 	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, want int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
-	Fits(call *asc.Call) bool
+	Room(call *asc.Call) int
 	OpenURL(ctx context.Context, url string) (*asc.File, error)
 }
 
@@ -45,6 +46,8 @@ type Engine struct {
 	Cache   *cache.Cache    // of answers
 	Replays *replay.Replays // of creates that name themselves; nil: none are
 
+	secrets   *secrets.Secrets
+	now       func() time.Time
 	lifetimes atomic.Pointer[map[string]time.Duration]
 	upstream  Upstream
 	codec     *jsonapi.Codec
@@ -55,8 +58,9 @@ type Engine struct {
 }
 
 // New compiles the plans and makes an engine that keeps at most so many bytes of
-// answers. The observer may be nil. [Engine.Close] ends it.
-func New(upstream Upstream, observer Observer, cacheBytes int64) (*Engine, error) {
+// answers. The observer may be nil, and so may the secrets: then page tokens end
+// with the process. [Engine.Close] ends it.
+func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheBytes int64) (*Engine, error) {
 	methods, err := Compile(protoregistry.GlobalFiles)
 	if err != nil {
 		return nil, err
@@ -64,7 +68,10 @@ func New(upstream Upstream, observer Observer, cacheBytes int64) (*Engine, error
 	if observer == nil {
 		observer = deaf{}
 	}
-	e := &Engine{Methods: methods, upstream: upstream, codec: &jsonapi.Codec{},
+	if shared == nil {
+		shared = secrets.New()
+	}
+	e := &Engine{Methods: methods, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
 		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
 		observer:  observer, byName: make(map[string]*Method, len(methods))}
 	e.kinds = newFamilies(methods, protoregistry.GlobalFiles)

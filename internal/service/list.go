@@ -41,10 +41,7 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 	if err != nil {
 		return err
 	}
-	parts, err := e.split(p)
-	if err != nil {
-		return err
-	}
+	parts := e.split(p)
 	if token.Part >= len(parts) {
 		return invalidToken()
 	}
@@ -52,10 +49,13 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 	if token.Cursor == "" {
 		at.Limit = min(want, int(m.Query.page))
 	}
-	held := 0
+	held, spent := 0, &asc.Spent{}
 	for part := token.Part; part < len(parts); part++ {
+		if ctx.Err() != nil {
+			return asc.Ended(ctx)
+		}
 		call := p.call
-		call.Query = parts[part]
+		call.Query, call.Spent = parts[part], spent
 		next, err := e.upstream.Pages(ctx, &call, at, max(want, 1), func(res *asc.Response) (asc.PageRead, error) {
 			page, err := e.decode(m, res, out)
 			held += page.Items
@@ -68,7 +68,7 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 		case next.At != "":
 			setToken(m, out, pageToken{Cursor: next.At, Limit: next.Limit, Part: part, Hash: hash})
 			part = len(parts)
-		case held >= max(want, 1) && part+1 < len(parts):
+		case (held >= max(want, 1) || spent.Late()) && part+1 < len(parts):
 			setToken(m, out, pageToken{Part: part + 1, Hash: hash})
 			part = len(parts)
 		}
@@ -110,38 +110,42 @@ func invalidToken() error {
 }
 
 // split makes several queries of one whose URL would be too long, by cutting
-// its longest list of filter values.
-func (e *Engine) split(p *prepared) ([]string, error) {
-	if e.upstream.Fits(&p.call) {
-		return []string{p.call.Query}, nil
+// its longest list of filter values. Each value is written once: the work grows
+// with the query's length, which is bounded by the values that a filter takes.
+func (e *Engine) split(p *prepared) []string {
+	room := e.upstream.Room(&p.call)
+	longest := longestFilter(p.pairs)
+	if len(p.call.Query) <= room || longest < 0 {
+		return []string{p.call.Query} // one that is still too long is refused by asc
 	}
+	pairs, all := slices.Clone(p.pairs), p.pairs[longest].values
+	pairs[longest].values = nil
+	room -= len(joined(pairs))
+	var out []string
+	for first := 0; first < len(all); {
+		next, size := first, 0
+		for next < len(all) && size+len(all[next]) <= room {
+			size += len(all[next]) + len(",")
+			next++
+		}
+		if next == first {
+			return []string{p.call.Query} // not even one value fits
+		}
+		pairs[longest].values = all[first:next]
+		out = append(out, joined(pairs))
+		first = next
+	}
+	return out
+}
+
+// longestFilter is the index of the filter with the most values, -1 if none has
+// several.
+func longestFilter(pairs []pair) int {
 	longest := -1
-	for i, x := range p.pairs {
-		if strings.HasPrefix(x.name, "filter[") && len(x.values) > 1 && (longest < 0 || len(x.values) > len(p.pairs[longest].values)) {
+	for i, x := range pairs {
+		if strings.HasPrefix(x.name, "filter[") && len(x.values) > 1 && (longest < 0 || len(x.values) > len(pairs[longest].values)) {
 			longest = i
 		}
 	}
-	if longest < 0 {
-		return []string{p.call.Query}, nil // asc says that it is too long
-	}
-	var out []string
-	rest := p.pairs[longest].values
-	pairs := slices.Clone(p.pairs)
-	for len(rest) > 0 {
-		n := len(rest)
-		for ; n > 0; n-- {
-			pairs[longest].values = rest[:n]
-			call := p.call
-			call.Query = joined(pairs)
-			if e.upstream.Fits(&call) {
-				out = append(out, call.Query)
-				break
-			}
-		}
-		if n == 0 {
-			return []string{p.call.Query}, nil
-		}
-		rest = rest[n:]
-	}
-	return out, nil
+	return longest
 }

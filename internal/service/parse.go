@@ -32,15 +32,15 @@ func (m *Method) ParseQuery(raw string, into protoreflect.Message) error {
 			return fault.Invalid(clip(name), "the parameter stands twice")
 		}
 		seen[name] = true
-		var values []string
+		var texts []string
 		for s := range strings.SplitSeq(v, ",") {
 			value, err := url.QueryUnescape(s)
 			if err != nil {
 				return fault.Invalid(clip(name), "the value is malformed")
 			}
-			values = append(values, splitDecoded(value)...)
+			texts = append(texts, splitDecoded(value)...)
 		}
-		if err := m.parseParam(name, values, into); err != nil {
+		if err := m.parseParam(name, texts, into); err != nil {
 			return err
 		}
 	}
@@ -50,25 +50,32 @@ func (m *Method) ParseQuery(raw string, into protoreflect.Message) error {
 // splitDecoded splits at commas that came escaped: Apple takes both.
 func splitDecoded(s string) []string { return strings.Split(s, ",") }
 
-func (m *Method) parseParam(name string, values []string, into protoreflect.Message) error {
+func (m *Method) parseParam(name string, texts []string, into protoreflect.Message) error {
 	kind, key, keyed := strings.Cut(strings.TrimSuffix(name, "]"), "[")
 	fields := into.Descriptor().Fields()
 	switch {
 	case name == "limit" && m.pageSize != nil:
-		n, err := strconv.ParseInt(values[0], 10, 32)
-		if err != nil || n < 1 || len(values) > 1 {
+		n, err := strconv.ParseInt(texts[0], 10, 32)
+		if err != nil || n < 1 || len(texts) > 1 {
 			return fault.Invalid("limit", "want a number from 1")
 		}
 		into.Set(m.pageSize, protoreflect.ValueOfInt32(int32(n)))
 	case name == "cursor" && m.pageToken != nil:
-		into.Set(m.pageToken, protoreflect.ValueOfString(strings.Join(values, ",")))
+		into.Set(m.pageToken, protoreflect.ValueOfString(strings.Join(texts, ",")))
 	case keyed && kind == "extra_query" && m.Query.extra != nil:
-		into.Mutable(m.Query.extra).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfString(strings.Join(values, ",")))
+		into.Mutable(m.Query.extra).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfString(strings.Join(texts, ",")))
 	case keyed && kind == "fields" && m.Query.fields[key] != nil:
+		var all values
+		for _, s := range texts {
+			all.add(s)
+		}
+		if err := all.check(name); err != nil {
+			return err
+		}
 		into.Mutable(fields.ByName("fields")).Map().Set(protoreflect.ValueOfString(key).MapKey(),
-			protoreflect.ValueOfMessage((&typesv1.FieldNames{Names: values}).ProtoReflect()))
+			protoreflect.ValueOfMessage((&typesv1.FieldNames{Names: all.list}).ProtoReflect()))
 	case keyed && kind == "limit" && m.Query.knows(name):
-		n, err := strconv.ParseInt(values[0], 10, 32)
+		n, err := strconv.ParseInt(texts[0], 10, 32)
 		if err != nil {
 			return fault.Invalid(name, "want a number")
 		}
@@ -78,24 +85,31 @@ func (m *Method) parseParam(name string, values []string, into protoreflect.Mess
 		if p == nil || p.role == optionsv1.Role_ROLE_FIELDS || p.role == optionsv1.Role_ROLE_LIMIT {
 			return fault.Invalid(clip(name), "no such parameter%s", hint(name, m.Query.Names()))
 		}
-		return p.parse(values, into)
+		return p.parse(texts, into)
 	}
 	return nil
 }
 
-func (p *param) parse(values []string, into protoreflect.Message) error {
+func (p *param) parse(texts []string, into protoreflect.Message) error {
 	if p.outer != nil {
 		into = into.Mutable(p.outer).Message()
 	}
 	if !p.fd.IsList() {
-		v, err := p.value(strings.Join(values, ","))
+		v, err := p.value(strings.Join(texts, ","))
 		if err == nil {
 			into.Set(p.fd, v)
 		}
 		return err
 	}
+	var all values
+	for _, s := range texts {
+		all.add(s)
+	}
+	if err := all.check(p.name); err != nil {
+		return err
+	}
 	list := into.Mutable(p.fd).List()
-	for _, s := range values {
+	for _, s := range all.list {
 		v, err := p.value(s)
 		if err != nil {
 			return err

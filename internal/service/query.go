@@ -232,7 +232,7 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 		e.add(p.name, s)
 		return err
 	}
-	var values []string
+	var all values
 	list := v.List()
 	for i := range list.Len() {
 		s, err := p.text(list.Get(i))
@@ -246,9 +246,12 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 			}
 			s = apple
 		}
-		values = append(values, s)
+		all.add(s)
 	}
-	e.add(p.name, values...)
+	if err := all.check(p.path()); err != nil {
+		return err
+	}
+	e.add(p.name, all.list...)
 	return nil
 }
 
@@ -287,15 +290,18 @@ func (e *queryEncoder) fieldsets(m protoreflect.Map) error {
 		if allowed == nil {
 			return fault.Invalid("fields", "type %q is not allowed here%s", clip(typ), hint(typ, slices.Collect(maps.Keys(e.q.fields))))
 		}
-		var values []string
+		var all values
 		for _, name := range m.Get(protoreflect.ValueOfString(typ).MapKey()).Message().Interface().(*typesv1.FieldNames).GetNames() {
 			apple, ok := allowed.find(name)
 			if !ok || strings.ContainsAny(apple, ",&= ") {
 				return fault.Invalid("fields", "%s has no field %q%s", typ, clip(name), hint(name, slices.Collect(maps.Keys(allowed.set))))
 			}
-			values = append(values, url.QueryEscape(apple))
+			all.add(url.QueryEscape(apple))
 		}
-		e.add("fields["+typ+"]", values...)
+		if err := all.check("fields"); err != nil {
+			return err
+		}
+		e.add("fields["+typ+"]", all.list...)
 	}
 	return nil
 }

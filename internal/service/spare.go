@@ -186,6 +186,10 @@ func (m *Method) Includes(req proto.Message) bool {
 
 // read answers a read with what is kept, or with the answer to an equal one.
 func (e *Engine) read(ctx context.Context, team string, m *Method, req proto.Message) (proto.Message, error) {
+	req, err := e.unsealed(ctx, team, m, req)
+	if err != nil {
+		return nil, err
+	}
 	key, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(append(make([]byte, 0, 256), m.FullName...), req)
 	if err != nil {
 		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request cannot be encoded").WithCause(err)
@@ -207,7 +211,7 @@ func (e *Engine) read(ctx context.Context, team string, m *Method, req proto.Mes
 	if err != nil {
 		return nil, err
 	}
-	return value.(proto.Message), nil
+	return e.sealed(ctx, team, m, value.(proto.Message)), nil
 }
 
 // write carries out a write: once, if it names itself.

@@ -1,20 +1,18 @@
 // Package tlsfiles serves TLS with certificates from files, and takes new ones
-// without a restart. It keeps the last good ones while new ones do not fit.
+// without a restart.
+//
+// It must never put files in use that would break connections: certificates
+// that have expired, are not valid yet, or do not fit their key. Then the last
+// good ones stay.
 package tlsfiles
 
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"sync/atomic"
 	"time"
 )
-
-// maxFileBytes bounds each file.
-const maxFileBytes = 1 << 20
 
 // Config names the files, all PEM.
 type Config struct {
@@ -42,83 +40,93 @@ func (c Config) Names() (names []string) {
 
 // Files holds what the files held last. It is safe for concurrent use.
 type Files struct {
-	current atomic.Pointer[tls.Config]
+	now     func() time.Time
+	current atomic.Pointer[generation]
 }
 
-// Open reads the files.
-func Open(cfg Config) (*Files, error) {
-	f := &Files{}
-	return f, f.Reload(cfg)
+// generation is what one reading of the files gave. It never changes.
+type generation struct {
+	server    tls.Certificate
+	clientCAs *x509.CertPool // nil: no client certificate is asked for
+	required  bool           // a client certificate
+	clients   *verified
 }
 
-// Reload reads the files anew. After an error the old ones stay.
+// Open reads the files. now tells the time; nil is time.Now.
+func Open(cfg Config, now func() time.Time) (*Files, error) {
+	if now == nil {
+		now = time.Now
+	}
+	f := &Files{now: now}
+	if err := f.Reload(cfg); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Reload reads the files anew. After an error, which names the file, the old
+// ones stay.
 func (f *Files) Reload(cfg Config) error {
-	cert, err := read(cfg.CertFile, false)
-	if err != nil {
-		return fmt.Errorf("tls.cert_file: %w", err)
+	now := f.now()
+	next := &generation{required: cfg.RequireClientCert, clients: newVerified()}
+	var err error
+	if next.server, err = readServer(cfg.CertFile, cfg.KeyFile, now); err != nil {
+		return err
 	}
-	key, err := read(cfg.KeyFile, true)
-	if err != nil {
-		return fmt.Errorf("tls.key_file: %w", err)
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return errors.New("tls: cert_file and key_file make no pair") // the cause may quote them
-	}
-	next := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	if cfg.ClientCAFile != "" {
-		pem, err := read(cfg.ClientCAFile, false)
-		if err != nil {
+		if next.clientCAs, err = readAuthorities(cfg.ClientCAFile, now); err != nil {
 			return fmt.Errorf("tls.client_ca_file: %w", err)
-		}
-		next.ClientCAs = x509.NewCertPool()
-		if !next.ClientCAs.AppendCertsFromPEM(pem) {
-			return errors.New("tls.client_ca_file: holds no certificate")
-		}
-		next.ClientAuth = tls.VerifyClientCertIfGiven
-		if cfg.RequireClientCert {
-			next.ClientAuth = tls.RequireAndVerifyClientCert
 		}
 	}
 	f.current.Store(next)
 	return nil
 }
 
-// ServerConfig is for listeners. Every handshake takes the newest files; and
-// sessions are not resumed, so that a removed authority counts at once.
-func (f *Files) ServerConfig() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, SessionTicketsDisabled: true,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			c := f.current.Load().Clone()
-			c.SessionTicketsDisabled = true
-			return c, nil
-		}}
+// suites are those of TLS 1.2 that authenticate what they encrypt, with keys
+// that are forgotten after the connection. Those of TLS 1.3 all do.
+var suites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
+// ServerConfig is for a listener that speaks these protocols (ALPN), the first
+// that both sides have: "h2" for gRPC. Without any, they are h2 and http/1.1.
+// Every handshake takes the newest files. Sessions are not resumed: a resumed
+// one would not ask for the client's certificate again.
+func (f *Files) ServerConfig(protocols ...string) *tls.Config {
+	if len(protocols) == 0 {
+		protocols = []string{"h2", "http/1.1"}
+	}
+	base := &tls.Config{
+		MinVersion:             tls.VersionTLS12,
+		CipherSuites:           suites,
+		NextProtos:             protocols,
+		SessionTicketsDisabled: true,
+		Time:                   f.now,
+	}
+	outer := base.Clone()
+	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return f.current.Load().config(base), nil
+	}
+	return outer
+}
+
+// config is that of one handshake.
+func (g *generation) config(base *tls.Config) *tls.Config {
+	c := base.Clone()
+	c.Certificates = []tls.Certificate{g.server}
+	if g.clientCAs != nil {
+		c.ClientCAs, c.ClientAuth = g.clientCAs, tls.VerifyClientCertIfGiven
+		if g.required {
+			c.ClientAuth = tls.RequireAndVerifyClientCert
+		}
+	}
+	return c
 }
 
 // NotAfter is when the server's certificate expires.
-func (f *Files) NotAfter() time.Time {
-	if leaf := f.current.Load().Certificates[0].Leaf; leaf != nil {
-		return leaf.NotAfter
-	}
-	return time.Time{}
-}
-
-func read(name string, secret bool) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if secret && info.Mode().Perm()&0o007 != 0 {
-		return nil, fmt.Errorf("everyone can read it: chmod 600 %s", name)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err == nil && len(b) > maxFileBytes {
-		err = fmt.Errorf("larger than %d bytes", maxFileBytes)
-	}
-	return b, err
-}
+func (f *Files) NotAfter() time.Time { return f.current.Load().server.Leaf.NotAfter }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -62,21 +61,27 @@ type Grant struct {
 // Recorder puts grants on record. If it cannot, nobody gets the token.
 type Recorder func(ctx context.Context, g Grant) error
 
+// May says whether the caller of a context may make a request by itself: a verb,
+// and a path with its query. Its error is what the caller is told.
+type May func(ctx context.Context, team, verb, target string) error
+
 // Service implements ascgateway.tokens.v1.TokenService.
 type Service struct {
 	tokensv1.UnimplementedTokenServiceServer
 	minter Minter
 	record Recorder
 	team   func(context.Context) string
+	may    May
 
 	mu       sync.Mutex
 	cfg      Config
 	limiters *lru.Cache[string, *rate.Limiter]
 }
 
-// New makes the service. team tells the team of an admitted call.
-func New(cfg Config, minter Minter, record Recorder, team func(context.Context) string) *Service {
-	s := &Service{minter: minter, record: record, team: team}
+// New makes the service. team tells the team of an admitted call; may is asked
+// for every request of a token's scope.
+func New(cfg Config, minter Minter, record Recorder, team func(context.Context) string, may May) *Service {
+	s := &Service{minter: minter, record: record, team: team, may: may}
 	s.limiters, _ = lru.New[string, *rate.Limiter](callersKept) // the size is positive
 	s.Configure(cfg)
 	return s
@@ -107,28 +112,26 @@ func (s *Service) MintToken(ctx context.Context, req *tokensv1.MintTokenRequest)
 			return nil, fault.Invalid("lifetime", "must be from %v to %v", minLifetime, cfg.MaxLifetime)
 		}
 	}
-	if len(req.GetScope()) > maxScope {
-		return nil, fault.Invalid("scope", "has at most %d requests", maxScope)
-	}
-	for _, text := range req.GetScope() {
-		if what := checkScope(text); what != "" {
-			return nil, fault.Invalid("scope", "%s", what)
-		}
+	team := s.team(ctx)
+	if err := s.checkScope(ctx, team, req.GetScope()); err != nil {
+		return nil, err
 	}
 	if !s.allow(access.FromContext(ctx)) {
 		f := fault.New(fault.ResourceExhausted, ReasonTooMany, "at most %d tokens a minute", perMinute)
 		f.RetryAfter = time.Minute / perMinute
 		return nil, f
 	}
-	m, err := s.minter.Mint(ctx, s.team(ctx), req.GetKeyId(), req.GetScope(), life)
+	m, err := s.minter.Mint(ctx, team, req.GetKeyId(), req.GetScope(), life)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(m.Bearer))
-	if err := s.record(ctx, Grant{Team: m.Team, KeyID: m.KeyID, SHA256: hex.EncodeToString(sum[:]), Scope: m.Scope, Expires: m.Expires}); err != nil {
+	grant := Grant{Team: m.Team, KeyID: m.KeyID, SHA256: hex.EncodeToString(sum[:]), Scope: m.Scope, Expires: m.Expires}
+	if err := s.record(ctx, grant); err != nil {
 		return nil, err
 	}
-	return &tokensv1.MintTokenResponse{Token: m.Bearer, KeyId: m.KeyID, IssueTime: timestamppb.New(m.Issued), ExpireTime: timestamppb.New(m.Expires), Scope: m.Scope}, nil
+	return &tokensv1.MintTokenResponse{Token: m.Bearer, KeyId: m.KeyID, Scope: m.Scope,
+		IssueTime: timestamppb.New(m.Issued), ExpireTime: timestamppb.New(m.Expires)}, nil
 }
 
 func (s *Service) allow(who *access.Principal) bool {
@@ -146,16 +149,24 @@ func (s *Service) allow(who *access.Principal) bool {
 	return l.Allow()
 }
 
-// checkScope says what is wrong with "GET /v1/apps?filter[platform]=IOS".
-func checkScope(s string) string {
-	method, target, ok := strings.Cut(s, " ")
-	if !ok || !slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, method) {
-		return "wants a method and a path, such as GET /v1/apps"
+// checkScope refuses a scope that is empty, that cannot be read in one way only,
+// or that holds a request which the caller may not make. Without a scope, a token
+// would be good for whatever the key may do.
+func (s *Service) checkScope(ctx context.Context, team string, scope []string) error {
+	if len(scope) == 0 || len(scope) > maxScope {
+		return fault.Invalid("scope", "wants the requests that the token is for, at most %d, such as GET /v1/apps", maxScope)
 	}
-	u, err := url.Parse(target)
-	if err != nil || len(s) > maxScopeBytes || u.Scheme != "" || u.Host != "" || u.Fragment != "" ||
-		!strings.HasPrefix(u.Path, "/v") || strings.Contains(u.Path, "..") || strings.ContainsAny(target, " \t\r\n") {
-		return "wants a path of Apple's API, such as /v1/apps?filter[platform]=IOS"
+	for _, text := range scope {
+		verb, target, _ := strings.Cut(text, " ")
+		if len(text) > maxScopeBytes || !slices.Contains(verbs, verb) || !strings.HasPrefix(target, "/v") {
+			return fault.Invalid("scope", "wants a method and a path, such as GET /v1/apps?filter[platform]=IOS")
+		}
+		if err := s.may(ctx, team, verb, target); err != nil {
+			return err
+		}
 	}
-	return ""
+	return nil
 }
+
+// verbs of Apple's.
+var verbs = []string{"GET", "POST", "PATCH", "DELETE"}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -63,4 +64,57 @@ func TestFilesSeesEveryKindOfChange(t *testing.T) {
 	<-heard
 	cancel()
 	<-done
+}
+
+// TestAFileSystemThatHangs: a look that gets no answer stops neither the other
+// files nor the end, and is not repeated.
+func TestAFileSystemThatHangs(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "good")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(good, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a")
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan bool)
+		var asked, heard atomic.Int32
+		stat := func(name string) (os.FileInfo, error) {
+			if name == "dead" {
+				asked.Add(1)
+				<-back
+				return os.Stat(good)
+			}
+			return os.Stat(name)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan bool)
+		f := newFiles(func() []string { return []string{good, "dead", good} }, stat)
+		go func() {
+			f.Run(ctx, Every, func() { heard.Add(1) })
+			close(done)
+		}()
+		time.Sleep(time.Hour)
+		if asked.Load() != 1 || heard.Load() != 0 {
+			t.Errorf("asked %d times in an hour, heard %d changes", asked.Load(), heard.Load())
+		}
+		write("abc")
+		time.Sleep(3 * Every)
+		if heard.Load() != 1 {
+			t.Errorf("heard %d changes of the other file", heard.Load())
+		}
+		back <- true
+		time.Sleep(3 * Every)
+		if heard.Load() != 2 {
+			t.Errorf("heard %d changes after the file system was back", heard.Load())
+		}
+		began := time.Now()
+		cancel()
+		<-done
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the end took %v", took)
+		}
+		close(back)
+	})
 }

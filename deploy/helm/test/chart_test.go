@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -293,6 +294,51 @@ func TestWrongValues(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 	}
+}
+
+// TestGOMEMLIMIT is 80 % of the memory limit, as Kubernetes itself reads it.
+func TestGOMEMLIMIT(t *testing.T) {
+	for _, limit := range []string{"512Mi", "1Gi", "1.5Gi", "500M", "2G", "524288Ki", "900000k", "536870912", "6e8", "'1E9'", "600000000000m", "0.0005Ti"} {
+		values := map[string]any{}
+		if err := yaml.Unmarshal([]byte("resources: {limits: {memory: "+limit+"}}"), &values); err != nil {
+			t.Fatal(err)
+		}
+		d := deployment(t, values)
+		c := d.Spec.Template.Spec.Containers[0]
+		want := c.Resources.Limits.Memory().Value() * 8 / 10
+		got := int64(-1)
+		for _, e := range c.Env {
+			if e.Name == "GOMEMLIMIT" {
+				got, _ = strconv.ParseInt(e.Value, 10, 64)
+			}
+		}
+		if got < want-1 || got > want+1 {
+			t.Errorf("limit %s: GOMEMLIMIT is %d, want %d", limit, got, want)
+		}
+	}
+	none := deployment(t, map[string]any{"resources": map[string]any{"limits": nil}})
+	if env := none.Spec.Template.Spec.Containers[0].Env; len(env) > 0 {
+		t.Errorf("without a limit: %v", env)
+	}
+	for _, limit := range []string{"lots", "512 MB", "-1Gi"} {
+		if _, err := render(t, map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": limit}}}); err == nil {
+			t.Errorf("%s is taken", limit)
+		}
+	}
+}
+
+// deployment is the one that values render.
+func deployment(t *testing.T, values map[string]any) *apps.Deployment {
+	t.Helper()
+	files, err := render(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &apps.Deployment{}
+	if err := yaml.UnmarshalStrict([]byte(files["asc-gateway/templates/deployment.yaml"]), d); err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // TestSnapshot holds what the defaults render. -update writes it anew.

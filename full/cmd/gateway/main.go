@@ -6,17 +6,17 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/asc-gateway/asc-gateway/full/awskms"
 	"github.com/asc-gateway/asc-gateway/full/gcpkms"
 	"github.com/asc-gateway/asc-gateway/internal/command"
+	"github.com/asc-gateway/asc-gateway/internal/signals"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signals.Context(context.Background())
 	defer stop()
+	ctx = command.WithHangups(ctx, signals.Hangups())
 	if err := command.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, &awskms.Backend{}, &gcpkms.Backend{}); err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
 		os.Exit(1)

@@ -58,6 +58,11 @@ func (c Config) Open() bool {
 type Deps struct {
 	Client *http.Client     // for keys of issuers; nil: one of its own
 	Now    func() time.Time // nil: time.Now
+	// Trusts says whether a client certificate is good by the authorities of
+	// now, which may be others than when its connection began. It gets what the
+	// client sent, its own certificate first, and is asked at each call. nil:
+	// the handshake's verdict counts.
+	Trusts func(sent []*x509.Certificate) error
 }
 
 // Credentials are what a caller brings.
@@ -66,13 +71,15 @@ type Credentials struct {
 	Authorization []string
 	// Certificate is the client's, whose chain TLS has verified; nil: none.
 	Certificate *x509.Certificate
+	// Sent is all that the client sent in its handshake, Certificate first.
+	Sent []*x509.Certificate
 }
 
 // FromRequest reads the credentials of an HTTP request.
 func FromRequest(r *http.Request) Credentials {
 	c := Credentials{Authorization: r.Header.Values("Authorization")}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		c.Certificate = r.TLS.VerifiedChains[0][0]
+		c.Certificate, c.Sent = r.TLS.VerifiedChains[0][0], r.TLS.PeerCertificates
 	}
 	return c
 }
@@ -82,7 +89,7 @@ func FromPeer(ctx context.Context) Credentials {
 	c := Credentials{Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")}
 	if p, ok := peer.FromContext(ctx); ok {
 		if t, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(t.State.VerifiedChains) > 0 {
-			c.Certificate = t.State.VerifiedChains[0][0]
+			c.Certificate, c.Sent = t.State.VerifiedChains[0][0], t.State.PeerCertificates
 		}
 	}
 	return c
@@ -172,6 +179,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (*acces
 	case len(c.Authorization) == 1:
 		return a.bearer(ctx, b, c.Authorization[0])
 	case c.Certificate != nil && b.cfg.MTLS != nil:
+		if a.deps.Trusts != nil {
+			if err := a.deps.Trusts(c.Sent); err != nil {
+				return nil, refused(err)
+			}
+		}
 		return b.cfg.MTLS.principal(c.Certificate)
 	}
 	return nil, fault.New(fault.Unauthenticated, ReasonUnauthenticated, "the call brings no credential: a client certificate or a bearer token is needed")

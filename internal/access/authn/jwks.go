@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -63,7 +64,7 @@ func newKeySet(cfg Issuer, deps Deps) (*keySet, error) {
 	if cfg.CAFile == "" {
 		return s, nil
 	}
-	pem, err := readSmall(cfg.CAFile, 1<<20)
+	pem, err := files.Read(cfg.CAFile, 1<<20)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
@@ -215,7 +216,7 @@ func (s *keySet) read(ctx context.Context, at string, into any) error {
 	}
 	req.Header.Set("Accept", "application/json")
 	if s.tokenFile != "" {
-		token, err := readSmall(s.tokenFile, maxTokenBytes)
+		token, err := files.Read(s.tokenFile, maxTokenBytes)
 		if err != nil {
 			return err
 		}

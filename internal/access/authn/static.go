@@ -8,12 +8,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/files"
 )
 
 // tokenPrefix makes static tokens known to scanners for secrets.
@@ -44,21 +46,21 @@ func NewToken() (token, sum string) {
 	return token, hex.EncodeToString(h[:])
 }
 
-// FirstToken makes a static token in a file, unless the file is there already.
+// FirstToken makes a static token in a file, unless the file is there already:
+// then it says false. It follows a symbolic link to a file, and makes none
+// through a link.
 func FirstToken(name string) (created bool, err error) {
-	if _, err := os.Stat(name); err == nil || !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return false, err
 	}
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
+	token, _ := NewToken()
+	if err := files.Create(name, []byte(token+"\n")); err != nil {
 		return false, err
 	}
-	token, _ := NewToken()
-	_, err = f.WriteString(token + "\n")
-	return true, errors.Join(err, f.Sync(), f.Close())
+	return true, nil
 }
 
 func readTokens(list []StaticToken) (out []staticToken, err error) {
@@ -91,7 +93,7 @@ func readTokens(list []StaticToken) (out []staticToken, err error) {
 // sum is the token's hash, configured or made from its file.
 func (t StaticToken) sum() ([]byte, error) {
 	if t.File != "" && t.SHA256 == "" {
-		b, err := readSmall(t.File, 1024)
+		b, err := files.Read(t.File, 1024)
 		if err != nil {
 			return nil, fmt.Errorf("file: %w", err)
 		}

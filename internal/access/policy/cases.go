@@ -30,7 +30,7 @@ func (c *compiler) testCase(t caseText, rules map[string]bool) Case {
 		c.wrong(max(t.Expect.line, k.Line), "test %q: expect: want allow or deny", k.Name)
 	}
 	if _, ok := c.catalog.index["/"+k.Method]; !ok {
-		c.wrong(k.Line, "test %q: there is no method %q", k.Name, k.Method)
+		c.wrong(k.Line, "test %q: %v", k.Name, c.catalog.unknown(k.Method))
 	}
 	if k.Principal.ID == "" {
 		c.wrong(k.Line, "test %q: wants a principal", k.Name)
@@ -50,8 +50,7 @@ type Result struct {
 
 // Test runs the cases of the file, as if the mode were enforce.
 func (p *Policy) Test() (results []Result) {
-	enforced := *p
-	enforced.Mode = Enforce
+	enforced := p.Enforced()
 	for _, k := range p.Tests {
 		d := enforced.Decide(&k.Principal, "/"+k.Method, k.Team)
 		allowed := d.Allowed && d.reaches(k.App)
@@ -60,18 +59,58 @@ func (p *Policy) Test() (results []Result) {
 	return results
 }
 
+// Check runs the cases of the file. Its error names each that fails, with its
+// line: such a policy must not be used.
+func (p *Policy) Check() error {
+	var failed []problem
+	for _, r := range p.Test() {
+		if !r.Pass && len(failed) < maxProblems {
+			text := fmt.Sprintf("test %q fails: want %s, got %s", r.Name, r.want(), r.Verdict())
+			failed = append(failed, problem{r.Line, text})
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return inLines(p.name, failed)
+}
+
+func (r *Result) want() string {
+	switch {
+	case !r.Allow:
+		return "deny"
+	case r.Case.Rule != "":
+		return "allow by " + r.Case.Rule
+	}
+	return "allow"
+}
+
+// Verdict says how the case came out: "allow by ci, apps 1 2" or "deny: …".
+func (r *Result) Verdict() string {
+	switch {
+	case !r.Got.Allowed:
+		return "deny: " + r.Got.Reason
+	case !r.Got.reaches(r.App):
+		return "deny: kept to the apps " + strings.Join(r.Got.Apps, " ")
+	case r.Got.Restricted:
+		return "allow by " + r.Got.Rule + ", apps " + strings.Join(r.Got.Apps, " ")
+	}
+	return "allow by " + r.Got.Rule
+}
+
 // reaches says whether a decision covers an app; without one, what belongs to
 // the organisation.
 func (d Decision) reaches(app string) bool {
 	return !d.Restricted || app == "" || slices.Contains(d.Apps, app)
 }
 
-// Explain tells, rule by rule, how a decision comes about.
-func (p *Policy) Explain(who *access.Principal, fullMethod, team, app string) string {
+// Explain tells, rule by rule, how a decision comes about. Its error says that
+// there is no such method.
+func (p *Policy) Explain(who *access.Principal, fullMethod, team, app string) (string, error) {
 	var b strings.Builder
 	i, known := p.catalog.index[fullMethod]
 	if !known {
-		return fmt.Sprintf("there is no method %s\n", strings.TrimPrefix(fullMethod, "/"))
+		return "", p.catalog.unknown(strings.TrimPrefix(fullMethod, "/"))
 	}
 	for _, r := range p.rules {
 		fmt.Fprintf(&b, "rule %-24s line %-4d %s\n", r.name, r.line, r.verdict(who, i, team))
@@ -85,11 +124,12 @@ func (p *Policy) Explain(who *access.Principal, fullMethod, team, app string) st
 	case !d.reaches(app):
 		fmt.Fprintf(&b, "denied: kept to the apps %s\n", strings.Join(d.Apps, ", "))
 	case d.Restricted:
-		fmt.Fprintf(&b, "allowed by %s, kept to the apps %s; what belongs to no app: %v\n", d.Rule, strings.Join(d.Apps, ", "), d.Org)
+		fmt.Fprintf(&b, "allowed by %s, kept to the apps %s; what belongs to no app: %v\n",
+			d.Rule, strings.Join(d.Apps, ", "), d.Org)
 	default:
 		fmt.Fprintf(&b, "allowed by %s, for every app\n", d.Rule)
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 func (r *rule) verdict(who *access.Principal, method int, team string) string {

@@ -40,6 +40,7 @@ type Policy struct {
 	Mode  string
 	Tests []Case
 
+	name    string // of the file
 	rules   []*rule
 	catalog *catalog
 	views   *lru.Cache[view, []*rule]
@@ -52,10 +53,10 @@ type rule struct {
 	principals []string
 	claims     map[string][]string
 	methods    bits
-	paths      []string // "GET /v1/newThings/*": paths that no operation is known for
-	teams      []string // "*": all
-	apps       []string // nil: every app
-	org        bits     // methods for which what belongs to no app is granted
+	paths      []pathPattern // paths that no operation is known for
+	teams      []string      // "*": all
+	apps       []string      // nil: every app
+	org        bits          // methods for which what belongs to no app is granted
 	priority   string
 	weight     int
 }
@@ -114,23 +115,6 @@ func (p *Policy) Decide(who *access.Principal, fullMethod, team string) Decision
 	return p.inMode(d)
 }
 
-// DecidePath says whether a principal may use a path of Apple's that no
-// operation is known for. Only rules that name it allow it.
-func (p *Policy) DecidePath(who *access.Principal, verb, path, team string) Decision {
-	d := Decision{Reason: "no operation is known for the path, and no rule names it for the caller"}
-	if who == nil {
-		return d
-	}
-	for _, r := range p.rulesOf(who) {
-		for _, pattern := range r.paths {
-			if r.forTeam(team) && match(pattern, verb+" "+path, " /") {
-				return Decision{Allowed: true, Rule: r.name, Org: true, Priority: r.priority, Weight: r.weight}
-			}
-		}
-	}
-	return d
-}
-
 // missed notes a rule that names the caller and yet does not allow.
 func (d *Decision) missed(r *rule, reason string) {
 	if !d.Allowed {
@@ -165,6 +149,13 @@ func higher(a, b string) bool {
 	return slices.Index(order, a) < slices.Index(order, b)
 }
 
+// Enforced is the policy as it would be with the mode enforce.
+func (p *Policy) Enforced() *Policy {
+	enforced := *p
+	enforced.Mode = Enforce
+	return &enforced
+}
+
 func (p *Policy) inMode(d Decision) Decision {
 	d.Audit = p.Mode == Audit
 	if d.Audit && !d.Allowed {
@@ -180,6 +171,11 @@ func (d Decision) Denied(who *access.Principal, method string) error {
 		id = who.ID
 	}
 	return fault.New(fault.PermissionDenied, ReasonDenied, "%s may not call %s: %s", id, strings.TrimPrefix(method, "/"), d.Reason)
+}
+
+func newViews() *lru.Cache[view, []*rule] {
+	views, _ := lru.New[view, []*rule](viewsKept) // the size is positive
+	return views
 }
 
 // rulesOf are the rules that name a principal.
@@ -235,6 +231,7 @@ func newBits(n int) bits { return make(bits, (n+63)/64) }
 
 func (b bits) has(i int) bool { return i/64 < len(b) && b[i/64]&(1<<(i%64)) != 0 }
 func (b bits) add(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b bits) empty() bool    { return !slices.ContainsFunc(b, func(w uint64) bool { return w != 0 }) }
 func (b bits) join(o bits) {
 	for i := range o {
 		b[i] |= o[i]

@@ -59,8 +59,8 @@ version: 1
 rules:
 - {name: a, principals: ["token:ci"], methods: [read], teams: [main], apps: ["1"], priority: batch, weight: 3}
 - {name: b, principals: ["token:*"], methods: ["asc.testflight.v1.*/List*"], teams: [main, other], apps: ["2"], org: ["asc.testflight.v1.BuildsService/ListBuilds"], priority: interactive}
-- {name: c, principals: ["spiffe://td/ns/ci/*"], methods: [write], except: [destructive], teams: ["*"]}
-- {name: d, principals: ["oidc:github:**"], claims: {repository_id: ["7", 8]}, methods: [read], teams: [main]}
+- {name: c, principals: ["spiffe://td/ns/ci/*"], methods: [write], except: [destructive], teams: ["*"], apps: all}
+- {name: d, principals: ["oidc:github:**"], claims: {repository_id: ["7", 8]}, methods: [read], teams: [main], apps: all}
 `
 
 func TestDecide(t *testing.T) {
@@ -150,7 +150,10 @@ func TestMistakesHaveTheirLine(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	p := parse(t, twoRules)
-	got := p.Explain(&access.Principal{ID: "token:ci"}, "/asc.testflight.v1.BuildsService/ListBuilds", "main", "3")
+	got, err := p.Explain(&access.Principal{ID: "token:ci"}, "/asc.testflight.v1.BuildsService/ListBuilds", "main", "3")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range []string{"rule a", "line 4", "allows", "names other principals", "denied: kept to the apps 1, 2"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in:\n%s", want, got)
@@ -216,7 +219,11 @@ func TestSchema(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, bad := range []string{"rules: []", "{version: 1, mode: lax}", "{version: 1, more: 1}", "{version: 1, rules: [{name: a}]}", `{version: 1, rules: [{name: a, principals: ["**"], methods: [read], teams: [t]}]}`} {
+	for _, bad := range []string{"rules: []", "{version: 1, mode: lax}", "{version: 1, more: 1}", "{version: 1, rules: [{name: a}]}", `{version: 1, rules: [{name: a, principals: ["**"], methods: [read], teams: [t], apps: all}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t]}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t], apps: ["*"]}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t], apps: [all]}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], paths: ["GET /v1/%41"], teams: [t], apps: all}]}`} {
 		if valid(bad) == nil {
 			t.Errorf("valid: %s", bad)
 		}

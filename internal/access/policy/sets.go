@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -134,6 +135,14 @@ func levenshtein(a, b string, most int) int {
 		}
 	}
 	return min(row[len(b)], most)
+}
+
+// unknown is the error of a method that there is not.
+func (c *catalog) unknown(name string) error {
+	if n := nearest(name, c.words()); n != "" {
+		return fmt.Errorf("there is no method %q: did you mean %s?", name, n)
+	}
+	return fmt.Errorf("there is no method %q", name)
 }
 
 func (c *catalog) words() []string {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -144,7 +145,7 @@ func (c *check) path(pass *Pass) error {
 
 // body checks the ids in relationships. What is created must have a parent.
 func (c *check) body(pass *Pass) error {
-	refs := c.rule.request.references(c.msg, "")
+	refs := once(c.rule.request.references(c.msg, ""))
 	if len(refs) > maxReferences {
 		return denied(ReasonOwnershipUnknown, "names %d ids; a caller that is kept to apps may name %d", len(refs), maxReferences)
 	}
@@ -210,20 +211,21 @@ func (c *check) filters(pass *Pass) error {
 	if c.rule.inject == "" {
 		return denied(ReasonOwnershipUnknown, "%s: it %s", c.rule.Method.Desc.Name(), c.rule.By)
 	}
-	c.inject(pass)
-	return nil
+	return c.inject(pass)
 }
 
 // filterIDs checks the ids of one filter, and tells their apps.
 func (c *check) filterIDs(typ string, f filterField, filter protoreflect.Message) (apps []string, err error) {
-	var refs []reference
+	field := "filter." + string(f.fd.Name())
+	refs := []reference{{typ, filter.Get(f.fd).String(), field}}
 	if f.fd.IsList() {
-		refs = appendIDs(nil, typ, "filter."+string(f.fd.Name()), filter.Get(f.fd).List())
-	} else {
-		refs = []reference{{typ, filter.Get(f.fd).String(), "filter." + string(f.fd.Name())}}
+		refs = once(appendIDs(nil, typ, field, filter.Get(f.fd).List()))
 	}
-	if len(refs) > maxReferences && typ != "apps" {
-		return nil, denied(ReasonOwnershipUnknown, "names %d ids; a caller that is kept to apps may name %d", len(refs), maxReferences)
+	switch {
+	case len(refs) > asc.MaxFilterValues:
+		return nil, tooManyValues(field, len(refs))
+	case len(refs) > maxReferences && typ != "apps":
+		return nil, denied(ReasonOwnershipUnknown, "%s: names %d ids; a caller that is kept to apps may name %d", field, len(refs), maxReferences)
 	}
 	for _, ref := range refs {
 		owners, err := c.reference(ref, false)
@@ -239,8 +241,27 @@ func (c *check) filterIDs(typ string, f filterField, filter protoreflect.Message
 	return apps, nil
 }
 
+// once keeps the first of references to the same thing.
+func once(refs []reference) []reference {
+	seen := make(map[thing]bool, len(refs))
+	return slices.DeleteFunc(refs, func(r reference) bool {
+		id := thing{typ: r.typ, id: r.id}
+		before := seen[id]
+		seen[id] = true
+		return before
+	})
+}
+
+func tooManyValues(field string, n int) error {
+	return fault.Invalid(field, "takes at most %d values; there are %d, doubles not counted: ask for them in several requests", asc.MaxFilterValues, n)
+}
+
 // inject sets the filter to the caller's apps.
-func (c *check) inject(pass *Pass) {
+func (c *check) inject(pass *Pass) error {
+	if n := len(c.grant.Apps); n > asc.MaxFilterValues {
+		return denied(ReasonOwnershipUnknown, "filter.%s: name at most %d of the %d apps that the caller is kept to: a filter takes no more",
+			c.rule.inject, asc.MaxFilterValues, n)
+	}
 	filter := c.msg.Mutable(c.rule.request.filter).Message()
 	for _, f := range c.rule.request.filters {
 		if f.name != c.rule.inject {
@@ -255,6 +276,7 @@ func (c *check) inject(pass *Pass) {
 	if len(c.grant.Apps) == 1 {
 		pass.App = c.grant.Apps[0]
 	}
+	return nil
 }
 
 // reference checks one id and tells its apps. whole: all of its apps must be the

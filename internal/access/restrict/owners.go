@@ -73,6 +73,7 @@ type look struct {
 	team    string
 	apps    []string // of the caller: whose lists are read
 	left    int
+	spent   asc.Spent // all requests together take no longer than one may
 	lists   int
 	unknown bool // the last answer is "nobody knows", not "another's"
 }
@@ -323,7 +324,7 @@ func (l *look) get(ctx context.Context, template, id, query string, into any) (f
 	}
 	l.left--
 	res, err := l.upstream.Do(ctx, &asc.Call{Team: l.team, Operation: "whose", Method: http.MethodGet, Template: template,
-		Path: strings.Replace(template, "{id}", url.PathEscape(id), 1), Query: query})
+		Path: strings.Replace(template, "{id}", url.PathEscape(id), 1), Query: query, Spent: &l.spent})
 	if f := fault.As(err); err != nil {
 		if f.Kind == fault.NotFound || f.Kind == fault.InvalidArgument {
 			return false, nil

@@ -6,22 +6,28 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/cache"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/redis/go-redis/v9"
 )
-
-// channel is where replicas tell each other.
-const channel = "asc:writes"
 
 // Bounds of telling.
 const (
 	queued     = 1024 // writes that wait to be told; beyond them everything is
 	againAfter = time.Second
 	publishing = time.Second
+)
+
+// Bounds of what is heard: others may publish, too.
+const (
+	maxPayload  = 16 << 10
+	maxFamilies = 4096
+	tellEvery   = time.Minute // of what cannot be read
 )
 
 // message is a write.
@@ -36,7 +42,8 @@ type message struct {
 // Spread passes writes on until it is closed.
 type Spread struct {
 	cache     *cache.Cache
-	db        redis.UniversalClient
+	db        *redisdb.DB
+	channel   string // where the replicas of a deployment tell each other
 	log       *slog.Logger
 	me        string
 	numbering string
@@ -44,13 +51,24 @@ type Spread struct {
 	missed    chan struct{} // a write found no room
 	stop      context.CancelFunc
 	running   sync.WaitGroup
+	junkTold  time.Time // when junk was last told; the listener's
 }
 
 // Start begins to tell of a cache's writes, and to hear of others'. numbering
 // names how families are numbered.
-func Start(c *cache.Cache, db redis.UniversalClient, numbering string, log *slog.Logger) *Spread {
+func Start(c *cache.Cache, db *redisdb.DB, numbering string, log *slog.Logger) *Spread {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Spread{cache: c, db: db, log: log, me: rand.Text(), numbering: numbering, writes: make(chan message, queued), missed: make(chan struct{}, 1), stop: stop}
+	s := &Spread{
+		cache:     c,
+		db:        db,
+		channel:   db.Common("writes"),
+		log:       log,
+		me:        rand.Text(),
+		numbering: numbering,
+		writes:    make(chan message, queued),
+		missed:    make(chan struct{}, 1),
+		stop:      stop,
+	}
 	c.OnWrite(s.wrote)
 	s.running.Go(func() { s.tell(ctx) })
 	s.running.Go(func() { s.listen(ctx) })
@@ -110,13 +128,13 @@ func (s *Spread) publish(ctx context.Context, m message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishing)
 	defer cancel()
-	return s.db.Publish(ctx, channel, b).Err()
+	return s.db.Publish(ctx, s.channel, b).Err()
 }
 
 // listen applies what others have written. After each (re)connection it forgets
 // everything: something may have been missed.
 func (s *Spread) listen(ctx context.Context) {
-	sub := s.db.Subscribe(ctx, channel)
+	sub := s.db.Subscribe(ctx, s.channel)
 	defer sub.Close()
 	in := sub.ChannelWithSubscriptions()
 	for {
@@ -137,11 +155,16 @@ func (s *Spread) listen(ctx context.Context) {
 	}
 }
 
+// hear takes a message. One that is not of a replica's form is not believed: then
+// everything is forgotten, for a newer version may have meant that.
 func (s *Spread) hear(payload string) {
-	var m message
-	switch err := json.Unmarshal([]byte(payload), &m); {
+	m, err := parse(payload)
+	switch {
 	case err != nil:
-		s.log.Warn("a message on "+channel+" cannot be read", "error", err)
+		if now := time.Now(); now.Sub(s.junkTold) >= tellEvery {
+			s.junkTold = now
+			s.log.Warn("a message on "+s.channel+" cannot be read: all answers are forgotten", "error", err)
+		}
 		s.cache.Forget()
 	case m.From == s.me:
 	case m.All:
@@ -151,4 +174,17 @@ func (s *Spread) hear(payload string) {
 	default:
 		s.cache.Heard(m.Team, m.Families)
 	}
+}
+
+func parse(payload string) (m message, err error) {
+	if len(payload) > maxPayload {
+		return m, errors.New("it is too long")
+	}
+	if err := json.Unmarshal([]byte(payload), &m); err != nil {
+		return m, err
+	}
+	if m.From == "" || !m.All && m.Team == "" || len(m.Families) > maxFamilies {
+		return m, errors.New("it is of no known form")
+	}
+	return m, nil
 }

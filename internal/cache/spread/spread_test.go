@@ -3,12 +3,13 @@ package spread
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/cache"
-	"github.com/asc-gateway/asc-gateway/internal/quota/redisledger"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redistest"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"go.uber.org/goleak"
 )
 
@@ -22,7 +23,7 @@ type replica struct {
 }
 
 func newReplica(t *testing.T, url, numbering string) *replica {
-	db, err := redisledger.Open(redisledger.Config{URL: url})
+	db, err := redisdb.Open(redisdb.Config{URL: url}, "https://api.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +113,12 @@ func TestJunkIsForgotten(t *testing.T) {
 	server := redistest.Start(t)
 	r := newReplica(t, server.URL(), "n")
 	r.kept()
-	s := &Spread{cache: r.cache, log: slog.New(slog.DiscardHandler), me: "me", numbering: "n"}
-	for _, payload := range []string{"junk", `{"from":"x","numbering":"n","team":"team","families":[1,99,-1]}`, `{"from":"x","all":true}`} {
+	s := &Spread{cache: r.cache, channel: "x", log: slog.New(slog.DiscardHandler), me: "me", numbering: "n"}
+	for _, payload := range []string{
+		"junk", "", "null", "[]", `{"from":"","numbering":"n","team":"team","families":[1]}`, `{"from":"x","team":""}`, `{"from":"x","team":"team","families":[1e400]}`,
+		`{"from":"x","numbering":"n","team":"team","families":[1,99,-1,9223372036854775807]}`, `{"from":"x","all":true}`,
+		`{"from":"` + strings.Repeat("x", maxPayload) + `"}`, `{"from":"x","team":"team","families":[` + strings.Repeat("2,", 5000) + `2]}`,
+	} {
 		s.hear(payload)
 		if r.read() != cache.Miss {
 			t.Errorf("%s: kept", payload)
@@ -122,5 +127,26 @@ func TestJunkIsForgotten(t *testing.T) {
 	s.hear(`{"from":"me","numbering":"n","team":"team","families":[1]}`)
 	if r.read() != cache.Hit {
 		t.Error("its own words count")
+	}
+}
+
+// TestDeploymentsDoNotHearEachOther: they share a Redis, and no channel.
+func TestDeploymentsDoNotHearEachOther(t *testing.T) {
+	url := redistest.Start(t).URL()
+	a, b := newReplica(t, url, "n"), &replica{t: t, cache: cache.New(1<<20, 8)}
+	db, err := redisdb.Open(redisdb.Config{URL: url}, "http://127.0.0.1:9000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Start(b.cache, db, "n", slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { s.Close(); b.cache.Close(); _ = db.Close() })
+	c := newReplica(t, url, "n")
+	for _, r := range []*replica{a, b, c} {
+		r.kept()
+	}
+	a.cache.Wrote("team", cache.Families{1})
+	c.settles(cache.Miss) // it was told
+	if b.read() != cache.Hit {
+		t.Error("another deployment's write ends what was kept")
 	}
 }

@@ -9,26 +9,22 @@
 package passthrough
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
-	"path"
 	"regexp"
+	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
-	"github.com/asc-gateway/asc-gateway/internal/cache"
+	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
+	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
@@ -37,9 +33,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
-
-// MaxBodyBytes bounds a request's body.
-const MaxBodyBytes = 8 << 20
 
 // TeamHeader picks the team where there are several.
 const TeamHeader = "Asc-Team"
@@ -91,39 +84,68 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	door.Begin(w, r)
+	w, end := door.Patient(w, r)
+	defer end()
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			h.deps.Log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "panic", fmt.Sprint(p))
+			h.deps.Log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			h.fail(w, fault.New(fault.Internal, "INTERNAL", "internal error"))
 		}
 	}()
-	if err := h.deps.Limits.Enter(); err != nil {
-		h.fail(w, err)
-		return
-	}
-	defer h.deps.Limits.Leave()
-	ctx, err := h.deps.Guard.Identify(r.Context(), authn.FromRequest(r))
+	ctx, err := h.admit(r)
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
 	r = r.WithContext(ctx)
-	p := r.URL.Path
-	switch {
-	case !slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, r.Method):
-		h.fail(w, fault.New(fault.Unimplemented, "METHOD_NOT_ALLOWED", "%s is not served", clip(r.Method)))
-	case p == "" || p[0] != '/' || path.Clean(p) != p || strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f"):
-		h.fail(w, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean"))
-	default:
-		if _, pattern := h.mux.Handler(r); pattern == "" {
-			h.unknown(w, r)
-			return
-		}
-		h.mux.ServeHTTP(w, r)
+	if _, pattern := h.mux.Handler(r); pattern == "" {
+		h.unknown(w, r)
+		return
 	}
+	h.mux.ServeHTTP(w, r)
+}
+
+// admit finds out who makes a request, and whether it may come from there and be
+// written that way.
+func (h *Handler) admit(r *http.Request) (context.Context, error) {
+	if err := door.CheckOrigin(r, h.deps.Guard.Anonymous()); err != nil {
+		return nil, err
+	}
+	ctx, err := h.deps.Guard.Identify(r.Context(), authn.FromRequest(r))
+	if err != nil {
+		return nil, err
+	}
+	conns.Known(ctx)
+	if !slices.Contains(verbs, r.Method) {
+		return nil, fault.New(fault.Unimplemented, door.ReasonNotAllowed, "%s is not served", clip(r.Method))
+	}
+	if _, err := access.Segments(r.URL.EscapedPath()); err != nil {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean: %v", err)
+	}
+	return ctx, nil
+}
+
+// verbs are those of Apple's API.
+var verbs = []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete}
+
+// body is the rule for documents that are sent on.
+var body = door.JSON
+
+// read reads a request's body for a caller that may make the call.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, weight int) ([]byte, error) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	slot, err := h.deps.Limits.Enter(overload.Bodies, access.FromContext(r.Context()).ID, weight)
+	if err != nil {
+		return nil, err
+	}
+	defer slot.Leave()
+	return body.Read(w, r)
 }
 
 // known serves a path that an operation is known for.
@@ -131,7 +153,6 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 	begun := time.Now()
 	rest.Name(r, m.Verb, m.Template)
 	req := m.Input.New()
-	var invalid error
 	if fd := m.Desc.Input().Fields().ByName("id"); fd != nil {
 		id := r.PathValue("id")
 		if what := jsonapi.CheckID(id); what != "" {
@@ -140,124 +161,94 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 		}
 		req.Set(fd, protoreflect.ValueOfString(id))
 	}
-	invalid = m.ParseQuery(r.URL.RawQuery, req)
-	body, err := readBody(w, r)
+	weight, err := h.deps.Guard.Approach(r.Context(), m.FullName, r.Header.Get(TeamHeader))
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
-	ctx, admission, err := h.deps.Guard.Enter(r.Context(), guard.Call{Method: m.FullName, Team: r.Header.Get(TeamHeader), Priority: r.Header.Get("Asc-Priority"), CacheControl: r.Header.Get("Cache-Control"), Request: req.Interface(),
-		Trace: guard.TraceID(r.Header.Get("Traceparent")), Opaque: body != nil, Valid: func() error { return invalid }})
+	text, err := h.read(w, r, weight)
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	slot, err := h.deps.Limits.Enter(overload.Calls, access.FromContext(r.Context()).ID, weight)
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	defer slot.Leave()
+	invalid := m.ParseQuery(r.URL.RawQuery, req)
+	ctx, admission, err := h.deps.Guard.Enter(r.Context(), guard.Call{Method: m.FullName, Team: r.Header.Get(TeamHeader),
+		Priority: r.Header.Get("Asc-Priority"), CacheControl: r.Header.Get("Cache-Control"), Request: req.Interface(),
+		Trace: guard.TraceID(r.Header.Get("Traceparent")), Opaque: text != nil, Valid: func() error { return invalid }})
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
 	call := &asc.Call{Team: admission.Team, Operation: m.Options.GetOperationId(), Method: m.Verb, Template: m.Template,
-		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body, Accept: accepted(r)}
+		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: text, Accept: accepted(r)}
 	if pass := admission.Pass; pass != nil { // what was checked is sent, not what was written
 		call.Query = canonical(call.Query)
 		if pass.Parameter != "" {
 			call.Query = with(call.Query, pass.Parameter, pass.Apps)
 		}
 	}
-	file := m.Stream || !takesJSON(call.Accept)
-	if m.Verb == http.MethodGet && !file && body == nil {
-		err = h.read(ctx, w, r, call, m, invalid != nil || m.Includes(req.Interface()))
-	} else {
-		err = h.forward(ctx, w, r, call, file)
-		if m.Verb != http.MethodGet {
-			h.deps.Engine.Wrote(call.Team, m)
-		}
-	}
-	admission.Done(ctx, nil, err)
-	guard.Event(ctx, h.deps.Log, "passthrough "+m.FullName, r.Header.Get("X-Request-Id"), begun, err)
-}
-
-// document is an answer that others may get too.
-type document struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// errNotKept says that an answer is given to those who wait for it, and not kept.
-type errNotKept struct{ document }
-
-func (errNotKept) Error() string { return "not kept" }
-
-// read answers a read with what is kept, or with the answer to an equal one.
-func (h *Handler) read(ctx context.Context, w http.ResponseWriter, r *http.Request, call *asc.Call, m *service.Method, included bool) error {
-	caller := asc.CallerOf(ctx)
-	value, mode, age, err := h.deps.Engine.Cache.Do(ctx, cache.Read{Team: call.Team, Key: "passthrough " + call.Path + "?" + call.Query + " " + call.Accept,
-		Families: m.Families(included), Class: caller.Priority, Life: h.deps.Engine.Lifetime(m, included), Fresh: caller.Fresh},
-		func(ctx context.Context) (cache.Fetched, error) {
-			res, err := h.deps.Upstream.Raw(ctx, call, false)
-			if err != nil {
-				return cache.Fetched{}, err
-			}
-			defer res.Body.Close()
-			b, err := io.ReadAll(res.Body)
-			if err != nil {
-				return cache.Fetched{}, err
-			}
-			d := document{res.Status, res.Header, b}
-			if res.Status != http.StatusOK {
-				return cache.Fetched{}, errNotKept{d}
-			}
-			return cache.Fetched{Value: d, Bytes: len(b)}, nil
-		})
-	asc.NoteCache(ctx, string(mode))
-	var refused errNotKept
-	if errors.As(err, &refused) {
-		value, err = refused.document, nil
-	}
-	if err != nil {
-		h.fail(w, err)
-		return err
-	}
-	d := value.(document)
-	header := d.header
-	if mode == cache.Hit { // the quota has moved on
-		header = header.Clone()
-		header.Del("X-Rate-Limit")
-		w.Header().Set("Age", strconv.Itoa(int(age.Seconds())))
-	}
-	w.Header().Set("Asc-Cache", string(mode))
-	return h.answer(ctx, w, r, call, &asc.Raw{Status: d.status, Header: header, Body: io.NopCloser(bytes.NewReader(d.body)), Length: int64(len(d.body))}, false)
-}
-
-// unknown serves a path that no operation is known for, if policy names it.
-func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
-	begun := time.Now()
-	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.Path, r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
-	if err != nil {
-		h.fail(w, err)
+	x := &exchange{Handler: h, ctx: ctx, w: w, r: r, call: call, file: m.Stream || !takesJSON(call.Accept), method: m, err: errNoEnd}
+	defer x.end(admission, "passthrough "+m.FullName, begun)
+	if m.Verb == http.MethodGet && !x.file && text == nil {
+		x.read(invalid != nil || m.Includes(req.Interface()))
 		return
 	}
-	body, err := readBody(w, r)
-	if err == nil {
-		call := &asc.Call{Team: admission.Team, Operation: "unknown", Method: r.Method, Template: r.URL.Path,
-			Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body, Accept: accepted(r)}
-		err = h.forward(ctx, w, r, call, !takesJSON(call.Accept))
-		if r.Method != http.MethodGet {
-			h.deps.Engine.Wrote(call.Team, nil)
-		}
-	} else {
-		h.fail(w, err)
-	}
-	admission.Done(ctx, nil, err)
-	guard.Event(ctx, h.deps.Log, "passthrough unknown", r.Header.Get("X-Request-Id"), begun, err)
+	x.forward()
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+// unknown serves a path that no operation is known for: where policy names it,
+// or where there is neither authentication nor policy.
+func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
+	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.EscapedPath(), r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the body broke off, or is larger than %d bytes", MaxBodyBytes).WithCause(err)
+		h.noPath(w, r, err)
+		return
 	}
-	if len(b) == 0 {
-		return nil, nil
+	x := &exchange{Handler: h, ctx: ctx, w: w, r: r, err: errNoEnd}
+	defer x.end(admission, "passthrough unknown", begun)
+	text, err := h.read(w, r, 1)
+	if err != nil {
+		x.fail(err)
+		return
 	}
-	return b, nil
+	slot, err := h.deps.Limits.Enter(overload.Calls, access.FromContext(ctx).ID, 1)
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	defer slot.Leave()
+	x.call = &asc.Call{Team: admission.Team, Operation: "unknown", Method: r.Method, Template: r.URL.Path,
+		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: text, Accept: accepted(r)}
+	x.file = !takesJSON(x.call.Accept)
+	x.forward()
+}
+
+// noPath answers as Apple does where there is no such path, or not for this
+// method: tools ask others again and again, and give up at these.
+func (h *Handler) noPath(w http.ResponseWriter, r *http.Request, refused error) {
+	if fault.As(refused).Kind != fault.PermissionDenied {
+		h.fail(w, refused)
+		return
+	}
+	for _, verb := range verbs {
+		other := *r
+		other.Method = verb
+		if _, pattern := h.mux.Handler(&other); pattern != "" {
+			w.Header().Add("Allow", verb)
+		}
+	}
+	if w.Header().Get("Allow") != "" {
+		h.fail(w, fault.New(fault.Unimplemented, door.ReasonNotAllowed, "the path is not served for %s", r.Method))
+		return
+	}
+	h.fail(w, fault.New(fault.NotFound, "PATH_ERROR", "no operation is known for the path, and no rule of the policy names it (paths)"))
 }
 
 // accepted is what the caller takes: who does not say takes anything.
@@ -300,123 +291,6 @@ func with(query, name string, values []string) string {
 		return part
 	}
 	return query + "&" + part
-}
-
-// answerHeaders are passed on.
-var answerHeaders = []string{"Content-Type", "Content-Disposition", "X-Rate-Limit", "Retry-After", "Date", "X-Request-Id", "X-Apple-Request-Uuid", "X-Apple-Jingle-Correlation-Key", "Etag", "Last-Modified"}
-
-// forward sends a request on and its answer back. Its error is for the record:
-// the caller has been answered.
-func (h *Handler) forward(ctx context.Context, w http.ResponseWriter, r *http.Request, call *asc.Call, file bool) error {
-	res, err := h.deps.Upstream.Raw(ctx, call, file)
-	if err != nil {
-		h.fail(w, err)
-		return err
-	}
-	return h.answer(ctx, w, r, call, res, file)
-}
-
-// answer writes Apple's answer, with links that lead back here.
-func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, call *asc.Call, res *asc.Raw, file bool) error {
-	defer res.Body.Close()
-	for _, name := range answerHeaders {
-		for _, v := range res.Header.Values(name) {
-			w.Header().Add(name, v)
-		}
-	}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	body := io.Reader(res.Body)
-	if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); strings.HasSuffix(media, "json") && !file {
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			h.fail(w, err)
-			return err
-		}
-		b = h.links.ReplaceAll(b, []byte("${1}"+strings.ReplaceAll(h.own(r), "$", "$$")+"${2}"))
-		body, res.Length = bytes.NewReader(b), int64(len(b))
-	}
-	if res.Status == http.StatusUnauthorized { // the gateway's key is refused, not the caller
-		w.Header().Set("Asc-Gateway-Reason", fault.ReasonUpstreamCredentials)
-		res.Status = http.StatusBadGateway
-	}
-	if res.Length >= 0 {
-		w.Header().Set("Content-Length", strconv.FormatInt(res.Length, 10))
-	}
-	w.WriteHeader(res.Status)
-	if _, err := io.Copy(w, body); err != nil {
-		h.deps.Log.WarnContext(ctx, "an answer broke off", "operation", call.Operation, "reason", fault.As(err).Reason)
-		panic(http.ErrAbortHandler) // the caller must not take it for whole
-	}
-	if res.Status/100 == 2 {
-		return nil
-	}
-	return outcome(res.Status)
-}
-
-// outcome is the fault of Apple's status, for the record.
-func outcome(status int) error {
-	kind := fault.Unavailable
-	switch status {
-	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		kind = fault.InvalidArgument
-	case http.StatusForbidden:
-		kind = fault.PermissionDenied
-	case http.StatusNotFound, http.StatusGone:
-		kind = fault.NotFound
-	case http.StatusConflict:
-		kind = fault.FailedPrecondition
-	case http.StatusTooManyRequests:
-		kind = fault.ResourceExhausted
-	}
-	return fault.New(kind, "HTTP_"+strconv.Itoa(status), "App Store Connect answered %d", status)
-}
-
-// own is the address at which the caller sees the gateway.
-func (h *Handler) own(r *http.Request) string {
-	switch {
-	case h.cfg.PublicURL != "":
-		return strings.TrimSuffix(h.cfg.PublicURL, "/")
-	case r.TLS != nil:
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
-}
-
-// statuses of the gateway's own refusals.
-var statuses = map[fault.Kind]int{
-	fault.InvalidArgument: 400, fault.Unauthenticated: 401, fault.PermissionDenied: 403, fault.NotFound: 404, fault.AlreadyExists: 409,
-	fault.FailedPrecondition: 502, fault.ResourceExhausted: 429, fault.Unavailable: 503, fault.DeadlineExceeded: 504, fault.Canceled: 499, fault.Unimplemented: 405, fault.Unknown: 504,
-}
-
-// fail answers with an error document of Apple's form: the caller's tools read
-// no other.
-func (h *Handler) fail(w http.ResponseWriter, err error) {
-	f := fault.As(err)
-	status, ok := statuses[f.Kind]
-	if !ok {
-		status = http.StatusInternalServerError
-	}
-	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="asc-gateway"`)
-	}
-	if f.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds()+0.999)))
-	}
-	type object struct {
-		Status string `json:"status"`
-		Code   string `json:"code"`
-		Title  string `json:"title"`
-		Detail string `json:"detail"`
-	}
-	b, err := json.Marshal(map[string]any{"errors": []object{{strconv.Itoa(status), f.Reason, "The App Store Connect gateway refused the request.", f.Message}}})
-	if err != nil {
-		b = []byte(`{"errors":[]}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Asc-Gateway-Reason", f.Reason)
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	_, _ = w.Write(b) // a caller that went away needs no answer
 }
 
 func clip(s string) string {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
-	"net/http"
 	"strings"
 	"sync"
 
@@ -22,26 +20,6 @@ import (
 
 func grpcContext(ctx context.Context, s *runtime.ServerTransportStream) context.Context {
 	return grpc.NewContextWithServerTransportStream(ctx, s)
-}
-
-// readBody reads a request's JSON. Its keys are the states of a write: a key
-// with null clears, a key with a value sets, no key leaves alone.
-func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, into protoreflect.Message) error {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Header.Get("Content-Type") != "" && (err != nil || media != "application/json") {
-		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "want Content-Type application/json")
-	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the body is larger than %d bytes", MaxBodyBytes)
-		}
-		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the body broke off").WithCause(err)
-	}
-	if len(bytes.TrimSpace(b)) == 0 {
-		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "a JSON body is required: {} if there is nothing to say")
-	}
-	return h.spell.unmarshal(b, into)
 }
 
 // speller writes and reads messages as JSON with enum values as Apple spells
@@ -64,6 +42,8 @@ func (s *speller) marshal(m proto.Message) ([]byte, error) {
 	return json.Marshal(s.walk(v, m.ProtoReflect().Descriptor(), appleName))
 }
 
+// unmarshal reads a request's JSON. Its keys are the states of a write: a key
+// with null clears, a key with a value sets, no key leaves alone.
 func (s *speller) unmarshal(b []byte, into protoreflect.Message) error {
 	v, err := decodeAny(b)
 	if err != nil {

@@ -1,10 +1,16 @@
 package rest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
@@ -13,21 +19,59 @@ import (
 )
 
 // describer makes an OpenAPI 3.1 document of an area from the descriptors.
-type describer struct{ methods []*service.Method }
+type describer struct {
+	methods []*service.Method
+	mu      sync.Mutex
+	packed  map[string][]byte // by area, in gzip: made when it is first asked for
+}
 
-func newDescriber(methods []*service.Method) *describer { return &describer{methods} }
+func newDescriber(methods []*service.Method) *describer {
+	return &describer{methods: methods, packed: map[string][]byte{}}
+}
 
 type object = map[string]any
 
-func (d *describer) serve(w http.ResponseWriter, r *http.Request) error {
+func (d *describer) serve(w http.ResponseWriter, r *http.Request, _ []byte) error {
 	area, ok := strings.CutSuffix(r.PathValue("area"), ".json")
-	doc := d.document(area)
-	if !ok || doc == nil {
+	if !ok || !slices.Contains(d.areas(), area) {
 		return fault.New(fault.NotFound, "NO_SUCH_ROUTE", "no such area: there are %s", strings.Join(d.areas(), ", "))
+	}
+	packed, err := d.pack(area)
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	return json.NewEncoder(w).Encode(doc)
+	w.Header().Set("Vary", "Accept-Encoding")
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Length", strconv.Itoa(len(packed)))
+		_, _ = w.Write(packed) // a caller that went away needs no answer
+		return nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(w, z) // nor here
+	return nil
+}
+
+// pack is the document of an area in gzip. Making one costs as much as a
+// thousand calls: it is done once.
+func (d *describer) pack(area string) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if b := d.packed[area]; b != nil {
+		return b, nil
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if err := errors.Join(json.NewEncoder(z).Encode(d.document(area)), z.Close()); err != nil {
+		return nil, err
+	}
+	d.packed[area] = b.Bytes()
+	return b.Bytes(), nil
 }
 
 func (d *describer) areas() (out []string) {

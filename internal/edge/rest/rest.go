@@ -8,19 +8,20 @@
 package rest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
+	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/server"
@@ -38,15 +39,18 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// MaxBodyBytes bounds a request's body.
-const MaxBodyBytes = 8 << 20
-
 // gzipFrom is the size from which answers are packed, if the caller can unpack.
 const gzipFrom = 1 << 10
 
 // Backend makes calls: *server.Server has it.
 type Backend interface {
+	// Anonymous says whether nobody is authenticated.
+	Anonymous() bool
 	Identify(r *http.Request) (context.Context, error)
+	// Caller names the caller of a context from Identify, for the limits.
+	Caller(ctx context.Context) string
+	// Approach decides by policy before the body is read.
+	Approach(ctx context.Context, fullMethod, team string) (weight int, err error)
 	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
 	Stream(ctx context.Context, fullMethod string, req proto.Message, send func(proto.Message) error) error
 	Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error)
@@ -71,7 +75,7 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
 		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
 	for _, m := range methods {
-		h.route(m.Verb, m.Template, h.apple(m))
+		h.route(h.apple(m))
 	}
 	for _, sd := range own {
 		for i := range sd.Methods().Len() {
@@ -80,20 +84,62 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 			}
 		}
 	}
-	h.route("GET", "/ascgateway/v1/analyticsReportSegments/{id}/download", h.segment)
+	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
+		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
 	docs := newDescriber(methods)
-	h.route("GET", "/openapi/{area}", docs.serve)
+	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.serve})
 	return h, nil
 }
 
-func (h *Handler) route(verb, pattern string, f func(http.ResponseWriter, *http.Request) error) {
-	h.verbs[pattern] = append(h.verbs[pattern], verb)
-	h.mux.HandleFunc(verb+" "+pattern, func(w http.ResponseWriter, r *http.Request) {
-		Name(r, verb, pattern)
-		if err := f(w, r); err != nil {
+// route is a path with its rules. What it says here is decided before its body
+// is read.
+type route struct {
+	verb, pattern string
+	method        string    // full name, for policy; "": open to every caller that is known
+	body          door.Body // the zero value: none is taken
+	bodyNeeded    bool
+	produces      []string // content types beside application/json that may be asked for
+	serve         func(w http.ResponseWriter, r *http.Request, body []byte) error
+}
+
+func (h *Handler) route(rt route) {
+	h.verbs[rt.pattern] = append(h.verbs[rt.pattern], rt.verb)
+	h.mux.HandleFunc(rt.verb+" "+rt.pattern, func(w http.ResponseWriter, r *http.Request) {
+		Name(r, rt.verb, rt.pattern)
+		w, end := door.Patient(w, r)
+		defer end()
+		body, err := h.read(w, r, &rt)
+		if err == nil {
+			err = rt.serve(w, r, body)
+		}
+		if err != nil {
 			h.fail(w, r, err)
 		}
 	})
+}
+
+// read reads a request's body, if its caller may make the call.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, rt *route) (body []byte, err error) {
+	weight := 1
+	if rt.method != "" {
+		if weight, err = h.backend.Approach(r.Context(), rt.method, r.Header.Get(server.TeamHeader)); err != nil {
+			return nil, err
+		}
+	}
+	if r.ContentLength != 0 {
+		slot, err := h.limits.Enter(overload.Bodies, h.backend.Caller(r.Context()), weight)
+		if err != nil {
+			return nil, err
+		}
+		defer slot.Leave()
+		if body, err = rt.body.Read(w, r); err != nil {
+			return nil, err
+		}
+	}
+	if rt.bodyNeeded && len(bytes.TrimSpace(body)) == 0 {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "a JSON body is required: {} if there is nothing to say")
+	}
+	return body, nil
 }
 
 // Name tells the span and the metrics of a request which route it took.
@@ -116,37 +162,38 @@ func allowedHeader(name string) (string, bool) {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := r.URL.Path
-	switch {
-	case r.Method == http.MethodHead:
+	door.Begin(w, r)
+	if r.Method == http.MethodHead {
 		w.Header().Set("Allow", "GET")
 		h.fail(w, r, notAllowed("HEAD is not served: it would spend quota"))
-	case p == "" || p[0] != '/' || p != "/" && path.Clean(p) != p:
-		h.fail(w, r, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the path is not clean"))
-	default:
-		if err := h.limits.Enter(); err != nil {
-			h.fail(w, r, err)
-			return
-		}
-		defer h.limits.Leave()
-		ctx, err := h.backend.Identify(r)
-		if err != nil {
-			h.fail(w, r, err)
-			return
-		}
-		if _, pattern := h.mux.Handler(r); pattern == "" {
-			h.noRoute(w, r)
-			return
-		}
-		h.mux.ServeHTTP(w, r.WithContext(ctx))
+		return
 	}
+	ctx, err := h.admit(r)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	if _, pattern := h.mux.Handler(r); pattern == "" {
+		h.noRoute(w, r)
+		return
+	}
+	h.mux.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// admit finds out who makes a request, and whether it may come from there.
+func (h *Handler) admit(r *http.Request) (context.Context, error) {
+	if err := door.CheckPath(r); err != nil {
+		return nil, err
+	}
+	if err := door.CheckOrigin(r, h.backend.Anonymous()); err != nil {
+		return nil, err
+	}
+	return h.backend.Identify(r)
 }
 
 func notAllowed(what string) error {
-	return fault.New(fault.Unimplemented, reasonMethodNotAllowed, "%s", what)
+	return fault.New(fault.Unimplemented, door.ReasonNotAllowed, "%s", what)
 }
-
-const reasonMethodNotAllowed = "METHOD_NOT_ALLOWED"
 
 // noRoute answers 405 where the path is right, else 404.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
@@ -167,12 +214,16 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 }
 
 // apple serves one of Apple's operations.
-func (h *Handler) apple(m *service.Method) func(http.ResponseWriter, *http.Request) error {
+func (h *Handler) apple(m *service.Method) route {
 	id := m.Desc.Input().Fields().ByName("id")
-	return func(w http.ResponseWriter, r *http.Request) error {
+	rt := route{verb: m.Verb, pattern: m.Template, method: m.FullName, bodyNeeded: m.HasBody, produces: m.Options.GetProduces()}
+	if m.HasBody {
+		rt.body = door.JSON
+	}
+	rt.serve = func(w http.ResponseWriter, r *http.Request, body []byte) error {
 		req := m.Input.New()
 		if m.HasBody {
-			if err := h.readBody(w, r, req); err != nil {
+			if err := h.spell.unmarshal(body, req); err != nil {
 				return err
 			}
 		}
@@ -186,7 +237,7 @@ func (h *Handler) apple(m *service.Method) func(http.ResponseWriter, *http.Reque
 		if err != nil {
 			return err
 		}
-		if accept := fileType(m, r); m.Stream || accept != "" {
+		if accept := rt.fileType(r); m.Stream || accept != "" {
 			f, err := h.backend.Open(ctx, m, req.Interface(), accept)
 			if err != nil {
 				return err
@@ -200,6 +251,7 @@ func (h *Handler) apple(m *service.Method) func(http.ResponseWriter, *http.Reque
 		}
 		return h.answer(w, r, stream, res, statusOf(m))
 	}
+	return rt
 }
 
 // statusOf is Apple's status, but for those without a body: a body of {} says
@@ -211,11 +263,11 @@ func statusOf(m *service.Method) int {
 	return http.StatusOK
 }
 
-// fileType is the content type that the caller accepts and the operation also
+// fileType is the content type that the caller accepts and the route also
 // produces beside JSON, "" if none.
-func fileType(m *service.Method, r *http.Request) string {
+func (rt *route) fileType(r *http.Request) string {
 	accept := r.Header.Get("Accept")
-	for _, p := range m.Options.GetProduces() {
+	for _, p := range rt.produces {
 		if p != "application/json" && accept != "" && strings.Contains(accept, p) {
 			return p
 		}
@@ -238,10 +290,14 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 		return err
 	}
 	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
-	h.route(verb, path, func(w http.ResponseWriter, r *http.Request) error {
+	rt := route{verb: verb, pattern: path, method: full}
+	if verb == "POST" {
+		rt.body, rt.bodyNeeded = door.JSON, true
+	}
+	rt.serve = func(w http.ResponseWriter, r *http.Request, body []byte) error {
 		req := in.New()
 		if verb == "POST" {
-			if err := h.readBody(w, r, req); err != nil {
+			if err := h.spell.unmarshal(body, req); err != nil {
 				return err
 			}
 		}
@@ -271,7 +327,8 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 			return err
 		}
 		return h.answer(w, r, stream, res, http.StatusOK)
-	})
+	}
+	h.route(rt)
 	return nil
 }
 
@@ -382,7 +439,7 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 }
 
 // segment serves the file of an analytics report's segment.
-func (h *Handler) segment(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) segment(w http.ResponseWriter, r *http.Request, _ []byte) error {
 	ctx, _, err := h.context(r, filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName)
 	if err != nil {
 		return err
@@ -429,9 +486,10 @@ func httpStatus(f *fault.Error) int {
 			return http.StatusBadGateway
 		}
 	}
+	if status, ok := door.Status(f.Reason); ok {
+		return status
+	}
 	switch {
-	case f.Reason == reasonMethodNotAllowed:
-		return http.StatusMethodNotAllowed
 	case f.Reason == fault.ReasonOutcomeUnknown:
 		return http.StatusGatewayTimeout
 	case f.Reason == fault.ReasonKeyUnusable:

@@ -7,6 +7,7 @@ import (
 
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
+	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/protobuf/proto"
 )
@@ -51,7 +52,7 @@ func TestHTTPStatus(t *testing.T) {
 		http.StatusBadGateway:         up(401, "X"),
 		http.StatusGatewayTimeout:     up(500, fault.ReasonOutcomeUnknown),
 		http.StatusServiceUnavailable: up(503, "X"),
-		http.StatusMethodNotAllowed:   {Kind: fault.Unimplemented, Reason: reasonMethodNotAllowed},
+		http.StatusMethodNotAllowed:   {Kind: fault.Unimplemented, Reason: door.ReasonNotAllowed},
 		http.StatusBadRequest:         fault.Invalid("f", "x"),
 	} {
 		if got := httpStatus(f); got != want {

@@ -14,10 +14,10 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 )
 
@@ -55,21 +55,12 @@ type Key struct {
 // may be able to read it, and only its owner to write it: Kubernetes mounts
 // secrets for the group of a pod.
 func Open(id, name string) (*Key, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, keys.Unusable(id, "its file cannot be opened").WithCause(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, keys.Unusable(id, "its file is no regular file").WithCause(err)
-	}
-	if info.Mode().Perm()&0o027 != 0 {
+	info, b, err := files.ReadInfo(name, maxFileBytes)
+	switch {
+	case err != nil:
+		return nil, keys.Unusable(id, "its file cannot be read").WithCause(err)
+	case info.Mode().Perm()&0o027 != 0:
 		return nil, keys.Unusable(id, "others can read or change its file: chmod 600 %s", name)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil || len(b) > maxFileBytes {
-		return nil, keys.Unusable(id, "its file cannot be read, or is larger than %d bytes", maxFileBytes).WithCause(err)
 	}
 	return Parse(id, b)
 }

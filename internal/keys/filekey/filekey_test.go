@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -64,6 +65,22 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestOpenRefusesWhatIsNoFile also shows that the error names the file, and that
+// a FIFO is not waited for.
+func TestOpenRefusesWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{fifo, dir, "/dev/zero", filepath.Join(dir, "none")} {
+		_, err := Open("K", name)
+		if err == nil || fault.As(err).Reason != fault.ReasonKeyUnusable || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -124,6 +124,9 @@ func hanging(t *testing.T, k keys.Key, mend func()) {
 	if fault.As(err).Reason != fault.ReasonKeyUnusable || time.Since(start) > 5*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(start))
 	}
+	if !keys.Outage(err) {
+		t.Errorf("it is not told from a key that is wrong: %v", err)
+	}
 }
 
 func signs(ctx context.Context, k keys.Key, text string) error {

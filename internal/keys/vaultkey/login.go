@@ -206,6 +206,9 @@ func secretFile(name string) (string, error) {
 
 // unusable is the fault of a key whose Vault does not help.
 func unusable(id, what string, err error) error {
+	if away(err) {
+		return keys.Away(id, "%s", what).WithCause(reduced(err))
+	}
 	return keys.Unusable(id, "%s", what).WithCause(reduced(err))
 }
 

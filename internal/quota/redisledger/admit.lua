@@ -13,6 +13,16 @@ local function mayProbe(k)
   return k.heard + math.max(k.backoff, PROBE_FIRST), true
 end
 
+-- since is from when on the class has waited.
+local function since(k)
+  local s = num(redis.call('HGET', k.part(META), 's' .. class))
+  if s > now then
+    s = now
+    redis.call('HSET', k.part(META), 's' .. class, now)
+  end
+  return s
+end
+
 -- may says whether a request may go; else when to ask again, and why not.
 local function may(k)
   if now < k.blocked then return nil, k.blocked, 'blocked' end
@@ -22,7 +32,7 @@ local function may(k)
     local card = redis.call('ZCARD', k.part(MINUTE))
     if card >= k.mlimit then return nil, free(k.part(MINUTE), card, HOUR / 60, k.mlimit - 1), 'endpoint' end
   end
-  k.aged = class > 0 and redis.call('ZCARD', k.part(TAGS + class)) > 0 and now - num(redis.call('HGET', k.part(META), 's' .. class)) >= AGING_AFTER
+  k.aged = class > 0 and redis.call('ZCARD', k.part(TAGS + class)) > 0 and now - since(k) >= AGING_AFTER
   local paced = class ~= 0 and not k.aged
   local most = k.limit
   if paced then most = most - reserve(k) end
@@ -73,7 +83,7 @@ local function charge(k, v)
   local begin = start(k, class, caller)
   local virtual, lowest = begin, redis.call('ZRANGE', k.part(TAGS + class), 0, 0, 'WITHSCORES')
   if lowest[2] then virtual = math.min(virtual, tonumber(lowest[2])) end
-  virtual = math.max(virtual, num(redis.call('HGET', k.part(META), 'v' .. class)))
+  virtual = math.max(virtual, turn(k, class))
   redis.call('HSET', k.part(META), 'v' .. class, virtual, 's' .. class, now)
   redis.call('ZREMRANGEBYSCORE', k.part(FINISH + class), '-inf', virtual)
   redis.call('ZADD', k.part(FINISH + class), begin + 1 / weight, caller)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
-	"github.com/redis/go-redis/v9"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 )
 
 // Bounds on believing that Redis is there.
@@ -41,10 +41,10 @@ type Ledger struct {
 	known    map[[2]string]quota.Balance
 }
 
-// New makes a ledger on a Redis, which need not be there yet. Its client should
-// neither retry nor wait longer than [Timeout].
-func New(db redis.UniversalClient, rules quota.Rules, log *slog.Logger) *Ledger {
-	l := &Ledger{shared: newShared(db, rules), log: log, known: map[[2]string]quota.Balance{}}
+// New makes a ledger on a Redis, which need not be there yet. It closes the
+// client with itself.
+func New(db *redisdb.DB, rules quota.Rules, log *slog.Logger) *Ledger {
+	l := &Ledger{shared: newShared(db, rules, log), log: log, known: map[[2]string]quota.Balance{}}
 	l.replicas.Store(1)
 	l.local = memory.Beside(rules, time.Now, func() int { return l.Replicas() - 1 })
 	ctx, stop := context.WithCancel(context.Background())

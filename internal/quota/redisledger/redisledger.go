@@ -13,8 +13,8 @@ import (
 	"crypto/rand"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/quota"
+	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -33,29 +34,38 @@ const Timeout = 25 * time.Millisecond
 
 // shared is the ledger in Redis, as long as that is there.
 type shared struct {
-	db     redis.UniversalClient
+	db     *redisdb.DB
 	rules  quota.Rules
+	log    *slog.Logger
 	prefix string        // of what this replica puts there
 	limit  time.Duration // of each call
 	seq    atomic.Uint64
+	healed atomic.Int64 // when something was last told to be no ledger's, in Unix seconds
 
-	admit, settle, leave, merge, state, beat *redis.Script
+	admit, settle, leave, merge, state, beat, heal *redis.Script
 
 	mu   sync.Mutex
 	used map[string]map[string]bool // key ids by team, as far as known
 }
 
-// part names what is kept of a key, in the order of common.lua.
+// parts name what is kept of a key, in the order of common.lua.
 var parts = [...]string{"own", "foreign", "flight", "meta", "", "seen", "tags0", "tags1", "tags2", "finish0", "finish1", "finish2"}
 
-func newShared(db redis.UniversalClient, rules quota.Rules) *shared {
+func newShared(db *redisdb.DB, rules quota.Rules, log *slog.Logger) *shared {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	s := &shared{db: db, rules: rules.Settled(), prefix: hex.EncodeToString(id[:]), limit: Timeout, used: map[string]map[string]bool{}}
+	s := &shared{
+		db:     db,
+		rules:  rules.Settled(),
+		log:    log,
+		prefix: hex.EncodeToString(id[:]),
+		limit:  Timeout,
+		used:   map[string]map[string]bool{},
+	}
 	head := s.constants() + source("common")
 	script := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
 	s.admit, s.settle, s.leave = script("admit"), script("settle"), script("leave")
-	s.merge, s.state, s.beat = script("merge"), script("state"), script("beat")
+	s.merge, s.state, s.beat, s.heal = script("merge"), script("state"), script("beat"), script("heal")
 	return s
 }
 
@@ -85,6 +95,8 @@ func (s *shared) constants() string {
 	span("TAG_LIFE", quota.TagLife)
 	span("FIRST_POLL", quota.FirstPoll)
 	count("HOUR_LIMIT", r.HourLimit)
+	count("LIMIT_MOST", s.limitMost())
+	count("ENDPOINTS_MOST", endpointsMost)
 	count("MIN_LIMIT", quota.MinLimit)
 	count("AGREEING", quota.Agreeing)
 	count("RESERVE_SHARE", quota.ReserveShare)
@@ -98,39 +110,17 @@ func (s *shared) constants() string {
 	return b.String()
 }
 
-// names are those of a key's parts. The braces keep a team's keys together.
-func names(list []string, team, key string, at quota.Endpoint) []string {
-	head := "asc:{" + strings.NewReplacer("{", "(", "}", ")").Replace(team) + "}:" + key + ":"
+// names are those of a key's parts.
+func (s *shared) names(list []string, team, key string, at quota.Endpoint) []string {
 	for _, p := range parts {
 		if p == "" {
-			p = "minute:" + at.String()
+			list = append(list, s.db.Key(team, "quota", key, "minute", at.String()))
+			continue
 		}
-		list = append(list, head+p)
+		list = append(list, s.db.Key(team, "quota", key, p))
 	}
 	return list
 }
-
-// run calls a script. Where Redis does not know it yet, it is sent there.
-func (s *shared) run(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.limit)
-	defer cancel()
-	res, err := script.Run(ctx, s.db, keys, args...).Slice()
-	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err)
-	}
-	return res, nil
-}
-
-// number reads an integer of an answer.
-func number(list []any, i int) int64 {
-	if i >= len(list) {
-		return 0
-	}
-	n, _ := list[i].(int64)
-	return n
-}
-
-func micro(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // Admit implements [quota.Ledger].
 func (s *shared) Admit(ctx context.Context, a *quota.Ask) (quota.Answer, error) {
@@ -138,7 +128,7 @@ func (s *shared) Admit(ctx context.Context, a *quota.Ask) (quota.Answer, error) 
 	id := s.prefix + strconv.FormatUint(s.seq.Add(1), 36)
 	args := []any{id, a.Endpoint.String(), a.Caller, int(a.Class), max(a.Weight, 1), a.Attempt.Microseconds()}
 	for _, c := range a.Keys {
-		keys = names(keys, a.Team, c.KeyID, a.Endpoint)
+		keys = s.names(keys, a.Team, c.KeyID, a.Endpoint)
 		args = append(args, c.Rank)
 		s.note(a.Team, c.KeyID)
 	}
@@ -146,15 +136,7 @@ func (s *shared) Admit(ctx context.Context, a *quota.Ask) (quota.Answer, error) 
 	if err != nil {
 		return quota.Answer{}, err
 	}
-	if number(res, 0) == 0 {
-		return quota.Answer{Wait: micro(number(res, 1)), Each: micro(number(res, 2)), First: number(res, 3) == 1}, nil
-	}
-	i := number(res, 1) - 1
-	if i < 0 || i >= int64(len(a.Keys)) {
-		return quota.Answer{}, errors.New("redis: the script's answer makes no sense")
-	}
-	return quota.Answer{Admitted: true, Ticket: quota.Ticket{Team: a.Team, KeyID: a.Keys[i].KeyID, Endpoint: a.Endpoint, ID: id,
-		Sent: number(res, 2), Stamp: number(res, 3), Limit: int(number(res, 4)), Used: int(number(res, 5)), Ledger: s}}, nil
+	return s.answer(a, id, res)
 }
 
 // note remembers that a key is used.
@@ -181,61 +163,22 @@ func (s *shared) Settle(ctx context.Context, x *quota.Settlement) (quota.Balance
 	if x.RetryAfter < 0 {
 		retry = -1
 	}
-	res, err := s.run(ctx, s.settle, names(nil, x.Team, x.KeyID, x.Endpoint), x.ID, x.Endpoint.String(), x.Sent, x.Stamp, x.Writes, x.Status, hl, hr, ml, mr, retry)
+	res, err := s.run(ctx, s.settle, s.names(nil, x.Team, x.KeyID, x.Endpoint), x.ID, x.Endpoint.String(), x.Sent, x.Stamp, x.Writes, x.Status, hl, hr, ml, mr, retry)
 	if err != nil {
 		return quota.Balance{}, err
 	}
-	return quota.Balance{Limit: int(number(res, 0)), Used: int(number(res, 1))}, nil
+	return s.balance(res, 0)
 }
 
 // Leave implements [quota.Ledger].
 func (s *shared) Leave(ctx context.Context, a *quota.Ask) {
 	keys := make([]string, 0, len(a.Keys)*len(parts))
 	for _, c := range a.Keys {
-		keys = names(keys, a.Team, c.KeyID, a.Endpoint)
+		keys = s.names(keys, a.Team, c.KeyID, a.Endpoint)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	_ = s.leave.Run(ctx, s.db, keys, a.Caller, int(a.Class)).Err() // else it is forgotten after TagLife
-}
-
-// States implements [quota.Ledger].
-func (s *shared) States(ctx context.Context, team string) (list []quota.State, err error) {
-	s.mu.Lock()
-	type key struct{ team, id string }
-	var keys []key
-	for t, ids := range s.used {
-		for id := range ids {
-			if team == "" || t == team {
-				keys = append(keys, key{t, id})
-			}
-		}
-	}
-	s.mu.Unlock()
-	for _, k := range keys {
-		res, err := s.run(ctx, s.state, names(nil, k.team, k.id, quota.Endpoint{}))
-		if err != nil {
-			return nil, err
-		}
-		st := quota.State{Team: k.team, KeyID: k.id, Balance: quota.Balance{Limit: int(number(res, 0)), Used: int(number(res, 1))},
-			Foreign: int(number(res, 2)), InFlight: int(number(res, 3)), BlockedFor: micro(number(res, 4))}
-		for i := 5; i+2 < len(res); i += 3 {
-			name, _ := res[i].(string)
-			verb, resource, _ := strings.Cut(name, " ")
-			at := quota.Endpoint{Verb: verb, Resource: resource}
-			e := quota.EndpointState{Endpoint: at, Balance: quota.Balance{Limit: int(number(res, i+1))}, BlockedFor: micro(number(res, i+2))}
-			countCtx, cancel := context.WithTimeout(ctx, s.limit)
-			n, err := s.db.ZCard(countCtx, names(nil, k.team, k.id, at)[4]).Result()
-			cancel()
-			if err != nil {
-				return nil, fmt.Errorf("redis: %w", err)
-			}
-			e.Used = int(n)
-			st.Endpoints = append(st.Endpoints, e)
-		}
-		list = append(list, st)
-	}
-	return list, nil
 }
 
 // mergeMost is how many stamps are entered in one call.
@@ -250,7 +193,7 @@ func (s *shared) enter(ctx context.Context, team, key string, ages []time.Durati
 		for _, a := range ages[:n] {
 			args = append(args, a.Microseconds())
 		}
-		if _, err := s.merge.Run(ctx, s.db, names(nil, team, key, quota.Endpoint{}), args...).Result(); err != nil {
+		if _, err := s.within(ctx, s.merge, s.names(nil, team, key, quota.Endpoint{}), args...); err != nil {
 			return err
 		}
 		ages = ages[n:]
@@ -262,8 +205,8 @@ func (s *shared) enter(ctx context.Context, team, key string, ages []time.Durati
 func (s *shared) live(ctx context.Context, counts time.Duration) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
-	n, err := s.beat.Run(ctx, s.db, []string{"asc:{replicas}"}, s.prefix, counts.Microseconds()).Int()
-	return n, err
+	n, err := s.beat.Run(ctx, s.db, []string{s.db.Common("replicas")}, s.prefix, counts.Microseconds()).Int()
+	return min(max(n, 1), replicasMost), err
 }
 
 // Close implements [quota.Ledger].

@@ -38,6 +38,7 @@ local function set(name, value)
 end
 
 local function adopt(limit)
+  limit = math.min(limit, LIMIT_MOST)
   if limit < k.limit or not k.sensed then
     set('limit', limit)
     set('higher', 0)

@@ -21,17 +21,19 @@ type Server struct {
 	Addr string
 	t    testing.TB
 	cmd  *exec.Cmd
+	more []string // arguments
 	next atomic.Int32
 }
 
-// Start runs a server until the test ends.
-func Start(t testing.TB) *Server {
+// Start runs a server until the test ends. More arguments are those of
+// redis-server.
+func Start(t testing.TB, more ...string) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Addr: l.Addr().String(), t: t}
+	s := &Server{Addr: l.Addr().String(), t: t, more: more}
 	_ = l.Close() // redis-server takes no listener
 	s.Run()
 	t.Cleanup(s.Kill)
@@ -42,7 +44,8 @@ func Start(t testing.TB) *Server {
 func (s *Server) Run() {
 	s.t.Helper()
 	_, port, _ := strings.Cut(s.Addr, ":")
-	s.cmd = exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", fmt.Sprint(Databases))
+	args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", fmt.Sprint(Databases)}
+	s.cmd = exec.Command("redis-server", append(args, s.more...)...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("redis-server does not start (make setup installs it): %v", err)
 	}

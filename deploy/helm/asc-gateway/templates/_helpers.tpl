@@ -67,3 +67,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- toYaml (mustMergeOverwrite (deepCopy .Values.config) $own) }}
 {{- end }}
+
+{{/* Bytes of resources.limits.memory, "" if there is none. Values are Kubernetes quantities: 512Mi, 1.5G, 536870912, 6e8. */}}
+{{- define "asc-gateway.memoryLimit" -}}
+{{- $limits := default dict (default dict .Values.resources).limits }}
+{{- $limit := default "" $limits.memory }}
+{{- if not (kindIs "string" $limit) }}{{ $limit = int64 $limit | toString }}{{ end }}
+{{- if $limit }}
+{{- if not (regexMatch "^[0-9]+([.][0-9]+)?([mkMGTPE]|[KMGTPE]i|[eE][0-9]+)?$" $limit) }}
+{{- fail (printf "resources.limits.memory: %s is no size such as 512Mi" $limit) }}
+{{- end }}
+{{- $factors := dict "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 }}
+{{- $suffix := regexFind "([mkMGTPE]|[KMGTPE]i)$" $limit }}
+{{- mulf (trimSuffix $suffix $limit | float64) (default 1.0 (get $factors $suffix)) | int64 }}
+{{- end }}
+{{- end }}

@@ -75,7 +75,8 @@ type GetQuotaResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by id.
 	Keys []*KeyQuota `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
-	// Who waits at this replica. Sorted by class, caller and endpoint.
+	// Who waits at this replica. Sorted by class, caller and endpoint. A caller that
+	// is kept to apps sees only its own waits.
 	Lines []*Line `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Replicas that share the keys. 1 without Redis.
 	Replicas      int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -192,7 +193,8 @@ type WatchQuotaResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sorted by id.
 	Keys []*KeyQuota `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
-	// Who waits at this replica. Sorted by class, caller and endpoint.
+	// Who waits at this replica. Sorted by class, caller and endpoint. A caller that
+	// is kept to apps sees only its own waits.
 	Lines []*Line `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Replicas that share the keys. 1 without Redis.
 	Replicas      int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`

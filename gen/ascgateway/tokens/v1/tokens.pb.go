@@ -33,8 +33,9 @@ type MintTokenRequest struct {
 	Team string `protobuf:"bytes,1,opt,name=team,proto3" json:"team,omitempty"`
 	// Key that signs. Empty: the gateway chooses.
 	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	// The requests that the token is good for, as Apple writes them:
-	// "GET /v1/apps?filter[platform]=IOS". Empty: whatever the key may do.
+	// The requests that the token is good for, at least one, as Apple writes them:
+	// "GET /v1/apps?filter[platform]=IOS". The policy must allow the caller each of
+	// them. A caller that is kept to apps gets no token.
 	Scope []string `protobuf:"bytes,3,rep,name=scope,proto3" json:"scope,omitempty"`
 	// How long it lives. Unset: as long as the gateway allows, 10 minutes by
 	// default.

@@ -1,0 +1,291 @@
+package conns
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/stats"
+)
+
+// MaxStreams is how many streams gRPC serves at once over a connection.
+const MaxStreams = 100
+
+// Bounds on one HTTP/2 connection of gRPC.
+const (
+	// Frames of which no call comes: resets, settings, priorities, empty data.
+	idleFramesUnknown = 50   // before anybody is known: all together
+	idleFramesBurst   = 1000 // afterwards: at once
+	idleFramesRate    = 100  // and a second
+
+	// Answers that were given to the transport and that the peer does not read.
+	unreadMost    = 2 * MaxStreams   // streams
+	unreadBytes   = 64 << 20         // bytes
+	unreadTime    = 60 * time.Second // without a single byte of data going out
+	unreadLookAt  = 5 * time.Second  // how often
+	prefaceLength = 24
+)
+
+var (
+	errIdleFrames = errors.New("conns: too many frames of which no call comes: RST_STREAM, SETTINGS, PRIORITY or empty DATA")
+	errUnread     = errors.New("conns: the peer does not read its answers")
+)
+
+// HTTP/2 frames, RFC 9113, section 6.
+const (
+	frameData         = 0x0
+	frameHeaders      = 0x1
+	frameRSTStream    = 0x3
+	frameGoAway       = 0x7
+	frameWindowUpdate = 0x8
+	frameContinuation = 0x9
+	framePing         = 0x6
+	flagEndStream     = 0x1
+	frameHeaderLength = 9
+)
+
+// Watched are transport credentials whose connections are watched: what grpc-go
+// has no bound on (resets of streams, answers that nobody reads) closes them.
+func Watched(c credentials.TransportCredentials, failed func(remote net.Addr, err error)) credentials.TransportCredentials {
+	return watched{c, failed}
+}
+
+type watched struct {
+	credentials.TransportCredentials
+	failed func(net.Addr, error)
+}
+
+// ServerHandshake implements [credentials.TransportCredentials].
+func (w watched) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	c, info, err := w.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		w.failed(raw.RemoteAddr(), err)
+		return nil, nil, err
+	}
+	a, ok := raw.RemoteAddr().(*Addr)
+	if !ok {
+		return c, info, nil
+	}
+	f := &frames{Conn: c, of: a.conn, open: map[uint32]struct{}{}, budget: idleFramesUnknown, refilled: time.Now()}
+	f.in.skip = prefaceLength
+	f.sent.Store(time.Now().UnixNano())
+	a.conn.listener.mu.Lock()
+	defer a.conn.listener.mu.Unlock()
+	a.conn.wire = f
+	return f, info, nil
+}
+
+// Clone implements [credentials.TransportCredentials].
+func (w watched) Clone() credentials.TransportCredentials {
+	return watched{w.TransportCredentials.Clone(), w.failed}
+}
+
+// frames counts the frames of a connection.
+type frames struct {
+	net.Conn
+	of      *Conn
+	in, out parser
+	sent    atomic.Int64 // when data last went out, Unix nanoseconds
+
+	mu       sync.Mutex
+	open     map[uint32]struct{} // streams whose end has not gone over the wire
+	unread   int64               // bytes given to the transport since handlers ended before their streams
+	budget   float64             // of frames of which no call comes
+	refilled time.Time
+	wasKnown bool
+	broken   error
+}
+
+// parser finds the frames in a stream of bytes.
+type parser struct {
+	head [frameHeaderLength]byte
+	have int
+	skip int // bytes until the next frame
+}
+
+// feed calls frame with the header of each frame that begins in b.
+func (p *parser) feed(b []byte, frame func(kind, flags byte, stream uint32, length int)) {
+	for len(b) > 0 {
+		if p.skip > 0 {
+			n := min(p.skip, len(b))
+			p.skip -= n
+			b = b[n:]
+			continue
+		}
+		n := copy(p.head[p.have:], b)
+		p.have += n
+		b = b[n:]
+		if p.have < frameHeaderLength {
+			return
+		}
+		p.have = 0
+		p.skip = int(p.head[0])<<16 | int(p.head[1])<<8 | int(p.head[2])
+		frame(p.head[3], p.head[4], binary.BigEndian.Uint32(p.head[5:])&(1<<31-1), p.skip)
+	}
+}
+
+// Read implements [net.Conn].
+func (f *frames) Read(b []byte) (int, error) {
+	n, err := f.Conn.Read(b)
+	if n == 0 {
+		return n, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.in.feed(b[:n], f.received)
+	if f.broken != nil {
+		f.of.listener.broken.Add(1)
+		return 0, f.broken
+	}
+	return n, err
+}
+
+// received counts a frame of the peer's. The lock is held.
+func (f *frames) received(kind, flags byte, stream uint32, length int) {
+	switch kind {
+	case frameHeaders:
+		f.open[stream] = struct{}{}
+		if len(f.open) > unreadMost {
+			f.broken = errUnread
+		}
+		return
+	case frameRSTStream: // what was still to be sent is dropped
+		f.unread -= f.unread / int64(max(len(f.open), 1))
+		delete(f.open, stream)
+	case frameData:
+		if length > 0 || flags&flagEndStream != 0 {
+			return
+		}
+	case framePing, frameWindowUpdate, frameContinuation, frameGoAway:
+		return // grpc-go has bounds on these
+	}
+	if !f.afford() {
+		f.broken = errIdleFrames
+	}
+}
+
+// afford takes one frame out of the budget.
+func (f *frames) afford() bool {
+	now := time.Now()
+	if known := f.of.known.Load(); known {
+		if !f.wasKnown {
+			f.wasKnown, f.budget = true, idleFramesBurst
+		}
+		f.budget = min(idleFramesBurst, f.budget+idleFramesRate*now.Sub(f.refilled).Seconds())
+	}
+	f.refilled = now
+	f.budget--
+	return f.budget >= 0
+}
+
+// Write implements [net.Conn].
+func (f *frames) Write(b []byte) (int, error) {
+	f.mu.Lock()
+	f.out.feed(b, f.sending)
+	f.mu.Unlock()
+	return f.Conn.Write(b)
+}
+
+// sending counts a frame of ours. The lock is held.
+func (f *frames) sending(kind, flags byte, stream uint32, length int) {
+	switch {
+	case kind == frameData:
+		f.unread -= int64(length)
+		f.sent.Store(time.Now().UnixNano())
+		if flags&flagEndStream != 0 {
+			delete(f.open, stream)
+		}
+	case kind == frameRSTStream, kind == frameHeaders && flags&flagEndStream != 0:
+		delete(f.open, stream)
+	}
+}
+
+// given counts an answer that was given to the transport.
+func (f *frames) given(bytes int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if int64(len(f.open)) <= f.of.calls.Load() { // every open stream has its handler
+		f.unread = 0
+	}
+	if f.unread = max(f.unread, 0) + int64(bytes); f.unread > unreadBytes {
+		_ = f.Conn.Close()
+	}
+}
+
+// stuck says whether handlers have ended whose answers are not read at all.
+func (f *frames) stuck(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if int64(len(f.open)) <= f.of.calls.Load() {
+		f.sent.Store(now.UnixNano())
+		return false
+	}
+	return now.Sub(time.Unix(0, f.sent.Load())) > unreadTime
+}
+
+// Stats counts the calls of each connection: gRPC tells it when handlers begin
+// and end. It implements [stats.Handler].
+type Stats struct{}
+
+// TagConn implements [stats.Handler].
+func (Stats) TagConn(ctx context.Context, i *stats.ConnTagInfo) context.Context {
+	if a, ok := i.RemoteAddr.(*Addr); ok {
+		return context.WithValue(ctx, connKey{}, a.conn)
+	}
+	return ctx
+}
+
+// HandleConn implements [stats.Handler].
+func (Stats) HandleConn(context.Context, stats.ConnStats) {}
+
+// TagRPC implements [stats.Handler].
+func (Stats) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+// HandleRPC implements [stats.Handler].
+func (Stats) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	c := connOf(ctx)
+	if c == nil || c.wire == nil {
+		return
+	}
+	switch s := s.(type) {
+	case *stats.Begin:
+		c.calls.Add(1)
+	case *stats.End:
+		c.calls.Add(-1)
+	case *stats.OutPayload:
+		c.wire.given(s.WireLength)
+	}
+}
+
+// Tend closes connections whose peers do not read their answers, until ctx ends.
+func (l *Listener) Tend(ctx context.Context) {
+	tick := time.NewTicker(unreadLookAt)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, c := range l.stuck(now) {
+				l.broken.Add(1)
+				_ = c.Close()
+			}
+		}
+	}
+}
+
+func (l *Listener) stuck(now time.Time) (list []*Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		if c.wire != nil && c.wire.stuck(now) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
