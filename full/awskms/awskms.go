@@ -2,7 +2,9 @@
 // "awskms:KEY_ID_OR_ARN_OR_ALIAS[?region=REGION]", such as awskms:alias/asc.
 //
 // Who the gateway is to AWS is found as the SDK finds it: environment, profile,
-// web identity, instance role. The private key never leaves KMS.
+// web identity, instance role. So are the endpoint (AWS_ENDPOINT_URL), further
+// authorities (AWS_CA_BUNDLE) and a proxy (HTTPS_PROXY): see client.go for what
+// they cannot do. The private key never leaves KMS.
 package awskms
 
 import (
@@ -21,14 +23,20 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/keywrap"
+	"github.com/asc-gateway/asc-gateway/internal/outbound"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
-// requestTimeout bounds one request with its retries.
-const requestTimeout = 8 * time.Second
+// Bounds of requests.
+const (
+	requestTimeout = 8 * time.Second // of one, with its retries
+	importTimeout  = time.Minute     // of all that an import asks for
+	maxAttempts    = 3
+)
 
 // Backend is AWS KMS. The zero value uses the SDK's own configuration, which is
 // read when the first key is opened. It implements [keys.Backend] and
@@ -51,7 +59,11 @@ func (b *Backend) client(ctx context.Context, region string) (*kms.Client, error
 	if c := b.clients[region]; c != nil {
 		return c, nil
 	}
-	options := append([]func(*config.LoadOptions) error{config.WithRetryMaxAttempts(3)}, b.Options...)
+	options := append([]func(*config.LoadOptions) error{
+		config.WithRetryMaxAttempts(maxAttempts),
+		config.WithHTTPClient(newClient()),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = newClient() }),
+	}, b.Options...)
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}
@@ -62,7 +74,7 @@ func (b *Backend) client(ctx context.Context, region string) (*kms.Client, error
 	if b.clients == nil {
 		b.clients = map[string]*kms.Client{}
 	}
-	c := kms.NewFromConfig(cfg)
+	c := kms.NewFromConfig(cfg, func(o *kms.Options) { o.HTTPClient = httpsOnly{o.HTTPClient} })
 	b.clients[region] = c
 	return c, nil
 }
@@ -92,11 +104,11 @@ func (b *Backend) Open(ctx context.Context, id, uri string) (keys.Key, error) {
 	defer cancel()
 	client, err := b.client(ctx, region)
 	if err != nil {
-		return nil, keys.Unusable(id, "AWS is not configured").WithCause(err)
+		return nil, keys.Unusable(id, "AWS is not configured").WithCause(outbound.Told(err))
 	}
 	res, err := client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &name})
 	if err != nil {
-		return nil, keys.Unusable(id, "cannot be read from AWS KMS").WithCause(err)
+		return nil, keys.Unusable(id, "cannot be read from AWS KMS").WithCause(told(ctx, client, err))
 	}
 	parsed, err := x509.ParsePKIXPublicKey(res.PublicKey)
 	public, ok := parsed.(*ecdsa.PublicKey)
@@ -137,7 +149,7 @@ func (k *Key) SignDigest(ctx context.Context, digest [32]byte) (sig [64]byte, er
 	defer cancel()
 	res, err := k.client.Sign(ctx, &kms.SignInput{KeyId: &k.name, Message: digest[:], MessageType: types.MessageTypeDigest, SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
 	if err != nil {
-		return sig, keys.Unusable(k.id, "is not signed with by AWS KMS").WithCause(err)
+		return sig, keys.Unusable(k.id, "is not signed with by AWS KMS").WithCause(told(ctx, k.client, err))
 	}
 	if sig, err = keys.ParseDER(res.Signature); err != nil {
 		return sig, keys.Unusable(k.id, "got an answer from AWS KMS that is no signature").WithCause(err)
@@ -152,6 +164,8 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, importTimeout)
+	defer cancel()
 	client, err := b.client(ctx, region)
 	if err != nil {
 		return err
@@ -162,7 +176,7 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 		made, err := client.CreateKey(ctx, &kms.CreateKeyInput{Origin: types.OriginTypeExternal, KeySpec: types.KeySpecEccNistP256,
 			KeyUsage: types.KeyUsageTypeSignVerify, Description: aws.String("App Store Connect API key")})
 		if err != nil {
-			return fmt.Errorf("awskms: no key can be made: %w", err)
+			return fmt.Errorf("awskms: no key can be made: %w", told(ctx, client, err))
 		}
 		if made.KeyMetadata == nil || made.KeyMetadata.KeyId == nil {
 			return errors.New("awskms: a key was made, but its id is not told")
@@ -172,7 +186,7 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	params, err := client.GetParametersForImport(ctx, &kms.GetParametersForImportInput{KeyId: &id,
 		WrappingAlgorithm: types.AlgorithmSpecRsaAesKeyWrapSha256, WrappingKeySpec: types.WrappingKeySpecRsa4096})
 	if err != nil {
-		return fmt.Errorf("awskms: key %s takes no material: %w", id, err)
+		return fmt.Errorf("awskms: key %s takes no material: %w", id, told(ctx, client, err))
 	}
 	to, err := keywrap.ParsePublic(params.PublicKey)
 	if err != nil {
@@ -184,11 +198,11 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	}
 	if _, err := client.ImportKeyMaterial(ctx, &kms.ImportKeyMaterialInput{KeyId: &id, ImportToken: params.ImportToken,
 		EncryptedKeyMaterial: wrapped, ExpirationModel: types.ExpirationModelTypeKeyMaterialDoesNotExpire}); err != nil {
-		return fmt.Errorf("awskms: key %s does not take the material: %w", id, err)
+		return fmt.Errorf("awskms: key %s does not take the material: %w", id, told(ctx, client, err))
 	}
 	if alias != "" {
 		if _, err := client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &id}); err != nil {
-			return fmt.Errorf("awskms: key %s has its material, but not the name %s: %w", id, alias, err)
+			return fmt.Errorf("awskms: key %s has its material, but not the name %s: %w", id, alias, told(ctx, client, err))
 		}
 	}
 	return nil

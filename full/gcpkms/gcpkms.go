@@ -2,7 +2,9 @@
 // "gcpkms:projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/N]".
 //
 // Who the gateway is to Google is found as the SDK finds it: workload identity,
-// application default credentials. The private key never leaves KMS.
+// application default credentials. A proxy of the environment (HTTPS_PROXY) is
+// used, as the SDK does. gRPC knows no redirects. The private key never leaves
+// KMS.
 package gcpkms
 
 import (
@@ -25,8 +27,10 @@ import (
 	"cloud.google.com/go/kms/apiv1/kmspb"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/keywrap"
+	"github.com/asc-gateway/asc-gateway/internal/outbound"
 	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -36,6 +40,11 @@ import (
 const (
 	requestTimeout = 8 * time.Second
 	pollEvery      = time.Second // while a job or a version is being made
+	importTimeout  = 10 * time.Minute
+	maxAnswerBytes = 1 << 20 // the SDK would take 2 GiB
+	maxHeaderBytes = 64 << 10
+	pageSize       = 100
+	maxPages       = 20 // of versions of a key
 )
 
 // Backend is Google Cloud KMS. The zero value uses the SDK's own configuration,
@@ -58,7 +67,11 @@ func (b *Backend) connect(ctx context.Context) (*kms.KeyManagementClient, error)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.client == nil {
-		c, err := kms.NewKeyManagementClient(context.WithoutCancel(ctx), b.Options...)
+		options := append([]option.ClientOption{
+			option.WithGRPCDialOption(grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes))),
+			option.WithGRPCDialOption(grpc.WithMaxHeaderListSize(maxHeaderBytes)),
+		}, b.Options...)
+		c, err := kms.NewKeyManagementClient(context.WithoutCancel(ctx), options...)
 		if err != nil {
 			return nil, err
 		}
@@ -99,19 +112,19 @@ func (b *Backend) Open(ctx context.Context, id, uri string) (keys.Key, error) {
 	}
 	client, err := b.connect(ctx)
 	if err != nil {
-		return nil, keys.Unusable(id, "Google Cloud is not configured").WithCause(err)
+		return nil, keys.Unusable(id, "Google Cloud is not configured").WithCause(outbound.Told(err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	full := ring + "/cryptoKeys/" + key + version
 	if version == "" {
 		if full, err = newest(ctx, client, full); err != nil {
-			return nil, keys.Unusable(id, "has no enabled version in Google Cloud KMS").WithCause(err)
+			return nil, keys.Unusable(id, "has no enabled version in Google Cloud KMS").WithCause(outbound.Told(err))
 		}
 	}
 	res, err := client.GetPublicKey(ctx, &kmspb.GetPublicKeyRequest{Name: full})
 	if err != nil {
-		return nil, keys.Unusable(id, "cannot be read from Google Cloud KMS").WithCause(err)
+		return nil, keys.Unusable(id, "cannot be read from Google Cloud KMS").WithCause(outbound.Told(err))
 	}
 	if c := res.GetPemCrc32C(); c != nil && c.GetValue() != checksum([]byte(res.GetPem())) {
 		return nil, keys.Unusable(id, "was damaged on its way from Google Cloud KMS")
@@ -131,16 +144,25 @@ func (b *Backend) Open(ctx context.Context, id, uri string) (keys.Key, error) {
 // newest finds the enabled version that was made last.
 func newest(ctx context.Context, client *kms.KeyManagementClient, key string) (string, error) {
 	var best *kmspb.CryptoKeyVersion
-	for it := client.ListCryptoKeyVersions(ctx, &kmspb.ListCryptoKeyVersionsRequest{Parent: key, PageSize: 100}); ; {
-		v, err := it.Next()
-		if errors.Is(err, iterator.Done) {
-			break
+	versions := client.ListCryptoKeyVersions(ctx, &kmspb.ListCryptoKeyVersionsRequest{Parent: key})
+	pages := iterator.NewPager(versions, pageSize, "")
+	for page := 0; ; page++ {
+		if page == maxPages {
+			return "", fmt.Errorf("it has more than %d versions: name one", maxPages*pageSize)
 		}
+		var list []*kmspb.CryptoKeyVersion
+		next, err := pages.NextPage(&list)
 		if err != nil {
 			return "", err
 		}
-		if v.GetState() == kmspb.CryptoKeyVersion_ENABLED && (best == nil || v.GetCreateTime().AsTime().After(best.GetCreateTime().AsTime())) {
-			best = v
+		for _, v := range list {
+			later := best == nil || v.GetCreateTime().AsTime().After(best.GetCreateTime().AsTime())
+			if v.GetState() == kmspb.CryptoKeyVersion_ENABLED && later {
+				best = v
+			}
+		}
+		if next == "" {
+			break
 		}
 	}
 	if best == nil {
@@ -180,7 +202,7 @@ func (k *Key) SignDigest(ctx context.Context, digest [32]byte) (sig [64]byte, er
 	res, err := k.client.AsymmetricSign(ctx, &kmspb.AsymmetricSignRequest{Name: k.name,
 		Digest: &kmspb.Digest{Digest: &kmspb.Digest_Sha256{Sha256: digest[:]}}, DigestCrc32C: wrapperspb.Int64(checksum(digest[:]))})
 	if err != nil {
-		return sig, keys.Unusable(k.id, "is not signed with by Google Cloud KMS").WithCause(err)
+		return sig, keys.Unusable(k.id, "is not signed with by Google Cloud KMS").WithCause(outbound.Told(err))
 	}
 	if !res.GetVerifiedDigestCrc32C() || res.GetName() != k.name || res.GetSignatureCrc32C().GetValue() != checksum(res.GetSignature()) {
 		return sig, keys.Unusable(k.id, "got an answer from Google Cloud KMS that was damaged on its way")
@@ -201,6 +223,8 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	if version != "" {
 		return errors.New("gcpkms: the version of an imported key is not chosen: leave it out")
 	}
+	ctx, cancel := context.WithTimeout(ctx, importTimeout)
+	defer cancel()
 	client, err := b.connect(ctx)
 	if err != nil {
 		return err
@@ -209,12 +233,12 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 		CryptoKey: &kmspb.CryptoKey{Purpose: kmspb.CryptoKey_ASYMMETRIC_SIGN, ImportOnly: true,
 			VersionTemplate: &kmspb.CryptoKeyVersionTemplate{Algorithm: kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256}}})
 	if err != nil && status.Code(err) != codes.AlreadyExists {
-		return fmt.Errorf("gcpkms: no key can be made: %w", err)
+		return fmt.Errorf("gcpkms: no key can be made: %w", outbound.Told(err))
 	}
 	job, err := client.CreateImportJob(ctx, &kmspb.CreateImportJobRequest{Parent: ring, ImportJobId: fmt.Sprintf("asc-gateway-%d", time.Now().UnixNano()),
 		ImportJob: &kmspb.ImportJob{ImportMethod: kmspb.ImportJob_RSA_OAEP_4096_SHA256_AES_256, ProtectionLevel: kmspb.ProtectionLevel_SOFTWARE}})
 	if err != nil {
-		return fmt.Errorf("gcpkms: no import job can be made: %w", err)
+		return fmt.Errorf("gcpkms: no import job can be made: %w", outbound.Told(err))
 	}
 	for job.GetState() != kmspb.ImportJob_ACTIVE {
 		if job.GetState() == kmspb.ImportJob_EXPIRED {
@@ -224,7 +248,7 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 			return err
 		}
 		if job, err = client.GetImportJob(ctx, &kmspb.GetImportJobRequest{Name: job.GetName()}); err != nil {
-			return err
+			return fmt.Errorf("gcpkms: the import job: %w", outbound.Told(err))
 		}
 	}
 	to, err := keywrap.ParsePublic([]byte(job.GetPublicKey().GetPem()))
@@ -238,17 +262,17 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	made, err := client.ImportCryptoKeyVersion(ctx, &kmspb.ImportCryptoKeyVersionRequest{Parent: ring + "/cryptoKeys/" + key,
 		Algorithm: kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256, ImportJob: job.GetName(), WrappedKey: wrapped})
 	if err != nil {
-		return fmt.Errorf("gcpkms: the key is not taken: %w", err)
+		return fmt.Errorf("gcpkms: the key is not taken: %w", outbound.Told(err))
 	}
 	for made.GetState() != kmspb.CryptoKeyVersion_ENABLED {
 		if made.GetState() == kmspb.CryptoKeyVersion_IMPORT_FAILED {
-			return fmt.Errorf("gcpkms: the import failed: %s", made.GetImportFailureReason())
+			return fmt.Errorf("gcpkms: the import failed: %s", outbound.Strike(made.GetImportFailureReason()))
 		}
 		if err := b.pause(ctx); err != nil {
 			return err
 		}
 		if made, err = client.GetCryptoKeyVersion(ctx, &kmspb.GetCryptoKeyVersionRequest{Name: made.GetName()}); err != nil {
-			return err
+			return fmt.Errorf("gcpkms: the import: %w", outbound.Told(err))
 		}
 	}
 	return nil

@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -40,6 +41,15 @@ type fake struct {
 	wrapping *rsa.PrivateKey
 	mode     string
 	release  chan struct{}
+	instead  func(ctx context.Context, method string) (proto.Message, error) // answers all, if set
+}
+
+// intercept lets the fake be taken over.
+func (f *fake) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if f.instead != nil {
+		return f.instead(ctx, info.FullMethod)
+	}
+	return next(ctx, req)
 }
 
 type version struct {
@@ -223,7 +233,8 @@ func public(k any) string {
 
 func serve(t *testing.T) (*fake, *Backend) {
 	t.Helper()
-	f, s := newFake(), grpc.NewServer()
+	f := newFake()
+	s := grpc.NewServer(grpc.UnaryInterceptor(f.intercept))
 	kmspb.RegisterKeyManagementServiceServer(s, f)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -41,6 +41,9 @@ func (s *service) close() {
 	if s.ring != nil {
 		s.ring.Close()
 	}
+	if s.authn != nil {
+		s.authn.Close()
+	}
 	if s.audit != nil {
 		if err := s.audit.Close(); err != nil {
 			s.log.Error("the audit log did not close", "error", err)

@@ -16,7 +16,8 @@ import (
 func backendsOf(cfg *config.Config, extra []keys.Backend) (keys.Backends, error) {
 	list := keys.Backends{filekey.Backend{Dir: cfg.Dir()}}
 	if v := cfg.Vault; v != nil {
-		b, err := vaultkey.New(vaultkey.Config{Address: v.Address, Namespace: v.Namespace, Mount: v.Mount, CAFile: v.CAFile, Auth: vaultkey.Auth(v.Auth)}, time.Now)
+		b, err := vaultkey.New(vaultkey.Config{Address: v.Address, Namespace: v.Namespace, Mount: v.Mount,
+			CAFile: v.CAFile, Proxy: v.Proxy, Auth: vaultkey.Auth(v.Auth)}, time.Now)
 		if err != nil {
 			return nil, fmt.Errorf("vault: %w", err)
 		}

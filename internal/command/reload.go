@@ -264,12 +264,7 @@ func (s *service) steps(cfg *config.Config) []reloadStep {
 		reloadStep{of("policy", cfg.Policy.File), func(context.Context) error { return s.loadPolicy(cfg) }},
 		reloadStep{"cache.lifetimes", func(context.Context) error { return s.loadLifetimes(cfg) }},
 		reloadStep{of("keys of teams", keyFiles(cfg)...), func(ctx context.Context) error {
-			s.mu.Lock()
-			before := s.held
-			s.mu.Unlock()
-			found := openKeys(ctx, cfg, s.extra, before)
-			s.mu.Lock()
-			defer s.mu.Unlock()
+			found := openKeys(ctx, cfg, s.extra, s.held)
 			s.hold(cfg, found.held)
 			return errors.Join(slices.Concat(found.wrong, found.away)...)
 		}})

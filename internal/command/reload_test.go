@@ -80,7 +80,7 @@ func (p *place) waitFor(t *testing.T, text string) {
 func TestAReloadThatHangs(t *testing.T) {
 	p := newPlace(t)
 	p.key(t, "ONE1234567")
-	const policy = "version: 1\nrules:\n- {name: all, principals: [anonymous], methods: [read], teams: [main]}\n"
+	const policy = "version: 1\nrules:\n- {name: all, principals: [anonymous], methods: [read], teams: [main], apps: all}\n"
 	p.write(t, "policy.yaml", policy)
 	file := p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"))+"policy: {file: policy.yaml}\n")
 	cfg, err := config.Read(file)
@@ -136,14 +136,14 @@ func TestAReloadOfFilesThatAreNone(t *testing.T) {
 	p := newPlace(t)
 	p8 := p.key(t, "ONE1234567")
 	p.openssl(t, ecKey("-subj", "/CN=ca", "-addext", "subjectAltName=DNS:localhost", "-keyout", "tls.key", "-out", "tls.pem")...)
-	p.write(t, "policy.yaml", "version: 1\nrules:\n- {name: all, principals: ['token:*'], methods: [read], teams: [main]}\n")
+	p.write(t, "policy.yaml", "version: 1\nrules:\n- {name: all, principals: ['token:*'], methods: [read], teams: [main], apps: all}\n")
 	p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"))+
 		"policy: {file: policy.yaml}\nauthn: {first_token_file: token}\ntls: {cert_file: tls.pem, key_file: tls.key, client_ca_file: tls.pem}\n")
 	if err := os.Chmod(filepath.Join(p.dir, "tls.key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := p.service(t)
-	for _, name := range []string{"gateway.yaml", "token", "tls.pem", "tls.key", filepath.Base(p8)} {
+	for _, name := range []string{"gateway.yaml", "policy.yaml", "token", "tls.pem", "tls.key", filepath.Base(p8)} {
 		full := filepath.Join(p.dir, name)
 		if err := os.Rename(full, full+".kept"); err != nil {
 			t.Fatal(err)
@@ -186,7 +186,7 @@ func TestNoCommandWaitsForAFIFO(t *testing.T) {
 		{"keys", "list", "--config", fifo}, {"keys", "check", "--config", fifo}, {"keys", "public", "--config", fifo, "X"},
 		{"keys", "public", "--config", ofFIFO, "FIFO123456"},
 		{"keys", "import", "--to", "vault:x", "--config", good, fifo}, {"keys", "import", "--to", "vault:x", "--config", fifo, fifo},
-		{"audit", "show", fifo}, {"audit", "verify", fifo},
+		{"policy", "test", fifo}, {"audit", "show", fifo}, {"audit", "verify", fifo},
 		{"sandbox", "--listen", "127.0.0.1:0", "--public-key", "K=" + fifo},
 	} {
 		done := make(chan error, 1)

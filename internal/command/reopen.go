@@ -110,7 +110,7 @@ func openKey(ctx context.Context, backends keys.Backends, k config.Key) (c keys.
 	return c, keys.SelfTest(ctx, c.Key)
 }
 
-// hold puts keys in place. The caller holds s.mu, or is alone.
+// hold puts keys in place. Who calls it holds s.reloading, or is alone.
 func (s *service) hold(cfg *config.Config, held credentialsByTeam) {
 	s.held = held
 	s.ring.Replace(held)
@@ -161,12 +161,14 @@ func (s *service) reopen(ctx context.Context) {
 }
 
 // tryUnopened tries to open what is held unopened, and says whether nothing is
-// left of it. No lock is held while custodies are asked.
+// left of it. Reloads are not held up while custodies are asked.
 func (s *service) tryUnopened(ctx context.Context) (done bool) {
-	cfg := s.current.Load()
-	s.mu.Lock()
-	teams := unopenedIn(cfg.Teams, s.held)
-	s.mu.Unlock()
+	var cfg *config.Config
+	var teams []config.Team
+	s.betweenReloads(ctx, func() {
+		cfg = s.current.Load()
+		teams = unopenedIn(cfg.Teams, s.held)
+	})
 	if len(teams) == 0 {
 		return true
 	}
@@ -176,11 +178,26 @@ func (s *service) tryUnopened(ctx context.Context) (done bool) {
 		return false
 	}
 	list := openAll(ctx, backends, teams)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current.Load() != cfg {
-		return false // a reload has come in between, and has tried itself
+	s.betweenReloads(ctx, func() {
+		if s.current.Load() == cfg { // else a reload has come in between, and has tried itself
+			done = s.putOpened(cfg, teams, list)
+		}
+	})
+	return done
+}
+
+// betweenReloads does something while no reload runs, unless ctx ends first.
+func (s *service) betweenReloads(ctx context.Context, do func()) {
+	select {
+	case s.reloading <- struct{}{}:
+		defer func() { <-s.reloading }()
+		do()
+	case <-ctx.Done():
 	}
+}
+
+// putOpened puts keys in place that were opened, and says whether none is left.
+func (s *service) putOpened(cfg *config.Config, teams []config.Team, list [][]found) (done bool) {
 	held, changed := maps.Clone(s.held), false
 	for i, t := range teams {
 		held[t.Name] = slices.Clone(held[t.Name])

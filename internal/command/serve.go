@@ -37,7 +37,7 @@ const triedLimit = 100_000
 func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging, stdout io.Writer) error {
 	s, err := newService(ctx, file, cfg, extra, out)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	return s.serve(ctx, stdout)
 }
@@ -68,7 +68,7 @@ func serveSandboxed(ctx context.Context, cfg *config.Config, out *logging, stdou
 		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/)\n", cfg.Upstream.BaseURL)
 		gw, err := newService(ctx, "", cfg, []keys.Backend{inMemory{filekey.FromPrivate(kid, private)}}, out)
 		if err != nil {
-			return err
+			return unlessEnded(ctx, err)
 		}
 		return gw.serve(ctx, stdout)
 	})

@@ -53,12 +53,12 @@ type service struct {
 	watched *watch.Files
 
 	reloadTime time.Duration          // the longest that a reload is waited for
-	reloading  chan struct{}          // holds one: the reload that runs
+	reloading  chan struct{}          // holds one: whoever may change held, such as the reload that runs
 	step       atomic.Pointer[string] // of the reload that runs or hangs
-	unopened   chan struct{}          // wakes what opens keys whose custody was away
+	held       credentialsByTeam
+	unopened   chan struct{} // wakes what opens keys whose custody was away
 
-	mu    sync.Mutex // guards what follows
-	held  credentialsByTeam
+	mu    sync.Mutex // guards faces
 	faces map[string]*conns.Listener
 }
 

@@ -89,6 +89,7 @@ type Vault struct {
 	Namespace string    `json:"namespace"` // "": none
 	Mount     string    `json:"mount"`     // of the transit engine; default transit
 	CAFile    string    `json:"ca_file"`   // PEM; "": the system's
+	Proxy     string    `json:"proxy"`     // "http://host:port"; "": none, whatever the environment says
 	Auth      VaultAuth `json:"auth"`
 }
 

@@ -20,11 +20,11 @@ import (
 // notes is a record in memory.
 type notes struct{ list []audit.Record }
 
-func (n *notes) Append(context.Context, audit.Record) error { return nil }
-func (n *notes) Deny(r audit.Record)                        { n.list = append(n.list, r) }
 func (n *notes) Begin(context.Context, audit.Record) (func(audit.Record) error, error) {
 	return func(audit.Record) error { return nil }, nil
 }
+func (n *notes) Append(context.Context, audit.Record) error { return nil }
+func (n *notes) Deny(r audit.Record)                        { n.list = append(n.list, r) }
 
 // everyMethod is Apple's operations and MintToken.
 func everyMethod(t testing.TB) (list []*access.Method) {

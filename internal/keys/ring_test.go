@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -461,6 +462,37 @@ func TestRotationUnderLoad(t *testing.T) {
 	t.Logf("%d calls while the key was rotated, %d failed", calls.Load(), failed.Load())
 	if failed.Load() > 0 || !both {
 		t.Errorf("%d failed; the second key was used: %v", failed.Load(), both)
+	}
+}
+
+// TestA401OnOnePathLeavesTheKeyInUse asks a real server that refuses one path to
+// every key: the ring keeps the key, and other calls go on.
+func TestA401OnOnePathLeavesTheKeyInUse(t *testing.T) {
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/v1/odd" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		_, _ = w.Write([]byte(`{"data":[]}`))
+	}))
+	defer h.Close()
+	r, _ := newRing(t, map[string][]Credential{"team": {{ID: "K", Key: newCounting(t, "K"), Issuer: "I"}}})
+	client, err := asc.New(asc.Config{BaseURL: h.URL}, asc.Deps{Tokens: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	call := func(path string) error {
+		_, err := client.Do(t.Context(), &asc.Call{Team: "team", Method: "GET", Template: path, Path: path})
+		return err
+	}
+	for _, path := range []string{"/v1/apps", "/v1/odd", "/v1/odd", "/v1/apps"} {
+		if err := call(path); (err != nil) != (path == "/v1/odd") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if r.Status()[0].Broken {
+		t.Error("one path took the key out")
 	}
 }
 

@@ -68,15 +68,19 @@ func (p *plain) SyscallConn() (syscall.RawConn, error) { return p.raw.SyscallCon
 // it.
 type bounded struct {
 	net.Conn
-	scan scanner
+	scan   scanner
+	failed error // what went beyond
 }
 
 // Read implements [net.Conn].
 func (b *bounded) Read(p []byte) (int, error) {
+	if b.failed != nil {
+		return 0, b.failed
+	}
 	n, err := b.Conn.Read(p)
-	if e := b.scan.feed(p[:n]); e != nil {
+	if b.failed = b.scan.feed(p[:n]); b.failed != nil {
 		_ = b.Conn.Close()
-		return 0, e
+		return 0, b.failed
 	}
 	return n, err
 }

@@ -20,6 +20,7 @@ var errLost = errors.New("the answer was lost")
 type faulty struct {
 	Store
 	fate func(n int) fate
+	slow func() time.Duration // how long a command is on its way; nil: no time
 	mu   sync.Mutex
 	n    int
 	late []func()
@@ -37,11 +38,15 @@ const (
 func do[T any](f *faulty, command func() (T, error)) (none T, err error) {
 	f.mu.Lock()
 	f.n++
-	what := f.fate(f.n)
+	what, way := f.fate(f.n), time.Duration(0)
+	if f.slow != nil {
+		way = f.slow()
+	}
 	if what == deferred {
 		f.late = append(f.late, func() { _, _ = command() })
 	}
 	f.mu.Unlock()
+	time.Sleep(way)
 	switch what {
 	case lost:
 		_, _ = command()
@@ -98,16 +103,18 @@ func refusedThenSent(t *testing.T, store Store, at int, f fate) {
 		return well
 	}}
 	here, elsewhere := newReplays(t, bad), newReplays(t, store)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	for _, second := range []*Replays{here, elsewhere} {
 		bad.n = 0
 		id := ID("team", "caller", "CreateX", fmt.Sprint(second == here))
-		_, err := here.Do(t.Context(), id, []byte("a"), func() ([]byte, error) { t.Error("sent"); return nil, nil })
+		_, err := here.Do(ctx, id, []byte("a"), func() ([]byte, error) { t.Error("sent"); return nil, nil })
 		if fault.As(err).Reason != ReasonUnavailable {
 			t.Fatalf("got %v", err)
 		}
 		made := 0
 		begun := time.Now()
-		got, err := second.Do(t.Context(), id, []byte("a"), func() ([]byte, error) { made++; return []byte("made"), nil })
+		got, err := second.Do(ctx, id, []byte("a"), func() ([]byte, error) { made++; return []byte("made"), nil })
 		if err != nil || string(got) != "made" || made != 1 {
 			t.Errorf("%q %v, made %d", got, err, made)
 		}
@@ -115,7 +122,7 @@ func refusedThenSent(t *testing.T, store Store, at int, f fate) {
 			t.Errorf("it waited %v", took)
 		}
 		bad.arrive()
-		if got, err = elsewhere.Do(t.Context(), id, []byte("a"), nil); err != nil || string(got) != "made" {
+		if got, err = elsewhere.Do(ctx, id, []byte("a"), nil); err != nil || string(got) != "made" {
 			t.Errorf("afterwards %q %v", got, err)
 		}
 	}
@@ -198,6 +205,7 @@ func TestNeverTwice(t *testing.T) {
 			for i := range replicas {
 				own := rand.New(rand.NewPCG(seed, uint64(i+10)))
 				f := &faulty{Store: store, fate: func(int) fate { return fate(max(own.IntN(16)-12, 0)) }}
+				f.slow = func() time.Duration { return time.Duration(max(own.IntN(800)-400, 0)) * time.Millisecond }
 				all, nodes = append(all, f), append(nodes, New(f, quiet))
 			}
 			var wg sync.WaitGroup

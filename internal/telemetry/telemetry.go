@@ -47,6 +47,7 @@ type Telemetry struct {
 
 // Start begins to tell. Exporters are those of OTEL_TRACES_EXPORTER and its
 // kin, or OTLP where OTEL_EXPORTER_OTLP_ENDPOINT is set; else there are none.
+// Collectors are reached directly: no variable names a proxy.
 func Start(ctx context.Context, version string) (*Telemetry, error) {
 	t := &Telemetry{Tracer: noop.NewTracerProvider(), Propagator: propagation.TraceContext{}}
 	about, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("asc-gateway"), semconv.ServiceVersion(version)), resource.WithFromEnv(), resource.WithTelemetrySDK())
@@ -74,10 +75,20 @@ func (t *Telemetry) startTraces(ctx context.Context, about *resource.Resource) e
 	if !wanted("TRACES") {
 		return nil
 	}
-	exporter, err := autoexport.NewSpanExporter(ctx)
+	protocol, is, err := otlp("TRACES")
 	if err != nil {
 		return err
 	}
+	var exporter sdktrace.SpanExporter
+	if is {
+		exporter, err = spansTo(ctx, protocol)
+	} else {
+		exporter, err = autoexport.NewSpanExporter(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	exporter = quietSpans{exporter, secrets()}
 	t.use(sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithBatcher(Redacting(exporter))))
 	return nil
 }
@@ -96,7 +107,7 @@ func (t *Telemetry) startMetrics(ctx context.Context, about *resource.Resource) 
 	}
 	options := []sdkmetric.Option{sdkmetric.WithResource(about), sdkmetric.WithReader(text), sdkmetric.WithView(views()...)}
 	if wanted("METRICS") {
-		reader, err := autoexport.NewMetricReader(ctx)
+		reader, err := metricReader(ctx)
 		if err != nil {
 			return err
 		}
@@ -107,6 +118,22 @@ func (t *Telemetry) startMetrics(ctx context.Context, about *resource.Resource) 
 	t.close = append(t.close, p.Shutdown)
 	t.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
 	return nil
+}
+
+// metricReader is what the environment asks for.
+func metricReader(ctx context.Context) (sdkmetric.Reader, error) {
+	protocol, is, err := otlp("METRICS")
+	if err != nil {
+		return nil, err
+	}
+	if !is {
+		return autoexport.NewMetricReader(ctx)
+	}
+	exporter, err := metricsTo(ctx, protocol)
+	if err != nil {
+		return nil, err
+	}
+	return sdkmetric.NewPeriodicReader(quietMetrics{exporter, secrets()}), nil
 }
 
 // ServeHTTP answers with all metrics, as Prometheus' text.

@@ -56,8 +56,8 @@ func (c Config) Open() bool {
 
 // Deps are what an authenticator needs of others.
 type Deps struct {
-	Client *http.Client     // for keys of issuers; nil: one of its own
-	Now    func() time.Time // nil: time.Now
+	Transport http.RoundTripper // to the issuers, in tests; nil: one that is bounded
+	Now       func() time.Time  // nil: time.Now
 	// Trusts says whether a client certificate is good by the authorities of
 	// now, which may be others than when its connection began. It gets what the
 	// client sent, its own certificate first, and is asked at each call. nil:
@@ -98,6 +98,8 @@ func FromPeer(ctx context.Context) Credentials {
 // Authenticator finds out who calls. It is safe for concurrent use.
 type Authenticator struct {
 	deps    Deps
+	fetches *fetches
+	gate    gate
 	current atomic.Pointer[believed]
 }
 
@@ -115,14 +117,18 @@ type verifiedToken struct {
 	expires   time.Time
 }
 
-// New makes an authenticator.
+// New makes an authenticator, to be closed.
 func New(cfg Config, deps Deps) (*Authenticator, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	a := &Authenticator{deps: deps}
+	a := &Authenticator{deps: deps, fetches: newFetches(), gate: newGate()}
 	return a, a.Replace(cfg)
 }
+
+// Close ends the requests to issuers that are in flight. No further ones are
+// made: tokens whose keys are at hand are still verified.
+func (a *Authenticator) Close() { a.fetches.close() }
 
 // Replace puts another configuration in place, unless it is wrong. The keys of
 // issuers that stay are kept.
@@ -136,7 +142,7 @@ func (a *Authenticator) Replace(cfg Config) error {
 	old := a.current.Load()
 	names := map[string]bool{}
 	for i, c := range cfg.Issuers {
-		s, err := newIssuer(c, a.deps)
+		s, err := newIssuer(c, a.deps, a.fetches)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("oidc[%d]: %w", i, err))
 			continue
@@ -168,8 +174,25 @@ func (a *Authenticator) Open() bool { return a.current.Load().cfg.Open() }
 var anonymous = &access.Principal{ID: access.Anonymous}
 
 // Authenticate says who brings these credentials. A token that is brought must
-// be good, and names the caller even if there is a certificate too.
+// be good, and names the caller even if there is a certificate too. It waits for
+// the keys of an issuer where they are not at hand.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (*access.Principal, error) {
+	return a.identify(ctx, c, patient{a.gate})
+}
+
+// Known is [Authenticator.Authenticate] as far as it can be answered at once:
+// without the network, without a file, and without waiting for anybody. ok says
+// whether it could; if not, only Authenticate can tell. Keys of an issuer that
+// are not at hand are asked for in the background.
+func (a *Authenticator) Known(ctx context.Context, c Credentials) (p *access.Principal, ok bool, err error) {
+	p, err = a.identify(ctx, c, hasty{a.gate})
+	if errors.Is(err, errNotAtHand) {
+		return nil, false, nil
+	}
+	return p, true, err
+}
+
+func (a *Authenticator) identify(ctx context.Context, c Credentials, how lookup) (*access.Principal, error) {
 	b := a.current.Load()
 	switch {
 	case b.cfg.Open():
@@ -177,7 +200,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (*acces
 	case len(c.Authorization) > 1:
 		return nil, refused(errors.New("several Authorization headers"))
 	case len(c.Authorization) == 1:
-		return a.bearer(ctx, b, c.Authorization[0])
+		return a.bearer(ctx, b, c.Authorization[0], how)
 	case c.Certificate != nil && b.cfg.MTLS != nil:
 		if a.deps.Trusts != nil {
 			if err := a.deps.Trusts(c.Sent); err != nil {
@@ -190,7 +213,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (*acces
 }
 
 // bearer verifies a token, or remembers that it has.
-func (a *Authenticator) bearer(ctx context.Context, b *believed, header string) (*access.Principal, error) {
+func (a *Authenticator) bearer(ctx context.Context, b *believed, header string, how lookup) (*access.Principal, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxTokenBytes || strings.ContainsAny(token, " \t\r\n") {
 		return nil, refused(errors.New("no bearer token"))
@@ -202,9 +225,9 @@ func (a *Authenticator) bearer(ctx context.Context, b *believed, header string) 
 	if strings.HasPrefix(token, tokenPrefix) {
 		return b.static(sum, now)
 	}
-	p, expires, ofTool, err := b.tool(token, a.deps.Now)
+	p, expires, ofTool, err := b.tool(ctx, token, a.deps.Now, how)
 	if !ofTool {
-		p, expires, err = b.oidc(ctx, token, now)
+		p, expires, err = b.oidc(ctx, token, how)
 	}
 	if err != nil {
 		return nil, err

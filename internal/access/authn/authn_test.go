@@ -29,6 +29,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/outbound"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
@@ -205,8 +206,10 @@ func TestTheIssuerIsAway(t *testing.T) {
 			w.Header().Set("Location", "https://evil.example/keys")
 			w.WriteHeader(302)
 		},
-		"garbage":       func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") },
-		"too much":      func(w http.ResponseWriter) { fmt.Fprint(w, `{"keys": ["`+strings.Repeat("x", maxKeysBytes)+`"]}`) },
+		"garbage": func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") },
+		"too much": func(w http.ResponseWriter) {
+			fmt.Fprint(w, `{"keys": ["`+strings.Repeat("x", outbound.MaxBodyBytes)+`"]}`)
+		},
 		"no keys":       func(w http.ResponseWriter) { fmt.Fprint(w, `{"keys": []}`) },
 		"too many keys": func(w http.ResponseWriter) { fmt.Fprint(w, `{"keys": [`+strings.Repeat(`{},`, maxKeys)+`{}]}`) },
 	} {
@@ -494,7 +497,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 func FuzzAuthorization(f *testing.F) {
 	token, sum := NewToken()
 	a, err := New(Config{Tokens: []StaticToken{{Name: "a", SHA256: sum}}, Issuers: []Issuer{{Name: "a", Issuer: "https://127.0.0.1:1", Audiences: []string{"g"}}}}, Deps{
-		Client: &http.Client{Transport: away{}}})
+		Transport: noTransport{}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -508,9 +511,9 @@ func FuzzAuthorization(f *testing.F) {
 	})
 }
 
-type away struct{}
+type noTransport struct{}
 
-func (away) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("away") }
+func (noTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("away") }
 
 func hash(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) }
 

@@ -5,25 +5,23 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/files"
+	"github.com/asc-gateway/asc-gateway/internal/outbound"
 	"github.com/go-jose/go-jose/v4"
 )
 
 // Bounds of an issuer's keys.
 const (
-	maxKeysBytes  = 1 << 20
 	maxKeys       = 100
 	freshFor      = 15 * time.Minute
 	retryAfter    = 30 * time.Second // between requests, whether they succeed or not
@@ -39,6 +37,7 @@ const (
 type keySet struct {
 	issuer, url, tokenFile string
 	client                 *http.Client
+	fetches                *fetches
 	now                    func() time.Time
 	stale                  time.Duration
 
@@ -50,38 +49,39 @@ type keySet struct {
 	failure  error         // of the last request
 }
 
-func newKeySet(cfg Issuer, deps Deps) (*keySet, error) {
-	s := &keySet{issuer: cfg.Issuer, url: cfg.JWKSURL, tokenFile: cfg.TokenFile, client: deps.Client, now: deps.Now, stale: defaultStale}
+func newKeySet(cfg Issuer, deps Deps, fetches *fetches) (*keySet, error) {
+	s := &keySet{
+		issuer:    cfg.Issuer,
+		url:       cfg.JWKSURL,
+		tokenFile: cfg.TokenFile,
+		fetches:   fetches,
+		now:       deps.Now,
+		stale:     defaultStale,
+	}
 	if cfg.StaleHours > 0 {
 		s.stale = time.Duration(cfg.StaleHours) * time.Hour
 	}
-	if s.client == nil {
-		s.client = &http.Client{Timeout: fetchTimeout}
-	}
-	c := *s.client
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	s.client = &c
-	if cfg.CAFile == "" {
-		return s, nil
-	}
-	pem, err := files.Read(cfg.CAFile, 1<<20)
+	var err error
+	s.client, err = outbound.New(outbound.Config{CAFile: cfg.CAFile, Proxy: cfg.Proxy, Timeout: fetchTimeout})
 	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
+		return nil, err
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("ca_file: holds no certificate")
+	if deps.Transport != nil {
+		s.client.Transport = deps.Transport
 	}
-	s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, Proxy: http.ProxyFromEnvironment}
 	return s, nil
 }
 
-// adopt takes over the keys of another set of the same issuer.
+// adopt takes over the keys of another set of the same issuer. Where all went
+// well, it is not asked earlier than the other would have asked.
 func (s *keySet) adopt(o *keySet) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if s.url == o.url {
-		s.keys, s.fetched = o.keys, o.fetched
+	if s.url != o.url {
+		return
+	}
+	if s.keys, s.fetched = o.keys, o.fetched; o.failure == nil && o.fetching == nil {
+		s.tried = o.tried
 	}
 }
 
@@ -89,40 +89,56 @@ func (s *keySet) adopt(o *keySet) {
 // hand do not have it.
 func (s *keySet) find(ctx context.Context, kid, alg string) (any, error) {
 	for {
-		s.mu.Lock()
-		now := s.now()
-		key, found := s.pick(kid, alg)
-		age := now.Sub(s.fetched)
-		if found && age < freshFor {
-			s.mu.Unlock()
-			return key, nil
-		}
-		usable := found && age < s.stale
-		wait := s.fetching
-		if wait == nil && now.Sub(s.tried) >= retryAfter {
-			wait = make(chan struct{})
-			s.fetching, s.tried = wait, now
-			go s.fetch(wait)
-		} else if wait == nil {
-			failure := s.failure
-			s.mu.Unlock()
-			switch {
-			case usable:
-				return key, nil
-			case failure != nil:
-				return nil, fault.New(fault.Unavailable, ReasonIssuerUnavailable, "the keys of the token's issuer cannot be had").WithCause(failure)
-			}
-			return nil, errors.New("the issuer has no such key")
-		}
-		s.mu.Unlock()
-		if usable {
-			return key, nil // while it is refreshed
+		key, wait, err := s.atHand(kid, alg)
+		if wait == nil {
+			return key, err
 		}
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return nil, fault.New(fault.Unavailable, ReasonIssuerUnavailable, "the keys of the token's issuer did not come in time").WithCause(ctx.Err())
+			return nil, away("the keys of the token's issuer did not come in time", ctx.Err())
 		}
+	}
+}
+
+// atHand returns the public key with an id, or what to wait for before asking
+// again. It waits for nothing itself. The issuer is asked in the background, at
+// most every 30 s, where keys are older than a quarter of an hour or have no
+// such id.
+func (s *keySet) atHand(kid, alg string) (key any, wait <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	key, found := s.pick(kid, alg)
+	age := now.Sub(s.fetched)
+	if found && age < freshFor {
+		return key, nil, nil
+	}
+	if s.fetching == nil && now.Sub(s.tried) >= retryAfter {
+		s.begin(now)
+	}
+	switch {
+	case found && age < s.stale: // while it is refreshed
+		return key, nil, nil
+	case s.fetching != nil:
+		return nil, s.fetching, nil
+	case s.failure != nil:
+		return nil, nil, away("the keys of the token's issuer cannot be had", s.failure)
+	}
+	return nil, nil, errors.New("the issuer has no such key")
+}
+
+func away(text string, cause error) error {
+	return fault.New(fault.Unavailable, ReasonIssuerUnavailable, "%s", text).WithCause(cause)
+}
+
+// begin asks the issuer once, in the background. It is called with the lock.
+func (s *keySet) begin(now time.Time) {
+	done := make(chan struct{})
+	if s.fetches.start(func(ctx context.Context) { s.fetch(ctx, done) }) {
+		s.fetching, s.tried = done, now
+	} else {
+		s.failure = errClosed
 	}
 }
 
@@ -155,9 +171,9 @@ func fits(key any, alg string) bool {
 	return false
 }
 
-// fetch asks the issuer once. It ends by the client's timeout.
-func (s *keySet) fetch(done chan struct{}) {
-	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+// fetch asks the issuer once.
+func (s *keySet) fetch(ctx context.Context, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	keys, err := s.get(ctx)
 	s.mu.Lock()
@@ -186,6 +202,9 @@ func (s *keySet) get(ctx context.Context) ([]jose.JSONWebKey, error) {
 		if err := checkURL("jwks_uri", doc.JWKSURI); err != nil {
 			return nil, err
 		}
+		if strings.HasPrefix(s.issuer, "https:") && !strings.HasPrefix(doc.JWKSURI, "https:") {
+			return nil, errors.New("jwks_uri: want an https URL")
+		}
 		at = doc.JWKSURI
 	}
 	var set struct{ Keys []json.RawMessage }
@@ -212,30 +231,38 @@ func (s *keySet) get(ctx context.Context) ([]jose.JSONWebKey, error) {
 func (s *keySet) read(ctx context.Context, at string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
-		return err
+		return outbound.Told(err)
 	}
 	req.Header.Set("Accept", "application/json")
-	if s.tokenFile != "" {
-		token, err := files.Read(s.tokenFile, maxTokenBytes)
+	token := ""
+	if s.tokenFile != "" && s.own(req.URL) {
+		b, err := files.Read(s.tokenFile, maxTokenBytes)
 		if err != nil {
 			return err
 		}
-		req.Header.Set("Authorization", "Bearer "+string(trimmed(token)))
+		token = string(trimmed(b))
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := s.client.Do(req)
+	res, err := outbound.Ask(s.client, req, token)
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: status %d", req.URL.Path, res.StatusCode)
+	if res.Status != http.StatusOK {
+		hint := ""
+		if s.tokenFile != "" && token == "" {
+			hint = ": token_file's token goes to no other host than the issuer's; jwks_url names one that it may go to"
+		}
+		return fmt.Errorf("%s: status %d%s", outbound.Strike(req.URL.Path, token), res.Status, hint)
 	}
-	b, err := io.ReadAll(io.LimitReader(res.Body, maxKeysBytes+1))
-	if err != nil {
-		return err
+	return outbound.Told(json.Unmarshal(res.Body, into), token)
+}
+
+// own says whether a URL is the issuer's, or the one that was configured: what
+// an issuer's discovery document names may be anybody's.
+func (s *keySet) own(u *url.URL) bool {
+	if s.url != "" {
+		return u.String() == s.url
 	}
-	if len(b) > maxKeysBytes {
-		return fmt.Errorf("%s: larger than %d bytes", req.URL.Path, maxKeysBytes)
-	}
-	return json.Unmarshal(b, into)
+	i, err := url.Parse(s.issuer)
+	return err == nil && i.Scheme == u.Scheme && strings.EqualFold(i.Host, u.Host)
 }

@@ -5,14 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/outbound"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -27,8 +26,9 @@ type Issuer struct {
 	Claims     []string          `json:"claims"`      // further claims that policy may match
 	Required   map[string]string `json:"required"`    // claims that must have this value
 	CAFile     string            `json:"ca_file"`     // of the issuer's certificate, PEM; "": the system's
-	TokenFile  string            `json:"token_file"`  // sent to the issuer, as Kubernetes wants it
+	TokenFile  string            `json:"token_file"`  // sent to the issuer's host and to jwks_url, as Kubernetes wants it
 	StaleHours int               `json:"stale_hours"` // how long its keys are used while it is away; default 24
+	Proxy      string            `json:"proxy"`       // "http://host:port", to reach the issuer; "": none, whatever the environment says
 }
 
 // presets are the claims worth matching. Names can be taken over, numbers not.
@@ -60,7 +60,7 @@ type issuer struct {
 
 var strongAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-func newIssuer(cfg Issuer, deps Deps) (*issuer, error) {
+func newIssuer(cfg Issuer, deps Deps, fetches *fetches) (*issuer, error) {
 	if len(cfg.Algorithms) == 0 {
 		cfg.Algorithms = []string{"RS256", "ES256"}
 	}
@@ -88,7 +88,7 @@ func newIssuer(cfg Issuer, deps Deps) (*issuer, error) {
 	if cfg.JWKSURL != "" {
 		errs = append(errs, checkURL("jwks_url", cfg.JWKSURL))
 	}
-	keys, err := newKeySet(cfg, deps)
+	keys, err := newKeySet(cfg, deps, fetches)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
@@ -98,21 +98,17 @@ func newIssuer(cfg Issuer, deps Deps) (*issuer, error) {
 
 // checkURL wants https, or http on loopback.
 func checkURL(field, s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return fmt.Errorf("%s: want an https URL", field)
-	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme != "https" && !(u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())) {
-		return fmt.Errorf("%s: want an https URL", field)
+	if err := outbound.CheckURL(s); err != nil {
+		return fmt.Errorf("%s: %w", field, err)
 	}
 	return nil
 }
 
 // oidc verifies a token of any of the issuers.
-func (b *believed) oidc(ctx context.Context, token string, now time.Time) (*access.Principal, time.Time, error) {
+func (b *believed) oidc(ctx context.Context, token string, how lookup) (*access.Principal, time.Time, error) {
 	claimed := jwt.MapClaims{}
-	if _, _, err := jwt.NewParser(jwt.WithJSONNumber()).ParseUnverified(token, claimed); err != nil {
+	t, _, err := jwt.NewParser(jwt.WithJSONNumber()).ParseUnverified(token, claimed)
+	if err != nil {
 		return nil, time.Time{}, refused(err)
 	}
 	iss, _ := claimed["iss"].(string)
@@ -120,46 +116,50 @@ func (b *believed) oidc(ctx context.Context, token string, now time.Time) (*acce
 	if s == nil {
 		return nil, time.Time{}, fault.New(fault.Unauthenticated, ReasonUnknownIssuer, "the token is of no issuer that is believed here")
 	}
-	return s.verify(ctx, token, now)
+	kid, _ := t.Header["kid"].(string)
+	alg := t.Method.Alg()
+	if _, critical := t.Header["crit"]; critical || !slices.Contains(s.cfg.Algorithms, alg) {
+		return nil, time.Time{}, refused(errors.New("an algorithm or an extension that is not taken"))
+	}
+	key, err := how.key(ctx, s.keys, kid, alg)
+	if err != nil {
+		return nil, time.Time{}, unless(err)
+	}
+	leave, err := how.verifying(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer leave()
+	return s.verify(token, key)
+}
+
+// unless is a refusal, unless the error says more.
+func unless(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) || errors.Is(err, errNotAtHand) {
+		return err
+	}
+	return refused(err)
 }
 
 // verify checks signature, times, audience and required claims.
-func (s *issuer) verify(ctx context.Context, token string, now time.Time) (*access.Principal, time.Time, error) {
+func (s *issuer) verify(token string, key any) (*access.Principal, time.Time, error) {
 	claims := jwt.MapClaims{}
-	_, err := s.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		if _, critical := t.Header["crit"]; critical {
-			return nil, errors.New("an extension that is not understood")
-		}
-		kid, _ := t.Header["kid"].(string)
-		return s.keys.find(ctx, kid, t.Method.Alg())
-	})
-	var f *fault.Error
+	_, err := s.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return key, nil })
 	switch {
-	case errors.As(err, &f):
-		return nil, time.Time{}, f
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return nil, time.Time{}, fault.New(fault.Unauthenticated, ReasonTokenExpired, "the token has expired")
 	case err != nil:
 		return nil, time.Time{}, refused(err)
 	}
-	audience, err := claims.GetAudience()
-	if err != nil || !slices.ContainsFunc(audience, func(a string) bool { return slices.Contains(s.cfg.Audiences, a) }) {
-		return nil, time.Time{}, refused(errors.New("another audience"))
-	}
-	subject, _ := claims["sub"].(string)
-	if subject == "" || len(subject) > 1024 || strings.ContainsFunc(subject, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return nil, time.Time{}, refused(errors.New("no usable subject"))
-	}
-	for name, want := range s.cfg.Required {
-		if have, ok := text(claims[name]); !ok || have != want {
-			return nil, time.Time{}, refused(fmt.Errorf("claim %s", name))
-		}
+	if err := s.fits(claims); err != nil {
+		return nil, time.Time{}, refused(err)
 	}
 	expires, err := claims.GetExpirationTime()
-	if err != nil || expires.After(now.Add(maxLifetime+leeway)) {
+	if err != nil || expires.After(s.now().Add(maxLifetime+leeway)) {
 		return nil, time.Time{}, refused(errors.New("lives too long"))
 	}
-	p := &access.Principal{ID: "oidc:" + s.cfg.Name + ":" + subject}
+	p := &access.Principal{ID: "oidc:" + s.cfg.Name + ":" + claims["sub"].(string)} // fits has seen it
 	for _, name := range s.cfg.Claims {
 		if v, ok := text(claims[name]); ok {
 			if p.Claims == nil {
@@ -169,6 +169,25 @@ func (s *issuer) verify(ctx context.Context, token string, now time.Time) (*acce
 		}
 	}
 	return p, expires.Time, nil
+}
+
+// fits checks audience, subject and required claims.
+func (s *issuer) fits(claims jwt.MapClaims) error {
+	audience, err := claims.GetAudience()
+	if err != nil || !slices.ContainsFunc(audience, func(a string) bool { return slices.Contains(s.cfg.Audiences, a) }) {
+		return errors.New("another audience")
+	}
+	subject, _ := claims["sub"].(string)
+	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	if subject == "" || len(subject) > 1024 || strings.ContainsFunc(subject, odd) {
+		return errors.New("no usable subject")
+	}
+	for name, want := range s.cfg.Required {
+		if have, ok := text(claims[name]); !ok || have != want {
+			return fmt.Errorf("claim %s", name)
+		}
+	}
+	return nil
 }
 
 // text is a claim that is a string, a number or a boolean.

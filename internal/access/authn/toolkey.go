@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -95,7 +96,7 @@ func (k ToolKey) public() (*ecdsa.PublicKey, error) {
 
 // tool verifies a token as tools make them for Apple. ok says whether it is one
 // of a tool's.
-func (b *believed) tool(token string, now func() time.Time) (p *access.Principal, expires time.Time, ok bool, err error) {
+func (b *believed) tool(ctx context.Context, token string, now func() time.Time, how lookup) (p *access.Principal, expires time.Time, ok bool, err error) {
 	if len(b.tools) == 0 {
 		return nil, expires, false, nil
 	}
@@ -109,6 +110,11 @@ func (b *believed) tool(token string, now func() time.Time) (p *access.Principal
 	if _, ofIssuer := b.issuers[fmt.Sprint(claims["iss"])]; !known || ofIssuer {
 		return nil, expires, false, nil
 	}
+	leave, err := how.verifying(ctx)
+	if err != nil {
+		return nil, expires, true, err
+	}
+	defer leave()
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(now), jwt.WithIssuedAt(), jwt.WithAudience(toolAudiences...))
 	claims = jwt.MapClaims{}
 	if _, err := parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {

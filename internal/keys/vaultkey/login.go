@@ -2,17 +2,15 @@ package vaultkey
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
-	"github.com/hashicorp/vault/api"
 )
 
 // Methods of authentication.
@@ -69,159 +67,192 @@ func (a *Auth) check() error {
 	return nil
 }
 
+// maxLease bounds what Vault says of how long a token lives.
+const maxLease = 30 * 24 * time.Hour
+
 // login keeps a token of Vault's: renewed at two thirds of its life, and taken
 // anew when it cannot be.
 type login struct {
 	auth   Auth
-	client *api.Client
+	server *server
 	now    func() time.Time
 
-	mu      sync.Mutex
+	turn    chan struct{} // holds one: who has it may use what follows
 	token   string
 	renewal time.Time // zero: it needs none
 	can     bool      // it can be renewed
+	shown   []string  // what was sent at the last login: no error may quote it
 }
 
+func newLogin(auth Auth, s *server, now func() time.Time) *login {
+	l := &login{auth: auth, server: s, now: now, turn: make(chan struct{}, 1)}
+	l.turn <- struct{}{}
+	return l
+}
+
+// take waits for the turn, which [login.give] gives back.
+func (l *login) take(ctx context.Context) error {
+	select {
+	case <-l.turn:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("vault: no login in time: %w", ctx.Err())
+	}
+}
+
+func (l *login) give() { l.turn <- struct{}{} }
+
 // do makes a request, and once more after a fresh login if Vault refuses the
-// token. A nil secret is one that is not there.
-func (b *Backend) do(ctx context.Context, method, path string, body map[string]any) (*api.Secret, error) {
+// token. A nil secret is one that is not there. It ends within 15 s.
+func (b *Backend) do(ctx context.Context, method, path string, body map[string]any) (*secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
 	for attempt := 0; ; attempt++ {
-		token, err := b.login.get(ctx)
+		token, shown, err := b.login.get(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s, err := request(ctx, b.client, token, method, path, body)
-		var refused *api.ResponseError
-		if attempt == 0 && errors.As(err, &refused) && refused.StatusCode == http.StatusForbidden {
-			b.login.forget(token)
+		s, err := b.server.request(ctx, ask{method: method, path: path, token: token, body: body, secrets: shown})
+		var refused *refusal
+		if attempt == 0 && errors.As(err, &refused) && refused.status == http.StatusForbidden {
+			if err := b.login.forget(ctx, token); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		return s, err
 	}
 }
 
-// request makes one request with a token of its own.
-func request(ctx context.Context, client *api.Client, token, method, path string, body map[string]any) (*api.Secret, error) {
-	c, err := client.CloneWithHeaders()
-	if err != nil {
-		return nil, err
+// get returns a token that is good, as far as is known, and what was sent to
+// Vault for it.
+func (l *login) get(ctx context.Context) (token string, shown []string, err error) {
+	if err := l.take(ctx); err != nil {
+		return "", nil, err
 	}
-	c.SetToken(token)
-	if method == http.MethodGet {
-		return c.Logical().ReadWithContext(ctx, path)
-	}
-	return c.Logical().WriteWithContext(ctx, path, body)
-}
-
-// get returns a token that is good, as far as is known.
-func (l *login) get(ctx context.Context) (string, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	defer l.give()
 	if l.token != "" && (l.renewal.IsZero() || l.now().Before(l.renewal)) {
-		return l.token, nil
+		return l.token, l.shown, nil
 	}
 	if l.token != "" && l.can {
-		s, err := request(ctx, l.client, l.token, http.MethodPut, "auth/token/renew-self", map[string]any{})
-		if err == nil && s != nil && s.Auth != nil {
-			l.keep(s.Auth)
-			return l.token, nil
+		renew := ask{method: http.MethodPut, path: "auth/token/renew-self", token: l.token, body: map[string]any{}}
+		s, err := l.ask(ctx, renew)
+		if err == nil && s != nil && l.keep(s.Auth) == nil {
+			return l.token, l.shown, nil
 		}
 	}
-	return l.token, l.enter(ctx)
+	err = l.enter(ctx)
+	return l.token, l.shown, err
 }
 
-func (l *login) forget(token string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (l *login) ask(ctx context.Context, a ask) (*secret, error) {
+	a.secrets = l.shown
+	return l.server.request(ctx, a)
+}
+
+func (l *login) forget(ctx context.Context, token string) error {
+	if err := l.take(ctx); err != nil {
+		return err
+	}
+	defer l.give()
 	if l.token == token {
 		l.token = ""
 	}
+	return nil
 }
 
 // enter logs in.
 func (l *login) enter(ctx context.Context) error {
-	l.token = ""
-	body := map[string]any{}
-	var err error
-	read := func(field, name string) {
-		if err == nil {
-			body[field], err = secretFile(name)
-		}
-	}
+	l.token, l.shown = "", nil
 	switch l.auth.Method {
 	case MethodToken:
-		read("token", l.auth.TokenFile)
+		return l.useToken(ctx)
+	case MethodAppRole:
+		role, err := l.secretFile(l.auth.RoleIDFile)
 		if err != nil {
 			return err
 		}
-		l.token, l.renewal, l.can = body["token"].(string), time.Time{}, false
-		s, err := request(ctx, l.client, l.token, http.MethodGet, "auth/token/lookup-self", nil)
-		if err == nil && s != nil { // a token that may not look itself up is used as it is
-			if ttl, err := s.TokenTTL(); err == nil && ttl > 0 {
-				l.can, _ = s.TokenIsRenewable()
-				l.renewal = l.now().Add(ttl * 2 / 3)
-			}
+		id, err := l.secretFile(l.auth.SecretIDFile)
+		if err != nil {
+			return err
 		}
+		return l.send(ctx, map[string]any{"role_id": role, "secret_id": id})
+	default: // kubernetes: check knows no other
+		jwt, err := l.secretFile(l.auth.JWTFile)
+		if err != nil {
+			return err
+		}
+		return l.send(ctx, map[string]any{"role": l.auth.Role, "jwt": jwt})
+	}
+}
+
+// useToken takes a token from its file, and asks Vault how long it lives. One
+// that may not look itself up is used as it is.
+func (l *login) useToken(ctx context.Context) error {
+	token, err := l.secretFile(l.auth.TokenFile)
+	if err != nil {
+		return err
+	}
+	l.token, l.renewal, l.can = token, time.Time{}, false
+	s, err := l.ask(ctx, ask{method: http.MethodGet, path: "auth/token/lookup-self", token: token})
+	if err != nil || s == nil {
 		return nil
-	case MethodAppRole:
-		read("role_id", l.auth.RoleIDFile)
-		read("secret_id", l.auth.SecretIDFile)
-	case MethodKubernetes:
-		body["role"] = l.auth.Role
-		read("jwt", l.auth.JWTFile)
 	}
-	if err != nil {
-		return err
+	n, _ := s.Data["ttl"].(json.Number)
+	if ttl, err := n.Int64(); err == nil && ttl > 0 {
+		l.can, _ = s.Data["renewable"].(bool)
+		l.renewal = l.after(ttl)
 	}
-	s, err := request(ctx, l.client, "", http.MethodPut, "auth/"+l.auth.Mount+"/login", body)
-	if err != nil {
-		return err
-	}
-	if s == nil || s.Auth == nil || s.Auth.ClientToken == "" {
-		return errors.New("vault: the login brought no token")
-	}
-	l.keep(s.Auth)
 	return nil
 }
 
-func (l *login) keep(a *api.SecretAuth) {
-	l.token, l.can, l.renewal = a.ClientToken, a.Renewable, time.Time{}
-	if a.LeaseDuration > 0 {
-		l.renewal = l.now().Add(time.Duration(a.LeaseDuration) * time.Second * 2 / 3)
+// send logs in with what is in body.
+func (l *login) send(ctx context.Context, body map[string]any) error {
+	s, err := l.ask(ctx, ask{method: http.MethodPut, path: "auth/" + l.auth.Mount + "/login", body: body})
+	if err != nil {
+		return err
 	}
+	if s == nil {
+		return errNoToken
+	}
+	return l.keep(s.Auth)
 }
 
-func secretFile(name string) (string, error) {
-	f, err := os.Open(name)
+var errNoToken = errors.New("vault: the login brought no usable token")
+
+// keep takes the token of a login or a renewal.
+func (l *login) keep(a *auth) error {
+	if a == nil || a.ClientToken == "" || len(a.ClientToken) > maxSecretBytes {
+		return errNoToken
+	}
+	l.token, l.can, l.renewal = a.ClientToken, a.Renewable, time.Time{}
+	if a.LeaseDuration > 0 {
+		l.renewal = l.after(a.LeaseDuration)
+	}
+	return nil
+}
+
+// after is when a token that lives for so many seconds is renewed.
+func (l *login) after(seconds int64) time.Time {
+	life := time.Duration(min(seconds, int64(maxLease/time.Second))) * time.Second
+	return l.now().Add(life * 2 / 3)
+}
+
+// secretFile reads a credential, and notes that no error may quote it.
+func (l *login) secretFile(name string) (string, error) {
+	b, err := files.Read(name, maxSecretBytes)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
-	if err != nil || len(b) > maxSecretBytes {
-		return "", fmt.Errorf("%s cannot be read, or is larger than %d bytes", name, maxSecretBytes)
-	}
-	return strings.TrimSpace(string(b)), nil
+	text := strings.TrimSpace(string(b))
+	l.shown = append(l.shown, text)
+	return text, nil
 }
 
 // unusable is the fault of a key whose Vault does not help.
 func unusable(id, what string, err error) error {
-	if away(err) {
-		return keys.Away(id, "%s", what).WithCause(reduced(err))
+	if keys.Outage(err) { // down, sealed, overloaded: a wrong login or key is another matter
+		return keys.Away(id, "%s", what).WithCause(err)
 	}
-	return keys.Unusable(id, "%s", what).WithCause(reduced(err))
-}
-
-// reduced keeps of Vault's refusal what it is about: its URL and status, but
-// nothing that was sent.
-func reduced(err error) error {
-	var refused *api.ResponseError
-	if errors.As(err, &refused) {
-		texts := make([]string, 0, len(refused.Errors))
-		for _, e := range refused.Errors {
-			texts = append(texts, clip(e))
-		}
-		return fmt.Errorf("vault: status %d: %s", refused.StatusCode, strings.Join(texts, "; "))
-	}
-	return err
+	return keys.Unusable(id, "%s", what).WithCause(err)
 }

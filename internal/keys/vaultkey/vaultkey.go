@@ -25,75 +25,43 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/keywrap"
-	"github.com/hashicorp/vault/api"
 )
 
-// Bounds of requests.
-const (
-	requestTimeout = 5 * time.Second // of one attempt
-	maxRetries     = 2               // of what Vault answered with 5xx
-)
-
-// Config says where Vault is and how to log in.
+// Config says where Vault is and how to log in. Nothing of it comes from the
+// environment: no VAULT_* variable and no proxy's has an effect.
 type Config struct {
 	Address   string // https, or http on loopback
 	Namespace string
 	Mount     string // of transit; default "transit"
 	CAFile    string // PEM; "": the system's
+	Proxy     string // "http://host:port"; "": none
 	Auth      Auth
 }
 
 // Backend is one Vault. It implements [keys.Backend] and [keys.Importer].
 type Backend struct {
 	mount  string
-	client *api.Client
+	server *server
 	login  *login
 }
 
 // New makes a backend. Nothing is asked yet.
 func New(cfg Config, now func() time.Time) (*Backend, error) {
-	u, err := url.Parse(cfg.Address)
-	if err != nil || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("vault.address: %q is no URL", cfg.Address)
-	}
-	if host := u.Hostname(); u.Scheme != "https" && !(u.Scheme == "http" && (host == "localhost" || host == "127.0.0.1" || host == "::1")) {
-		return nil, fmt.Errorf("vault.address: want https")
-	}
-	c := api.DefaultConfig()
-	if c.Error != nil {
-		return nil, c.Error
-	}
-	c.Address, c.Timeout, c.MaxRetries = cfg.Address, requestTimeout, maxRetries
-	c.MinRetryWait, c.MaxRetryWait = 100*time.Millisecond, time.Second
-	c.DisableRedirects = true
-	if cfg.CAFile != "" {
-		if err := c.ConfigureTLS(&api.TLSConfig{CACert: cfg.CAFile}); err != nil {
-			return nil, fmt.Errorf("vault.ca_file: %w", err)
-		}
-	}
-	client, err := api.NewClient(c)
-	if err != nil {
-		return nil, err
-	}
-	client.ClearToken() // none from the environment
-	client.ClearNamespace()
-	if cfg.Namespace != "" {
-		client.SetNamespace(cfg.Namespace)
-	}
 	if cfg.Mount == "" {
 		cfg.Mount = "transit"
 	}
 	if err := cfg.Auth.check(); err != nil {
 		return nil, err
 	}
-	return &Backend{mount: cfg.Mount, client: client, login: &login{auth: cfg.Auth, client: client, now: now}}, nil
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{mount: cfg.Mount, server: s, login: newLogin(cfg.Auth, s, now)}, nil
 }
 
 // Scheme implements [keys.Backend].
 func (*Backend) Scheme() string { return "vault" }
-
-// Close frees idle connections.
-func (b *Backend) Close() { b.client.CloneConfig().HttpClient.CloseIdleConnections() }
 
 // place is where a key is.
 type place struct {
@@ -131,7 +99,7 @@ func (b *Backend) Open(ctx context.Context, id, uri string) (keys.Key, error) {
 		return nil, keys.Unusable(id, "is not in Vault: there is no %s/keys/%s", p.mount, p.name)
 	}
 	if typ, _ := s.Data["type"].(string); typ != "ecdsa-p256" {
-		return nil, keys.Unusable(id, "is of type %q in Vault; want ecdsa-p256", clip(typ))
+		return nil, keys.Unusable(id, "is of another type in Vault; want ecdsa-p256")
 	}
 	if p.version == 0 {
 		n, _ := s.Data["latest_version"].(json.Number)
@@ -220,7 +188,7 @@ func (b *Backend) Import(ctx context.Context, uri string, key *ecdsa.PrivateKey)
 	}
 	s, err := b.do(ctx, http.MethodGet, p.mount+"/wrapping_key", nil)
 	if err != nil {
-		return fmt.Errorf("vault: the wrapping key cannot be read: %w", reduced(err))
+		return fmt.Errorf("vault: the wrapping key cannot be read: %w", err)
 	}
 	if s == nil {
 		return fmt.Errorf("vault: there is no transit engine at %s", p.mount)
@@ -238,14 +206,7 @@ func (b *Backend) Import(ctx context.Context, uri string, key *ecdsa.PrivateKey)
 		"type": "ecdsa-p256", "ciphertext": base64.StdEncoding.EncodeToString(wrapped), "hash_function": "SHA256",
 		"exportable": false, "allow_plaintext_backup": false, "allow_rotation": false})
 	if err != nil {
-		return fmt.Errorf("vault: the key is not taken: %w", reduced(err))
+		return fmt.Errorf("vault: the key is not taken: %w", err)
 	}
 	return nil
-}
-
-func clip(s string) string {
-	if len(s) > 60 {
-		return strings.ToValidUTF8(s[:60], "") + "…"
-	}
-	return s
 }

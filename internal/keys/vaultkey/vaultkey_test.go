@@ -52,7 +52,7 @@ func serve(t *testing.T, auth string) (*vaulttest.Vault, *Backend, *clock) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { v.Set(""); b.Close(); s.Close() })
+	t.Cleanup(func() { v.Set(""); s.Close() })
 	return v, b, c
 }
 
@@ -88,7 +88,6 @@ func TestRealVault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
 	keystest.Run(t, keystest.Custody{Open: func(t *testing.T, key *ecdsa.PrivateKey) (keys.Key, error) {
 		uri := fmt.Sprint("vault:test-", time.Now().UnixNano())
 		if err := b.Import(t.Context(), uri, key); err != nil {

@@ -32,8 +32,8 @@ type Vault struct {
 	now      func() time.Time
 	lease    time.Duration
 	keys     map[string]*key
-	tokens   map[string]time.Time // until when; zero: for ever
-	wrapping *rsa.PrivateKey
+	tokens   map[string]time.Time   // until when; zero: for ever
+	wrapping func() *rsa.PrivateKey // made when it is first asked for: that takes seconds
 	mode     string
 	release  chan struct{}
 	counts   map[string]int
@@ -46,10 +46,13 @@ type key struct {
 
 // New makes a Vault whose tokens live for lease.
 func New(now func() time.Time, lease time.Duration) *Vault {
-	wrapping, err := rsa.GenerateKey(rand.Reader, 4096)
-	if err != nil {
-		panic(err)
-	}
+	wrapping := sync.OnceValue(func() *rsa.PrivateKey {
+		k, err := rsa.GenerateKey(rand.Reader, 4096)
+		if err != nil {
+			panic(err)
+		}
+		return k
+	})
 	v := &Vault{RoleID: "role-id", SecretID: "secret-id", Role: "gateway", JWT: "service.account.jwt", RootToken: "root-token", now: now, lease: lease,
 		keys: map[string]*key{}, tokens: map[string]time.Time{}, wrapping: wrapping, counts: map[string]int{}}
 	v.tokens[v.RootToken] = time.Time{}
@@ -186,7 +189,7 @@ func (v *Vault) admitted() any {
 func (v *Vault) transit(method string, parts []string, body map[string]any) (int, any) {
 	switch {
 	case method == "GET" && parts[0] == "wrapping_key":
-		return 200, map[string]any{"data": map[string]any{"public_key": public(&v.wrapping.PublicKey)}}
+		return 200, map[string]any{"data": map[string]any{"public_key": public(&v.wrapping().PublicKey)}}
 	case parts[0] == "keys" && len(parts) == 3 && parts[2] == "import":
 		return v.importKey(parts[1], body)
 	case method == "GET" && parts[0] == "keys" && len(parts) == 2:
@@ -252,7 +255,7 @@ func (v *Vault) importKey(name string, body map[string]any) (int, any) {
 	if v.keys[name] != nil {
 		return problem(400, "the import path cannot be used with an existing key; use import-version")
 	}
-	aesKey, err := rsa.DecryptOAEP(sha256.New(), nil, v.wrapping, b[:512], nil)
+	aesKey, err := rsa.DecryptOAEP(sha256.New(), nil, v.wrapping(), b[:512], nil)
 	if err != nil {
 		return problem(400, "failed to unwrap")
 	}

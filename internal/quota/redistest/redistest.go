@@ -29,15 +29,28 @@ type Server struct {
 // redis-server.
 func Start(t testing.TB, more ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{Addr: l.Addr().String(), t: t, more: more}
-	_ = l.Close() // redis-server takes no listener
+	s := free(t)
+	s.more = more
 	s.Run()
 	t.Cleanup(s.Kill)
 	return s
+}
+
+// free is a server at a port that nobody listens at: redis-server takes no
+// listener.
+func free(t testing.TB) *Server {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &Server{Addr: l.Addr().String(), t: t}
+		_ = l.Close()
+		if l.Addr().(*net.TCPAddr).Port < 55535 { // a cluster's bus listens 10000 above
+			return s
+		}
+	}
 }
 
 // Run starts the server again, empty, on the same port.
