@@ -41,6 +41,7 @@ func TestTheGatewayStartsOnAFullDisk(t *testing.T) {
 	create := func() int {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("POST", "/v1/bundleIds", strings.NewReader(`{"name": "n", "identifier": "com.example.full", "platform": "IOS"}`))
+		r.Host = "127.0.0.1" // nobody is authenticated: a web page must not reach it
 		r.Header.Set("Content-Type", "application/json")
 		s.gateway.REST.ServeHTTP(w, r)
 		return w.Code
