@@ -95,6 +95,12 @@ func TestPoisonInTheBooks(t *testing.T) {
 			slowest = max(slowest, call(t, s, name, class))
 		}
 		states(t, s, name)
+		for _, part := range []string{"own", "foreign", "flight", "minute", "seen"} {
+			ahead := fmt.Sprint(time.Now().Add(time.Hour).UnixMicro())
+			if left, err := s.db.ZCount(t.Context(), key[part], ahead, "+inf").Result(); err != nil || left > 0 {
+				t.Errorf("%s: %s keeps %d from far ahead, %v", name, part, left, err)
+			}
+		}
 		n++
 	}
 	t.Logf("| %d ways to poison the books | a call goes within two hours | the slowest after %v of an hour of %v |", n, slowest.Round(time.Millisecond), hour)
