@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
+	_ "github.com/asc-gateway/asc-gateway/internal/command" // what is built: a change of it runs the attacks anew
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 )
 

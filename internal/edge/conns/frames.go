@@ -19,9 +19,16 @@ const MaxStreams = 100
 // Bounds on one HTTP/2 connection of gRPC.
 const (
 	// Frames of which no call comes: resets, settings, priorities, empty data.
+	// More of them end the connection.
 	idleFramesUnknown = 50   // before anybody is known: all together
 	idleFramesBurst   = 1000 // afterwards: at once
 	idleFramesRate    = 100  // and a second
+
+	// Calls before anybody is known. More of them are read later.
+	strangerCalls = 10                    // at once
+	strangerEvery = 20 * time.Millisecond // one more
+	strangerPause = time.Second           // before a stranger's connection is ended
+	strangerLook  = 2 * time.Millisecond  // how often it is asked whether it is known now
 
 	// Answers that were given to the transport and that the peer does not read.
 	unreadMost    = 2 * MaxStreams   // streams
@@ -71,7 +78,7 @@ func (w watched) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, 
 	if !ok {
 		return c, info, nil
 	}
-	f := &frames{Conn: c, of: a.conn, open: map[uint32]struct{}{}, budget: idleFramesUnknown, refilled: time.Now()}
+	f := &frames{Conn: c, of: a.conn, open: map[uint32]struct{}{}, budget: idleFramesUnknown, refilled: time.Now(), counted: time.Now()}
 	f.in.skip = prefaceLength
 	f.sent.Store(time.Now().UnixNano())
 	a.conn.listener.mu.Lock()
@@ -98,7 +105,12 @@ type frames struct {
 	budget   float64             // of frames of which no call comes
 	refilled time.Time
 	wasKnown bool
+	calls    time.Duration // that a stranger's calls are ahead of their rate
+	counted  time.Time     // when calls was last right
 	broken   error
+
+	rest []byte // that came and is not handed on yet; only its reader uses it
+	kept []byte // where rest lies
 }
 
 // parser finds the frames in a stream of bytes.
@@ -108,65 +120,114 @@ type parser struct {
 	skip int // bytes until the next frame
 }
 
-// feed calls frame with the header of each frame that begins in b.
-func (p *parser) feed(b []byte, frame func(kind, flags byte, stream uint32, length int)) {
-	for len(b) > 0 {
+// feed calls frame with the header of each frame that begins in b, until it says
+// no. It returns how many bytes come before the frame that was refused, all if
+// none was.
+func (p *parser) feed(b []byte, frame func(kind, flags byte, stream uint32, length int) bool) int {
+	at := 0
+	for at < len(b) {
 		if p.skip > 0 {
-			n := min(p.skip, len(b))
+			n := min(p.skip, len(b)-at)
 			p.skip -= n
-			b = b[n:]
+			at += n
 			continue
 		}
-		n := copy(p.head[p.have:], b)
-		p.have += n
-		b = b[n:]
-		if p.have < frameHeaderLength {
-			return
+		had := p.have
+		n := copy(p.head[had:], b[at:])
+		if p.have += n; p.have == frameHeaderLength {
+			length := int(p.head[0])<<16 | int(p.head[1])<<8 | int(p.head[2])
+			if !frame(p.head[3], p.head[4], binary.BigEndian.Uint32(p.head[5:])&(1<<31-1), length) {
+				p.have = had
+				return at
+			}
+			p.have, p.skip = 0, length
 		}
-		p.have = 0
-		p.skip = int(p.head[0])<<16 | int(p.head[1])<<8 | int(p.head[2])
-		frame(p.head[3], p.head[4], binary.BigEndian.Uint32(p.head[5:])&(1<<31-1), p.skip)
+		at += n
 	}
+	return at
 }
 
-// Read implements [net.Conn].
+// Read implements [net.Conn]. The calls of a stranger are handed on slowly, until
+// it is known: they cost time only, and its own.
 func (f *frames) Read(b []byte) (int, error) {
-	n, err := f.Conn.Read(b)
-	if n == 0 {
-		return n, err
+	for {
+		if len(f.rest) == 0 {
+			n, err := f.Conn.Read(b)
+			if n == 0 {
+				return n, err
+			}
+			if n, err = f.hand(b[:n]); n > 0 || err != nil {
+				return n, err
+			}
+			continue
+		}
+		time.Sleep(strangerLook)
+		if n, err := f.hand(f.rest[:min(len(f.rest), len(b))]); n > 0 || err != nil {
+			copy(b, f.rest[:n])
+			f.rest = f.rest[n:]
+			return n, err
+		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.in.feed(b[:n], f.received)
-	if f.broken != nil {
-		f.of.listener.broken.Add(1)
-		return 0, f.broken
-	}
-	return n, err
 }
 
-// received counts a frame of the peer's. The lock is held.
-func (f *frames) received(kind, flags byte, stream uint32, length int) {
+// hand counts what came, and says how much of it may be handed on now. The rest
+// is kept.
+func (f *frames) hand(b []byte) (n int, err error) {
+	f.mu.Lock()
+	n = f.in.feed(b, f.received)
+	err = f.broken
+	f.mu.Unlock()
+	switch {
+	case err != nil:
+		if !f.of.known.Load() {
+			time.Sleep(strangerPause)
+		}
+		f.of.listener.broken.Add(1)
+		return 0, err
+	case n < len(b) && len(f.rest) == 0:
+		f.kept = append(f.kept[:0], b[n:]...)
+		f.rest = f.kept
+	}
+	return n, nil
+}
+
+// received counts a frame of the peer's, and says whether it may be handed on.
+// The lock is held.
+func (f *frames) received(kind, flags byte, stream uint32, length int) bool {
 	switch kind {
 	case frameHeaders:
-		f.open[stream] = struct{}{}
-		if len(f.open) > unreadMost {
-			f.broken = errUnread
-		}
-		return
+		return f.call(stream)
 	case frameRSTStream: // what was still to be sent is dropped
 		f.unread -= f.unread / int64(max(len(f.open), 1))
 		delete(f.open, stream)
 	case frameData:
 		if length > 0 || flags&flagEndStream != 0 {
-			return
+			return true
 		}
 	case framePing, frameWindowUpdate, frameContinuation, frameGoAway:
-		return // grpc-go has bounds on these
+		return true // grpc-go has bounds on these
 	}
 	if !f.afford() {
 		f.broken = errIdleFrames
 	}
+	return true
+}
+
+// call counts a new call, and says whether it is its turn.
+func (f *frames) call(stream uint32) bool {
+	if !f.of.known.Load() {
+		now := time.Now()
+		f.calls, f.counted = max(0, f.calls-now.Sub(f.counted)), now
+		if f.calls >= strangerCalls*strangerEvery {
+			return false
+		}
+		f.calls += strangerEvery
+	}
+	f.open[stream] = struct{}{}
+	if len(f.open) > unreadMost {
+		f.broken = errUnread
+	}
+	return true
 }
 
 // afford takes one frame out of the budget.
@@ -192,7 +253,7 @@ func (f *frames) Write(b []byte) (int, error) {
 }
 
 // sending counts a frame of ours. The lock is held.
-func (f *frames) sending(kind, flags byte, stream uint32, length int) {
+func (f *frames) sending(kind, flags byte, stream uint32, length int) bool {
 	switch {
 	case kind == frameData:
 		f.unread -= int64(length)
@@ -203,6 +264,7 @@ func (f *frames) sending(kind, flags byte, stream uint32, length int) {
 	case kind == frameRSTStream, kind == frameHeaders && flags&flagEndStream != 0:
 		delete(f.open, stream)
 	}
+	return true
 }
 
 // given counts an answer that was given to the transport.
