@@ -24,6 +24,7 @@ type builder struct {
 	locked   *Lock
 	schemas  map[string][]string          // JSON:API type → resource schemas
 	inlineOf map[string]map[string]string // inline-create schema → types it may nest → schema
+	madeOf   map[string]*Schema           // full name of a message of values → what it is made of
 	problems Problems
 }
 
@@ -38,7 +39,9 @@ func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
 		locked:   lock,
 		schemas:  map[string][]string{},
 		inlineOf: map[string]map[string]string{},
+		madeOf:   map[string]*Schema{},
 	}
+	b.problems = append(b.problems, doc.problems...)
 	for area, tags := range areas.Areas {
 		for _, tag := range tags {
 			if old, twice := b.areaOf[tag]; twice {
@@ -51,6 +54,8 @@ func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
 	for name, s := range doc.Schemas.All() {
 		if typ, ok := s.IsResource(); ok && !isInline(name) {
 			b.resource(name, typ, s)
+		} else if len(typ) == 0 && s.hasTypeAndID() {
+			b.problem(s.at, "a resource must have one type")
 		}
 	}
 	for _, op := range b.named() {
@@ -224,12 +229,11 @@ func isFile(op *Operation) bool {
 	if op.Contents.Len() == 0 {
 		return false
 	}
-	switch op.Contents.Keys[0] {
-	case "application/a-gzip", "text/csv", "application/vnd.apple.diagnostic-logs+json":
-		return true
-	}
-	return false
+	return slices.Contains(fileTypes, op.Contents.Keys[0])
 }
+
+// fileTypes are the media types of answers that are files.
+var fileTypes = []string{"application/a-gzip", "text/csv", "application/vnd.apple.diagnostic-logs+json"}
 
 func rpcName(shape, prefix, noun, rel string) string {
 	one, many := pascal(singular(rel)), pascal(rel)
@@ -261,6 +265,17 @@ func rpcName(shape, prefix, noun, rel string) string {
 	default: // UPDATE_TO_ONE_RELATIONSHIP
 		return "Set" + noun + many
 	}
+}
+
+// made says whether a message of values is there already. Two schemas that want
+// one name are a problem.
+func (b *builder) made(full string, s *Schema) bool {
+	old, done := b.madeOf[full]
+	if done && !equalSchemas(old, s) {
+		b.problem(s.at, "message %s is made of %s already, which differs", full, old.at)
+	}
+	b.madeOf[full] = s
+	return done
 }
 
 // add puts a message into the model.
@@ -297,14 +312,21 @@ func (b *builder) resource(name, typ string, s *Schema) {
 	}
 	rels, _ := s.Relationships()
 	for rel, rs := range rels.All() {
-		typ, many, _, ok := rs.Linkage()
-		if !ok {
-			// Only links: Apple never says what it points to, but a newer
-			// answer may, so the relationship is still named.
-			typ, many = b.relatedType(name, rel), true
+		typ, many, _, linked := rs.Linkage()
+		if _, has := rs.Properties.Get("data"); has && !linked {
+			b.problem(rs.at, "relationship %s has no single type", rel)
+		}
+		if !linked { // only links
+			var ok bool
+			if typ, many, ok = b.relatedType(name, rel); !ok && b.locked.field(full, snake(rel)) == nil {
+				b.problem(rs.at, "relationship %s has only links, and no operation or linkage schema tells its type", rel)
+			}
 		}
 		f := newField(rel, "", relationType(many), "RELATIONSHIP")
 		f.Target, f.Deprecated = typ, rs.Deprecated
+		if old := b.locked.field(full, f.Name); old != nil && !linked {
+			f.Type = old.Type // as it was read when it was new
+		}
 		m.Fields = append(m.Fields, f)
 	}
 	m.Fields = append(m.Fields, own("extra")...)
@@ -319,19 +341,26 @@ func relationType(many bool) string {
 }
 
 // relatedType finds the type behind a relationship of which the resource
-// shows only links: the related operation's answer tells it.
-func (b *builder) relatedType(schema, rel string) string {
+// shows only links, and whether it is to-many: the operation that reads its
+// linkage tells, or the schema of that answer.
+func (b *builder) relatedType(schema, rel string) (typ string, many, ok bool) {
 	for _, op := range b.doc.Operations {
 		parts := strings.Split(op.ID, "_")
 		if len(parts) == 3 && parts[1] == rel && strings.HasSuffix(parts[2], "Relationship") && op.Method == "GET" &&
 			pascal(singular(parts[0])) == schema {
 			if s := b.doc.Resolve(first(op.Contents)); s != nil {
-				typ, _, _, _ := s.Linkage()
-				return typ
+				typ, many, _, ok = s.Linkage()
+				return typ, many, ok
 			}
 		}
 	}
-	return ""
+	for _, name := range []string{schema + pascal(rel) + "LinkageResponse", schema + pascal(rel) + "LinkagesResponse"} {
+		if s, there := b.doc.Schemas.Get(name); there {
+			typ, many, _, ok = s.Linkage()
+			return typ, many, ok
+		}
+	}
+	return "", true, false
 }
 
 func first(m Map[*Schema]) *Schema {

@@ -1,6 +1,7 @@
 package apispec
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -84,6 +85,7 @@ func (b *builder) body(n *namedOperation, full string, m *Message) {
 		return
 	}
 	b.writeFields(m, full, b.resourceName(n), data, b.inlineSchemas(doc), n.rpc.Shape == "CREATE_INSTANCE")
+	b.choices(m, data)
 	m.Fields = append(m.Fields, own("extra", "clear")...)
 	if n.rpc.Shape == "CREATE_INSTANCE" {
 		m.Fields = append(m.Fields, own("request_id")...)
@@ -132,6 +134,38 @@ func (b *builder) writeFields(m *Message, full, owner string, data *Schema, inli
 	}
 }
 
+// choices notes which fields of an object to be written must be sent together.
+func (b *builder) choices(m *Message, data *Schema) {
+	fields := map[string]string{}
+	for _, f := range m.Fields {
+		fields[cmp.Or(f.Apple, f.JSON, jsonName(f.Name))] = f.Name
+	}
+	all := slices.Clone(data.Choices)
+	for _, group := range []string{"attributes", "relationships"} {
+		if g, ok := data.Properties.Get(group); ok {
+			all = append(all, g.Choices...)
+		}
+	}
+	for _, choice := range all {
+		var named Choice
+		for _, alternative := range choice {
+			var names []string
+			for _, apple := range alternative {
+				name, ok := fields[apple]
+				if !ok && apple != "type" && apple != "id" {
+					b.problem(data.at, "oneOf or anyOf requires %s, which is no attribute or relationship", apple)
+				} else if ok {
+					names = append(names, name)
+				}
+			}
+			named = append(named, names)
+		}
+		if !slices.ContainsFunc(named, func(names []string) bool { return len(names) == 0 }) { // else nothing satisfies it
+			m.Choices = append(m.Choices, named)
+		}
+	}
+}
+
 // inlineRelation makes the wrapper {ids, create} or {id, create}.
 func (b *builder) inlineRelation(schema string, many bool) string {
 	object := b.inlineObject(schema)
@@ -165,6 +199,7 @@ func (b *builder) inlineObject(schema string) string {
 	b.model.Messages[full] = m // before its members: objects nest
 	owner := b.pick(typ, []string{strings.TrimSuffix(schema, "InlineCreate")})
 	b.writeFields(m, full, owner, s, b.inlineOf[schema], true)
+	b.choices(m, s)
 	m.Fields = append(m.Fields, own("extra", "clear")...)
 	return full
 }
@@ -178,7 +213,8 @@ func (b *builder) query(n *namedOperation, full string, m *Message) (paged bool)
 	for _, p := range n.Parameters {
 		kind, key, keyed := strings.Cut(strings.TrimSuffix(p.Name, "]"), "[")
 		switch {
-		case p.In != "query" || p.Schema == nil:
+		case p.In != "query" || p.Schema == nil || p.Schema.Type == "array" && p.Schema.Items == nil,
+			(kind == "fields" || p.Name == "include" || p.Name == "sort") && p.Schema.Items == nil:
 			b.problem(n.ID, "parameter %s is not understood", p.Name)
 		case keyed && kind == "filter":
 			filter.Fields = append(filter.Fields, b.filter(n, full+".Filter", key, p))
@@ -328,11 +364,22 @@ func (b *builder) fieldset(typ string, names []string) Fieldset {
 		attrs, _ := s.Attributes()
 		rels, _ := s.Relationships()
 		all := append(slices.Clone(attrs.Keys), rels.Keys...)
-		if len(all) > 0 && sameSet(all, names) {
+		if len(all) > 0 && sameSet(all, names) && !b.vanished(schema, all) {
 			return Fieldset{Type: typ, Resource: schema}
 		}
 	}
 	return Fieldset{Type: typ, Names: names}
+}
+
+// vanished says whether the message of a resource keeps fields that the document
+// has no more: Apple refuses to be asked for them.
+func (b *builder) vanished(schema string, names []string) bool {
+	if b.locked == nil || b.locked.Messages["asc.resources.v1."+schema] == nil {
+		return false
+	}
+	return slices.ContainsFunc(b.locked.Messages["asc.resources.v1."+schema].Fields, func(f *Field) bool {
+		return (f.Role == "ATTRIBUTE" || f.Role == "RELATIONSHIP") && !slices.Contains(names, cmp.Or(f.Apple, f.JSON, jsonName(f.Name)))
+	})
 }
 
 func sameSet(a, b []string) bool {
