@@ -342,22 +342,36 @@ func relationType(many bool) string {
 
 // relatedType finds the type behind a relationship of which the resource
 // shows only links, and whether it is to-many: the operation that reads its
-// linkage tells, or the schema of that answer.
+// linkage tells, or the schema of that answer, or its own name.
 func (b *builder) relatedType(schema, rel string) (typ string, many, ok bool) {
 	for _, op := range b.doc.Operations {
 		parts := strings.Split(op.ID, "_")
-		if len(parts) == 3 && parts[1] == rel && strings.HasSuffix(parts[2], "Relationship") && op.Method == "GET" &&
-			pascal(singular(parts[0])) == schema {
-			if s := b.doc.Resolve(first(op.Contents)); s != nil {
-				typ, many, _, ok = s.Linkage()
-				return typ, many, ok
-			}
+		if len(parts) != 3 || parts[1] != rel || op.Method != "GET" || pascal(singular(parts[0])) != schema {
+			continue
 		}
+		doc := b.doc.Resolve(first(op.Contents))
+		switch {
+		case doc == nil:
+		case strings.HasSuffix(parts[2], "Relationship"):
+			typ, many, _, ok = doc.Linkage()
+			return typ, many, ok
+		case strings.HasSuffix(parts[2], "Related"):
+			typ = b.primaryType(&namedOperation{Operation: op})
+			many, ok = parts[2] == "getToManyRelated", typ != ""
+		}
+	}
+	if ok {
+		return typ, many, ok
 	}
 	for _, name := range []string{schema + pascal(rel) + "LinkageResponse", schema + pascal(rel) + "LinkagesResponse"} {
 		if s, there := b.doc.Schemas.Get(name); there {
 			typ, many, _, ok = s.Linkage()
 			return typ, many, ok
+		}
+	}
+	for typ := range b.schemas { // named like a type: to-many, or its singular: to-one
+		if rel == typ || rel == singular(typ) {
+			return typ, rel == typ, true
 		}
 	}
 	return "", true, false
