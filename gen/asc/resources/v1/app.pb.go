@@ -50,7 +50,7 @@ type App struct {
 	AppStoreIcon *v11.ToOne `protobuf:"bytes,16,opt,name=app_store_icon,json=appStoreIcon,proto3" json:"app_store_icon,omitempty"`
 	// Related: ciProducts.
 	CiProduct *v11.ToOne `protobuf:"bytes,17,opt,name=ci_product,json=ciProduct,proto3" json:"ci_product,omitempty"`
-	// Related: .
+	// Related: betaTesters.
 	BetaTesters *v11.ToMany `protobuf:"bytes,18,opt,name=beta_testers,json=betaTesters,proto3" json:"beta_testers,omitempty"`
 	// Related: betaGroups.
 	BetaGroups *v11.ToMany `protobuf:"bytes,19,opt,name=beta_groups,json=betaGroups,proto3" json:"beta_groups,omitempty"`
@@ -105,7 +105,7 @@ type App struct {
 	SubscriptionGracePeriod *v11.ToOne `protobuf:"bytes,42,opt,name=subscription_grace_period,json=subscriptionGracePeriod,proto3" json:"subscription_grace_period,omitempty"`
 	// Related: customerReviews.
 	CustomerReviews *v11.ToMany `protobuf:"bytes,43,opt,name=customer_reviews,json=customerReviews,proto3" json:"customer_reviews,omitempty"`
-	// Related: .
+	// Related: customerReviewSummarizations.
 	CustomerReviewSummarizations *v11.ToMany `protobuf:"bytes,44,opt,name=customer_review_summarizations,json=customerReviewSummarizations,proto3" json:"customer_review_summarizations,omitempty"`
 	// Related: gameCenterDetails.
 	GameCenterDetail *v11.ToOne `protobuf:"bytes,45,opt,name=game_center_detail,json=gameCenterDetail,proto3" json:"game_center_detail,omitempty"`
@@ -589,7 +589,7 @@ var File_asc_resources_v1_app_proto protoreflect.FileDescriptor
 
 const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"\n" +
-	"\x1aasc/resources/v1/app.proto\x12\x10asc.resources.v1\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\x9b.\n" +
+	"\x1aasc/resources/v1/app.proto\x12\x10asc.resources.v1\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xc7.\n" +
 	"\x03App\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12:\n" +
 	"\x11accessibility_url\x18\x02 \x01(\tB\b\x8a\xb2\x19\x04\b\x02 \x04H\x00R\x10accessibilityUrl\x88\x01\x01\x12\x1f\n" +
@@ -612,8 +612,8 @@ const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"buildIconsR\fappStoreIcon\x12F\n" +
 	"\n" +
 	"ci_product\x18\x11 \x01(\v2\x13.asc.types.v1.ToOneB\x12\x8a\xb2\x19\x0e\b\x03\x1a\n" +
-	"ciProductsR\tciProduct\x12?\n" +
-	"\fbeta_testers\x18\x12 \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\vbetaTesters\x12I\n" +
+	"ciProductsR\tciProduct\x12L\n" +
+	"\fbeta_testers\x18\x12 \x01(\v2\x14.asc.types.v1.ToManyB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vbetaTestersR\vbetaTesters\x12I\n" +
 	"\vbeta_groups\x18\x13 \x01(\v2\x14.asc.types.v1.ToManyB\x12\x8a\xb2\x19\x0e\b\x03\x1a\n" +
 	"betaGroupsR\n" +
 	"betaGroups\x12\\\n" +
@@ -642,8 +642,8 @@ const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"app_events\x18( \x01(\v2\x14.asc.types.v1.ToManyB\x11\x8a\xb2\x19\r\b\x03\x1a\tappEventsR\tappEvents\x12^\n" +
 	"\x12review_submissions\x18) \x01(\v2\x14.asc.types.v1.ToManyB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11reviewSubmissionsR\x11reviewSubmissions\x12q\n" +
 	"\x19subscription_grace_period\x18* \x01(\v2\x13.asc.types.v1.ToOneB \x8a\xb2\x19\x1c\b\x03\x1a\x18subscriptionGracePeriodsR\x17subscriptionGracePeriod\x12X\n" +
-	"\x10customer_reviews\x18+ \x01(\v2\x14.asc.types.v1.ToManyB\x17\x8a\xb2\x19\x13\b\x03\x1a\x0fcustomerReviewsR\x0fcustomerReviews\x12b\n" +
-	"\x1ecustomer_review_summarizations\x18, \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x1ccustomerReviewSummarizations\x12\\\n" +
+	"\x10customer_reviews\x18+ \x01(\v2\x14.asc.types.v1.ToManyB\x17\x8a\xb2\x19\x13\b\x03\x1a\x0fcustomerReviewsR\x0fcustomerReviews\x12\x80\x01\n" +
+	"\x1ecustomer_review_summarizations\x18, \x01(\v2\x14.asc.types.v1.ToManyB$\x8a\xb2\x19 \b\x03\x1a\x1ccustomerReviewSummarizationsR\x1ccustomerReviewSummarizations\x12\\\n" +
 	"\x12game_center_detail\x18- \x01(\v2\x13.asc.types.v1.ToOneB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11gameCenterDetailsR\x10gameCenterDetail\x12\x80\x01\n" +
 	" app_store_version_experiments_v2\x18. \x01(\v2\x14.asc.types.v1.ToManyB\"\x8a\xb2\x19\x1e\b\x03\x1a\x1aappStoreVersionExperimentsR\x1cappStoreVersionExperimentsV2\x12{\n" +
 	"\x1calternative_distribution_key\x18/ \x01(\v2\x14.asc.types.v1.ToManyB#\x8a\xb2\x19\x1f\b\x03\x1a\x1balternativeDistributionKeysR\x1aalternativeDistributionKey\x12q\n" +
