@@ -25,12 +25,23 @@ type builder struct {
 	schemas  map[string][]string          // JSON:API type → resource schemas
 	inlineOf map[string]map[string]string // inline-create schema → types it may nest → schema
 	madeOf   map[string]*Schema           // full name of a message of values → what it is made of
+	clashed  []clash
 	problems Problems
+}
+
+// clash is an operation whose name another has.
+type clash struct {
+	*namedOperation
+	with string // operation id
 }
 
 // Build makes the model of a document. The lock pins the names of operations
 // that were emitted before; it may be nil.
 func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
+	return newBuilder(doc, areas, lock).build()
+}
+
+func newBuilder(doc *Document, areas *Areas, lock *Lock) *builder {
 	b := &builder{
 		doc:      doc,
 		model:    newModel(),
@@ -51,7 +62,11 @@ func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
 		}
 	}
 	b.index()
-	for name, s := range doc.Schemas.All() {
+	return b
+}
+
+func (b *builder) build() (*Model, error) {
+	for name, s := range b.doc.Schemas.All() {
 		if typ, ok := s.IsResource(); ok && !isInline(name) {
 			b.resource(name, typ, s)
 		} else if len(typ) == 0 && s.hasTypeAndID() {
@@ -160,30 +175,48 @@ var shapes = map[string]string{
 // by hand in areas.yaml.
 func (b *builder) named() []*namedOperation {
 	var out []*namedOperation
-	taken := map[string]string{} // package.name → operation id
+	byName := map[string]*namedOperation{} // package.name
 	for _, op := range b.doc.Operations {
 		n, ok := b.name(op)
 		if !ok {
 			continue
 		}
 		full := n.pkg + "." + n.rpc.Name
-		if other, clash := taken[full]; clash {
-			b.problem(op.ID, "RPC name %s is taken by %s: name one in areas.yaml", full, other)
+		keeper := byName[full]
+		if keeper == nil {
+			byName[full], out = n, append(out, n)
 			continue
 		}
-		taken[full] = op.ID
-		out = append(out, n)
+		if b.older(n, keeper) {
+			out[slices.Index(out, keeper)], byName[full] = n, n
+			n, keeper = keeper, n
+		}
+		b.clash(n, keeper.ID, "RPC name %s is taken by %s: name one in areas.yaml")
 	}
 	if b.locked == nil {
 		return out
 	}
-	for id, rpc := range b.locked.RPCs {
-		full := rpc.Package + "." + rpc.Name
-		if other, clash := taken[full]; clash && other != id {
-			b.problem(other, "RPC name %s belongs to %s for ever: name the newcomer in areas.yaml", full, id)
+	for _, id := range sortedKeys(b.locked.RPCs) {
+		rpc := b.locked.RPCs[id]
+		if n := byName[rpc.Package+"."+rpc.Name]; n != nil && n.ID != id {
+			b.clash(n, id, "RPC name %s belongs to %s for ever: name the newcomer in areas.yaml")
 		}
 	}
 	return out
+}
+
+// older says which of two operations keeps its name: that of the lock, else the
+// one on a resource rather than on a relationship.
+func (b *builder) older(x, y *namedOperation) bool {
+	if locked := b.locked.rpc(x.ID) != nil; locked != (b.locked.rpc(y.ID) != nil) {
+		return locked
+	}
+	return x.rel == "" && y.rel != ""
+}
+
+func (b *builder) clash(n *namedOperation, with, format string) {
+	b.clashed = append(b.clashed, clash{n, with})
+	b.problem(n.ID, format, n.pkg+"."+n.rpc.Name, with)
 }
 
 func (b *builder) name(op *Operation) (*namedOperation, bool) {

@@ -35,6 +35,7 @@ type Document struct {
 
 	root     *yaml.Node
 	problems Problems // shapes that cannot be read
+	idle     []idlePatch
 }
 
 // Operation is one method on one path.
