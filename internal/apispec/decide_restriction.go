@@ -81,7 +81,7 @@ func (b *builder) classDecision(typ string, s *Schema) (Decision, bool) {
 			lists++
 		}
 		if name := b.namesByAttribute(op); name != "" {
-			x.Line = fmt.Sprintf("\t%q: {organisation, %q},", typ, "name "+name+" by an attribute")
+			x.Line = fmt.Sprintf("\t%q: {organisation, %q},", typ, "say by the attribute "+name+" whose they are")
 			x.Why = fmt.Sprintf("new type; %s sends %s, which no rule can check", op.ID, name)
 			return x, true
 		}

@@ -32,7 +32,7 @@ var classes = map[string]classified{
 	"certificates":                              {organisation, "signs every app"},
 	"devices":                                   {organisation, "are registered for every app"},
 	"financeReports":                            {organisation, "tell of every app"},
-	"gameCenterDetailPlayers":                   {organisation, "name their app by an attribute"},
+	"gameCenterDetailPlayers":                   {organisation, "say by the attribute bundleId whose they are"},
 	"gameCenterGroups":                          {organisation, "join several apps"},
 	"gameCenterLeaderboardEntrySubmissions":     {organisation, "name their leaderboard by an attribute"},
 	"gameCenterMatchmakingQueues":               {organisation, "serve several apps"},
