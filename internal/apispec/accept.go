@@ -61,7 +61,7 @@ func with(lines []string, under, line string) ([]string, error) {
 		lines = slices.Insert(slices.Clone(lines), at+1, "\t"+rest)
 		lines[at] = under
 	}
-	for at++; at < len(lines) && indent(lines[at]) == indent(line) && lines[at] < line; at++ {
+	for at++; at < len(lines) && indent(lines[at]) == indent(line) && lines[at] < line && !strings.HasSuffix(lines[at], "}"); at++ {
 	}
 	return slices.Insert(lines, at, line), nil
 }

@@ -188,7 +188,7 @@ func TestDiffAndSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprint(Diff(before, after)); !strings.Contains(text, "- member Thing.attributes.a") || !strings.Contains(text, "+ member Thing.attributes.b") || !strings.Contains(text, "+ value Color B") {
+	if text := fmt.Sprint(Diff(before, after)); text != "[{- true member Thing.attributes.a} {+ false member Thing.attributes.b: string} {+ false value Color: B}]" {
 		t.Error(text)
 	}
 	if len(after.Search("GET things")) != 1 || len(after.Show("thing")) != 1 || len(after.ListResources()) != 1 {

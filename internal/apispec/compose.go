@@ -104,6 +104,7 @@ func (c *composer) plain(at string, s *Schema) {
 	}
 	if s.Type == "array" && s.Items == nil {
 		c.problem(at, "array without items")
+		s.Items = &Schema{} // so that the run goes on to the other problems
 	}
 	for name, p := range s.Properties.All() {
 		c.plain(at+"/properties"+pointer(name), p)

@@ -115,7 +115,7 @@ func nearestArea(tag string, areas *Areas) (area, why string) {
 		for _, known := range tags {
 			n := 0
 			for i, w := range strings.Split(snake(lowerFirst(known)), "_") {
-				if i >= len(words) || words[i] != w {
+				if i >= len(words) || singular(words[i]) != singular(w) {
 					break
 				}
 				n++
@@ -136,7 +136,10 @@ func nearestArea(tag string, areas *Areas) (area, why string) {
 	for _, n := range names[:min(len(names), 3)] {
 		said = append(said, fmt.Sprintf("%s %d", n, votes[n]))
 	}
-	return names[0], fmt.Sprintf("tags that begin with the same %d words: %s", best, strings.Join(said, ", "))
+	if best == 0 {
+		return names[0], "no tag begins like it; most tags: " + strings.Join(said, ", ")
+	}
+	return names[0], fmt.Sprintf("tags that begin with its first %d words: %s", best, strings.Join(said, ", "))
 }
 
 // clashes proposes names for operations whose name is taken, and gives them to
