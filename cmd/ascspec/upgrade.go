@@ -108,10 +108,12 @@ func (u *upgrade) tell(d *apispec.Decisions) {
 		fmt.Fprintf(u.out, "%s  %s %s\n", x.Line, mark, x.Why)
 	}
 	if len(d.Owned) > 0 {
-		fmt.Fprintf(u.out, "\n# new types that count as an app's own (else: classes in internal/access/restrict/types.go)\n  %s\n", strings.Join(d.Owned, "\n  "))
+		fmt.Fprintf(u.out, "\n# new types that count as an app's own (else: classes in internal/access/restrict/types.go)\n  %s\n",
+			strings.Join(d.Owned, "\n  "))
 	}
 	if len(d.Sets) > 0 {
-		fmt.Fprintf(u.out, "\n# new methods that change things, and their sets (else: internal/access/policy/sets.go)\n  %s\n", strings.Join(d.Sets, "\n  "))
+		fmt.Fprintf(u.out, "\n# new methods that change things, and their sets (else: internal/access/policy/sets.go)\n  %s\n",
+			strings.Join(d.Sets, "\n  "))
 	}
 	fmt.Fprintln(u.out)
 }

@@ -61,7 +61,10 @@ func with(lines []string, under, line string) ([]string, error) {
 		lines = slices.Insert(slices.Clone(lines), at+1, "\t"+rest)
 		lines[at] = under
 	}
-	for at++; at < len(lines) && indent(lines[at]) == indent(line) && lines[at] < line && !strings.HasSuffix(lines[at], "}"); at++ {
+	for at++; at < len(lines) && indent(lines[at]) == indent(line) && lines[at] < line; at++ {
+		if strings.HasSuffix(lines[at], "}") { // the list ends on this line
+			break
+		}
 	}
 	return slices.Insert(lines, at, line), nil
 }
@@ -70,7 +73,9 @@ func with(lines []string, under, line string) ([]string, error) {
 // lines that are indented deeper.
 func without(lines []string, line string) ([]string, error) {
 	if strings.HasPrefix(line, "/") {
-		at := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, `"`+line+`"`) || strings.HasSuffix(l, "- "+line) })
+		at := slices.IndexFunc(lines, func(l string) bool {
+			return strings.Contains(l, `"`+line+`"`) || strings.HasSuffix(l, "- "+line)
+		})
 		if at < 0 || !strings.HasPrefix(strings.TrimSpace(lines[at]), "- ") {
 			return nil, fmt.Errorf("%s is on no line of its own: remove it by hand", line)
 		}

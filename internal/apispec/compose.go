@@ -279,7 +279,8 @@ func pathParameters(path string, list *yaml.Node) (problems []Problem) {
 	for i, p := range list.Content {
 		name, in := member(p, "name"), member(p, "in")
 		if name == nil || in == nil || in.Value != "path" || name.Value != "id" || !strings.Contains(path, "{id}") {
-			problems = append(problems, Problem{fmt.Sprintf("%s/%d", pointer("paths", path, "parameters"), i), "a parameter of the path that is not its {id} cannot be read"})
+			problems = append(problems, Problem{pointer("paths", path, "parameters", strconv.Itoa(i)),
+				"a parameter of the path that is not its {id} cannot be read"})
 		}
 	}
 	return problems

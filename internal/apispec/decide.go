@@ -73,9 +73,11 @@ func (d *Decisions) patches(doc *Document) {
 	for _, x := range doc.idle {
 		if x.whole && !whole[x.name] {
 			whole[x.name] = true
-			d.Open = append(d.Open, Decision{File: patchesFile, Line: "  - name: " + x.name, Why: "no longer needed: " + x.why, Remove: true})
+			d.Open = append(d.Open, Decision{File: patchesFile, Line: "  - name: " + x.name,
+				Why: "no longer needed: " + x.why, Remove: true})
 		} else if !x.whole {
-			d.Open = append(d.Open, Decision{File: patchesFile, Line: x.at, Why: "patch " + x.name + ": this place is no longer needed: " + x.why, Remove: true})
+			d.Open = append(d.Open, Decision{File: patchesFile, Line: x.at,
+				Why: "patch " + x.name + ": this place is no longer needed: " + x.why, Remove: true})
 		}
 	}
 }
@@ -101,7 +103,8 @@ func (d *Decisions) areas(doc *Document, in *inputs) *Areas {
 		area, like := nearestArea(tag, in.areas)
 		areaOf[tag] = area
 		out.Areas[area] = append(out.Areas[area], tag)
-		d.Open = append(d.Open, Decision{File: areasFile, Under: "  " + area + ":", Line: "    - " + tag, Why: "new tag; " + like})
+		d.Open = append(d.Open, Decision{File: areasFile, Under: "  " + area + ":", Line: "    - " + tag,
+			Why: "new tag; " + like})
 	}
 	return out
 }
@@ -128,7 +131,9 @@ func nearestArea(tag string, areas *Areas) (area, why string) {
 			}
 		}
 	}
-	names := slices.SortedFunc(maps.Keys(votes), func(a, b string) int { return cmp.Or(votes[b]-votes[a], cmp.Compare(a, b)) })
+	names := slices.SortedFunc(maps.Keys(votes), func(a, b string) int {
+		return cmp.Or(votes[b]-votes[a], cmp.Compare(a, b))
+	})
 	if len(names) == 0 {
 		return "metadata", "there is no area yet"
 	}

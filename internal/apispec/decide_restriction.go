@@ -21,7 +21,8 @@ func (d *Decisions) restriction(b *builder, source string) error {
 	for _, op := range b.doc.Operations {
 		for _, p := range op.Parameters {
 			key, ok := strings.CutPrefix(strings.TrimSuffix(p.Name, "]"), "filter[")
-			if !ok || key == "id" || p.Schema == nil || seen[key] || slices.Contains(known["filterTypes"], key) || slices.Contains(known["plainFilters"], key) {
+			if !ok || key == "id" || p.Schema == nil || seen[key] ||
+				slices.Contains(known["filterTypes"], key) || slices.Contains(known["plainFilters"], key) {
 				continue
 			}
 			if item := p.Schema; len(item.Enum) > 0 || item.Items != nil && len(item.Items.Enum) > 0 {
@@ -55,8 +56,9 @@ func (b *builder) filterDecision(op *Operation, key string) Decision {
 		rels, _ := s.Relationships()
 		if r, ok := rels.Get(key); ok {
 			if typ, _, _, ok := r.Linkage(); ok {
-				return Decision{File: typesFile, Under: "var filterTypes = map[string]string{", Line: fmt.Sprintf("\t%q: %q,", key, typ),
-					Why: fmt.Sprintf("filter[%s] of %s: a relationship of this name", key, op.ID)}
+				return Decision{File: typesFile, Under: "var filterTypes = map[string]string{",
+					Line: fmt.Sprintf("\t%q: %q,", key, typ),
+					Why:  fmt.Sprintf("filter[%s] of %s: a relationship of this name", key, op.ID)}
 			}
 		}
 	}

@@ -33,7 +33,8 @@ const (
 	aChoice      aspect = "choice" // what oneOf or anyOf wants together
 )
 
-var aspects = []aspect{anOperation, aMediaType, aParameter, aValueOf, aSchema, aMember, aValue, isRequired, isNullable, aLimit, aChoice, isDeprecated}
+var aspects = []aspect{anOperation, aMediaType, aParameter, aValueOf, aSchema, aMember, aValue,
+	isRequired, isNullable, aLimit, aChoice, isDeprecated}
 
 // line is one thing that a document says. of is what it says it about: where
 // that is new or gone itself, the line is left out.
@@ -104,14 +105,14 @@ func Diff(before, after *Document) (out []Change) {
 		was, had := a[l]
 		switch {
 		case !had && (old[l.of] || l.aspect == isRequired && old[l.holder()]):
-			all = append(all, sorted{Change{"+", l.aspect == isRequired && readsRequests(l) || l.aspect == aChoice, strings.TrimSuffix(l.String()+": "+text, ": ")}, l})
+			all = append(all, sorted{Change{"+", l.breaksWhenNew(), strings.TrimSuffix(l.String()+": "+text, ": ")}, l})
 		case had && was != text:
 			all = append(all, sorted{Change{"~", l.changeBreaks(was, text), l.String() + ": " + was + " → " + text}, l})
 		}
 	}
 	for l := range a {
 		if _, has := b[l]; !has && now[l.of] {
-			all = append(all, sorted{Change{"-", l.aspect != isRequired && l.aspect != isDeprecated && l.aspect != aChoice && l.aspect != aLimit, l.String()}, l})
+			all = append(all, sorted{Change{"-", l.breaksWhenGone(), l.String()}, l})
 		}
 	}
 	slices.SortFunc(all, func(x, y sorted) int {
@@ -121,7 +122,8 @@ func Diff(before, after *Document) (out []Change) {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(slices.Index(aspects, x.aspect), slices.Index(aspects, y.aspect)), cmp.Compare(x.What, y.What), cmp.Compare(x.Kind, y.Kind))
+		return cmp.Or(cmp.Compare(slices.Index(aspects, x.aspect), slices.Index(aspects, y.aspect)),
+			cmp.Compare(x.What, y.What), cmp.Compare(x.Kind, y.Kind))
 	})
 	for _, x := range all {
 		out = append(out, x.Change)
@@ -129,10 +131,25 @@ func Diff(before, after *Document) (out []Change) {
 	return out
 }
 
-// readsRequests says whether a line is about what callers send.
-func readsRequests(l line) bool {
-	schema, _, _ := strings.Cut(l.of, ".")
-	return !strings.HasSuffix(schema, "Response") && (strings.HasSuffix(schema, "Request") || isInline(schema) || !strings.Contains(l.of, "."))
+// sent says whether a line is about what callers send: a parameter, or a member
+// of a request.
+func (l line) sent() bool {
+	schema, _, member := strings.Cut(l.of, ".")
+	return !member || strings.HasSuffix(schema, "Request") || isInline(schema)
+}
+
+func (l line) breaksWhenNew() bool {
+	return (l.aspect == isRequired || l.aspect == aChoice) && l.sent()
+}
+
+func (l line) breaksWhenGone() bool {
+	switch l.aspect {
+	case isRequired, isDeprecated, aChoice, aLimit:
+		return false
+	case isNullable:
+		return l.sent()
+	}
+	return true
 }
 
 func (l line) changeBreaks(was, now string) bool {
@@ -218,7 +235,8 @@ func schemaLines(out map[line]string, at string, s *Schema, depth int) {
 	for name, p := range s.Properties.All() {
 		of := at + "." + name
 		out[line{aMember, at, name}] = kindOf(p)
-		for about, holds := range map[aspect]bool{isRequired: slices.Contains(s.Required, name), isNullable: p.Nullable, isDeprecated: p.Deprecated} {
+		required := slices.Contains(s.Required, name)
+		for about, holds := range map[aspect]bool{isRequired: required, isNullable: p.Nullable, isDeprecated: p.Deprecated} {
 			if holds {
 				out[line{about, of, ""}] = ""
 			}

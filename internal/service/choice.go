@@ -98,7 +98,9 @@ func (t *together) check(msg protoreflect.Message, path string) error {
 func unmet(msg protoreflect.Message, c *optionsv1.Choice) (field, text string) {
 	least, all := 1<<30, []string{}
 	for _, combination := range c.GetAnyOf() {
-		missing := slices.DeleteFunc(slices.Clone(combination.GetFields()), func(name string) bool { return given(msg, name) })
+		missing := slices.DeleteFunc(slices.Clone(combination.GetFields()), func(name string) bool {
+			return given(msg, name)
+		})
 		if len(missing) == 0 {
 			return "", ""
 		}

@@ -4,11 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	commercev1 "github.com/asc-gateway/asc-gateway/gen/asc/commerce/v1"
 	enumsv1 "github.com/asc-gateway/asc-gateway/gen/asc/enums/v1"
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
+	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // TestWhatGoesTogether sends placements to the engine: Apple's anyOf is checked
@@ -55,5 +58,26 @@ func TestWhatGoesTogether(t *testing.T) {
 		if method(t, id).together != nil {
 			t.Errorf("%s: there is nothing to check", id)
 		}
+	}
+}
+
+// TestWhatGoesTogetherInline checks the objects that a request creates inline,
+// and names the place.
+func TestWhatGoesTogetherInline(t *testing.T) {
+	req := &commercev1.CreateWinBackOfferRequest{Prices: &typesv1.WinBackOfferPriceInlineToMany{Create: []*typesv1.WinBackOfferPriceInlineCreate{
+		{Territory: &typesv1.ToOne{Id: proto.String("USA")}, SubscriptionPricePoint: &typesv1.ToOne{Id: proto.String("1")}},
+		{Territory: &typesv1.ToOne{Id: proto.String("FRA")}},
+	}}}
+	msg := req.ProtoReflect()
+	prices := msg.Descriptor().Fields().ByName("prices")
+	plan := &together{created: map[protoreflect.FieldDescriptor]*together{prices: {choices: []*optionsv1.Choice{{AnyOf: []*optionsv1.Combination{
+		{Fields: []string{"territory", "subscription_price_point"}}}}}}}}
+	f := fault.As(plan.check(msg, ""))
+	if f == nil || len(f.Violations) != 1 || f.Violations[0].Field != "prices.create[1].subscription_price_point" {
+		t.Errorf("%v", f)
+	}
+	req.Prices.Create = req.Prices.Create[:1]
+	if err := plan.check(msg, ""); err != nil {
+		t.Error(err)
 	}
 }
