@@ -1,9 +1,9 @@
 # `make` builds, tests and lints. `make help` lists everything.
 SHELL   := /bin/bash
 BUF     := $(CURDIR)/bin/buf
-SPEC    ?= $(firstword $(wildcard ../shared/spec/4.4.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
+SPEC    ?= $(firstword $(wildcard ../shared/spec/4.5.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
 
-.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance rehearse clients realvault fleet report helm helm-docs release examples clean setup
+.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance upgrade rehearse clients realvault fleet report helm helm-docs release examples clean setup
 
 all: build test lint ## Build, test and lint
 
@@ -76,7 +76,11 @@ check-gen: gen ## gen/ is what proto/ makes
 breaking: bin/buf protos ## buf breaking (FILE) against the last commit on main
 	@if git rev-parse -q --verify HEAD~1 >/dev/null && git cat-file -e HEAD~1:buf.yaml 2>/dev/null; then ./.ci/breaking HEAD~1; else echo "nothing to compare with yet"; fi
 
-rehearse: bin/buf protos ## Upgrade 4.3 → 4.4 → 4.4.1 with one lock; buf breaking at every step
+upgrade: bin/buf protos ## Upgrade to Apple's newest document, or to SPEC=FILE: says what a person must decide, then does the rest
+	@if [ "$(origin SPEC)" = file ]; then go run ./cmd/ascspec fetch --refresh && go run ./cmd/ascspec upgrade $(ACCEPT); \
+	  else go run ./cmd/ascspec upgrade $(ACCEPT) "$(SPEC)"; fi
+
+rehearse: bin/buf protos ## Upgrade 4.3 → 4.4 → 4.4.1 → 4.5.1 with one lock; buf breaking at every step
 	ASC_SPECS="$(dir $(SPEC))" go test -count=1 -v -run TestUpgradeRehearsal ./internal/apispec
 
 conformance: ## Every operation over gRPC and REST, judged by a third-party OpenAPI validator: make conformance SPEC=FILE

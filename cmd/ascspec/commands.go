@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -30,7 +31,7 @@ func rootCommand(getenv func(string) string) *cobra.Command {
 	root := &cobra.Command{Use: "ascspec", Short: "Apple's App Store Connect OpenAPI document: explore, compare, generate", SilenceUsage: true, SilenceErrors: true}
 	root.PersistentFlags().StringVar(&a.spec, "spec", "", "document to use instead of the cached one")
 	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "print JSON")
-	root.AddCommand(a.fetch(), a.resources(), a.show(), a.schema(), a.search(), a.diff(), a.generate(), protodeps())
+	root.AddCommand(a.fetch(), a.resources(), a.show(), a.schema(), a.search(), a.diff(), a.generate(), a.upgrade(), protodeps())
 	return root
 }
 
@@ -56,6 +57,7 @@ func (a *app) read() (*apispec.Document, error) {
 
 func (a *app) fetch() *cobra.Command {
 	var refresh bool
+	var root string
 	cmd := &cobra.Command{Use: "fetch", Short: "Download Apple's document into the cache", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			name, err := a.file()
@@ -70,10 +72,33 @@ func (a *app) fetch() *cobra.Command {
 				}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s  version %s, %d operations, sha256 %s\n", name, doc.Version, len(doc.Operations), doc.SHA256)
-			return nil
+			return besideLock(cmd.OutOrStdout(), root, doc)
 		}}
+	cmd.Flags().StringVar(&root, "root", ".", "folder of the project, whose lock is compared")
 	cmd.Flags().BoolVar(&refresh, "refresh", false, "download it even if it is there")
 	return cmd
+}
+
+// besideLock says whether the lock was made of this document. Without a lock
+// there is nothing to say.
+func besideLock(w io.Writer, root string, doc *apispec.Document) error {
+	b, err := os.ReadFile(filepath.Join(root, "spec", "asc.lock.yaml"))
+	if err != nil {
+		return nil
+	}
+	lock, err := apispec.ParseLock(b)
+	if err != nil {
+		return err
+	}
+	switch {
+	case lock.SHA256 == doc.SHA256:
+		fmt.Fprintf(w, "the lock was made of this document\n")
+	case lock.Version == doc.Version:
+		fmt.Fprintf(w, "the lock was made of another text of version %s: `ascspec upgrade`\n", lock.Version)
+	default:
+		fmt.Fprintf(w, "the lock was made of version %s: `ascspec upgrade`\n", lock.Version)
+	}
+	return nil
 }
 
 // print writes v as JSON, or rows as a table.
@@ -174,10 +199,15 @@ func (a *app) diff() *cobra.Command {
 			}
 			changes := apispec.Diff(before, after)
 			var rows [][]string
+			breaking := 0
 			for _, c := range changes {
-				rows = append(rows, []string{c.Kind, c.What})
+				mark := c.Kind
+				if c.Breaks {
+					mark, breaking = mark+" breaks callers", breaking+1
+				}
+				rows = append(rows, []string{mark, c.What})
 			}
-			return a.print(cmd.OutOrStdout(), changes, fmt.Sprintf("%s → %s\t%d changes", before.Version, after.Version, len(changes)), rows)
+			return a.print(cmd.OutOrStdout(), changes, fmt.Sprintf("%s → %s\t%d changes, of which %d break callers", before.Version, after.Version, len(changes), breaking), rows)
 		}}
 }
 

@@ -1,7 +1,6 @@
 package apispec
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,12 +23,24 @@ type builder struct {
 	locked   *Lock
 	schemas  map[string][]string          // JSON:API type → resource schemas
 	inlineOf map[string]map[string]string // inline-create schema → types it may nest → schema
+	madeOf   map[string]*Schema           // full name of a message of values → what it is made of
+	clashed  []clash
 	problems Problems
+}
+
+// clash is an operation whose name another has.
+type clash struct {
+	*namedOperation
+	with string // operation id
 }
 
 // Build makes the model of a document. The lock pins the names of operations
 // that were emitted before; it may be nil.
 func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
+	return newBuilder(doc, areas, lock).build()
+}
+
+func newBuilder(doc *Document, areas *Areas, lock *Lock) *builder {
 	b := &builder{
 		doc:      doc,
 		model:    newModel(),
@@ -38,7 +49,9 @@ func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
 		locked:   lock,
 		schemas:  map[string][]string{},
 		inlineOf: map[string]map[string]string{},
+		madeOf:   map[string]*Schema{},
 	}
+	b.problems = append(b.problems, doc.problems...)
 	for area, tags := range areas.Areas {
 		for _, tag := range tags {
 			if old, twice := b.areaOf[tag]; twice {
@@ -48,9 +61,15 @@ func Build(doc *Document, areas *Areas, lock *Lock) (*Model, error) {
 		}
 	}
 	b.index()
-	for name, s := range doc.Schemas.All() {
+	return b
+}
+
+func (b *builder) build() (*Model, error) {
+	for name, s := range b.doc.Schemas.All() {
 		if typ, ok := s.IsResource(); ok && !isInline(name) {
 			b.resource(name, typ, s)
+		} else if len(typ) == 0 && s.hasTypeAndID() {
+			b.problem(s.at, "a resource must have one type")
 		}
 	}
 	for _, op := range b.named() {
@@ -131,136 +150,15 @@ func includedSchemas(document *Schema) []string {
 	return out
 }
 
-// namedOperation is an operation with its place in the protobuf API.
-type namedOperation struct {
-	*Operation
-	rpc  *RPC
-	noun string // "BundleId"
-	rel  string // "profiles", for operations on a relationship
-	pkg  string // "asc.provisioning.v1"
-}
-
-var shapes = map[string]string{
-	"getCollection": "GET_COLLECTION", "getInstance": "GET_INSTANCE",
-	"createInstance": "CREATE_INSTANCE", "updateInstance": "UPDATE_INSTANCE",
-	"deleteInstance": "DELETE_INSTANCE", "getToManyRelated": "GET_TO_MANY_RELATED",
-	"getToOneRelated": "GET_TO_ONE_RELATED", "getToManyRelationship": "GET_TO_MANY_RELATIONSHIP",
-	"getToOneRelationship": "GET_TO_ONE_RELATIONSHIP", "createToManyRelationship": "CREATE_TO_MANY_RELATIONSHIP",
-	"deleteToManyRelationship": "DELETE_TO_MANY_RELATIONSHIP", "replaceToManyRelationship": "REPLACE_TO_MANY_RELATIONSHIP",
-	"updateToOneRelationship": "UPDATE_TO_ONE_RELATIONSHIP", "getMetrics": "GET_METRICS",
-}
-
-// named gives every operation its package, service and RPC name. Operations
-// of the lock keep theirs; a newcomer that clashes is a problem, to be named
-// by hand in areas.yaml.
-func (b *builder) named() []*namedOperation {
-	var out []*namedOperation
-	taken := map[string]string{} // package.name → operation id
-	for _, op := range b.doc.Operations {
-		n, ok := b.name(op)
-		if !ok {
-			continue
-		}
-		full := n.pkg + "." + n.rpc.Name
-		if other, clash := taken[full]; clash {
-			b.problem(op.ID, "RPC name %s is taken by %s: name one in areas.yaml", full, other)
-			continue
-		}
-		taken[full] = op.ID
-		out = append(out, n)
+// made says whether a message of values is there already. Two schemas that want
+// one name are a problem.
+func (b *builder) made(full string, s *Schema) bool {
+	old, done := b.madeOf[full]
+	if done && !equalSchemas(old, s) {
+		b.problem(s.at, "message %s is made of %s already, which differs", full, old.at)
 	}
-	if b.locked == nil {
-		return out
-	}
-	for id, rpc := range b.locked.RPCs {
-		full := rpc.Package + "." + rpc.Name
-		if other, clash := taken[full]; clash && other != id {
-			b.problem(other, "RPC name %s belongs to %s for ever: name the newcomer in areas.yaml", full, id)
-		}
-	}
-	return out
-}
-
-func (b *builder) name(op *Operation) (*namedOperation, bool) {
-	parts := strings.Split(op.ID, "_")
-	shape := shapes[parts[len(parts)-1]]
-	if shape == "" || len(parts) < 2 || len(parts) > 3 {
-		b.problem(op.ID, "unknown shape")
-		return nil, false
-	}
-	if len(op.Tags) == 0 || op.Tags[0] == "" {
-		b.problem(op.ID, "has no tag")
-		return nil, false
-	}
-	n := &namedOperation{Operation: op, noun: pascal(singular(parts[0]))}
-	if len(parts) == 3 {
-		n.rel = parts[1]
-	}
-	tag := op.Tags[0]
-	n.rpc = &RPC{Name: cmp.Or(b.names[op.ID], rpcName(shape, parts[0], n.noun, n.rel)),
-		Service: pascal(tag) + "Service", Method: op.Method, Path: op.Path, Shape: shape,
-		Status: op.Status, Produces: op.Contents.Keys, Body: op.Body != nil, Deprecated: op.Deprecated}
-	if old := b.locked.rpc(op.ID); old != nil {
-		n.rpc.Name, n.rpc.Service, n.rpc.Package, n.rpc.File = old.Name, old.Service, old.Package, old.File
-		n.rpc.Stream = old.Stream
-	} else {
-		area := b.areaOf[tag]
-		if area == "" {
-			b.problem("tag "+tag, "is in no area of areas.yaml")
-			return nil, false
-		}
-		n.rpc.Package = "asc." + area + ".v1"
-		n.rpc.File = "asc/" + area + "/v1/" + snake(lowerFirst(tag)) + ".proto"
-		n.rpc.Stream = isFile(op)
-	}
-	n.pkg = n.rpc.Package
-	return n, true
-}
-
-func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
-
-// isFile says whether the answer is a file rather than a message.
-func isFile(op *Operation) bool {
-	if op.Contents.Len() == 0 {
-		return false
-	}
-	switch op.Contents.Keys[0] {
-	case "application/a-gzip", "text/csv", "application/vnd.apple.diagnostic-logs+json":
-		return true
-	}
-	return false
-}
-
-func rpcName(shape, prefix, noun, rel string) string {
-	one, many := pascal(singular(rel)), pascal(rel)
-	switch shape {
-	case "GET_COLLECTION":
-		return "List" + pascal(prefix)
-	case "GET_INSTANCE":
-		return "Get" + noun
-	case "CREATE_INSTANCE":
-		return "Create" + noun
-	case "UPDATE_INSTANCE":
-		return "Update" + noun
-	case "DELETE_INSTANCE":
-		return "Delete" + noun
-	case "GET_TO_MANY_RELATED":
-		return "List" + noun + many
-	case "GET_TO_ONE_RELATED", "GET_METRICS":
-		return "Get" + noun + many
-	case "GET_TO_MANY_RELATIONSHIP":
-		return "List" + noun + one + "Ids"
-	case "GET_TO_ONE_RELATIONSHIP":
-		return "Get" + noun + many + "Id"
-	case "CREATE_TO_MANY_RELATIONSHIP":
-		return "Add" + noun + many
-	case "DELETE_TO_MANY_RELATIONSHIP":
-		return "Remove" + noun + many
-	case "REPLACE_TO_MANY_RELATIONSHIP":
-		return "Replace" + noun + many
-	default: // UPDATE_TO_ONE_RELATIONSHIP
-		return "Set" + noun + many
-	}
+	b.madeOf[full] = s
+	return done
 }
 
 // add puts a message into the model.
@@ -297,14 +195,21 @@ func (b *builder) resource(name, typ string, s *Schema) {
 	}
 	rels, _ := s.Relationships()
 	for rel, rs := range rels.All() {
-		typ, many, _, ok := rs.Linkage()
-		if !ok {
-			// Only links: Apple never says what it points to, but a newer
-			// answer may, so the relationship is still named.
-			typ, many = b.relatedType(name, rel), true
+		typ, many, _, linked := rs.Linkage()
+		if _, has := rs.Properties.Get("data"); has && !linked {
+			b.problem(rs.at, "relationship %s has no single type", rel)
+		}
+		if !linked { // only links
+			var ok bool
+			if typ, many, ok = b.relatedType(name, rel); !ok && b.locked.field(full, snake(rel)) == nil {
+				b.problem(rs.at, "relationship %s has only links, and no operation or linkage schema tells its type", rel)
+			}
 		}
 		f := newField(rel, "", relationType(many), "RELATIONSHIP")
 		f.Target, f.Deprecated = typ, rs.Deprecated
+		if old := b.locked.field(full, f.Name); old != nil && !linked {
+			f.Type = old.Type // as it was read when it was new
+		}
 		m.Fields = append(m.Fields, f)
 	}
 	m.Fields = append(m.Fields, own("extra")...)
@@ -319,19 +224,40 @@ func relationType(many bool) string {
 }
 
 // relatedType finds the type behind a relationship of which the resource
-// shows only links: the related operation's answer tells it.
-func (b *builder) relatedType(schema, rel string) string {
+// shows only links, and whether it is to-many: the operation that reads its
+// linkage tells, or the schema of that answer, or its own name.
+func (b *builder) relatedType(schema, rel string) (typ string, many, ok bool) {
 	for _, op := range b.doc.Operations {
 		parts := strings.Split(op.ID, "_")
-		if len(parts) == 3 && parts[1] == rel && strings.HasSuffix(parts[2], "Relationship") && op.Method == "GET" &&
-			pascal(singular(parts[0])) == schema {
-			if s := b.doc.Resolve(first(op.Contents)); s != nil {
-				typ, _, _, _ := s.Linkage()
-				return typ
-			}
+		if len(parts) != 3 || parts[1] != rel || op.Method != "GET" || pascal(singular(parts[0])) != schema {
+			continue
+		}
+		doc := b.doc.Resolve(first(op.Contents))
+		switch {
+		case doc == nil:
+		case strings.HasSuffix(parts[2], "Relationship"):
+			typ, many, _, ok = doc.Linkage()
+			return typ, many, ok
+		case strings.HasSuffix(parts[2], "Related"):
+			typ = b.primaryType(&namedOperation{Operation: op})
+			many, ok = parts[2] == "getToManyRelated", typ != ""
 		}
 	}
-	return ""
+	if ok {
+		return typ, many, ok
+	}
+	for _, name := range []string{schema + pascal(rel) + "LinkageResponse", schema + pascal(rel) + "LinkagesResponse"} {
+		if s, there := b.doc.Schemas.Get(name); there {
+			typ, many, _, ok = s.Linkage()
+			return typ, many, ok
+		}
+	}
+	for typ := range b.schemas { // named like a type: to-many, or its singular: to-one
+		if rel == typ || rel == singular(typ) {
+			return typ, rel == typ, true
+		}
+	}
+	return "", true, false
 }
 
 func first(m Map[*Schema]) *Schema {

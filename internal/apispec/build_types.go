@@ -1,6 +1,7 @@
 package apispec
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -86,7 +87,7 @@ func (b *builder) valueType(at attribute, name string, s *Schema) string {
 	case "":
 		return "google.protobuf.Value"
 	}
-	b.problem(at.owner+"."+name, "unknown type %q", s.Type)
+	b.problem(cmp.Or(s.at, at.owner+"."+name), "unknown type %q", s.Type)
 	return "string"
 }
 
@@ -141,7 +142,7 @@ func (b *builder) namedType(ref string) string {
 	}
 	name := pascal(ref)
 	full := "asc.types.v1." + name
-	if _, done := b.model.Messages[full]; done {
+	if b.made(full, s) {
 		return full
 	}
 	m := &Message{File: "asc/types/v1/" + snake(lowerFirst(ref)) + ".proto", Comment: "Apple's schema " + ref + "."}
@@ -154,7 +155,7 @@ func (b *builder) namedType(ref string) string {
 func (b *builder) nested(at attribute, name string, s *Schema) string {
 	short := pascal(singular(name))
 	full := at.message + "." + short
-	if _, done := b.model.Messages[full]; done {
+	if b.made(full, s) {
 		return full
 	}
 	m := &Message{File: at.file}

@@ -16,7 +16,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -32,7 +31,9 @@ type Document struct {
 	Operations []*Operation // in document order
 	Schemas    Map[*Schema] // components.schemas
 
-	root *yaml.Node
+	root     *yaml.Node
+	problems Problems // shapes that cannot be read
+	idle     []idlePatch
 }
 
 // Operation is one method on one path.
@@ -44,8 +45,11 @@ type Operation struct {
 	Deprecated bool
 	Parameters []Parameter  // of the operation; path parameters are in Path
 	Body       *Schema      // nil: none
+	Bodies     Map[*Schema] // content type → schema of the body
 	Status     int          // of the successful answer
 	Contents   Map[*Schema] // content type → schema of the successful answer
+
+	answers int // how many statuses of success have content
 }
 
 // Parameter is a query parameter.
@@ -60,7 +64,8 @@ type Parameter struct {
 }
 
 // Schema is the part of OpenAPI's schema object that Apple's document uses.
-// Ref and the other members may stand together: Apple writes nullable beside
+// After reading, what allOf, oneOf and anyOf compose is one plain schema with
+// the members of all; see compose.go. Ref and the other members may stand together: Apple writes nullable beside
 // $ref, which OpenAPI 3.0 tools ignore.
 type Schema struct {
 	Ref                  string         `yaml:"$ref"` // as Name after reading
@@ -72,13 +77,24 @@ type Schema struct {
 	Items                *Schema        `yaml:"items"`
 	OneOf                []*Schema      `yaml:"oneOf"`
 	AllOf                []*Schema      `yaml:"allOf"`
+	AnyOf                []*Schema      `yaml:"anyOf"`
 	Discriminator        *Discriminator `yaml:"discriminator"`
 	Nullable             bool           `yaml:"nullable"`
 	Deprecated           bool           `yaml:"deprecated"`
 	Minimum              *int64         `yaml:"minimum"`
 	Maximum              *int64         `yaml:"maximum"`
 	AdditionalProperties yaml.Node      `yaml:"additionalProperties"`
+
+	// Choices are the combinations of members that oneOf and anyOf ask for.
+	Choices []Choice `yaml:"-"`
+
+	at      string   // JSON Pointer of its place in the document
+	unknown []string // keywords that are not read
 }
+
+// Choice is satisfied by one of its alternatives: names of members that must
+// stand together.
+type Choice [][]string
 
 // Discriminator tells which schema a type member selects.
 type Discriminator struct {
@@ -107,6 +123,16 @@ func (m *Map[V]) UnmarshalYAML(n *yaml.Node) error {
 		m.values[n.Content[i].Value] = v
 	}
 	return nil
+}
+
+func (m *Map[V]) set(key string, v V) {
+	if m.values == nil {
+		m.values = map[string]V{}
+	}
+	if _, there := m.values[key]; !there {
+		m.Keys = append(m.Keys, key)
+	}
+	m.values[key] = v
 }
 
 // Get returns the member and whether it is there.
@@ -171,88 +197,6 @@ func Read(b []byte, patches *Patches) (doc *Document, notices []Problem, err err
 	return doc, notices, nil
 }
 
-func (d *Document) decode() error {
-	schemas := member(member(d.root, "components"), "schemas")
-	paths := member(d.root, "paths")
-	if schemas == nil || paths == nil || paths.Kind != yaml.MappingNode {
-		return errors.New("the document has no paths or no components.schemas")
-	}
-	if err := schemas.Decode(&d.Schemas); err != nil {
-		return fmt.Errorf("components.schemas: %w", err)
-	}
-	for path, item := range members(paths) {
-		for method, node := range members(item) {
-			if method == "parameters" {
-				continue
-			}
-			op, err := decodeOperation(strings.ToUpper(method), path, node)
-			if err != nil {
-				return fmt.Errorf("%s %s: %w", strings.ToUpper(method), path, err)
-			}
-			d.Operations = append(d.Operations, op)
-		}
-	}
-	return nil
-}
-
-func decodeOperation(method, path string, n *yaml.Node) (*Operation, error) {
-	type content struct {
-		Schema *Schema `yaml:"schema"`
-	}
-	var raw struct {
-		ID          string      `yaml:"operationId"`
-		Tags        []string    `yaml:"tags"`
-		Deprecated  bool        `yaml:"deprecated"`
-		Parameters  []Parameter `yaml:"parameters"`
-		RequestBody struct {
-			Content Map[content] `yaml:"content"`
-		} `yaml:"requestBody"`
-		Responses Map[struct {
-			Content Map[content] `yaml:"content"`
-		}] `yaml:"responses"`
-	}
-	if err := n.Decode(&raw); err != nil {
-		return nil, err
-	}
-	op := &Operation{ID: raw.ID, Method: method, Path: path, Tags: raw.Tags,
-		Deprecated: raw.Deprecated, Parameters: raw.Parameters}
-	for _, c := range raw.RequestBody.Content.All() {
-		op.Body = c.Schema
-	}
-	for status, r := range raw.Responses.All() {
-		if len(status) != 3 || status[0] != '2' {
-			continue
-		}
-		if _, err := fmt.Sscanf(status, "%d", &op.Status); err != nil {
-			return nil, fmt.Errorf("status %q: %w", status, err)
-		}
-		for ct, c := range r.Content.All() {
-			op.Contents.Keys = append(op.Contents.Keys, ct)
-			if op.Contents.values == nil {
-				op.Contents.values = map[string]*Schema{}
-			}
-			op.Contents.values[ct] = c.Schema
-		}
-	}
-	return op, nil
-}
-
-// UnmarshalYAML implements [yaml.Unmarshaler]: a $ref becomes the schema's
-// name, and an allOf of one is that one.
-func (s *Schema) UnmarshalYAML(n *yaml.Node) error {
-	type plain Schema
-	if err := n.Decode((*plain)(s)); err != nil {
-		return err
-	}
-	s.Ref = strings.TrimPrefix(s.Ref, "#/components/schemas/")
-	if len(s.AllOf) == 1 && s.Ref == "" {
-		inner, nullable := *s.AllOf[0], s.Nullable
-		*s = inner
-		s.Nullable = s.Nullable || nullable
-	}
-	return nil
-}
-
 // Resolve follows a reference. The result is nil when the document lacks it.
 func (d *Document) Resolve(s *Schema) *Schema {
 	for range 8 {
@@ -280,6 +224,13 @@ func (s *Schema) IsResource() (typ string, ok bool) {
 	return t.Enum[0], true
 }
 
+// hasTypeAndID says whether the schema looks like a resource of several types.
+func (s *Schema) hasTypeAndID() bool {
+	t, hasType := s.Properties.Get("type")
+	_, hasID := s.Properties.Get("id")
+	return hasType && hasID && len(t.Enum) > 1
+}
+
 // Attributes returns the members of attributes (empty: none), and the names
 // of those required.
 func (s *Schema) Attributes() (Map[*Schema], []string) { return s.group("attributes") }
@@ -303,7 +254,7 @@ func (s *Schema) Linkage() (typ string, many, nullable, ok bool) {
 		return "", false, false, false
 	}
 	item := data
-	if data.Type == "array" {
+	if data.Type == "array" && data.Items != nil {
 		item, many = data.Items, true
 	}
 	t, has := item.Properties.Get("type")

@@ -199,6 +199,14 @@ func (e *emitter) message(full, indent string) {
 		}
 		e.printf("%[1]s  option (asc.options.v1.resource) = {\n%[1]s    type: %[2]q\n%[1]s    schema: %[3]q%[4]s\n%[1]s  };\n", indent, r.Type, r.Schema, inline)
 	}
+	for _, c := range m.Choices {
+		e.imports["asc/options/v1/options.proto"] = true
+		e.printf("%[1]s  option (asc.options.v1.choice) = {\n", indent)
+		for _, fields := range c {
+			e.printf("%s    any_of: {fields: %s}\n", indent, list(fields))
+		}
+		e.printf("%s  };\n", indent)
+	}
 	oneof := ""
 	for _, f := range m.Fields {
 		if f.Oneof != oneof && f.Oneof != "" {

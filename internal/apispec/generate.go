@@ -46,36 +46,48 @@ var handWritten = []string{"proto/asc/options/v1/options.proto", "proto/asc/type
 
 const lockFile, factsFile = "spec/asc.lock.yaml", "internal/sandbox/facts.json"
 
-// Run makes everything in memory.
-func (g Generation) Run() (*Result, error) {
+// inputs are the files of spec/.
+type inputs struct {
+	patches *Patches
+	areas   *Areas
+	lock    *Lock
+}
+
+func (g Generation) inputs() (*inputs, error) {
 	read := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join(g.Root, "spec", name))
-		if err != nil && !(name == "asc.lock.yaml" && errors.Is(err, fs.ErrNotExist)) {
-			return nil
+		if err != nil {
+			return nil // an empty file: the lock may be missing, and the others say what they lack
 		}
 		return b
 	}
-	patches, err := ParsePatches(read("patches.yaml"))
+	var in inputs
+	var err error
+	if in.patches, err = ParsePatches(read("patches.yaml")); err != nil {
+		return nil, err
+	}
+	if in.areas, err = ParseAreas(read("areas.yaml")); err != nil {
+		return nil, err
+	}
+	in.lock, err = ParseLock(read("asc.lock.yaml"))
+	return &in, err
+}
+
+// Run makes everything in memory.
+func (g Generation) Run() (*Result, error) {
+	in, err := g.inputs()
 	if err != nil {
 		return nil, err
 	}
-	areas, err := ParseAreas(read("areas.yaml"))
+	doc, notices, err := ReadFile(g.Spec, in.patches)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := ParseLock(read("asc.lock.yaml"))
+	model, err := Build(doc, in.areas, in.lock)
 	if err != nil {
 		return nil, err
 	}
-	doc, notices, err := ReadFile(g.Spec, patches)
-	if err != nil {
-		return nil, err
-	}
-	model, err := Build(doc, areas, lock)
-	if err != nil {
-		return nil, err
-	}
-	next, changed := lock.Merge(model, doc.Version, doc.SHA256)
+	next, changed := in.lock.Merge(model, doc.Version, doc.SHA256)
 	return g.result(doc, model, next, append(notices, changed...))
 }
 

@@ -73,6 +73,19 @@ func (l *Lock) rpc(operationID string) *RPC {
 	return l.RPCs[operationID]
 }
 
+// field is a field of a message ever emitted, nil if there is none.
+func (l *Lock) field(message, name string) *Field {
+	if l == nil || l.Messages[message] == nil {
+		return nil
+	}
+	for _, f := range l.Messages[message].Fields {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
+}
+
 // Merge numbers the model by the lock, adds what has vanished from it, and
 // returns the next lock. The model is what is to be emitted afterwards. The
 // notices tell which kinds Apple has changed: the old ones stay.

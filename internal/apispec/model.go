@@ -16,6 +16,8 @@ type Message struct {
 	Resource   *Resource `yaml:"resource,omitempty"`
 	Deprecated bool      `yaml:"deprecated,omitempty"`
 	Fields     []*Field  `yaml:"fields"`
+
+	Choices []Choice `yaml:"-"` // today's, by field names: what must be sent together
 }
 
 // Resource mirrors asc.options.v1.Resource.

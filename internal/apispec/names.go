@@ -69,7 +69,7 @@ func pascal(s string) string {
 var versionSuffix = regexp.MustCompile(`V\d+$`)
 
 // irregular plurals among Apple's words.
-var irregular = map[string]string{"Criteria": "Criterion", "criteria": "criterion"}
+var irregular = map[string]string{"Criteria": "Criterion", "criteria": "criterion", "RefData": "RefDatum"}
 
 // singular of a plural camelCase noun. A version suffix stays where it is:
 // "inAppPurchasesV2" → "inAppPurchaseV2".

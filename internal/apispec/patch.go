@@ -52,21 +52,36 @@ func (p *Patches) apply(doc *Document) (notices, problems []Problem) {
 		return nil, nil
 	}
 	for _, x := range p.Patches {
+		first := len(doc.idle)
 		for _, at := range x.At {
 			changed, found, err := x.applyAt(doc.root, at)
 			where := "patch " + x.Name
 			switch {
 			case err != nil:
 				problems = append(problems, Problem{where, at + ": " + err.Error()})
+				continue
 			case found > 0 && changed > 0:
+				continue
 			case p.Document == doc.Version:
 				problems = append(problems, Problem{where, at + ": no longer needed: " + idle(found)})
 			default:
 				notices = append(notices, Problem{where, at + ": not needed by " + doc.Version + ": " + idle(found)})
 			}
+			doc.idle = append(doc.idle, idlePatch{name: x.Name, at: at, why: idle(found)})
+		}
+		if len(doc.idle)-first == len(x.At) {
+			for i := range doc.idle[first:] {
+				doc.idle[first+i].whole = true
+			}
 		}
 	}
 	return notices, problems
+}
+
+// idlePatch is a place where a patch changed nothing.
+type idlePatch struct {
+	name, at, why string
+	whole         bool // it changed nothing anywhere
 }
 
 func idle(found int) string {

@@ -9,20 +9,22 @@ import (
 
 // Problem is one thing a person must look at.
 type Problem struct {
-	Where string // "BundleId.platform", "apps_getCollection", "patch bundle-id-services"
+	Where string // "BundleId.platform", "apps_getCollection", "patch bundle-id-services", or a JSON Pointer
 	What  string
 }
 
-func (p Problem) String() string { return p.Where + ": " + p.What }
+func (p Problem) String() string { return strings.ReplaceAll(p.Where+": "+p.What, "\n", " ") }
 
 // Problems is all of them, as one error.
 type Problems []Problem
 
-// Error lists the problems sorted, one a line.
+// Error lists the problems sorted, each once and on a line of its own: as many
+// lines as it says.
 func (ps Problems) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d problem(s):", len(ps))
-	for _, p := range ps.sorted() {
+	all := ps.sorted()
+	fmt.Fprintf(&b, "%d problem(s):", len(all))
+	for _, p := range all {
 		b.WriteString("\n  " + p.String())
 	}
 	return b.String()

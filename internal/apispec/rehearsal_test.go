@@ -13,14 +13,14 @@ import (
 // there: the project must test without them.
 func specDir() string {
 	for _, dir := range []string{os.Getenv("ASC_SPECS"), "../../../shared/spec"} {
-		if _, err := os.Stat(filepath.Join(dir, "4.4.1.json")); dir != "" && err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "4.5.1.json")); dir != "" && err == nil {
 			return dir
 		}
 	}
 	return ""
 }
 
-// TestUpgradeRehearsal generates three versions of Apple's document with one
+// TestUpgradeRehearsal generates four versions of Apple's document with one
 // lock. Where the documents are, buf judges each step; without them the same
 // way is walked with small documents of our own, by TestLock.
 func TestUpgradeRehearsal(t *testing.T) {
@@ -32,7 +32,7 @@ func TestUpgradeRehearsal(t *testing.T) {
 	root := rehearsalTree(t)
 	previous := ""
 	var before *Lock
-	for _, version := range []string{"4.3", "4.4", "4.4.1"} {
+	for _, version := range []string{"4.3", "4.4", "4.4.1", "4.5.1"} {
 		g := Generation{Root: root, Spec: filepath.Join(dir, version+".json")}
 		r, err := g.Run()
 		if err != nil {

@@ -84,42 +84,15 @@ func newJudge(t *testing.T, next http.Handler) *judge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, ct := range []string{"application/a-gzip", "text/csv"} {
-		openapi3filter.RegisterBodyDecoder(ct, openapi3filter.FileBodyDecoder)
-	}
-	for _, ct := range []string{"application/vnd.apple.xcode-metrics+json", "application/vnd.apple.diagnostic-logs+json"} {
-		openapi3filter.RegisterBodyDecoder(ct, openapi3filter.JSONBodyDecoder)
+	for ct := range mediaTypes(openAPI) {
+		switch {
+		case strings.HasSuffix(ct, "+json"):
+			openapi3filter.RegisterBodyDecoder(ct, openapi3filter.JSONBodyDecoder)
+		case ct != "application/json":
+			openapi3filter.RegisterBodyDecoder(ct, openapi3filter.FileBodyDecoder)
+		}
 	}
 	return &judge{next: next, doc: openAPI, router: router, violations: map[string]bool{}, operations: map[string]int{}}
-}
-
-// closeObjects makes the document stricter than it is: members that it does not
-// name are violations.
-func closeObjects(doc *openapi3.T) {
-	no, seen := false, map[*openapi3.Schema]bool{}
-	var walk func(ref *openapi3.SchemaRef)
-	walk = func(ref *openapi3.SchemaRef) {
-		if ref == nil || ref.Value == nil || seen[ref.Value] {
-			return
-		}
-		s := ref.Value
-		seen[s] = true
-		if len(s.Properties) > 0 && s.AdditionalProperties.Has == nil && s.AdditionalProperties.Schema == nil {
-			s.AdditionalProperties.Has = &no
-		}
-		for _, p := range s.Properties {
-			walk(p)
-		}
-		walk(s.Items)
-		for _, list := range []openapi3.SchemaRefs{s.OneOf, s.AllOf, s.AnyOf} {
-			for _, x := range list {
-				walk(x)
-			}
-		}
-	}
-	for _, s := range doc.Components.Schemas {
-		walk(s)
-	}
 }
 
 func (j *judge) violate(format string, args ...any) {

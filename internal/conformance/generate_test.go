@@ -55,10 +55,24 @@ func (g *generator) request(m *service.Method, v variant) proto.Message {
 			g.lists(m, req, fd, o.GetRole(), v)
 		}
 	}
+	g.together(req, v)
 	if f := fields.ByName("page_size"); f != nil && v == narrowed {
 		req.Set(f, protoreflect.ValueOfInt32(m.Options.GetQuery().GetPageLimit()))
 	}
 	return req.Interface()
+}
+
+// together sets the first combination of each choice of what must be sent
+// together.
+func (g *generator) together(m protoreflect.Message, v variant) {
+	choices, _ := proto.GetExtension(m.Descriptor().Options(), optionsv1.E_Choice).([]*optionsv1.Choice)
+	for _, c := range choices {
+		for _, name := range c.GetAnyOf()[0].GetFields() {
+			if fd := m.Descriptor().Fields().ByName(protoreflect.Name(name)); !m.Has(fd) {
+				g.set(m, fd, v)
+			}
+		}
+	}
 }
 
 func (g *generator) setFilter(inner protoreflect.Message, f protoreflect.FieldDescriptor, typ string, v variant) {

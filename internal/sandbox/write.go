@@ -104,7 +104,9 @@ func (c *call) answerWrite(o *object) {
 		c.rec.empty(c.op.Status)
 		return
 	}
-	c.rec.json(c.op.Status, map[string]any{"data": c.render(o, c.op.Schema, true), "links": map[string]any{"self": c.selfLink(o, c.op.Schema)}})
+	doc := map[string]any{"data": c.render(o, c.op.Schema, true), "links": map[string]any{"self": c.selfLink(o, c.op.Schema)}}
+	c.include(doc, []*object{o})
+	c.rec.json(c.op.Status, doc)
 }
 
 // relationship answers the four kinds of writes to a relationship's own URL.

@@ -146,6 +146,9 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 		return nil, invalid(err)
 	}
 	msg := req.ProtoReflect()
+	if err := m.together.check(msg, ""); err != nil {
+		return nil, err
+	}
 	p := &prepared{call: asc.Call{Team: team, Operation: m.Options.GetOperationId(), Method: m.Verb, Template: m.Template, Path: m.Template}}
 	if m.id != nil {
 		id := msg.Get(m.id).String()

@@ -49,7 +49,8 @@ type Method struct {
 
 	id, validateOnly, requestID, include, extraQuery, pageSize, pageToken, nextToken, total protoreflect.FieldDescriptor
 
-	spare spare
+	spare    spare
+	together *together
 }
 
 // Compile makes the plans of every operation in the registry, sorted by name.
@@ -109,6 +110,9 @@ func compile(md protoreflect.MethodDescriptor, shared fieldNames) (*Method, erro
 		include: fields.ByName("include"), extraQuery: fields.ByName("extra_query"),
 		pageSize: fields.ByName("page_size"), pageToken: fields.ByName("page_token"),
 		nextToken: answer.ByName("next_page_token"), total: answer.ByName("total_size")}
+	if m.HasBody {
+		m.together = newTogether(md.Input(), map[protoreflect.FullName]bool{})
+	}
 	m.Query, err = shared.compileQuery(md.Input(), o.GetQuery())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", md.FullName(), err)

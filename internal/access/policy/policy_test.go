@@ -167,7 +167,7 @@ func TestSets(t *testing.T) {
 	members := Members(methods(t))
 	var b strings.Builder
 	for _, s := range Sets {
-		fmt.Fprintf(&b, "%s %d\n", s.Name, len(members[s.Name]))
+		fmt.Fprintln(&b, s.Name)
 		if s.Name != "read" && s.Name != "write" {
 			for _, m := range members[s.Name] {
 				fmt.Fprintln(&b, "  "+m)

@@ -18,6 +18,7 @@ type classified struct {
 // classes lists the types that are no app's. What is not listed must be shown to
 // be an app's, by a walk or by learning.
 var classes = map[string]classified{
+	"appAssetLibraryRefData":          {catalog, "sizes and limits of images and videos"},
 	"appCategories":                   {catalog, "categories of the App Store"},
 	"betaRecruitmentCriterionOptions": {catalog, "devices and systems to choose from"},
 	"ciMacOsVersions":                 {catalog, "macOS versions to choose from"},
@@ -31,6 +32,7 @@ var classes = map[string]classified{
 	"certificates":                              {organisation, "signs every app"},
 	"devices":                                   {organisation, "are registered for every app"},
 	"financeReports":                            {organisation, "tell of every app"},
+	"gameCenterDetailPlayers":                   {organisation, "say by the attribute bundleId whose they are"},
 	"gameCenterGroups":                          {organisation, "join several apps"},
 	"gameCenterLeaderboardEntrySubmissions":     {organisation, "name their leaderboard by an attribute"},
 	"gameCenterMatchmakingQueues":               {organisation, "serve several apps"},
@@ -84,6 +86,7 @@ var onlyParents = map[string]string{
 var filterTypes = map[string]string{
 	"app":                              "apps",
 	"appCustomProductPageLocalization": "appCustomProductPageLocalizations",
+	"appEventLocalization":             "appEventLocalizations",
 	"appStoreVersion":                  "appStoreVersions",
 	"appStoreVersionExperimentTreatmentLocalization": "appStoreVersionExperimentTreatmentLocalizations",
 	"appStoreVersionLocalization":                    "appStoreVersionLocalizations",
@@ -100,6 +103,7 @@ var filterTypes = map[string]string{
 	"gameCenterLeaderboard":                          "gameCenterLeaderboards",
 	"gameCenterLeaderboardSet":                       "gameCenterLeaderboardSets",
 	"gameCenterMatchmakingQueue":                     "gameCenterMatchmakingQueues",
+	"image":                                          "appAssetLibraryImages",
 	"inAppPurchaseV2":                                "inAppPurchases",
 	"preReleaseVersion":                              "preReleaseVersions",
 	"relatedApps":                                    "apps",
@@ -109,18 +113,23 @@ var filterTypes = map[string]string{
 	"territory":                                      "territories",
 	"tester":                                         "betaTesters",
 	"upfrontPricePointId":                            "subscriptionPricePoints",
+	"video":                                          "appAssetLibraryVideos",
 	"visibleApps":                                    "apps",
 }
 
 // plainFilters take no ids. A filter that is in neither list is new: callers
 // that are kept to apps may not use it, and a test says so.
-var plainFilters = []string{"archived", "assetPackIdentifier", "builds.expired", "builds.version", "bundleId", "canBeSubmitted",
-	"cfBundleShortVersionString", "cfBundleVersion", "createdDateGreaterThanOrEqualTo", "createdDateLessThan", "deviceModel", "deviceType",
-	"displayName", "email", "enabled", "endDate", "expired", "firstName", "gameCenterAppVersions.enabled", "hasInAppEvents", "identifier",
-	"isInternalGroup", "lastName", "live", "locale", "name", "osVersion", "planType", "platform", "preReleaseVersion.version",
-	"processingDate", "productId", "publicLink", "publicLinkEnabled", "publicLinkLimitEnabled", "rating", "referenceName", "regionCode",
-	"reportDate", "result", "seedId", "serialNumber", "sku", "startDate", "state", "udid", "username", "usesNonExemptEncryption",
-	"vendorNumber", "version", "versionString", "versions.locale", "visible", "visibleInAppStore"}
+var plainFilters = []string{
+	"archived", "assetPackIdentifier", "builds.expired", "builds.version", "bundleId", "canBeSubmitted",
+	"cfBundleShortVersionString", "cfBundleVersion", "createdDateGreaterThanOrEqualTo", "createdDateLessThan",
+	"deviceModel", "deviceType", "displayName", "email", "enabled", "endDate", "expired", "features", "firstName",
+	"gameCenterAppVersions.enabled", "hasInAppEvents", "identifier", "isInternalGroup", "lastName", "live",
+	"locale", "name", "osVersion", "placementGroup", "placementProfileGroups", "placementTypes", "planType",
+	"platform", "preReleaseVersion.version", "processingDate", "productId", "publicLink", "publicLinkEnabled",
+	"publicLinkLimitEnabled", "rating", "referenceName", "regionCode", "reportDate", "result", "seedId",
+	"serialNumber", "sku", "specId", "specs", "startDate", "state", "udid", "username", "usesNonExemptEncryption",
+	"vendorNumber", "version", "versions.locale", "versionString", "visible", "visibleInAppStore",
+}
 
 // ownRules are those of the gateway's own methods.
 var ownRules = map[string]struct {

@@ -967,10 +967,10 @@ const file_asc_commerce_v1_subscription_price_points_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a^\n" +
 	"\bIncluded\x12R\n" +
-	"\vterritories\x18\x01 \x03(\v2\x1b.asc.resources.v1.TerritoryB\x13\x8a\xb2\x19\x0f\b\f\x1a\vterritoriesR\vterritories\"\x83\a\n" +
+	"\vterritories\x18\x01 \x03(\v2\x1b.asc.resources.v1.TerritoryB\x13\x8a\xb2\x19\x0f\b\f\x1a\vterritoriesR\vterritories\"\x8d\a\n" +
 	"6ListSubscriptionPricePointAdjustedEqualizationsRequest\x12#\n" +
-	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12n\n" +
-	"\x06filter\x18\x02 \x01(\v2N.asc.commerce.v1.ListSubscriptionPricePointAdjustedEqualizationsRequest.FilterB\x06\x8a\xb2\x19\x02\b\x04R\x06filter\x12 \n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12v\n" +
+	"\x06filter\x18\x02 \x01(\v2N.asc.commerce.v1.ListSubscriptionPricePointAdjustedEqualizationsRequest.FilterB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x040\x01R\x06filter\x12 \n" +
 	"\ainclude\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x06R\ainclude\x12s\n" +
 	"\x06fields\x18\x04 \x03(\v2S.asc.commerce.v1.ListSubscriptionPricePointAdjustedEqualizationsRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12y\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2W.asc.commerce.v1.ListSubscriptionPricePointAdjustedEqualizationsRequest.ExtraQueryEntryR\n" +
@@ -983,12 +983,12 @@ const file_asc_commerce_v1_subscription_price_points_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xbc\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xbe\x01\n" +
 	"\x06Filter\x12$\n" +
 	"\tterritory\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\tterritory\x12*\n" +
 	"\fsubscription\x18\x02 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\fsubscription\x12;\n" +
-	"\x16upfront_price_point_id\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x13upfrontPricePointId\x12#\n" +
-	"\tplan_type\x18\x04 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\bplanType\"\x9b\x05\n" +
+	"\x16upfront_price_point_id\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x13upfrontPricePointId\x12%\n" +
+	"\tplan_type\x18\x04 \x03(\tB\b\x8a\xb2\x19\x04\b\x040\x01R\bplanType\"\x9b\x05\n" +
 	"7ListSubscriptionPricePointAdjustedEqualizationsResponse\x12\x85\x01\n" +
 	"\x19subscription_price_points\x18\x01 \x03(\v2(.asc.resources.v1.SubscriptionPricePointB\x1f\x8a\xb2\x19\x1b\b\v\x1a\x17subscriptionPricePointsR\x17subscriptionPricePoints\x12u\n" +
 	"\bincluded\x18\x02 \x01(\v2Q.asc.commerce.v1.ListSubscriptionPricePointAdjustedEqualizationsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12j\n" +

@@ -4713,7 +4713,9 @@ type UpdateSubscriptionRequest struct {
 	// Related: subscriptionPromotionalOffers.
 	PromotionalOffers *v11.SubscriptionPromotionalOfferInlineToMany `protobuf:"bytes,8,opt,name=promotional_offers,json=promotionalOffers,proto3" json:"promotional_offers,omitempty"`
 	// Related: subscriptionPrices.
-	Prices *v11.SubscriptionPriceInlineToMany `protobuf:"bytes,9,opt,name=prices,proto3" json:"prices,omitempty"`
+	Prices          *v11.SubscriptionPriceInlineToMany                              `protobuf:"bytes,9,opt,name=prices,proto3" json:"prices,omitempty"`
+	MultiSeatStatus *v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus `protobuf:"varint,10,opt,name=multi_seat_status,json=multiSeatStatus,proto3,enum=asc.enums.v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus,oneof" json:"multi_seat_status,omitempty"`
+	MarketSettings  []v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings  `protobuf:"varint,11,rep,packed,name=market_settings,json=marketSettings,proto3,enum=asc.enums.v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings" json:"market_settings,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Query parameters that these protos do not know.
@@ -4815,6 +4817,20 @@ func (x *UpdateSubscriptionRequest) GetPromotionalOffers() *v11.SubscriptionProm
 func (x *UpdateSubscriptionRequest) GetPrices() *v11.SubscriptionPriceInlineToMany {
 	if x != nil {
 		return x.Prices
+	}
+	return nil
+}
+
+func (x *UpdateSubscriptionRequest) GetMultiSeatStatus() v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus {
+	if x != nil && x.MultiSeatStatus != nil {
+		return *x.MultiSeatStatus
+	}
+	return v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus(0)
+}
+
+func (x *UpdateSubscriptionRequest) GetMarketSettings() []v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings {
+	if x != nil {
+		return x.MarketSettings
 	}
 	return nil
 }
@@ -6304,7 +6320,7 @@ var File_asc_commerce_v1_subscriptions_proto protoreflect.FileDescriptor
 
 const file_asc_commerce_v1_subscriptions_proto_rawDesc = "" +
 	"\n" +
-	"#asc/commerce/v1/subscriptions.proto\x12\x0fasc.commerce.v1\x1a&asc/enums/v1/subscription_period.proto\x1a)asc/enums/v1/subscription_plan_type.proto\x1a-asc/enums/v1/subscription_version_state.proto\x1a\x1casc/options/v1/options.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a#asc/resources/v1/subscription.proto\x1a?asc/resources/v1/subscription_app_store_review_screenshot.proto\x1a0asc/resources/v1/subscription_availability.proto\x1a)asc/resources/v1/subscription_group.proto\x1a)asc/resources/v1/subscription_image.proto\x1a,asc/resources/v1/subscription_image_v2.proto\x1a6asc/resources/v1/subscription_introductory_offer.proto\x1a0asc/resources/v1/subscription_localization.proto\x1a3asc/resources/v1/subscription_localization_v2.proto\x1a.asc/resources/v1/subscription_offer_code.proto\x1a:asc/resources/v1/subscription_offer_code_custom_code.proto\x1a@asc/resources/v1/subscription_offer_code_one_time_use_code.proto\x1a4asc/resources/v1/subscription_offer_code_price.proto\x1a5asc/resources/v1/subscription_plan_availability.proto\x1a)asc/resources/v1/subscription_price.proto\x1a/asc/resources/v1/subscription_price_point.proto\x1a5asc/resources/v1/subscription_promotional_offer.proto\x1a;asc/resources/v1/subscription_promotional_offer_price.proto\x1a+asc/resources/v1/subscription_version.proto\x1a asc/resources/v1/territory.proto\x1a%asc/resources/v1/win_back_offer.proto\x1a+asc/resources/v1/win_back_offer_price.proto\x1a\x19asc/types/v1/common.proto\x1a@asc/types/v1/subscription_introductory_offer_inline_create.proto\x1a3asc/types/v1/subscription_price_inline_create.proto\x1a?asc/types/v1/subscription_promotional_offer_inline_create.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xc8\a\n" +
+	"#asc/commerce/v1/subscriptions.proto\x12\x0fasc.commerce.v1\x1a/asc/enums/v1/subscription_market_settings.proto\x1a1asc/enums/v1/subscription_multi_seat_status.proto\x1a&asc/enums/v1/subscription_period.proto\x1a)asc/enums/v1/subscription_plan_type.proto\x1a-asc/enums/v1/subscription_version_state.proto\x1a\x1casc/options/v1/options.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a#asc/resources/v1/subscription.proto\x1a?asc/resources/v1/subscription_app_store_review_screenshot.proto\x1a0asc/resources/v1/subscription_availability.proto\x1a)asc/resources/v1/subscription_group.proto\x1a)asc/resources/v1/subscription_image.proto\x1a,asc/resources/v1/subscription_image_v2.proto\x1a6asc/resources/v1/subscription_introductory_offer.proto\x1a0asc/resources/v1/subscription_localization.proto\x1a3asc/resources/v1/subscription_localization_v2.proto\x1a.asc/resources/v1/subscription_offer_code.proto\x1a:asc/resources/v1/subscription_offer_code_custom_code.proto\x1a@asc/resources/v1/subscription_offer_code_one_time_use_code.proto\x1a4asc/resources/v1/subscription_offer_code_price.proto\x1a5asc/resources/v1/subscription_plan_availability.proto\x1a)asc/resources/v1/subscription_price.proto\x1a/asc/resources/v1/subscription_price_point.proto\x1a5asc/resources/v1/subscription_promotional_offer.proto\x1a;asc/resources/v1/subscription_promotional_offer_price.proto\x1a+asc/resources/v1/subscription_version.proto\x1a asc/resources/v1/territory.proto\x1a%asc/resources/v1/win_back_offer.proto\x1a+asc/resources/v1/win_back_offer_price.proto\x1a\x19asc/types/v1/common.proto\x1a@asc/types/v1/subscription_introductory_offer_inline_create.proto\x1a3asc/types/v1/subscription_price_inline_create.proto\x1a?asc/types/v1/subscription_promotional_offer_inline_create.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xc8\a\n" +
 	"\x19CreateSubscriptionRequest\x12'\n" +
 	"\x04name\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\x04name\x88\x01\x01\x122\n" +
 	"\n" +
@@ -7099,7 +7115,7 @@ const file_asc_commerce_v1_subscriptions_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\"\n" +
-	" RemoveSubscriptionPricesResponse\"\xae\t\n" +
+	" RemoveSubscriptionPricesResponse\"\xc7\v\n" +
 	"\x19UpdateSubscriptionRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12!\n" +
 	"\x04name\x18\x02 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x00R\x04name\x88\x01\x01\x126\n" +
@@ -7111,7 +7127,10 @@ const file_asc_commerce_v1_subscriptions_proto_rawDesc = "" +
 	"groupLevel\x88\x01\x01\x12\x90\x01\n" +
 	"\x13introductory_offers\x18\a \x01(\v27.asc.types.v1.SubscriptionIntroductoryOfferInlineToManyB&\x8a\xb2\x19\"\b\x03\x1a\x1esubscriptionIntroductoryOffersR\x12introductoryOffers\x12\x8c\x01\n" +
 	"\x12promotional_offers\x18\b \x01(\v26.asc.types.v1.SubscriptionPromotionalOfferInlineToManyB%\x8a\xb2\x19!\b\x03\x1a\x1dsubscriptionPromotionalOffersR\x11promotionalOffers\x12_\n" +
-	"\x06prices\x18\t \x01(\v2+.asc.types.v1.SubscriptionPriceInlineToManyB\x1a\x8a\xb2\x19\x16\b\x03\x1a\x12subscriptionPricesR\x06prices\x12L\n" +
+	"\x06prices\x18\t \x01(\v2+.asc.types.v1.SubscriptionPriceInlineToManyB\x1a\x8a\xb2\x19\x16\b\x03\x1a\x12subscriptionPricesR\x06prices\x12\x84\x01\n" +
+	"\x11multi_seat_status\x18\n" +
+	" \x01(\x0e2I.asc.enums.v1.SubscriptionMultiSeatStatusEnum.SubscriptionMultiSeatStatusB\b\x8a\xb2\x19\x04\b\x02(\x01H\x05R\x0fmultiSeatStatus\x88\x01\x01\x12z\n" +
+	"\x0fmarket_settings\x18\v \x03(\x0e2G.asc.enums.v1.SubscriptionMarketSettingsEnum.SubscriptionMarketSettingsB\b\x8a\xb2\x19\x04\b\x02(\x01R\x0emarketSettings\x12L\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v25.asc.commerce.v1.UpdateSubscriptionRequest.ExtraEntryR\x05extra\x12\\\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2:.asc.commerce.v1.UpdateSubscriptionRequest.ExtraQueryEntryR\n" +
 	"extraQuery\x12\x15\n" +
@@ -7128,7 +7147,8 @@ const file_asc_commerce_v1_subscriptions_proto_rawDesc = "" +
 	"\x10_family_sharableB\x16\n" +
 	"\x14_subscription_periodB\x0e\n" +
 	"\f_review_noteB\x0e\n" +
-	"\f_group_level\"\xd2\x10\n" +
+	"\f_group_levelB\x14\n" +
+	"\x12_multi_seat_status\"\xd2\x10\n" +
 	"\x1aUpdateSubscriptionResponse\x12Y\n" +
 	"\fsubscription\x18\x01 \x01(\v2\x1e.asc.resources.v1.SubscriptionB\x15\x8a\xb2\x19\x11\b\v\x1a\rsubscriptionsR\fsubscription\x12X\n" +
 	"\bincluded\x18\x02 \x01(\v24.asc.commerce.v1.UpdateSubscriptionResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12M\n" +
@@ -7485,38 +7505,40 @@ var file_asc_commerce_v1_subscriptions_proto_goTypes = []any{
 	nil, // 168: asc.commerce.v1.UpdateSubscriptionResponse.ExtraEntry
 	(*UpdateSubscriptionResponse_Included)(nil),       // 169: asc.commerce.v1.UpdateSubscriptionResponse.Included
 	(v1.SubscriptionPeriodEnum_SubscriptionPeriod)(0), // 170: asc.enums.v1.SubscriptionPeriodEnum.SubscriptionPeriod
-	(*v11.ToOne)(nil),                                             // 171: asc.types.v1.ToOne
-	(*v12.Subscription)(nil),                                      // 172: asc.resources.v1.Subscription
-	(*v12.PromotedPurchase)(nil),                                  // 173: asc.resources.v1.PromotedPurchase
-	(*v12.SubscriptionAppStoreReviewScreenshot)(nil),              // 174: asc.resources.v1.SubscriptionAppStoreReviewScreenshot
-	(*v12.SubscriptionAvailability)(nil),                          // 175: asc.resources.v1.SubscriptionAvailability
-	(*v12.SubscriptionImage)(nil),                                 // 176: asc.resources.v1.SubscriptionImage
-	(*v12.SubscriptionIntroductoryOffer)(nil),                     // 177: asc.resources.v1.SubscriptionIntroductoryOffer
-	(*v12.SubscriptionOfferCode)(nil),                             // 178: asc.resources.v1.SubscriptionOfferCode
-	(*v12.SubscriptionPlanAvailability)(nil),                      // 179: asc.resources.v1.SubscriptionPlanAvailability
-	(*v12.SubscriptionPricePoint)(nil),                            // 180: asc.resources.v1.SubscriptionPricePoint
-	(*v12.SubscriptionPrice)(nil),                                 // 181: asc.resources.v1.SubscriptionPrice
-	(*v12.SubscriptionPromotionalOffer)(nil),                      // 182: asc.resources.v1.SubscriptionPromotionalOffer
-	(*v12.SubscriptionLocalization)(nil),                          // 183: asc.resources.v1.SubscriptionLocalization
-	(*v12.SubscriptionVersion)(nil),                               // 184: asc.resources.v1.SubscriptionVersion
-	(*v12.WinBackOffer)(nil),                                      // 185: asc.resources.v1.WinBackOffer
-	(*v11.ToMany)(nil),                                            // 186: asc.types.v1.ToMany
-	(*v11.SubscriptionIntroductoryOfferInlineToMany)(nil),         // 187: asc.types.v1.SubscriptionIntroductoryOfferInlineToMany
-	(*v11.SubscriptionPromotionalOfferInlineToMany)(nil),          // 188: asc.types.v1.SubscriptionPromotionalOfferInlineToMany
-	(*v11.SubscriptionPriceInlineToMany)(nil),                     // 189: asc.types.v1.SubscriptionPriceInlineToMany
-	(*v12.SubscriptionGroup)(nil),                                 // 190: asc.resources.v1.SubscriptionGroup
-	(*v11.FieldNames)(nil),                                        // 191: asc.types.v1.FieldNames
-	(*v12.InAppPurchaseV2)(nil),                                   // 192: asc.resources.v1.InAppPurchaseV2
-	(*v12.Territory)(nil),                                         // 193: asc.resources.v1.Territory
-	(*v12.SubscriptionOfferCodeCustomCode)(nil),                   // 194: asc.resources.v1.SubscriptionOfferCodeCustomCode
-	(*v12.SubscriptionOfferCodeOneTimeUseCode)(nil),               // 195: asc.resources.v1.SubscriptionOfferCodeOneTimeUseCode
-	(*v12.SubscriptionOfferCodePrice)(nil),                        // 196: asc.resources.v1.SubscriptionOfferCodePrice
-	(v1.SubscriptionPlanTypeEnum_SubscriptionPlanType)(0),         // 197: asc.enums.v1.SubscriptionPlanTypeEnum.SubscriptionPlanType
-	(*v12.SubscriptionPromotionalOfferPrice)(nil),                 // 198: asc.resources.v1.SubscriptionPromotionalOfferPrice
-	(v1.SubscriptionVersionStateEnum_SubscriptionVersionState)(0), // 199: asc.enums.v1.SubscriptionVersionStateEnum.SubscriptionVersionState
-	(*v12.SubscriptionImageV2)(nil),                               // 200: asc.resources.v1.SubscriptionImageV2
-	(*v12.SubscriptionLocalizationV2)(nil),                        // 201: asc.resources.v1.SubscriptionLocalizationV2
-	(*v12.WinBackOfferPrice)(nil),                                 // 202: asc.resources.v1.WinBackOfferPrice
+	(*v11.ToOne)(nil),                                                   // 171: asc.types.v1.ToOne
+	(*v12.Subscription)(nil),                                            // 172: asc.resources.v1.Subscription
+	(*v12.PromotedPurchase)(nil),                                        // 173: asc.resources.v1.PromotedPurchase
+	(*v12.SubscriptionAppStoreReviewScreenshot)(nil),                    // 174: asc.resources.v1.SubscriptionAppStoreReviewScreenshot
+	(*v12.SubscriptionAvailability)(nil),                                // 175: asc.resources.v1.SubscriptionAvailability
+	(*v12.SubscriptionImage)(nil),                                       // 176: asc.resources.v1.SubscriptionImage
+	(*v12.SubscriptionIntroductoryOffer)(nil),                           // 177: asc.resources.v1.SubscriptionIntroductoryOffer
+	(*v12.SubscriptionOfferCode)(nil),                                   // 178: asc.resources.v1.SubscriptionOfferCode
+	(*v12.SubscriptionPlanAvailability)(nil),                            // 179: asc.resources.v1.SubscriptionPlanAvailability
+	(*v12.SubscriptionPricePoint)(nil),                                  // 180: asc.resources.v1.SubscriptionPricePoint
+	(*v12.SubscriptionPrice)(nil),                                       // 181: asc.resources.v1.SubscriptionPrice
+	(*v12.SubscriptionPromotionalOffer)(nil),                            // 182: asc.resources.v1.SubscriptionPromotionalOffer
+	(*v12.SubscriptionLocalization)(nil),                                // 183: asc.resources.v1.SubscriptionLocalization
+	(*v12.SubscriptionVersion)(nil),                                     // 184: asc.resources.v1.SubscriptionVersion
+	(*v12.WinBackOffer)(nil),                                            // 185: asc.resources.v1.WinBackOffer
+	(*v11.ToMany)(nil),                                                  // 186: asc.types.v1.ToMany
+	(*v11.SubscriptionIntroductoryOfferInlineToMany)(nil),               // 187: asc.types.v1.SubscriptionIntroductoryOfferInlineToMany
+	(*v11.SubscriptionPromotionalOfferInlineToMany)(nil),                // 188: asc.types.v1.SubscriptionPromotionalOfferInlineToMany
+	(*v11.SubscriptionPriceInlineToMany)(nil),                           // 189: asc.types.v1.SubscriptionPriceInlineToMany
+	(v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus)(0), // 190: asc.enums.v1.SubscriptionMultiSeatStatusEnum.SubscriptionMultiSeatStatus
+	(v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings)(0),   // 191: asc.enums.v1.SubscriptionMarketSettingsEnum.SubscriptionMarketSettings
+	(*v12.SubscriptionGroup)(nil),                                       // 192: asc.resources.v1.SubscriptionGroup
+	(*v11.FieldNames)(nil),                                              // 193: asc.types.v1.FieldNames
+	(*v12.InAppPurchaseV2)(nil),                                         // 194: asc.resources.v1.InAppPurchaseV2
+	(*v12.Territory)(nil),                                               // 195: asc.resources.v1.Territory
+	(*v12.SubscriptionOfferCodeCustomCode)(nil),                         // 196: asc.resources.v1.SubscriptionOfferCodeCustomCode
+	(*v12.SubscriptionOfferCodeOneTimeUseCode)(nil),                     // 197: asc.resources.v1.SubscriptionOfferCodeOneTimeUseCode
+	(*v12.SubscriptionOfferCodePrice)(nil),                              // 198: asc.resources.v1.SubscriptionOfferCodePrice
+	(v1.SubscriptionPlanTypeEnum_SubscriptionPlanType)(0),               // 199: asc.enums.v1.SubscriptionPlanTypeEnum.SubscriptionPlanType
+	(*v12.SubscriptionPromotionalOfferPrice)(nil),                       // 200: asc.resources.v1.SubscriptionPromotionalOfferPrice
+	(v1.SubscriptionVersionStateEnum_SubscriptionVersionState)(0),       // 201: asc.enums.v1.SubscriptionVersionStateEnum.SubscriptionVersionState
+	(*v12.SubscriptionImageV2)(nil),                                     // 202: asc.resources.v1.SubscriptionImageV2
+	(*v12.SubscriptionLocalizationV2)(nil),                              // 203: asc.resources.v1.SubscriptionLocalizationV2
+	(*v12.WinBackOfferPrice)(nil),                                       // 204: asc.resources.v1.WinBackOfferPrice
 }
 var file_asc_commerce_v1_subscriptions_proto_depIdxs = []int32{
 	170, // 0: asc.commerce.v1.CreateSubscriptionRequest.subscription_period:type_name -> asc.enums.v1.SubscriptionPeriodEnum.SubscriptionPeriod
@@ -7644,158 +7666,160 @@ var file_asc_commerce_v1_subscriptions_proto_depIdxs = []int32{
 	187, // 122: asc.commerce.v1.UpdateSubscriptionRequest.introductory_offers:type_name -> asc.types.v1.SubscriptionIntroductoryOfferInlineToMany
 	188, // 123: asc.commerce.v1.UpdateSubscriptionRequest.promotional_offers:type_name -> asc.types.v1.SubscriptionPromotionalOfferInlineToMany
 	189, // 124: asc.commerce.v1.UpdateSubscriptionRequest.prices:type_name -> asc.types.v1.SubscriptionPriceInlineToMany
-	166, // 125: asc.commerce.v1.UpdateSubscriptionRequest.extra:type_name -> asc.commerce.v1.UpdateSubscriptionRequest.ExtraEntry
-	167, // 126: asc.commerce.v1.UpdateSubscriptionRequest.extra_query:type_name -> asc.commerce.v1.UpdateSubscriptionRequest.ExtraQueryEntry
-	172, // 127: asc.commerce.v1.UpdateSubscriptionResponse.subscription:type_name -> asc.resources.v1.Subscription
-	169, // 128: asc.commerce.v1.UpdateSubscriptionResponse.included:type_name -> asc.commerce.v1.UpdateSubscriptionResponse.Included
-	168, // 129: asc.commerce.v1.UpdateSubscriptionResponse.extra:type_name -> asc.commerce.v1.UpdateSubscriptionResponse.ExtraEntry
-	173, // 130: asc.commerce.v1.CreateSubscriptionResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	174, // 131: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_app_store_review_screenshots:type_name -> asc.resources.v1.SubscriptionAppStoreReviewScreenshot
-	175, // 132: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_availabilities:type_name -> asc.resources.v1.SubscriptionAvailability
-	190, // 133: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	176, // 134: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImage
-	177, // 135: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_introductory_offers:type_name -> asc.resources.v1.SubscriptionIntroductoryOffer
-	183, // 136: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalization
-	178, // 137: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_offer_codes:type_name -> asc.resources.v1.SubscriptionOfferCode
-	179, // 138: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_plan_availabilities:type_name -> asc.resources.v1.SubscriptionPlanAvailability
-	181, // 139: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_prices:type_name -> asc.resources.v1.SubscriptionPrice
-	182, // 140: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_promotional_offers:type_name -> asc.resources.v1.SubscriptionPromotionalOffer
-	184, // 141: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
-	185, // 142: asc.commerce.v1.CreateSubscriptionResponse.Included.win_back_offers:type_name -> asc.resources.v1.WinBackOffer
-	191, // 143: asc.commerce.v1.GetSubscriptionPromotedPurchaseRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	192, // 144: asc.commerce.v1.GetSubscriptionPromotedPurchaseResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
-	172, // 145: asc.commerce.v1.GetSubscriptionPromotedPurchaseResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	191, // 146: asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	172, // 147: asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	191, // 148: asc.commerce.v1.GetSubscriptionRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	173, // 149: asc.commerce.v1.GetSubscriptionResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	174, // 150: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_app_store_review_screenshots:type_name -> asc.resources.v1.SubscriptionAppStoreReviewScreenshot
-	175, // 151: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_availabilities:type_name -> asc.resources.v1.SubscriptionAvailability
-	190, // 152: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	176, // 153: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImage
-	177, // 154: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_introductory_offers:type_name -> asc.resources.v1.SubscriptionIntroductoryOffer
-	183, // 155: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalization
-	178, // 156: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_offer_codes:type_name -> asc.resources.v1.SubscriptionOfferCode
-	179, // 157: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_plan_availabilities:type_name -> asc.resources.v1.SubscriptionPlanAvailability
-	181, // 158: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_prices:type_name -> asc.resources.v1.SubscriptionPrice
-	182, // 159: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_promotional_offers:type_name -> asc.resources.v1.SubscriptionPromotionalOffer
-	184, // 160: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
-	185, // 161: asc.commerce.v1.GetSubscriptionResponse.Included.win_back_offers:type_name -> asc.resources.v1.WinBackOffer
-	191, // 162: asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	193, // 163: asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	191, // 164: asc.commerce.v1.ListSubscriptionImagesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	172, // 165: asc.commerce.v1.ListSubscriptionImagesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	191, // 166: asc.commerce.v1.ListSubscriptionIntroductoryOffersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	180, // 167: asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse.Included.subscription_price_points:type_name -> asc.resources.v1.SubscriptionPricePoint
-	172, // 168: asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	193, // 169: asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	191, // 170: asc.commerce.v1.ListSubscriptionOfferCodesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	194, // 171: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscription_offer_code_custom_codes:type_name -> asc.resources.v1.SubscriptionOfferCodeCustomCode
-	195, // 172: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscription_offer_code_one_time_use_codes:type_name -> asc.resources.v1.SubscriptionOfferCodeOneTimeUseCode
-	196, // 173: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscription_offer_code_prices:type_name -> asc.resources.v1.SubscriptionOfferCodePrice
-	172, // 174: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	191, // 175: asc.commerce.v1.ListSubscriptionPlanAvailabilitiesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	193, // 176: asc.commerce.v1.ListSubscriptionPlanAvailabilitiesResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	191, // 177: asc.commerce.v1.ListSubscriptionPricePointsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	193, // 178: asc.commerce.v1.ListSubscriptionPricePointsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	191, // 179: asc.commerce.v1.ListSubscriptionPricesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	197, // 180: asc.commerce.v1.ListSubscriptionPricesRequest.Filter.plan_type:type_name -> asc.enums.v1.SubscriptionPlanTypeEnum.SubscriptionPlanType
-	180, // 181: asc.commerce.v1.ListSubscriptionPricesResponse.Included.subscription_price_points:type_name -> asc.resources.v1.SubscriptionPricePoint
-	193, // 182: asc.commerce.v1.ListSubscriptionPricesResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	191, // 183: asc.commerce.v1.ListSubscriptionPromotionalOffersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	198, // 184: asc.commerce.v1.ListSubscriptionPromotionalOffersResponse.Included.subscription_promotional_offer_prices:type_name -> asc.resources.v1.SubscriptionPromotionalOfferPrice
-	172, // 185: asc.commerce.v1.ListSubscriptionPromotionalOffersResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	191, // 186: asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	172, // 187: asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	191, // 188: asc.commerce.v1.ListSubscriptionVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	199, // 189: asc.commerce.v1.ListSubscriptionVersionsRequest.Filter.state:type_name -> asc.enums.v1.SubscriptionVersionStateEnum.SubscriptionVersionState
-	200, // 190: asc.commerce.v1.ListSubscriptionVersionsResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImageV2
-	201, // 191: asc.commerce.v1.ListSubscriptionVersionsResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalizationV2
-	172, // 192: asc.commerce.v1.ListSubscriptionVersionsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	191, // 193: asc.commerce.v1.ListSubscriptionWinBackOffersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	202, // 194: asc.commerce.v1.ListSubscriptionWinBackOffersResponse.Included.win_back_offer_prices:type_name -> asc.resources.v1.WinBackOfferPrice
-	173, // 195: asc.commerce.v1.UpdateSubscriptionResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	174, // 196: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_app_store_review_screenshots:type_name -> asc.resources.v1.SubscriptionAppStoreReviewScreenshot
-	175, // 197: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_availabilities:type_name -> asc.resources.v1.SubscriptionAvailability
-	190, // 198: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	176, // 199: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImage
-	177, // 200: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_introductory_offers:type_name -> asc.resources.v1.SubscriptionIntroductoryOffer
-	183, // 201: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalization
-	178, // 202: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_offer_codes:type_name -> asc.resources.v1.SubscriptionOfferCode
-	179, // 203: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_plan_availabilities:type_name -> asc.resources.v1.SubscriptionPlanAvailability
-	181, // 204: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_prices:type_name -> asc.resources.v1.SubscriptionPrice
-	182, // 205: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_promotional_offers:type_name -> asc.resources.v1.SubscriptionPromotionalOffer
-	184, // 206: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
-	185, // 207: asc.commerce.v1.UpdateSubscriptionResponse.Included.win_back_offers:type_name -> asc.resources.v1.WinBackOffer
-	0,   // 208: asc.commerce.v1.SubscriptionsService.CreateSubscription:input_type -> asc.commerce.v1.CreateSubscriptionRequest
-	12,  // 209: asc.commerce.v1.SubscriptionsService.GetSubscription:input_type -> asc.commerce.v1.GetSubscriptionRequest
-	62,  // 210: asc.commerce.v1.SubscriptionsService.UpdateSubscription:input_type -> asc.commerce.v1.UpdateSubscriptionRequest
-	2,   // 211: asc.commerce.v1.SubscriptionsService.DeleteSubscription:input_type -> asc.commerce.v1.DeleteSubscriptionRequest
-	10,  // 212: asc.commerce.v1.SubscriptionsService.GetSubscriptionRelatedAppStoreReviewScreenshot:input_type -> asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotRequest
-	20,  // 213: asc.commerce.v1.SubscriptionsService.ListSubscriptionImages:input_type -> asc.commerce.v1.ListSubscriptionImagesRequest
-	24,  // 214: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOffers:input_type -> asc.commerce.v1.ListSubscriptionIntroductoryOffersRequest
-	28,  // 215: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodes:input_type -> asc.commerce.v1.ListSubscriptionOfferCodesRequest
-	30,  // 216: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilities:input_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilitiesRequest
-	38,  // 217: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePoints:input_type -> asc.commerce.v1.ListSubscriptionPricePointsRequest
-	40,  // 218: asc.commerce.v1.SubscriptionsService.ListSubscriptionPrices:input_type -> asc.commerce.v1.ListSubscriptionPricesRequest
-	8,   // 219: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchase:input_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseRequest
-	44,  // 220: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOffers:input_type -> asc.commerce.v1.ListSubscriptionPromotionalOffersRequest
-	4,   // 221: asc.commerce.v1.SubscriptionsService.GetSubscriptionAppStoreReviewScreenshotId:input_type -> asc.commerce.v1.GetSubscriptionAppStoreReviewScreenshotIdRequest
-	18,  // 222: asc.commerce.v1.SubscriptionsService.ListSubscriptionImageIds:input_type -> asc.commerce.v1.ListSubscriptionImageIdsRequest
-	22,  // 223: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOfferIds:input_type -> asc.commerce.v1.ListSubscriptionIntroductoryOfferIdsRequest
-	58,  // 224: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionIntroductoryOffers:input_type -> asc.commerce.v1.RemoveSubscriptionIntroductoryOffersRequest
-	26,  // 225: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodeIds:input_type -> asc.commerce.v1.ListSubscriptionOfferCodeIdsRequest
-	32,  // 226: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilityIds:input_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilityIdsRequest
-	36,  // 227: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePointIds:input_type -> asc.commerce.v1.ListSubscriptionPricePointIdsRequest
-	34,  // 228: asc.commerce.v1.SubscriptionsService.ListSubscriptionPriceIds:input_type -> asc.commerce.v1.ListSubscriptionPriceIdsRequest
-	60,  // 229: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionPrices:input_type -> asc.commerce.v1.RemoveSubscriptionPricesRequest
-	6,   // 230: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchaseId:input_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseIdRequest
-	42,  // 231: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOfferIds:input_type -> asc.commerce.v1.ListSubscriptionPromotionalOfferIdsRequest
-	14,  // 232: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailabilityId:input_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityIdRequest
-	46,  // 233: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizationIds:input_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationIdsRequest
-	50,  // 234: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersionIds:input_type -> asc.commerce.v1.ListSubscriptionVersionIdsRequest
-	54,  // 235: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOfferIds:input_type -> asc.commerce.v1.ListSubscriptionWinBackOfferIdsRequest
-	16,  // 236: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailability:input_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityRequest
-	48,  // 237: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizations:input_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsRequest
-	52,  // 238: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersions:input_type -> asc.commerce.v1.ListSubscriptionVersionsRequest
-	56,  // 239: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOffers:input_type -> asc.commerce.v1.ListSubscriptionWinBackOffersRequest
-	1,   // 240: asc.commerce.v1.SubscriptionsService.CreateSubscription:output_type -> asc.commerce.v1.CreateSubscriptionResponse
-	13,  // 241: asc.commerce.v1.SubscriptionsService.GetSubscription:output_type -> asc.commerce.v1.GetSubscriptionResponse
-	63,  // 242: asc.commerce.v1.SubscriptionsService.UpdateSubscription:output_type -> asc.commerce.v1.UpdateSubscriptionResponse
-	3,   // 243: asc.commerce.v1.SubscriptionsService.DeleteSubscription:output_type -> asc.commerce.v1.DeleteSubscriptionResponse
-	11,  // 244: asc.commerce.v1.SubscriptionsService.GetSubscriptionRelatedAppStoreReviewScreenshot:output_type -> asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotResponse
-	21,  // 245: asc.commerce.v1.SubscriptionsService.ListSubscriptionImages:output_type -> asc.commerce.v1.ListSubscriptionImagesResponse
-	25,  // 246: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOffers:output_type -> asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse
-	29,  // 247: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodes:output_type -> asc.commerce.v1.ListSubscriptionOfferCodesResponse
-	31,  // 248: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilities:output_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilitiesResponse
-	39,  // 249: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePoints:output_type -> asc.commerce.v1.ListSubscriptionPricePointsResponse
-	41,  // 250: asc.commerce.v1.SubscriptionsService.ListSubscriptionPrices:output_type -> asc.commerce.v1.ListSubscriptionPricesResponse
-	9,   // 251: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchase:output_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseResponse
-	45,  // 252: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOffers:output_type -> asc.commerce.v1.ListSubscriptionPromotionalOffersResponse
-	5,   // 253: asc.commerce.v1.SubscriptionsService.GetSubscriptionAppStoreReviewScreenshotId:output_type -> asc.commerce.v1.GetSubscriptionAppStoreReviewScreenshotIdResponse
-	19,  // 254: asc.commerce.v1.SubscriptionsService.ListSubscriptionImageIds:output_type -> asc.commerce.v1.ListSubscriptionImageIdsResponse
-	23,  // 255: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOfferIds:output_type -> asc.commerce.v1.ListSubscriptionIntroductoryOfferIdsResponse
-	59,  // 256: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionIntroductoryOffers:output_type -> asc.commerce.v1.RemoveSubscriptionIntroductoryOffersResponse
-	27,  // 257: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodeIds:output_type -> asc.commerce.v1.ListSubscriptionOfferCodeIdsResponse
-	33,  // 258: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilityIds:output_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilityIdsResponse
-	37,  // 259: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePointIds:output_type -> asc.commerce.v1.ListSubscriptionPricePointIdsResponse
-	35,  // 260: asc.commerce.v1.SubscriptionsService.ListSubscriptionPriceIds:output_type -> asc.commerce.v1.ListSubscriptionPriceIdsResponse
-	61,  // 261: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionPrices:output_type -> asc.commerce.v1.RemoveSubscriptionPricesResponse
-	7,   // 262: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchaseId:output_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseIdResponse
-	43,  // 263: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOfferIds:output_type -> asc.commerce.v1.ListSubscriptionPromotionalOfferIdsResponse
-	15,  // 264: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailabilityId:output_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityIdResponse
-	47,  // 265: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizationIds:output_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationIdsResponse
-	51,  // 266: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersionIds:output_type -> asc.commerce.v1.ListSubscriptionVersionIdsResponse
-	55,  // 267: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOfferIds:output_type -> asc.commerce.v1.ListSubscriptionWinBackOfferIdsResponse
-	17,  // 268: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailability:output_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityResponse
-	49,  // 269: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizations:output_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsResponse
-	53,  // 270: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersions:output_type -> asc.commerce.v1.ListSubscriptionVersionsResponse
-	57,  // 271: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOffers:output_type -> asc.commerce.v1.ListSubscriptionWinBackOffersResponse
-	240, // [240:272] is the sub-list for method output_type
-	208, // [208:240] is the sub-list for method input_type
-	208, // [208:208] is the sub-list for extension type_name
-	208, // [208:208] is the sub-list for extension extendee
-	0,   // [0:208] is the sub-list for field type_name
+	190, // 125: asc.commerce.v1.UpdateSubscriptionRequest.multi_seat_status:type_name -> asc.enums.v1.SubscriptionMultiSeatStatusEnum.SubscriptionMultiSeatStatus
+	191, // 126: asc.commerce.v1.UpdateSubscriptionRequest.market_settings:type_name -> asc.enums.v1.SubscriptionMarketSettingsEnum.SubscriptionMarketSettings
+	166, // 127: asc.commerce.v1.UpdateSubscriptionRequest.extra:type_name -> asc.commerce.v1.UpdateSubscriptionRequest.ExtraEntry
+	167, // 128: asc.commerce.v1.UpdateSubscriptionRequest.extra_query:type_name -> asc.commerce.v1.UpdateSubscriptionRequest.ExtraQueryEntry
+	172, // 129: asc.commerce.v1.UpdateSubscriptionResponse.subscription:type_name -> asc.resources.v1.Subscription
+	169, // 130: asc.commerce.v1.UpdateSubscriptionResponse.included:type_name -> asc.commerce.v1.UpdateSubscriptionResponse.Included
+	168, // 131: asc.commerce.v1.UpdateSubscriptionResponse.extra:type_name -> asc.commerce.v1.UpdateSubscriptionResponse.ExtraEntry
+	173, // 132: asc.commerce.v1.CreateSubscriptionResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	174, // 133: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_app_store_review_screenshots:type_name -> asc.resources.v1.SubscriptionAppStoreReviewScreenshot
+	175, // 134: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_availabilities:type_name -> asc.resources.v1.SubscriptionAvailability
+	192, // 135: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	176, // 136: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImage
+	177, // 137: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_introductory_offers:type_name -> asc.resources.v1.SubscriptionIntroductoryOffer
+	183, // 138: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalization
+	178, // 139: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_offer_codes:type_name -> asc.resources.v1.SubscriptionOfferCode
+	179, // 140: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_plan_availabilities:type_name -> asc.resources.v1.SubscriptionPlanAvailability
+	181, // 141: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_prices:type_name -> asc.resources.v1.SubscriptionPrice
+	182, // 142: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_promotional_offers:type_name -> asc.resources.v1.SubscriptionPromotionalOffer
+	184, // 143: asc.commerce.v1.CreateSubscriptionResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
+	185, // 144: asc.commerce.v1.CreateSubscriptionResponse.Included.win_back_offers:type_name -> asc.resources.v1.WinBackOffer
+	193, // 145: asc.commerce.v1.GetSubscriptionPromotedPurchaseRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	194, // 146: asc.commerce.v1.GetSubscriptionPromotedPurchaseResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
+	172, // 147: asc.commerce.v1.GetSubscriptionPromotedPurchaseResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	193, // 148: asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	172, // 149: asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	193, // 150: asc.commerce.v1.GetSubscriptionRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	173, // 151: asc.commerce.v1.GetSubscriptionResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	174, // 152: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_app_store_review_screenshots:type_name -> asc.resources.v1.SubscriptionAppStoreReviewScreenshot
+	175, // 153: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_availabilities:type_name -> asc.resources.v1.SubscriptionAvailability
+	192, // 154: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	176, // 155: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImage
+	177, // 156: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_introductory_offers:type_name -> asc.resources.v1.SubscriptionIntroductoryOffer
+	183, // 157: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalization
+	178, // 158: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_offer_codes:type_name -> asc.resources.v1.SubscriptionOfferCode
+	179, // 159: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_plan_availabilities:type_name -> asc.resources.v1.SubscriptionPlanAvailability
+	181, // 160: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_prices:type_name -> asc.resources.v1.SubscriptionPrice
+	182, // 161: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_promotional_offers:type_name -> asc.resources.v1.SubscriptionPromotionalOffer
+	184, // 162: asc.commerce.v1.GetSubscriptionResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
+	185, // 163: asc.commerce.v1.GetSubscriptionResponse.Included.win_back_offers:type_name -> asc.resources.v1.WinBackOffer
+	193, // 164: asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	195, // 165: asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	193, // 166: asc.commerce.v1.ListSubscriptionImagesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	172, // 167: asc.commerce.v1.ListSubscriptionImagesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	193, // 168: asc.commerce.v1.ListSubscriptionIntroductoryOffersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	180, // 169: asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse.Included.subscription_price_points:type_name -> asc.resources.v1.SubscriptionPricePoint
+	172, // 170: asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	195, // 171: asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	193, // 172: asc.commerce.v1.ListSubscriptionOfferCodesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	196, // 173: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscription_offer_code_custom_codes:type_name -> asc.resources.v1.SubscriptionOfferCodeCustomCode
+	197, // 174: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscription_offer_code_one_time_use_codes:type_name -> asc.resources.v1.SubscriptionOfferCodeOneTimeUseCode
+	198, // 175: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscription_offer_code_prices:type_name -> asc.resources.v1.SubscriptionOfferCodePrice
+	172, // 176: asc.commerce.v1.ListSubscriptionOfferCodesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	193, // 177: asc.commerce.v1.ListSubscriptionPlanAvailabilitiesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	195, // 178: asc.commerce.v1.ListSubscriptionPlanAvailabilitiesResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	193, // 179: asc.commerce.v1.ListSubscriptionPricePointsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	195, // 180: asc.commerce.v1.ListSubscriptionPricePointsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	193, // 181: asc.commerce.v1.ListSubscriptionPricesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	199, // 182: asc.commerce.v1.ListSubscriptionPricesRequest.Filter.plan_type:type_name -> asc.enums.v1.SubscriptionPlanTypeEnum.SubscriptionPlanType
+	180, // 183: asc.commerce.v1.ListSubscriptionPricesResponse.Included.subscription_price_points:type_name -> asc.resources.v1.SubscriptionPricePoint
+	195, // 184: asc.commerce.v1.ListSubscriptionPricesResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	193, // 185: asc.commerce.v1.ListSubscriptionPromotionalOffersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	200, // 186: asc.commerce.v1.ListSubscriptionPromotionalOffersResponse.Included.subscription_promotional_offer_prices:type_name -> asc.resources.v1.SubscriptionPromotionalOfferPrice
+	172, // 187: asc.commerce.v1.ListSubscriptionPromotionalOffersResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	193, // 188: asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	172, // 189: asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	193, // 190: asc.commerce.v1.ListSubscriptionVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	201, // 191: asc.commerce.v1.ListSubscriptionVersionsRequest.Filter.state:type_name -> asc.enums.v1.SubscriptionVersionStateEnum.SubscriptionVersionState
+	202, // 192: asc.commerce.v1.ListSubscriptionVersionsResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImageV2
+	203, // 193: asc.commerce.v1.ListSubscriptionVersionsResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalizationV2
+	172, // 194: asc.commerce.v1.ListSubscriptionVersionsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	193, // 195: asc.commerce.v1.ListSubscriptionWinBackOffersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	204, // 196: asc.commerce.v1.ListSubscriptionWinBackOffersResponse.Included.win_back_offer_prices:type_name -> asc.resources.v1.WinBackOfferPrice
+	173, // 197: asc.commerce.v1.UpdateSubscriptionResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	174, // 198: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_app_store_review_screenshots:type_name -> asc.resources.v1.SubscriptionAppStoreReviewScreenshot
+	175, // 199: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_availabilities:type_name -> asc.resources.v1.SubscriptionAvailability
+	192, // 200: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	176, // 201: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_images:type_name -> asc.resources.v1.SubscriptionImage
+	177, // 202: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_introductory_offers:type_name -> asc.resources.v1.SubscriptionIntroductoryOffer
+	183, // 203: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_localizations:type_name -> asc.resources.v1.SubscriptionLocalization
+	178, // 204: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_offer_codes:type_name -> asc.resources.v1.SubscriptionOfferCode
+	179, // 205: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_plan_availabilities:type_name -> asc.resources.v1.SubscriptionPlanAvailability
+	181, // 206: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_prices:type_name -> asc.resources.v1.SubscriptionPrice
+	182, // 207: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_promotional_offers:type_name -> asc.resources.v1.SubscriptionPromotionalOffer
+	184, // 208: asc.commerce.v1.UpdateSubscriptionResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
+	185, // 209: asc.commerce.v1.UpdateSubscriptionResponse.Included.win_back_offers:type_name -> asc.resources.v1.WinBackOffer
+	0,   // 210: asc.commerce.v1.SubscriptionsService.CreateSubscription:input_type -> asc.commerce.v1.CreateSubscriptionRequest
+	12,  // 211: asc.commerce.v1.SubscriptionsService.GetSubscription:input_type -> asc.commerce.v1.GetSubscriptionRequest
+	62,  // 212: asc.commerce.v1.SubscriptionsService.UpdateSubscription:input_type -> asc.commerce.v1.UpdateSubscriptionRequest
+	2,   // 213: asc.commerce.v1.SubscriptionsService.DeleteSubscription:input_type -> asc.commerce.v1.DeleteSubscriptionRequest
+	10,  // 214: asc.commerce.v1.SubscriptionsService.GetSubscriptionRelatedAppStoreReviewScreenshot:input_type -> asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotRequest
+	20,  // 215: asc.commerce.v1.SubscriptionsService.ListSubscriptionImages:input_type -> asc.commerce.v1.ListSubscriptionImagesRequest
+	24,  // 216: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOffers:input_type -> asc.commerce.v1.ListSubscriptionIntroductoryOffersRequest
+	28,  // 217: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodes:input_type -> asc.commerce.v1.ListSubscriptionOfferCodesRequest
+	30,  // 218: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilities:input_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilitiesRequest
+	38,  // 219: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePoints:input_type -> asc.commerce.v1.ListSubscriptionPricePointsRequest
+	40,  // 220: asc.commerce.v1.SubscriptionsService.ListSubscriptionPrices:input_type -> asc.commerce.v1.ListSubscriptionPricesRequest
+	8,   // 221: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchase:input_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseRequest
+	44,  // 222: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOffers:input_type -> asc.commerce.v1.ListSubscriptionPromotionalOffersRequest
+	4,   // 223: asc.commerce.v1.SubscriptionsService.GetSubscriptionAppStoreReviewScreenshotId:input_type -> asc.commerce.v1.GetSubscriptionAppStoreReviewScreenshotIdRequest
+	18,  // 224: asc.commerce.v1.SubscriptionsService.ListSubscriptionImageIds:input_type -> asc.commerce.v1.ListSubscriptionImageIdsRequest
+	22,  // 225: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOfferIds:input_type -> asc.commerce.v1.ListSubscriptionIntroductoryOfferIdsRequest
+	58,  // 226: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionIntroductoryOffers:input_type -> asc.commerce.v1.RemoveSubscriptionIntroductoryOffersRequest
+	26,  // 227: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodeIds:input_type -> asc.commerce.v1.ListSubscriptionOfferCodeIdsRequest
+	32,  // 228: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilityIds:input_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilityIdsRequest
+	36,  // 229: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePointIds:input_type -> asc.commerce.v1.ListSubscriptionPricePointIdsRequest
+	34,  // 230: asc.commerce.v1.SubscriptionsService.ListSubscriptionPriceIds:input_type -> asc.commerce.v1.ListSubscriptionPriceIdsRequest
+	60,  // 231: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionPrices:input_type -> asc.commerce.v1.RemoveSubscriptionPricesRequest
+	6,   // 232: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchaseId:input_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseIdRequest
+	42,  // 233: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOfferIds:input_type -> asc.commerce.v1.ListSubscriptionPromotionalOfferIdsRequest
+	14,  // 234: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailabilityId:input_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityIdRequest
+	46,  // 235: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizationIds:input_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationIdsRequest
+	50,  // 236: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersionIds:input_type -> asc.commerce.v1.ListSubscriptionVersionIdsRequest
+	54,  // 237: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOfferIds:input_type -> asc.commerce.v1.ListSubscriptionWinBackOfferIdsRequest
+	16,  // 238: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailability:input_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityRequest
+	48,  // 239: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizations:input_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsRequest
+	52,  // 240: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersions:input_type -> asc.commerce.v1.ListSubscriptionVersionsRequest
+	56,  // 241: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOffers:input_type -> asc.commerce.v1.ListSubscriptionWinBackOffersRequest
+	1,   // 242: asc.commerce.v1.SubscriptionsService.CreateSubscription:output_type -> asc.commerce.v1.CreateSubscriptionResponse
+	13,  // 243: asc.commerce.v1.SubscriptionsService.GetSubscription:output_type -> asc.commerce.v1.GetSubscriptionResponse
+	63,  // 244: asc.commerce.v1.SubscriptionsService.UpdateSubscription:output_type -> asc.commerce.v1.UpdateSubscriptionResponse
+	3,   // 245: asc.commerce.v1.SubscriptionsService.DeleteSubscription:output_type -> asc.commerce.v1.DeleteSubscriptionResponse
+	11,  // 246: asc.commerce.v1.SubscriptionsService.GetSubscriptionRelatedAppStoreReviewScreenshot:output_type -> asc.commerce.v1.GetSubscriptionRelatedAppStoreReviewScreenshotResponse
+	21,  // 247: asc.commerce.v1.SubscriptionsService.ListSubscriptionImages:output_type -> asc.commerce.v1.ListSubscriptionImagesResponse
+	25,  // 248: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOffers:output_type -> asc.commerce.v1.ListSubscriptionIntroductoryOffersResponse
+	29,  // 249: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodes:output_type -> asc.commerce.v1.ListSubscriptionOfferCodesResponse
+	31,  // 250: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilities:output_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilitiesResponse
+	39,  // 251: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePoints:output_type -> asc.commerce.v1.ListSubscriptionPricePointsResponse
+	41,  // 252: asc.commerce.v1.SubscriptionsService.ListSubscriptionPrices:output_type -> asc.commerce.v1.ListSubscriptionPricesResponse
+	9,   // 253: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchase:output_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseResponse
+	45,  // 254: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOffers:output_type -> asc.commerce.v1.ListSubscriptionPromotionalOffersResponse
+	5,   // 255: asc.commerce.v1.SubscriptionsService.GetSubscriptionAppStoreReviewScreenshotId:output_type -> asc.commerce.v1.GetSubscriptionAppStoreReviewScreenshotIdResponse
+	19,  // 256: asc.commerce.v1.SubscriptionsService.ListSubscriptionImageIds:output_type -> asc.commerce.v1.ListSubscriptionImageIdsResponse
+	23,  // 257: asc.commerce.v1.SubscriptionsService.ListSubscriptionIntroductoryOfferIds:output_type -> asc.commerce.v1.ListSubscriptionIntroductoryOfferIdsResponse
+	59,  // 258: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionIntroductoryOffers:output_type -> asc.commerce.v1.RemoveSubscriptionIntroductoryOffersResponse
+	27,  // 259: asc.commerce.v1.SubscriptionsService.ListSubscriptionOfferCodeIds:output_type -> asc.commerce.v1.ListSubscriptionOfferCodeIdsResponse
+	33,  // 260: asc.commerce.v1.SubscriptionsService.ListSubscriptionPlanAvailabilityIds:output_type -> asc.commerce.v1.ListSubscriptionPlanAvailabilityIdsResponse
+	37,  // 261: asc.commerce.v1.SubscriptionsService.ListSubscriptionPricePointIds:output_type -> asc.commerce.v1.ListSubscriptionPricePointIdsResponse
+	35,  // 262: asc.commerce.v1.SubscriptionsService.ListSubscriptionPriceIds:output_type -> asc.commerce.v1.ListSubscriptionPriceIdsResponse
+	61,  // 263: asc.commerce.v1.SubscriptionsService.RemoveSubscriptionPrices:output_type -> asc.commerce.v1.RemoveSubscriptionPricesResponse
+	7,   // 264: asc.commerce.v1.SubscriptionsService.GetSubscriptionPromotedPurchaseId:output_type -> asc.commerce.v1.GetSubscriptionPromotedPurchaseIdResponse
+	43,  // 265: asc.commerce.v1.SubscriptionsService.ListSubscriptionPromotionalOfferIds:output_type -> asc.commerce.v1.ListSubscriptionPromotionalOfferIdsResponse
+	15,  // 266: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailabilityId:output_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityIdResponse
+	47,  // 267: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizationIds:output_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationIdsResponse
+	51,  // 268: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersionIds:output_type -> asc.commerce.v1.ListSubscriptionVersionIdsResponse
+	55,  // 269: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOfferIds:output_type -> asc.commerce.v1.ListSubscriptionWinBackOfferIdsResponse
+	17,  // 270: asc.commerce.v1.SubscriptionsService.GetSubscriptionSubscriptionAvailability:output_type -> asc.commerce.v1.GetSubscriptionSubscriptionAvailabilityResponse
+	49,  // 271: asc.commerce.v1.SubscriptionsService.ListSubscriptionSubscriptionLocalizations:output_type -> asc.commerce.v1.ListSubscriptionSubscriptionLocalizationsResponse
+	53,  // 272: asc.commerce.v1.SubscriptionsService.ListSubscriptionVersions:output_type -> asc.commerce.v1.ListSubscriptionVersionsResponse
+	57,  // 273: asc.commerce.v1.SubscriptionsService.ListSubscriptionWinBackOffers:output_type -> asc.commerce.v1.ListSubscriptionWinBackOffersResponse
+	242, // [242:274] is the sub-list for method output_type
+	210, // [210:242] is the sub-list for method input_type
+	210, // [210:210] is the sub-list for extension type_name
+	210, // [210:210] is the sub-list for extension extendee
+	0,   // [0:210] is the sub-list for field type_name
 }
 
 func init() { file_asc_commerce_v1_subscriptions_proto_init() }

@@ -34,6 +34,8 @@ const (
 	AgeRatingDeclarationKoreaAgeRatingOverrideEnum_NONE          AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride = 2
 	AgeRatingDeclarationKoreaAgeRatingOverrideEnum_FIFTEEN_PLUS  AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride = 3
 	AgeRatingDeclarationKoreaAgeRatingOverrideEnum_NINETEEN_PLUS AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride = 4
+	AgeRatingDeclarationKoreaAgeRatingOverrideEnum_ALL           AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride = 5
+	AgeRatingDeclarationKoreaAgeRatingOverrideEnum_TWELVE_PLUS   AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride = 6
 )
 
 // Enum value maps for AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride.
@@ -44,6 +46,8 @@ var (
 		2: "NONE",
 		3: "FIFTEEN_PLUS",
 		4: "NINETEEN_PLUS",
+		5: "ALL",
+		6: "TWELVE_PLUS",
 	}
 	AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride_value = map[string]int32{
 		"UNSPECIFIED":   0,
@@ -51,6 +55,8 @@ var (
 		"NONE":          2,
 		"FIFTEEN_PLUS":  3,
 		"NINETEEN_PLUS": 4,
+		"ALL":           5,
+		"TWELVE_PLUS":   6,
 	}
 )
 
@@ -122,14 +128,16 @@ var File_asc_enums_v1_age_rating_declaration_korea_age_rating_override_proto pro
 
 const file_asc_enums_v1_age_rating_declaration_korea_age_rating_override_proto_rawDesc = "" +
 	"\n" +
-	"Casc/enums/v1/age_rating_declaration_korea_age_rating_override.proto\x12\fasc.enums.v1\"\xab\x01\n" +
-	".AgeRatingDeclarationKoreaAgeRatingOverrideEnum\"y\n" +
+	"Casc/enums/v1/age_rating_declaration_korea_age_rating_override.proto\x12\fasc.enums.v1\"\xc6\x01\n" +
+	".AgeRatingDeclarationKoreaAgeRatingOverrideEnum\"\x93\x01\n" +
 	"*AgeRatingDeclarationKoreaAgeRatingOverride\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\v\n" +
 	"\aUNKNOWN\x10\x01\x12\b\n" +
 	"\x04NONE\x10\x02\x12\x10\n" +
 	"\fFIFTEEN_PLUS\x10\x03\x12\x11\n" +
-	"\rNINETEEN_PLUS\x10\x04B=Z;github.com/asc-gateway/asc-gateway/gen/asc/enums/v1;enumsv1b\x06proto3"
+	"\rNINETEEN_PLUS\x10\x04\x12\a\n" +
+	"\x03ALL\x10\x05\x12\x0f\n" +
+	"\vTWELVE_PLUS\x10\x06B=Z;github.com/asc-gateway/asc-gateway/gen/asc/enums/v1;enumsv1b\x06proto3"
 
 var (
 	file_asc_enums_v1_age_rating_declaration_korea_age_rating_override_proto_rawDescOnce sync.Once

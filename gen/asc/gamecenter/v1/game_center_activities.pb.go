@@ -2481,10 +2481,10 @@ const file_asc_gamecenter_v1_game_center_activities_proto_rawDesc = "" +
 	"\x1dgame_center_activity_versions\x18\x02 \x03(\v2+.asc.resources.v1.GameCenterActivityVersionB\"\x8a\xb2\x19\x1e\b\f\x1a\x1agameCenterActivityVersionsR\x1agameCenterActivityVersions\x12m\n" +
 	"\x13game_center_details\x18\x03 \x03(\v2\".asc.resources.v1.GameCenterDetailB\x19\x8a\xb2\x19\x15\b\f\x1a\x11gameCenterDetailsR\x11gameCenterDetails\x12i\n" +
 	"\x12game_center_groups\x18\x04 \x03(\v2!.asc.resources.v1.GameCenterGroupB\x18\x8a\xb2\x19\x14\b\f\x1a\x10gameCenterGroupsR\x10gameCenterGroups\x12\x81\x01\n" +
-	"\x18game_center_leaderboards\x18\x05 \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2\xd9,\n" +
+	"\x18game_center_leaderboards\x18\x05 \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2\xf5,\n" +
 	"\x1bGameCenterActivitiesService\x12\x80\x02\n" +
-	"\x18CreateGameCenterActivity\x122.asc.gamecenter.v1.CreateGameCenterActivityRequest\x1a3.asc.gamecenter.v1.CreateGameCenterActivityResponse\"{\x8a\xb2\x19T\b\x01\x12#gameCenterActivities_createInstance\x18\x03\"\x14gameCenterActivities(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/gameCenterActivities\x12\xc9\t\n" +
-	"\x15GetGameCenterActivity\x12/.asc.gamecenter.v1.GetGameCenterActivityRequest\x1a0.asc.gamecenter.v1.GetGameCenterActivityResponse\"\xcc\b\x8a\xb2\x19\xa2\b\b\x01\x12 gameCenterActivities_getInstance\x18\x02\"\x14gameCenterActivities(\xc8\x012\x10application/json:\xce\a\n" +
+	"\x18CreateGameCenterActivity\x122.asc.gamecenter.v1.CreateGameCenterActivityRequest\x1a3.asc.gamecenter.v1.CreateGameCenterActivityResponse\"{\x8a\xb2\x19T\b\x01\x12#gameCenterActivities_createInstance\x18\x03\"\x14gameCenterActivities(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/gameCenterActivities\x12\xe5\t\n" +
+	"\x15GetGameCenterActivity\x12/.asc.gamecenter.v1.GetGameCenterActivityRequest\x1a0.asc.gamecenter.v1.GetGameCenterActivityResponse\"\xe8\b\x8a\xb2\x19\xbe\b\b\x01\x12 gameCenterActivities_getInstance\x18\x02\"\x14gameCenterActivities(\xc8\x012\x10application/json:\xea\a\n" +
 	"\x10gameCenterDetail\n" +
 	"\x0fgameCenterGroup\n" +
 	"\fachievements\n" +
@@ -2496,9 +2496,9 @@ const file_asc_gamecenter_v1_game_center_activities_proto_rawDesc = "" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
-	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a\xf5\x02\n" +
+	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a7\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a7\n" +
 	"\x1agameCenterActivityVersions\x1a\x19GameCenterActivityVersion\"\x10\n" +
 	"\fachievements\x102\"\x12\n" +
 	"\x0eachievementsV2\x102\"\x10\n" +

@@ -1706,10 +1706,10 @@ const file_asc_gamecenter_v1_game_center_challenges_proto_rawDesc = "" +
 	"\x1egame_center_challenge_versions\x18\x01 \x03(\v2,.asc.resources.v1.GameCenterChallengeVersionB#\x8a\xb2\x19\x1f\b\f\x1a\x1bgameCenterChallengeVersionsR\x1bgameCenterChallengeVersions\x12m\n" +
 	"\x13game_center_details\x18\x02 \x03(\v2\".asc.resources.v1.GameCenterDetailB\x19\x8a\xb2\x19\x15\b\f\x1a\x11gameCenterDetailsR\x11gameCenterDetails\x12i\n" +
 	"\x12game_center_groups\x18\x03 \x03(\v2!.asc.resources.v1.GameCenterGroupB\x18\x8a\xb2\x19\x14\b\f\x1a\x10gameCenterGroupsR\x10gameCenterGroups\x12\x81\x01\n" +
-	"\x18game_center_leaderboards\x18\x04 \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2\xb7\x1a\n" +
+	"\x18game_center_leaderboards\x18\x04 \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2\xd3\x1a\n" +
 	"\x1bGameCenterChallengesService\x12\x83\x02\n" +
-	"\x19CreateGameCenterChallenge\x123.asc.gamecenter.v1.CreateGameCenterChallengeRequest\x1a4.asc.gamecenter.v1.CreateGameCenterChallengeResponse\"{\x8a\xb2\x19T\b\x01\x12#gameCenterChallenges_createInstance\x18\x03\"\x14gameCenterChallenges(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/gameCenterChallenges\x12\x81\a\n" +
-	"\x16GetGameCenterChallenge\x120.asc.gamecenter.v1.GetGameCenterChallengeRequest\x1a1.asc.gamecenter.v1.GetGameCenterChallengeResponse\"\x81\x06\x8a\xb2\x19\xd7\x05\b\x01\x12 gameCenterChallenges_getInstance\x18\x02\"\x14gameCenterChallenges(\xc8\x012\x10application/json:\x83\x05\n" +
+	"\x19CreateGameCenterChallenge\x123.asc.gamecenter.v1.CreateGameCenterChallengeRequest\x1a4.asc.gamecenter.v1.CreateGameCenterChallengeResponse\"{\x8a\xb2\x19T\b\x01\x12#gameCenterChallenges_createInstance\x18\x03\"\x14gameCenterChallenges(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/gameCenterChallenges\x12\x9d\a\n" +
+	"\x16GetGameCenterChallenge\x120.asc.gamecenter.v1.GetGameCenterChallengeRequest\x1a1.asc.gamecenter.v1.GetGameCenterChallengeResponse\"\x9d\x06\x8a\xb2\x19\xf3\x05\b\x01\x12 gameCenterChallenges_getInstance\x18\x02\"\x14gameCenterChallenges(\xc8\x012\x10application/json:\x9f\x05\n" +
 	"\x10gameCenterDetail\n" +
 	"\x0fgameCenterGroup\n" +
 	"\bversions\n" +
@@ -1718,9 +1718,9 @@ const file_asc_gamecenter_v1_game_center_challenges_proto_rawDesc = "" +
 	"\x14gameCenterChallenges\x1a\x13GameCenterChallenge\x1a%\n" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a9\n" +
-	"\x1bgameCenterChallengeVersions\x1a\x1aGameCenterChallengeVersion\x1a\xf5\x02\n" +
+	"\x1bgameCenterChallengeVersions\x1a\x1aGameCenterChallengeVersion\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\"\f\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\"\f\n" +
 	"\bversions\x102\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/gameCenterChallenges/{id}\x12\x89\x02\n" +
 	"\x19UpdateGameCenterChallenge\x123.asc.gamecenter.v1.UpdateGameCenterChallengeRequest\x1a4.asc.gamecenter.v1.UpdateGameCenterChallengeResponse\"\x80\x01\x8a\xb2\x19T\b\x01\x12#gameCenterChallenges_updateInstance\x18\x04\"\x14gameCenterChallenges(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02\":\x01*2\x1d/v1/gameCenterChallenges/{id}\x12\xdd\x01\n" +
 	"\x19DeleteGameCenterChallenge\x123.asc.gamecenter.v1.DeleteGameCenterChallengeRequest\x1a4.asc.gamecenter.v1.DeleteGameCenterChallengeResponse\"U\x8a\xb2\x19,\b\x01\x12#gameCenterChallenges_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/v1/gameCenterChallenges/{id}\x12\xc3\x02\n" +

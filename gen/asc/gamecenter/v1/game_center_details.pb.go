@@ -1595,6 +1595,306 @@ func (x *ListGameCenterDetailActivityReleasesResponse) GetTotalSize() int32 {
 	return 0
 }
 
+// Request of ListGameCenterDetailBlockedPlayerIds.
+type ListGameCenterDetailBlockedPlayerIdsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsRequest) Reset() {
+	*x = ListGameCenterDetailBlockedPlayerIdsRequest{}
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterDetailBlockedPlayerIdsRequest) ProtoMessage() {}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterDetailBlockedPlayerIdsRequest.ProtoReflect.Descriptor instead.
+func (*ListGameCenterDetailBlockedPlayerIdsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListGameCenterDetailBlockedPlayerIds.
+type ListGameCenterDetailBlockedPlayerIdsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Related: gameCenterDetailPlayers.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsResponse) Reset() {
+	*x = ListGameCenterDetailBlockedPlayerIdsResponse{}
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterDetailBlockedPlayerIdsResponse) ProtoMessage() {}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterDetailBlockedPlayerIdsResponse.ProtoReflect.Descriptor instead.
+func (*ListGameCenterDetailBlockedPlayerIdsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsResponse) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListGameCenterDetailBlockedPlayerIdsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
+// Request of ListGameCenterDetailBlockedPlayers.
+type ListGameCenterDetailBlockedPlayersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The fields to return, by JSON:API type.
+	Fields map[string]*v1.FieldNames `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) Reset() {
+	*x = ListGameCenterDetailBlockedPlayersRequest{}
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterDetailBlockedPlayersRequest) ProtoMessage() {}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterDetailBlockedPlayersRequest.ProtoReflect.Descriptor instead.
+func (*ListGameCenterDetailBlockedPlayersRequest) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) GetFields() map[string]*v1.FieldNames {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGameCenterDetailBlockedPlayersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListGameCenterDetailBlockedPlayers.
+type ListGameCenterDetailBlockedPlayersResponse struct {
+	state                   protoimpl.MessageState        `protogen:"open.v1"`
+	GameCenterDetailPlayers []*v11.GameCenterDetailPlayer `protobuf:"bytes,1,rep,name=game_center_detail_players,json=gameCenterDetailPlayers,proto3" json:"game_center_detail_players,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterDetailBlockedPlayersResponse) Reset() {
+	*x = ListGameCenterDetailBlockedPlayersResponse{}
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterDetailBlockedPlayersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterDetailBlockedPlayersResponse) ProtoMessage() {}
+
+func (x *ListGameCenterDetailBlockedPlayersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterDetailBlockedPlayersResponse.ProtoReflect.Descriptor instead.
+func (*ListGameCenterDetailBlockedPlayersResponse) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListGameCenterDetailBlockedPlayersResponse) GetGameCenterDetailPlayers() []*v11.GameCenterDetailPlayer {
+	if x != nil {
+		return x.GameCenterDetailPlayers
+	}
+	return nil
+}
+
+func (x *ListGameCenterDetailBlockedPlayersResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListGameCenterDetailBlockedPlayersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListGameCenterDetailBlockedPlayersResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
 // Request of ListGameCenterDetailChallengeReleaseIds.
 type ListGameCenterDetailChallengeReleaseIdsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1612,7 +1912,7 @@ type ListGameCenterDetailChallengeReleaseIdsRequest struct {
 
 func (x *ListGameCenterDetailChallengeReleaseIdsRequest) Reset() {
 	*x = ListGameCenterDetailChallengeReleaseIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[20]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1624,7 +1924,7 @@ func (x *ListGameCenterDetailChallengeReleaseIdsRequest) String() string {
 func (*ListGameCenterDetailChallengeReleaseIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailChallengeReleaseIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[20]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1637,7 +1937,7 @@ func (x *ListGameCenterDetailChallengeReleaseIdsRequest) ProtoReflect() protoref
 
 // Deprecated: Use ListGameCenterDetailChallengeReleaseIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailChallengeReleaseIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{20}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListGameCenterDetailChallengeReleaseIdsRequest) GetId() string {
@@ -1685,7 +1985,7 @@ type ListGameCenterDetailChallengeReleaseIdsResponse struct {
 
 func (x *ListGameCenterDetailChallengeReleaseIdsResponse) Reset() {
 	*x = ListGameCenterDetailChallengeReleaseIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[21]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1997,7 @@ func (x *ListGameCenterDetailChallengeReleaseIdsResponse) String() string {
 func (*ListGameCenterDetailChallengeReleaseIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailChallengeReleaseIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[21]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +2010,7 @@ func (x *ListGameCenterDetailChallengeReleaseIdsResponse) ProtoReflect() protore
 
 // Deprecated: Use ListGameCenterDetailChallengeReleaseIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailChallengeReleaseIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{21}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListGameCenterDetailChallengeReleaseIdsResponse) GetIds() []string {
@@ -1762,7 +2062,7 @@ type ListGameCenterDetailChallengeReleasesRequest struct {
 
 func (x *ListGameCenterDetailChallengeReleasesRequest) Reset() {
 	*x = ListGameCenterDetailChallengeReleasesRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[22]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +2074,7 @@ func (x *ListGameCenterDetailChallengeReleasesRequest) String() string {
 func (*ListGameCenterDetailChallengeReleasesRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailChallengeReleasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[22]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +2087,7 @@ func (x *ListGameCenterDetailChallengeReleasesRequest) ProtoReflect() protorefle
 
 // Deprecated: Use ListGameCenterDetailChallengeReleasesRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailChallengeReleasesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{22}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListGameCenterDetailChallengeReleasesRequest) GetId() string {
@@ -1849,7 +2149,7 @@ type ListGameCenterDetailChallengeReleasesResponse struct {
 
 func (x *ListGameCenterDetailChallengeReleasesResponse) Reset() {
 	*x = ListGameCenterDetailChallengeReleasesResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[23]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2161,7 @@ func (x *ListGameCenterDetailChallengeReleasesResponse) String() string {
 func (*ListGameCenterDetailChallengeReleasesResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailChallengeReleasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[23]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2174,7 @@ func (x *ListGameCenterDetailChallengeReleasesResponse) ProtoReflect() protorefl
 
 // Deprecated: Use ListGameCenterDetailChallengeReleasesResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailChallengeReleasesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{23}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListGameCenterDetailChallengeReleasesResponse) GetGameCenterChallengeVersionReleases() []*v11.GameCenterChallengeVersionRelease {
@@ -1929,7 +2229,7 @@ type ListGameCenterDetailGameCenterAchievementIdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementIdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[24]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1941,7 +2241,7 @@ func (x *ListGameCenterDetailGameCenterAchievementIdsRequest) String() string {
 func (*ListGameCenterDetailGameCenterAchievementIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[24]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1954,7 +2254,7 @@ func (x *ListGameCenterDetailGameCenterAchievementIdsRequest) ProtoReflect() pro
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{24}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementIdsRequest) GetId() string {
@@ -2002,7 +2302,7 @@ type ListGameCenterDetailGameCenterAchievementIdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementIdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[25]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2314,7 @@ func (x *ListGameCenterDetailGameCenterAchievementIdsResponse) String() string {
 func (*ListGameCenterDetailGameCenterAchievementIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[25]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2327,7 @@ func (x *ListGameCenterDetailGameCenterAchievementIdsResponse) ProtoReflect() pr
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{25}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementIdsResponse) GetIds() []string {
@@ -2075,7 +2375,7 @@ type ListGameCenterDetailGameCenterAchievementV2IdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementV2IdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementV2IdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[26]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2387,7 @@ func (x *ListGameCenterDetailGameCenterAchievementV2IdsRequest) String() string 
 func (*ListGameCenterDetailGameCenterAchievementV2IdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementV2IdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[26]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2400,7 @@ func (x *ListGameCenterDetailGameCenterAchievementV2IdsRequest) ProtoReflect() p
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementV2IdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementV2IdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{26}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementV2IdsRequest) GetId() string {
@@ -2148,7 +2448,7 @@ type ListGameCenterDetailGameCenterAchievementV2IdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementV2IdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementV2IdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[27]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2460,7 @@ func (x *ListGameCenterDetailGameCenterAchievementV2IdsResponse) String() string
 func (*ListGameCenterDetailGameCenterAchievementV2IdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementV2IdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[27]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2473,7 @@ func (x *ListGameCenterDetailGameCenterAchievementV2IdsResponse) ProtoReflect() 
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementV2IdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementV2IdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{27}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementV2IdsResponse) GetIds() []string {
@@ -2228,7 +2528,7 @@ type ListGameCenterDetailGameCenterAchievementsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[28]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2540,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsRequest) String() string {
 func (*ListGameCenterDetailGameCenterAchievementsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[28]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2553,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsRequest) ProtoReflect() proto
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{28}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsRequest) GetId() string {
@@ -2329,7 +2629,7 @@ type ListGameCenterDetailGameCenterAchievementsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[29]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2341,7 +2641,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsResponse) String() string {
 func (*ListGameCenterDetailGameCenterAchievementsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[29]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2354,7 +2654,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsResponse) ProtoReflect() prot
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{29}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsResponse) GetGameCenterAchievements() []*v11.GameCenterAchievement {
@@ -2416,7 +2716,7 @@ type ListGameCenterDetailGameCenterAchievementsV2Request struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Request) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsV2Request{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[30]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2728,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Request) String() string {
 func (*ListGameCenterDetailGameCenterAchievementsV2Request) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[30]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2741,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Request) ProtoReflect() pro
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsV2Request.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{30}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Request) GetId() string {
@@ -2517,7 +2817,7 @@ type ListGameCenterDetailGameCenterAchievementsV2Response struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Response) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsV2Response{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[31]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2829,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Response) String() string {
 func (*ListGameCenterDetailGameCenterAchievementsV2Response) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[31]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2842,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Response) ProtoReflect() pr
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsV2Response.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{31}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Response) GetGameCenterAchievements() []*v11.GameCenterAchievementV2 {
@@ -2603,7 +2903,7 @@ type ListGameCenterDetailGameCenterActivitiesRequest struct {
 
 func (x *ListGameCenterDetailGameCenterActivitiesRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterActivitiesRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[32]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2615,7 +2915,7 @@ func (x *ListGameCenterDetailGameCenterActivitiesRequest) String() string {
 func (*ListGameCenterDetailGameCenterActivitiesRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterActivitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[32]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2628,7 +2928,7 @@ func (x *ListGameCenterDetailGameCenterActivitiesRequest) ProtoReflect() protore
 
 // Deprecated: Use ListGameCenterDetailGameCenterActivitiesRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterActivitiesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{32}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListGameCenterDetailGameCenterActivitiesRequest) GetId() string {
@@ -2697,7 +2997,7 @@ type ListGameCenterDetailGameCenterActivitiesResponse struct {
 
 func (x *ListGameCenterDetailGameCenterActivitiesResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterActivitiesResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[33]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +3009,7 @@ func (x *ListGameCenterDetailGameCenterActivitiesResponse) String() string {
 func (*ListGameCenterDetailGameCenterActivitiesResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterActivitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[33]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +3022,7 @@ func (x *ListGameCenterDetailGameCenterActivitiesResponse) ProtoReflect() protor
 
 // Deprecated: Use ListGameCenterDetailGameCenterActivitiesResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterActivitiesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{33}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListGameCenterDetailGameCenterActivitiesResponse) GetGameCenterActivities() []*v11.GameCenterActivity {
@@ -2777,7 +3077,7 @@ type ListGameCenterDetailGameCenterActivityIdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterActivityIdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterActivityIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[34]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2789,7 +3089,7 @@ func (x *ListGameCenterDetailGameCenterActivityIdsRequest) String() string {
 func (*ListGameCenterDetailGameCenterActivityIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterActivityIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[34]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2802,7 +3102,7 @@ func (x *ListGameCenterDetailGameCenterActivityIdsRequest) ProtoReflect() protor
 
 // Deprecated: Use ListGameCenterDetailGameCenterActivityIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterActivityIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{34}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListGameCenterDetailGameCenterActivityIdsRequest) GetId() string {
@@ -2850,7 +3150,7 @@ type ListGameCenterDetailGameCenterActivityIdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterActivityIdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterActivityIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[35]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2862,7 +3162,7 @@ func (x *ListGameCenterDetailGameCenterActivityIdsResponse) String() string {
 func (*ListGameCenterDetailGameCenterActivityIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterActivityIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[35]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2875,7 +3175,7 @@ func (x *ListGameCenterDetailGameCenterActivityIdsResponse) ProtoReflect() proto
 
 // Deprecated: Use ListGameCenterDetailGameCenterActivityIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterActivityIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{35}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListGameCenterDetailGameCenterActivityIdsResponse) GetIds() []string {
@@ -2923,7 +3223,7 @@ type ListGameCenterDetailGameCenterAppVersionIdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterAppVersionIdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterAppVersionIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[36]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2935,7 +3235,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionIdsRequest) String() string {
 func (*ListGameCenterDetailGameCenterAppVersionIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAppVersionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[36]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3248,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionIdsRequest) ProtoReflect() prot
 
 // Deprecated: Use ListGameCenterDetailGameCenterAppVersionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAppVersionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{36}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListGameCenterDetailGameCenterAppVersionIdsRequest) GetId() string {
@@ -2996,7 +3296,7 @@ type ListGameCenterDetailGameCenterAppVersionIdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterAppVersionIdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterAppVersionIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[37]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3008,7 +3308,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionIdsResponse) String() string {
 func (*ListGameCenterDetailGameCenterAppVersionIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAppVersionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[37]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3021,7 +3321,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionIdsResponse) ProtoReflect() pro
 
 // Deprecated: Use ListGameCenterDetailGameCenterAppVersionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAppVersionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{37}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListGameCenterDetailGameCenterAppVersionIdsResponse) GetIds() []string {
@@ -3076,7 +3376,7 @@ type ListGameCenterDetailGameCenterAppVersionsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterAppVersionsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterAppVersionsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[38]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3088,7 +3388,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsRequest) String() string {
 func (*ListGameCenterDetailGameCenterAppVersionsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAppVersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[38]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3101,7 +3401,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsRequest) ProtoReflect() protor
 
 // Deprecated: Use ListGameCenterDetailGameCenterAppVersionsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAppVersionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{38}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListGameCenterDetailGameCenterAppVersionsRequest) GetId() string {
@@ -3177,7 +3477,7 @@ type ListGameCenterDetailGameCenterAppVersionsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterAppVersionsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterAppVersionsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[39]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3189,7 +3489,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsResponse) String() string {
 func (*ListGameCenterDetailGameCenterAppVersionsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAppVersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[39]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3202,7 +3502,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsResponse) ProtoReflect() proto
 
 // Deprecated: Use ListGameCenterDetailGameCenterAppVersionsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAppVersionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{39}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListGameCenterDetailGameCenterAppVersionsResponse) GetGameCenterAppVersions() []*v11.GameCenterAppVersion {
@@ -3257,7 +3557,7 @@ type ListGameCenterDetailGameCenterChallengeIdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterChallengeIdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterChallengeIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[40]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3569,7 @@ func (x *ListGameCenterDetailGameCenterChallengeIdsRequest) String() string {
 func (*ListGameCenterDetailGameCenterChallengeIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterChallengeIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[40]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3582,7 @@ func (x *ListGameCenterDetailGameCenterChallengeIdsRequest) ProtoReflect() proto
 
 // Deprecated: Use ListGameCenterDetailGameCenterChallengeIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterChallengeIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{40}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListGameCenterDetailGameCenterChallengeIdsRequest) GetId() string {
@@ -3330,7 +3630,7 @@ type ListGameCenterDetailGameCenterChallengeIdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterChallengeIdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterChallengeIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[41]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3342,7 +3642,7 @@ func (x *ListGameCenterDetailGameCenterChallengeIdsResponse) String() string {
 func (*ListGameCenterDetailGameCenterChallengeIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterChallengeIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[41]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3355,7 +3655,7 @@ func (x *ListGameCenterDetailGameCenterChallengeIdsResponse) ProtoReflect() prot
 
 // Deprecated: Use ListGameCenterDetailGameCenterChallengeIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterChallengeIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{41}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListGameCenterDetailGameCenterChallengeIdsResponse) GetIds() []string {
@@ -3410,7 +3710,7 @@ type ListGameCenterDetailGameCenterChallengesRequest struct {
 
 func (x *ListGameCenterDetailGameCenterChallengesRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterChallengesRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[42]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3422,7 +3722,7 @@ func (x *ListGameCenterDetailGameCenterChallengesRequest) String() string {
 func (*ListGameCenterDetailGameCenterChallengesRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterChallengesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[42]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3435,7 +3735,7 @@ func (x *ListGameCenterDetailGameCenterChallengesRequest) ProtoReflect() protore
 
 // Deprecated: Use ListGameCenterDetailGameCenterChallengesRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterChallengesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{42}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListGameCenterDetailGameCenterChallengesRequest) GetId() string {
@@ -3511,7 +3811,7 @@ type ListGameCenterDetailGameCenterChallengesResponse struct {
 
 func (x *ListGameCenterDetailGameCenterChallengesResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterChallengesResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[43]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3523,7 +3823,7 @@ func (x *ListGameCenterDetailGameCenterChallengesResponse) String() string {
 func (*ListGameCenterDetailGameCenterChallengesResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterChallengesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[43]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3536,7 +3836,7 @@ func (x *ListGameCenterDetailGameCenterChallengesResponse) ProtoReflect() protor
 
 // Deprecated: Use ListGameCenterDetailGameCenterChallengesResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterChallengesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{43}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListGameCenterDetailGameCenterChallengesResponse) GetGameCenterChallenges() []*v11.GameCenterChallenge {
@@ -3591,7 +3891,7 @@ type ListGameCenterDetailGameCenterLeaderboardIdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardIdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[44]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +3903,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardIdsRequest) String() string {
 func (*ListGameCenterDetailGameCenterLeaderboardIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[44]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3916,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardIdsRequest) ProtoReflect() pro
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{44}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardIdsRequest) GetId() string {
@@ -3664,7 +3964,7 @@ type ListGameCenterDetailGameCenterLeaderboardIdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardIdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[45]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3676,7 +3976,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardIdsResponse) String() string {
 func (*ListGameCenterDetailGameCenterLeaderboardIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[45]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3689,7 +3989,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardIdsResponse) ProtoReflect() pr
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{45}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardIdsResponse) GetIds() []string {
@@ -3737,7 +4037,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetIdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[46]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3749,7 +4049,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsRequest) String() string
 func (*ListGameCenterDetailGameCenterLeaderboardSetIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[46]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3762,7 +4062,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsRequest) ProtoReflect() 
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{46}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsRequest) GetId() string {
@@ -3810,7 +4110,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetIdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[47]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3822,7 +4122,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsResponse) String() strin
 func (*ListGameCenterDetailGameCenterLeaderboardSetIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[47]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3835,7 +4135,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsResponse) ProtoReflect()
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{47}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetIdsResponse) GetIds() []string {
@@ -3883,7 +4183,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[48]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3895,7 +4195,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest) String() stri
 func (*ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[48]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3908,7 +4208,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest) ProtoReflect(
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{48}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest) GetId() string {
@@ -3956,7 +4256,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[49]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3968,7 +4268,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse) String() str
 func (*ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[49]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3981,7 +4281,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse) ProtoReflect
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{49}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse) GetIds() []string {
@@ -4036,7 +4336,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[50]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4048,7 +4348,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest) String() string {
 func (*ListGameCenterDetailGameCenterLeaderboardSetsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[50]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4061,7 +4361,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest) ProtoReflect() pr
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{50}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest) GetId() string {
@@ -4137,7 +4437,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[51]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4149,7 +4449,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse) String() string 
 func (*ListGameCenterDetailGameCenterLeaderboardSetsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[51]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4162,7 +4462,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse) ProtoReflect() p
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{51}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse) GetGameCenterLeaderboardSets() []*v11.GameCenterLeaderboardSet {
@@ -4224,7 +4524,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsV2Request struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsV2Request{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[52]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4236,7 +4536,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request) String() string
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Request) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[52]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4249,7 +4549,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request) ProtoReflect() 
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsV2Request.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{52}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request) GetId() string {
@@ -4325,7 +4625,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsV2Response struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsV2Response{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[53]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4337,7 +4637,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response) String() strin
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Response) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[53]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4350,7 +4650,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response) ProtoReflect()
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsV2Response.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{53}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response) GetGameCenterLeaderboardSets() []*v11.GameCenterLeaderboardSetV2 {
@@ -4405,7 +4705,7 @@ type ListGameCenterDetailGameCenterLeaderboardV2IdsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardV2IdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[54]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4417,7 +4717,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsRequest) String() string 
 func (*ListGameCenterDetailGameCenterLeaderboardV2IdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[54]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4430,7 +4730,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsRequest) ProtoReflect() p
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardV2IdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardV2IdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{54}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsRequest) GetId() string {
@@ -4478,7 +4778,7 @@ type ListGameCenterDetailGameCenterLeaderboardV2IdsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardV2IdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[55]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4490,7 +4790,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsResponse) String() string
 func (*ListGameCenterDetailGameCenterLeaderboardV2IdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[55]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4503,7 +4803,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsResponse) ProtoReflect() 
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardV2IdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardV2IdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{55}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardV2IdsResponse) GetIds() []string {
@@ -4558,7 +4858,7 @@ type ListGameCenterDetailGameCenterLeaderboardsRequest struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsRequest) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[56]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4570,7 +4870,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsRequest) String() string {
 func (*ListGameCenterDetailGameCenterLeaderboardsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[56]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4583,7 +4883,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsRequest) ProtoReflect() proto
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{56}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsRequest) GetId() string {
@@ -4659,7 +4959,7 @@ type ListGameCenterDetailGameCenterLeaderboardsResponse struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsResponse) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[57]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4671,7 +4971,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsResponse) String() string {
 func (*ListGameCenterDetailGameCenterLeaderboardsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[57]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4684,7 +4984,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsResponse) ProtoReflect() prot
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{57}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsResponse) GetGameCenterLeaderboards() []*v11.GameCenterLeaderboard {
@@ -4746,7 +5046,7 @@ type ListGameCenterDetailGameCenterLeaderboardsV2Request struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsV2Request{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[58]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4758,7 +5058,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request) String() string {
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Request) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[58]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4771,7 +5071,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request) ProtoReflect() pro
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsV2Request.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{58}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request) GetId() string {
@@ -4847,7 +5147,7 @@ type ListGameCenterDetailGameCenterLeaderboardsV2Response struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsV2Response{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[59]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4859,7 +5159,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response) String() string {
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Response) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[59]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4872,7 +5172,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response) ProtoReflect() pr
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsV2Response.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{59}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response) GetGameCenterLeaderboards() []*v11.GameCenterLeaderboardV2 {
@@ -4927,7 +5227,7 @@ type ListGameCenterDetailLeaderboardReleaseIdsRequest struct {
 
 func (x *ListGameCenterDetailLeaderboardReleaseIdsRequest) Reset() {
 	*x = ListGameCenterDetailLeaderboardReleaseIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[60]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4939,7 +5239,7 @@ func (x *ListGameCenterDetailLeaderboardReleaseIdsRequest) String() string {
 func (*ListGameCenterDetailLeaderboardReleaseIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardReleaseIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[60]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4952,7 +5252,7 @@ func (x *ListGameCenterDetailLeaderboardReleaseIdsRequest) ProtoReflect() protor
 
 // Deprecated: Use ListGameCenterDetailLeaderboardReleaseIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardReleaseIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{60}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListGameCenterDetailLeaderboardReleaseIdsRequest) GetId() string {
@@ -5000,7 +5300,7 @@ type ListGameCenterDetailLeaderboardReleaseIdsResponse struct {
 
 func (x *ListGameCenterDetailLeaderboardReleaseIdsResponse) Reset() {
 	*x = ListGameCenterDetailLeaderboardReleaseIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[61]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5012,7 +5312,7 @@ func (x *ListGameCenterDetailLeaderboardReleaseIdsResponse) String() string {
 func (*ListGameCenterDetailLeaderboardReleaseIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardReleaseIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[61]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5025,7 +5325,7 @@ func (x *ListGameCenterDetailLeaderboardReleaseIdsResponse) ProtoReflect() proto
 
 // Deprecated: Use ListGameCenterDetailLeaderboardReleaseIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardReleaseIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{61}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ListGameCenterDetailLeaderboardReleaseIdsResponse) GetIds() []string {
@@ -5078,7 +5378,7 @@ type ListGameCenterDetailLeaderboardReleasesRequest struct {
 
 func (x *ListGameCenterDetailLeaderboardReleasesRequest) Reset() {
 	*x = ListGameCenterDetailLeaderboardReleasesRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[62]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5090,7 +5390,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesRequest) String() string {
 func (*ListGameCenterDetailLeaderboardReleasesRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardReleasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[62]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5103,7 +5403,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesRequest) ProtoReflect() protoref
 
 // Deprecated: Use ListGameCenterDetailLeaderboardReleasesRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardReleasesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{62}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ListGameCenterDetailLeaderboardReleasesRequest) GetId() string {
@@ -5172,7 +5472,7 @@ type ListGameCenterDetailLeaderboardReleasesResponse struct {
 
 func (x *ListGameCenterDetailLeaderboardReleasesResponse) Reset() {
 	*x = ListGameCenterDetailLeaderboardReleasesResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[63]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5184,7 +5484,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesResponse) String() string {
 func (*ListGameCenterDetailLeaderboardReleasesResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardReleasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[63]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5197,7 +5497,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesResponse) ProtoReflect() protore
 
 // Deprecated: Use ListGameCenterDetailLeaderboardReleasesResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardReleasesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{63}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ListGameCenterDetailLeaderboardReleasesResponse) GetGameCenterLeaderboardReleases() []*v11.GameCenterLeaderboardRelease {
@@ -5252,7 +5552,7 @@ type ListGameCenterDetailLeaderboardSetReleaseIdsRequest struct {
 
 func (x *ListGameCenterDetailLeaderboardSetReleaseIdsRequest) Reset() {
 	*x = ListGameCenterDetailLeaderboardSetReleaseIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[64]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5264,7 +5564,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleaseIdsRequest) String() string {
 func (*ListGameCenterDetailLeaderboardSetReleaseIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardSetReleaseIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[64]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5277,7 +5577,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleaseIdsRequest) ProtoReflect() pro
 
 // Deprecated: Use ListGameCenterDetailLeaderboardSetReleaseIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardSetReleaseIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{64}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ListGameCenterDetailLeaderboardSetReleaseIdsRequest) GetId() string {
@@ -5325,7 +5625,7 @@ type ListGameCenterDetailLeaderboardSetReleaseIdsResponse struct {
 
 func (x *ListGameCenterDetailLeaderboardSetReleaseIdsResponse) Reset() {
 	*x = ListGameCenterDetailLeaderboardSetReleaseIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[65]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5337,7 +5637,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleaseIdsResponse) String() string {
 func (*ListGameCenterDetailLeaderboardSetReleaseIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardSetReleaseIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[65]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5350,7 +5650,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleaseIdsResponse) ProtoReflect() pr
 
 // Deprecated: Use ListGameCenterDetailLeaderboardSetReleaseIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardSetReleaseIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{65}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ListGameCenterDetailLeaderboardSetReleaseIdsResponse) GetIds() []string {
@@ -5403,7 +5703,7 @@ type ListGameCenterDetailLeaderboardSetReleasesRequest struct {
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesRequest) Reset() {
 	*x = ListGameCenterDetailLeaderboardSetReleasesRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[66]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5415,7 +5715,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesRequest) String() string {
 func (*ListGameCenterDetailLeaderboardSetReleasesRequest) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[66]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5428,7 +5728,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesRequest) ProtoReflect() proto
 
 // Deprecated: Use ListGameCenterDetailLeaderboardSetReleasesRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardSetReleasesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{66}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesRequest) GetId() string {
@@ -5497,7 +5797,7 @@ type ListGameCenterDetailLeaderboardSetReleasesResponse struct {
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesResponse) Reset() {
 	*x = ListGameCenterDetailLeaderboardSetReleasesResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[67]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5509,7 +5809,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesResponse) String() string {
 func (*ListGameCenterDetailLeaderboardSetReleasesResponse) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[67]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5522,7 +5822,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesResponse) ProtoReflect() prot
 
 // Deprecated: Use ListGameCenterDetailLeaderboardSetReleasesResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardSetReleasesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{67}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesResponse) GetGameCenterLeaderboardSetReleases() []*v11.GameCenterLeaderboardSetRelease {
@@ -5577,7 +5877,7 @@ type ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest struct {
 
 func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest) Reset() {
 	*x = ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[68]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5589,7 +5889,7 @@ func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest) String
 func (*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[68]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5602,7 +5902,7 @@ func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest) ProtoR
 
 // Deprecated: Use ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{68}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest) GetId() string {
@@ -5642,7 +5942,7 @@ type ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse struct {
 
 func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse) Reset() {
 	*x = ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[69]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5654,7 +5954,7 @@ func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse) Strin
 func (*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[69]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5667,7 +5967,7 @@ func (x *ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse) Proto
 
 // Deprecated: Use ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{69}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{73}
 }
 
 // Request of ReplaceGameCenterDetailGameCenterAchievements.
@@ -5687,7 +5987,7 @@ type ReplaceGameCenterDetailGameCenterAchievementsRequest struct {
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsRequest) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterAchievementsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[70]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5699,7 +5999,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsRequest) String() string {
 func (*ReplaceGameCenterDetailGameCenterAchievementsRequest) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[70]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5712,7 +6012,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsRequest) ProtoReflect() pr
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterAchievementsRequest.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterAchievementsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{70}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsRequest) GetId() string {
@@ -5752,7 +6052,7 @@ type ReplaceGameCenterDetailGameCenterAchievementsResponse struct {
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsResponse) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterAchievementsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[71]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5764,7 +6064,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsResponse) String() string 
 func (*ReplaceGameCenterDetailGameCenterAchievementsResponse) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[71]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5777,7 +6077,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsResponse) ProtoReflect() p
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterAchievementsResponse.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterAchievementsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{71}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{75}
 }
 
 // Request of ReplaceGameCenterDetailGameCenterAchievementsV2.
@@ -5797,7 +6097,7 @@ type ReplaceGameCenterDetailGameCenterAchievementsV2Request struct {
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Request) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterAchievementsV2Request{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[72]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5809,7 +6109,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Request) String() string
 func (*ReplaceGameCenterDetailGameCenterAchievementsV2Request) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[72]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5822,7 +6122,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Request) ProtoReflect() 
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterAchievementsV2Request.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterAchievementsV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{72}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Request) GetId() string {
@@ -5862,7 +6162,7 @@ type ReplaceGameCenterDetailGameCenterAchievementsV2Response struct {
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Response) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterAchievementsV2Response{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[73]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5874,7 +6174,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Response) String() strin
 func (*ReplaceGameCenterDetailGameCenterAchievementsV2Response) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[73]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5887,7 +6187,7 @@ func (x *ReplaceGameCenterDetailGameCenterAchievementsV2Response) ProtoReflect()
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterAchievementsV2Response.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterAchievementsV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{73}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{77}
 }
 
 // Request of ReplaceGameCenterDetailGameCenterLeaderboardSets.
@@ -5907,7 +6207,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[74]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5919,7 +6219,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest) String() strin
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[74]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5932,7 +6232,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest) ProtoReflect()
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{74}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest) GetId() string {
@@ -5972,7 +6272,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[75]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5984,7 +6284,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse) String() stri
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[75]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5997,7 +6297,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse) ProtoReflect(
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{75}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{79}
 }
 
 // Request of ReplaceGameCenterDetailGameCenterLeaderboardSetsV2.
@@ -6017,7 +6317,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[76]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6029,7 +6329,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request) String() str
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[76]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6042,7 +6342,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request) ProtoReflect
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{76}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request) GetId() string {
@@ -6082,7 +6382,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[77]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6094,7 +6394,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response) String() st
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[77]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6107,7 +6407,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response) ProtoReflec
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{77}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{81}
 }
 
 // Request of ReplaceGameCenterDetailGameCenterLeaderboards.
@@ -6127,7 +6427,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardsRequest struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsRequest) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[78]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6139,7 +6439,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsRequest) String() string {
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsRequest) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[78]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6152,7 +6452,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsRequest) ProtoReflect() pr
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardsRequest.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{78}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsRequest) GetId() string {
@@ -6192,7 +6492,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardsResponse struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsResponse) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[79]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6204,7 +6504,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsResponse) String() string 
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsResponse) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[79]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6217,7 +6517,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsResponse) ProtoReflect() p
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardsResponse.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{79}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{83}
 }
 
 // Request of ReplaceGameCenterDetailGameCenterLeaderboardsV2.
@@ -6237,7 +6537,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardsV2Request struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Request) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardsV2Request{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[80]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6249,7 +6549,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Request) String() string
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsV2Request) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[80]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6262,7 +6562,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Request) ProtoReflect() 
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{80}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Request) GetId() string {
@@ -6302,7 +6602,7 @@ type ReplaceGameCenterDetailGameCenterLeaderboardsV2Response struct {
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Response) Reset() {
 	*x = ReplaceGameCenterDetailGameCenterLeaderboardsV2Response{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[81]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6314,7 +6614,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Response) String() strin
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsV2Response) ProtoMessage() {}
 
 func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[81]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6327,7 +6627,7 @@ func (x *ReplaceGameCenterDetailGameCenterLeaderboardsV2Response) ProtoReflect()
 
 // Deprecated: Use ReplaceGameCenterDetailGameCenterLeaderboardsV2Response.ProtoReflect.Descriptor instead.
 func (*ReplaceGameCenterDetailGameCenterLeaderboardsV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{81}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{85}
 }
 
 // Request of UpdateGameCenterDetail.
@@ -6369,7 +6669,7 @@ type UpdateGameCenterDetailRequest struct {
 
 func (x *UpdateGameCenterDetailRequest) Reset() {
 	*x = UpdateGameCenterDetailRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[82]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6381,7 +6681,7 @@ func (x *UpdateGameCenterDetailRequest) String() string {
 func (*UpdateGameCenterDetailRequest) ProtoMessage() {}
 
 func (x *UpdateGameCenterDetailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[82]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6394,7 +6694,7 @@ func (x *UpdateGameCenterDetailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGameCenterDetailRequest.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterDetailRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{82}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *UpdateGameCenterDetailRequest) GetId() string {
@@ -6491,7 +6791,7 @@ type UpdateGameCenterDetailResponse struct {
 
 func (x *UpdateGameCenterDetailResponse) Reset() {
 	*x = UpdateGameCenterDetailResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[83]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6503,7 +6803,7 @@ func (x *UpdateGameCenterDetailResponse) String() string {
 func (*UpdateGameCenterDetailResponse) ProtoMessage() {}
 
 func (x *UpdateGameCenterDetailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[83]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6516,7 +6816,7 @@ func (x *UpdateGameCenterDetailResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGameCenterDetailResponse.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterDetailResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{83}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *UpdateGameCenterDetailResponse) GetGameCenterDetail() *v11.GameCenterDetail {
@@ -6563,7 +6863,7 @@ type CreateGameCenterDetailResponse_Included struct {
 
 func (x *CreateGameCenterDetailResponse_Included) Reset() {
 	*x = CreateGameCenterDetailResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[87]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6575,7 +6875,7 @@ func (x *CreateGameCenterDetailResponse_Included) String() string {
 func (*CreateGameCenterDetailResponse_Included) ProtoMessage() {}
 
 func (x *CreateGameCenterDetailResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[87]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6699,7 +6999,7 @@ type GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter struct {
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter) Reset() {
 	*x = GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[89]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6711,7 +7011,7 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter) String() s
 func (*GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter) ProtoMessage() {}
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[89]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6745,7 +7045,7 @@ type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data struct {
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) Reset() {
 	*x = GetGameCenterDetailClassicMatchmakingRequestsResponse_Data{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[91]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6757,7 +7057,7 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) String() st
 func (*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) ProtoMessage() {}
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[91]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6805,7 +7105,7 @@ type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint struct
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint) Reset() {
 	*x = GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[92]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6817,7 +7117,7 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint) S
 func (*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint) ProtoMessage() {}
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[92]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6863,7 +7163,7 @@ type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension struct
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension) Reset() {
 	*x = GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[93]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6875,7 +7175,7 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension) S
 func (*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension) ProtoMessage() {}
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[93]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6910,7 +7210,7 @@ type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value 
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value) Reset() {
 	*x = GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[94]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6922,7 +7222,7 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Va
 func (*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value) ProtoMessage() {}
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[94]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6975,7 +7275,7 @@ type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result) Reset() {
 	*x = GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[95]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6987,7 +7287,7 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Re
 func (*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result) ProtoMessage() {}
 
 func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[95]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7025,7 +7325,7 @@ type GetGameCenterDetailGameCenterGroupResponse_Included struct {
 
 func (x *GetGameCenterDetailGameCenterGroupResponse_Included) Reset() {
 	*x = GetGameCenterDetailGameCenterGroupResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[102]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7037,7 +7337,7 @@ func (x *GetGameCenterDetailGameCenterGroupResponse_Included) String() string {
 func (*GetGameCenterDetailGameCenterGroupResponse_Included) ProtoMessage() {}
 
 func (x *GetGameCenterDetailGameCenterGroupResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[102]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7118,7 +7418,7 @@ type GetGameCenterDetailResponse_Included struct {
 
 func (x *GetGameCenterDetailResponse_Included) Reset() {
 	*x = GetGameCenterDetailResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[107]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7130,7 +7430,7 @@ func (x *GetGameCenterDetailResponse_Included) String() string {
 func (*GetGameCenterDetailResponse_Included) ProtoMessage() {}
 
 func (x *GetGameCenterDetailResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[107]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7254,7 +7554,7 @@ type GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter struct {
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter) Reset() {
 	*x = GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[109]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7266,7 +7566,7 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter) String()
 func (*GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter) ProtoMessage() {}
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[109]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7300,7 +7600,7 @@ type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data struct {
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) Reset() {
 	*x = GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[111]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7312,7 +7612,7 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) String() 
 func (*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) ProtoMessage() {}
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[111]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7360,7 +7660,7 @@ type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint stru
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint) Reset() {
 	*x = GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[112]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7372,7 +7672,7 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint)
 func (*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint) ProtoMessage() {}
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[112]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7418,7 +7718,7 @@ type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension stru
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension) Reset() {
 	*x = GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[113]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7430,7 +7730,7 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension)
 func (*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension) ProtoMessage() {}
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[113]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7465,7 +7765,7 @@ type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Valu
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Value) Reset() {
 	*x = GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Value{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[114]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7477,7 +7777,7 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_
 func (*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Value) ProtoMessage() {}
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Value) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[114]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7530,7 +7830,7 @@ type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Resu
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result) Reset() {
 	*x = GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[115]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7543,7 +7843,7 @@ func (*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Re
 }
 
 func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[115]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7580,7 +7880,7 @@ type ListGameCenterDetailAchievementReleasesRequest_Filter struct {
 
 func (x *ListGameCenterDetailAchievementReleasesRequest_Filter) Reset() {
 	*x = ListGameCenterDetailAchievementReleasesRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[120]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7592,7 +7892,7 @@ func (x *ListGameCenterDetailAchievementReleasesRequest_Filter) String() string 
 func (*ListGameCenterDetailAchievementReleasesRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailAchievementReleasesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[120]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7634,7 +7934,7 @@ type ListGameCenterDetailAchievementReleasesResponse_Included struct {
 
 func (x *ListGameCenterDetailAchievementReleasesResponse_Included) Reset() {
 	*x = ListGameCenterDetailAchievementReleasesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[122]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7646,7 +7946,7 @@ func (x *ListGameCenterDetailAchievementReleasesResponse_Included) String() stri
 func (*ListGameCenterDetailAchievementReleasesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailAchievementReleasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[122]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7686,7 +7986,7 @@ type ListGameCenterDetailActivityReleasesResponse_Included struct {
 
 func (x *ListGameCenterDetailActivityReleasesResponse_Included) Reset() {
 	*x = ListGameCenterDetailActivityReleasesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[128]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7698,7 +7998,7 @@ func (x *ListGameCenterDetailActivityReleasesResponse_Included) String() string 
 func (*ListGameCenterDetailActivityReleasesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailActivityReleasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[128]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7731,7 +8031,7 @@ type ListGameCenterDetailChallengeReleasesResponse_Included struct {
 
 func (x *ListGameCenterDetailChallengeReleasesResponse_Included) Reset() {
 	*x = ListGameCenterDetailChallengeReleasesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[134]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7743,7 +8043,7 @@ func (x *ListGameCenterDetailChallengeReleasesResponse_Included) String() string
 func (*ListGameCenterDetailChallengeReleasesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailChallengeReleasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[134]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7756,7 +8056,7 @@ func (x *ListGameCenterDetailChallengeReleasesResponse_Included) ProtoReflect() 
 
 // Deprecated: Use ListGameCenterDetailChallengeReleasesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailChallengeReleasesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{23, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{27, 1}
 }
 
 func (x *ListGameCenterDetailChallengeReleasesResponse_Included) GetGameCenterChallengeVersions() []*v11.GameCenterChallengeVersion {
@@ -7778,7 +8078,7 @@ type ListGameCenterDetailGameCenterAchievementsRequest_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsRequest_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[142]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7790,7 +8090,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsRequest_Filter) String() stri
 func (*ListGameCenterDetailGameCenterAchievementsRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[142]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7803,7 +8103,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsRequest_Filter) ProtoReflect(
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{28, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{32, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsRequest_Filter) GetReferenceName() []string {
@@ -7842,7 +8142,7 @@ type ListGameCenterDetailGameCenterAchievementsResponse_Included struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsResponse_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[144]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7854,7 +8154,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsResponse_Included) String() s
 func (*ListGameCenterDetailGameCenterAchievementsResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[144]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7867,7 +8167,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsResponse_Included) ProtoRefle
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{29, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{33, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsResponse_Included) GetGameCenterAchievementLocalizations() []*v11.GameCenterAchievementLocalization {
@@ -7924,7 +8224,7 @@ type ListGameCenterDetailGameCenterAchievementsV2Request_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Request_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsV2Request_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[148]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7936,7 +8236,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Request_Filter) String() st
 func (*ListGameCenterDetailGameCenterAchievementsV2Request_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Request_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[148]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7949,7 +8249,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Request_Filter) ProtoReflec
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsV2Request_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsV2Request_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{30, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{34, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Request_Filter) GetReferenceName() []string {
@@ -7986,7 +8286,7 @@ type ListGameCenterDetailGameCenterAchievementsV2Response_Included struct {
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Response_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterAchievementsV2Response_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[150]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7998,7 +8298,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Response_Included) String()
 func (*ListGameCenterDetailGameCenterAchievementsV2Response_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[150]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8011,7 +8311,7 @@ func (x *ListGameCenterDetailGameCenterAchievementsV2Response_Included) ProtoRef
 
 // Deprecated: Use ListGameCenterDetailGameCenterAchievementsV2Response_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAchievementsV2Response_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{31, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{35, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterAchievementsV2Response_Included) GetGameCenterAchievementVersions() []*v11.GameCenterAchievementVersionV2 {
@@ -8056,7 +8356,7 @@ type ListGameCenterDetailGameCenterActivitiesResponse_Included struct {
 
 func (x *ListGameCenterDetailGameCenterActivitiesResponse_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterActivitiesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[155]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8068,7 +8368,7 @@ func (x *ListGameCenterDetailGameCenterActivitiesResponse_Included) String() str
 func (*ListGameCenterDetailGameCenterActivitiesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterActivitiesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[155]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8081,7 +8381,7 @@ func (x *ListGameCenterDetailGameCenterActivitiesResponse_Included) ProtoReflect
 
 // Deprecated: Use ListGameCenterDetailGameCenterActivitiesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterActivitiesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{33, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{37, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterActivitiesResponse_Included) GetGameCenterAchievements() []*v11.GameCenterAchievement {
@@ -8129,7 +8429,7 @@ type ListGameCenterDetailGameCenterAppVersionsRequest_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterAppVersionsRequest_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterAppVersionsRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[163]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8141,7 +8441,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsRequest_Filter) String() strin
 func (*ListGameCenterDetailGameCenterAppVersionsRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAppVersionsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[163]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8154,7 +8454,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsRequest_Filter) ProtoReflect()
 
 // Deprecated: Use ListGameCenterDetailGameCenterAppVersionsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAppVersionsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{38, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{42, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterAppVersionsRequest_Filter) GetEnabled() []string {
@@ -8175,7 +8475,7 @@ type ListGameCenterDetailGameCenterAppVersionsResponse_Included struct {
 
 func (x *ListGameCenterDetailGameCenterAppVersionsResponse_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterAppVersionsResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[165]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8187,7 +8487,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsResponse_Included) String() st
 func (*ListGameCenterDetailGameCenterAppVersionsResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterAppVersionsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[165]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8200,7 +8500,7 @@ func (x *ListGameCenterDetailGameCenterAppVersionsResponse_Included) ProtoReflec
 
 // Deprecated: Use ListGameCenterDetailGameCenterAppVersionsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterAppVersionsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{39, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{43, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterAppVersionsResponse_Included) GetAppStoreVersions() []*v11.AppStoreVersion {
@@ -8229,7 +8529,7 @@ type ListGameCenterDetailGameCenterChallengesRequest_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterChallengesRequest_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterChallengesRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[171]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8241,7 +8541,7 @@ func (x *ListGameCenterDetailGameCenterChallengesRequest_Filter) String() string
 func (*ListGameCenterDetailGameCenterChallengesRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterChallengesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[171]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8254,7 +8554,7 @@ func (x *ListGameCenterDetailGameCenterChallengesRequest_Filter) ProtoReflect() 
 
 // Deprecated: Use ListGameCenterDetailGameCenterChallengesRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterChallengesRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{42, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{46, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterChallengesRequest_Filter) GetReferenceName() []string {
@@ -8291,7 +8591,7 @@ type ListGameCenterDetailGameCenterChallengesResponse_Included struct {
 
 func (x *ListGameCenterDetailGameCenterChallengesResponse_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterChallengesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[173]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[182]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8303,7 +8603,7 @@ func (x *ListGameCenterDetailGameCenterChallengesResponse_Included) String() str
 func (*ListGameCenterDetailGameCenterChallengesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterChallengesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[173]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[182]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8316,7 +8616,7 @@ func (x *ListGameCenterDetailGameCenterChallengesResponse_Included) ProtoReflect
 
 // Deprecated: Use ListGameCenterDetailGameCenterChallengesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterChallengesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{43, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{47, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterChallengesResponse_Included) GetGameCenterChallengeVersions() []*v11.GameCenterChallengeVersion {
@@ -8358,7 +8658,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[183]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[192]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8370,7 +8670,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter) String() s
 func (*ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[183]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[192]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8383,7 +8683,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter) ProtoRefle
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{50, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{54, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter) GetReferenceName() []string {
@@ -8415,7 +8715,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[185]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[194]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8427,7 +8727,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included) String(
 func (*ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[185]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[194]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8440,7 +8740,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included) ProtoRe
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{51, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{55, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included) GetGameCenterDetails() []*v11.GameCenterDetail {
@@ -8496,7 +8796,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[189]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[198]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8508,7 +8808,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter) String()
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[189]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[198]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8521,7 +8821,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter) ProtoRef
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{52, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{56, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter) GetReferenceName() []string {
@@ -8551,7 +8851,7 @@ type ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[191]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[200]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8563,7 +8863,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included) Strin
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[191]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[200]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8576,7 +8876,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included) Proto
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{53, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{57, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included) GetGameCenterDetails() []*v11.GameCenterDetail {
@@ -8619,7 +8919,7 @@ type ListGameCenterDetailGameCenterLeaderboardsRequest_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsRequest_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[197]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[206]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8631,7 +8931,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsRequest_Filter) String() stri
 func (*ListGameCenterDetailGameCenterLeaderboardsRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[197]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[206]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8644,7 +8944,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsRequest_Filter) ProtoReflect(
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{56, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{60, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsRequest_Filter) GetReferenceName() []string {
@@ -8685,7 +8985,7 @@ type ListGameCenterDetailGameCenterLeaderboardsResponse_Included struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsResponse_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[199]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[208]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8697,7 +8997,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsResponse_Included) String() s
 func (*ListGameCenterDetailGameCenterLeaderboardsResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[199]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[208]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8710,7 +9010,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsResponse_Included) ProtoRefle
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{57, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{61, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsResponse_Included) GetGameCenterActivities() []*v11.GameCenterActivity {
@@ -8781,7 +9081,7 @@ type ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[203]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[212]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8793,7 +9093,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter) String() st
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[203]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[212]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8806,7 +9106,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter) ProtoReflec
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{58, 3}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{62, 3}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter) GetReferenceName() []string {
@@ -8845,7 +9145,7 @@ type ListGameCenterDetailGameCenterLeaderboardsV2Response_Included struct {
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response_Included) Reset() {
 	*x = ListGameCenterDetailGameCenterLeaderboardsV2Response_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[205]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[214]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8857,7 +9157,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response_Included) String()
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Response_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[205]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[214]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8870,7 +9170,7 @@ func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response_Included) ProtoRef
 
 // Deprecated: Use ListGameCenterDetailGameCenterLeaderboardsV2Response_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailGameCenterLeaderboardsV2Response_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{59, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{63, 1}
 }
 
 func (x *ListGameCenterDetailGameCenterLeaderboardsV2Response_Included) GetGameCenterActivities() []*v11.GameCenterActivity {
@@ -8929,7 +9229,7 @@ type ListGameCenterDetailLeaderboardReleasesRequest_Filter struct {
 
 func (x *ListGameCenterDetailLeaderboardReleasesRequest_Filter) Reset() {
 	*x = ListGameCenterDetailLeaderboardReleasesRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[210]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[219]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8941,7 +9241,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesRequest_Filter) String() string 
 func (*ListGameCenterDetailLeaderboardReleasesRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardReleasesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[210]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[219]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8954,7 +9254,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesRequest_Filter) ProtoReflect() p
 
 // Deprecated: Use ListGameCenterDetailLeaderboardReleasesRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardReleasesRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{62, 2}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{66, 2}
 }
 
 func (x *ListGameCenterDetailLeaderboardReleasesRequest_Filter) GetLive() []string {
@@ -8983,7 +9283,7 @@ type ListGameCenterDetailLeaderboardReleasesResponse_Included struct {
 
 func (x *ListGameCenterDetailLeaderboardReleasesResponse_Included) Reset() {
 	*x = ListGameCenterDetailLeaderboardReleasesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[212]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[221]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8995,7 +9295,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesResponse_Included) String() stri
 func (*ListGameCenterDetailLeaderboardReleasesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardReleasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[212]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[221]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9008,7 +9308,7 @@ func (x *ListGameCenterDetailLeaderboardReleasesResponse_Included) ProtoReflect(
 
 // Deprecated: Use ListGameCenterDetailLeaderboardReleasesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardReleasesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{63, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{67, 1}
 }
 
 func (x *ListGameCenterDetailLeaderboardReleasesResponse_Included) GetGameCenterDetails() []*v11.GameCenterDetail {
@@ -9039,7 +9339,7 @@ type ListGameCenterDetailLeaderboardSetReleasesRequest_Filter struct {
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesRequest_Filter) Reset() {
 	*x = ListGameCenterDetailLeaderboardSetReleasesRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[217]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[226]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9051,7 +9351,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesRequest_Filter) String() stri
 func (*ListGameCenterDetailLeaderboardSetReleasesRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[217]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[226]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9064,7 +9364,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesRequest_Filter) ProtoReflect(
 
 // Deprecated: Use ListGameCenterDetailLeaderboardSetReleasesRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardSetReleasesRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{66, 2}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{70, 2}
 }
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesRequest_Filter) GetLive() []string {
@@ -9093,7 +9393,7 @@ type ListGameCenterDetailLeaderboardSetReleasesResponse_Included struct {
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesResponse_Included) Reset() {
 	*x = ListGameCenterDetailLeaderboardSetReleasesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[219]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[228]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9105,7 +9405,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesResponse_Included) String() s
 func (*ListGameCenterDetailLeaderboardSetReleasesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[219]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[228]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9118,7 +9418,7 @@ func (x *ListGameCenterDetailLeaderboardSetReleasesResponse_Included) ProtoRefle
 
 // Deprecated: Use ListGameCenterDetailLeaderboardSetReleasesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterDetailLeaderboardSetReleasesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{67, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{71, 1}
 }
 
 func (x *ListGameCenterDetailLeaderboardSetReleasesResponse_Included) GetGameCenterDetails() []*v11.GameCenterDetail {
@@ -9158,7 +9458,7 @@ type UpdateGameCenterDetailResponse_Included struct {
 
 func (x *UpdateGameCenterDetailResponse_Included) Reset() {
 	*x = UpdateGameCenterDetailResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[230]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[239]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9170,7 +9470,7 @@ func (x *UpdateGameCenterDetailResponse_Included) String() string {
 func (*UpdateGameCenterDetailResponse_Included) ProtoMessage() {}
 
 func (x *UpdateGameCenterDetailResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[230]
+	mi := &file_asc_gamecenter_v1_game_center_details_proto_msgTypes[239]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9183,7 +9483,7 @@ func (x *UpdateGameCenterDetailResponse_Included) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use UpdateGameCenterDetailResponse_Included.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterDetailResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{83, 1}
+	return file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP(), []int{87, 1}
 }
 
 func (x *UpdateGameCenterDetailResponse_Included) GetAppStoreVersions() []*v11.AppStoreVersion {
@@ -9288,7 +9588,7 @@ var File_asc_gamecenter_v1_game_center_details_proto protoreflect.FileDescriptor
 
 const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\n" +
-	"+asc/gamecenter/v1/game_center_details.proto\x12\x11asc.gamecenter.v1\x1aNasc/enums/v1/game_center_detail_classic_matchmaking_requests_granularity.proto\x1aKasc/enums/v1/game_center_detail_classic_matchmaking_requests_group_by.proto\x1aIasc/enums/v1/game_center_detail_classic_matchmaking_requests_result.proto\x1aQasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_granularity.proto\x1aNasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_group_by.proto\x1aLasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_result.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a(asc/resources/v1/app_store_version.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a;asc/resources/v1/game_center_achievement_localization.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a1asc/resources/v1/game_center_achievement_v2.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a;asc/resources/v1/game_center_leaderboard_localization.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a?asc/resources/v1/game_center_leaderboard_set_localization.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a5asc/resources/v1/game_center_leaderboard_set_v2.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a1asc/resources/v1/game_center_leaderboard_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n" +
+	"+asc/gamecenter/v1/game_center_details.proto\x12\x11asc.gamecenter.v1\x1aNasc/enums/v1/game_center_detail_classic_matchmaking_requests_granularity.proto\x1aKasc/enums/v1/game_center_detail_classic_matchmaking_requests_group_by.proto\x1aIasc/enums/v1/game_center_detail_classic_matchmaking_requests_result.proto\x1aQasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_granularity.proto\x1aNasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_group_by.proto\x1aLasc/enums/v1/game_center_detail_rule_based_matchmaking_requests_result.proto\x1a\x1casc/options/v1/options.proto\x1a\x1aasc/resources/v1/app.proto\x1a(asc/resources/v1/app_store_version.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a;asc/resources/v1/game_center_achievement_localization.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a1asc/resources/v1/game_center_achievement_v2.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a0asc/resources/v1/game_center_detail_player.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a;asc/resources/v1/game_center_leaderboard_localization.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a?asc/resources/v1/game_center_leaderboard_set_localization.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a5asc/resources/v1/game_center_leaderboard_set_v2.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a1asc/resources/v1/game_center_leaderboard_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n" +
 	"\x1dCreateGameCenterDetailRequest\x12<\n" +
 	"\x11challenge_enabled\x18\x01 \x01(\bB\n" +
 	"\x8a\xb2\x19\x04\b\x02(\x01\x18\x01H\x00R\x10challengeEnabled\x88\x01\x01\x12;\n" +
@@ -9635,6 +9935,52 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9f\x01\n" +
 	"\bIncluded\x12\x92\x01\n" +
 	"\x1dgame_center_activity_versions\x18\x01 \x03(\v2+.asc.resources.v1.GameCenterActivityVersionB\"\x8a\xb2\x19\x1e\b\f\x1a\x1agameCenterActivityVersionsR\x1agameCenterActivityVersionsB\r\n" +
+	"\v_total_size\"\xd4\x02\n" +
+	"+ListGameCenterDetailBlockedPlayerIdsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12p\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2N.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdb\x02\n" +
+	",ListGameCenterDetailBlockedPlayerIdsResponse\x121\n" +
+	"\x03ids\x18\x01 \x03(\tB\x1f\x8a\xb2\x19\x1b\b\r\x1a\x17gameCenterDetailPlayersR\x03ids\x12a\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2J.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
+	"\v_total_size\"\x8f\x04\n" +
+	")ListGameCenterDetailBlockedPlayersRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12h\n" +
+	"\x06fields\x18\x02 \x03(\v2H.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12n\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2L.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1aS\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xad\x03\n" +
+	"*ListGameCenterDetailBlockedPlayersResponse\x12\x86\x01\n" +
+	"\x1agame_center_detail_players\x18\x01 \x03(\v2(.asc.resources.v1.GameCenterDetailPlayerB\x1f\x8a\xb2\x19\x1b\b\v\x1a\x17gameCenterDetailPlayersR\x17gameCenterDetailPlayers\x12_\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2H.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
 	"\v_total_size\"\xda\x02\n" +
 	".ListGameCenterDetailChallengeReleaseIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12s\n" +
@@ -10480,10 +10826,10 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	" game_center_leaderboard_releases\x18\v \x03(\v2..asc.resources.v1.GameCenterLeaderboardReleaseB%\x8a\xb2\x19!\b\f\x1a\x1dgameCenterLeaderboardReleasesR\x1dgameCenterLeaderboardReleases\x12\xab\x01\n" +
 	"$game_center_leaderboard_set_releases\x18\f \x03(\v21.asc.resources.v1.GameCenterLeaderboardSetReleaseB(\x8a\xb2\x19$\b\f\x1a gameCenterLeaderboardSetReleasesR gameCenterLeaderboardSetReleases\x12\x8e\x01\n" +
 	"\x1cgame_center_leaderboard_sets\x18\r \x03(\v2*.asc.resources.v1.GameCenterLeaderboardSetB!\x8a\xb2\x19\x1d\b\f\x1a\x19gameCenterLeaderboardSetsR\x19gameCenterLeaderboardSets\x12\x81\x01\n" +
-	"\x18game_center_leaderboards\x18\x0e \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2\xff\xc1\x01\n" +
+	"\x18game_center_leaderboards\x18\x0e \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2\xc8\xc8\x01\n" +
 	"\x18GameCenterDetailsService\x12\xf1\x01\n" +
-	"\x16CreateGameCenterDetail\x120.asc.gamecenter.v1.CreateGameCenterDetailRequest\x1a1.asc.gamecenter.v1.CreateGameCenterDetailResponse\"r\x8a\xb2\x19N\b\x01\x12 gameCenterDetails_createInstance\x18\x03\"\x11gameCenterDetails(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/gameCenterDetails\x12\xd3\x13\n" +
-	"\x13GetGameCenterDetail\x12-.asc.gamecenter.v1.GetGameCenterDetailRequest\x1a..asc.gamecenter.v1.GetGameCenterDetailResponse\"\xdc\x12\x8a\xb2\x19\xb5\x12\b\x01\x12\x1dgameCenterDetails_getInstance\x18\x02\"\x11gameCenterDetails(\xc8\x012\x10application/json:\xe7\x11\n" +
+	"\x16CreateGameCenterDetail\x120.asc.gamecenter.v1.CreateGameCenterDetailRequest\x1a1.asc.gamecenter.v1.CreateGameCenterDetailResponse\"r\x8a\xb2\x19N\b\x01\x12 gameCenterDetails_createInstance\x18\x03\"\x11gameCenterDetails(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/gameCenterDetails\x12\xef\x13\n" +
+	"\x13GetGameCenterDetail\x12-.asc.gamecenter.v1.GetGameCenterDetailRequest\x1a..asc.gamecenter.v1.GetGameCenterDetailResponse\"\xf8\x12\x8a\xb2\x19\xd1\x12\b\x01\x12\x1dgameCenterDetails_getInstance\x18\x02\"\x11gameCenterDetails(\xc8\x012\x10application/json:\x83\x12\n" +
 	"\x03app\n" +
 	"\x15gameCenterAppVersions\n" +
 	"\x0fgameCenterGroup\n" +
@@ -10508,9 +10854,9 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\v\n" +
 	"\x04apps\x1a\x03App\x1a-\n" +
 	"\x15gameCenterAppVersions\x1a\x14GameCenterAppVersion\x1a#\n" +
-	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\xf5\x02\n" +
+	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a\xaf\x01\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a\xaf\x01\n" +
 	"\x19gameCenterLeaderboardSets\x12\rreferenceName\x12\x10vendorIdentifier\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x13groupLeaderboardSet\x12\rlocalizations\x12\x16gameCenterLeaderboards\x12\breleases\x12\bversions\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
 	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a*\n" +
@@ -10547,7 +10893,9 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"$ListGameCenterDetailActivityReleases\x12>.asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest\x1a?.asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse\"\xbb\x02\x8a\xb2\x19\x80\x02\b\x01\x123gameCenterDetails_activityReleases_getToManyRelated\x18\x06\"!gameCenterActivityVersionReleases(\xc8\x012\x10application/json:\x8c\x01\n" +
 	"\aversion\x1aE\n" +
 	"!gameCenterActivityVersionReleases\x1a GameCenterActivityVersionRelease\x1a7\n" +
-	"\x1agameCenterActivityVersions\x1a\x19GameCenterActivityVersion(\xc8\x01\x82\xd3\xe4\x93\x02-\x12+/v1/gameCenterDetails/{id}/activityReleases\x88\x02\x01\x12\xef\x03\n" +
+	"\x1agameCenterActivityVersions\x1a\x19GameCenterActivityVersion(\xc8\x01\x82\xd3\xe4\x93\x02-\x12+/v1/gameCenterDetails/{id}/activityReleases\x88\x02\x01\x12\xf7\x02\n" +
+	"\"ListGameCenterDetailBlockedPlayers\x12<.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest\x1a=.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse\"\xd3\x01\x8a\xb2\x19\x9d\x01\b\x01\x121gameCenterDetails_blockedPlayers_getToManyRelated\x18\x06\"\x17gameCenterDetailPlayers(\xc8\x012\x10application/json:6\x1a1\n" +
+	"\x17gameCenterDetailPlayers\x1a\x16GameCenterDetailPlayer(\xc8\x01\x82\xd3\xe4\x93\x02+\x12)/v1/gameCenterDetails/{id}/blockedPlayers\x12\xef\x03\n" +
 	"%ListGameCenterDetailChallengeReleases\x12?.asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest\x1a@.asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse\"\xc2\x02\x8a\xb2\x19\x86\x02\b\x01\x124gameCenterDetails_challengeReleases_getToManyRelated\x18\x06\"\"gameCenterChallengeVersionReleases(\xc8\x012\x10application/json:\x90\x01\n" +
 	"\aversion\x1aG\n" +
 	"\"gameCenterChallengeVersionReleases\x1a!GameCenterChallengeVersionRelease\x1a9\n" +
@@ -10577,9 +10925,9 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a*\n" +
 	"\x14gameCenterActivities\x1a\x12GameCenterActivity\x1a?\n" +
 	"\x1dgameCenterAchievementVersions\x1a\x1eGameCenterAchievementVersionV2\"\f\n" +
-	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x025\x123/v1/gameCenterDetails/{id}/gameCenterAchievementsV2\x12\xae\n" +
+	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x025\x123/v1/gameCenterDetails/{id}/gameCenterAchievementsV2\x12\xca\n" +
 	"\n" +
-	"(ListGameCenterDetailGameCenterActivities\x12B.asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest\x1aC.asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse\"\xf8\b\x8a\xb2\x19\xbc\b\b\x01\x127gameCenterDetails_gameCenterActivities_getToManyRelated\x18\x06\"\x14gameCenterActivities(\xc8\x012\x10application/json:\xd1\a\n" +
+	"(ListGameCenterDetailGameCenterActivities\x12B.asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest\x1aC.asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse\"\x94\t\x8a\xb2\x19\xd8\b\b\x01\x127gameCenterDetails_gameCenterActivities_getToManyRelated\x18\x06\"\x14gameCenterActivities(\xc8\x012\x10application/json:\xed\a\n" +
 	"\x10gameCenterDetail\n" +
 	"\x0fgameCenterGroup\n" +
 	"\fachievements\n" +
@@ -10591,9 +10939,9 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
-	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a\xf5\x02\n" +
+	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a7\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a7\n" +
 	"\x1agameCenterActivityVersions\x1a\x19GameCenterActivityVersion\"\x10\n" +
 	"\fachievements\x102\"\x12\n" +
 	"\x0eachievementsV2\x102\"\x10\n" +
@@ -10605,8 +10953,8 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x0fappStoreVersion\x1a-\n" +
 	"\x15gameCenterAppVersions\x1a\x14GameCenterAppVersion\x1a#\n" +
 	"\x10appStoreVersions\x1a\x0fAppStoreVersion\"\x19\n" +
-	"\x15compatibilityVersions\x102(\xc8\x01\x82\xd3\xe4\x93\x022\x120/v1/gameCenterDetails/{id}/gameCenterAppVersions\x12\xe3\a\n" +
-	"(ListGameCenterDetailGameCenterChallenges\x12B.asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest\x1aC.asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse\"\xad\x06\x8a\xb2\x19\xf1\x05\b\x01\x127gameCenterDetails_gameCenterChallenges_getToManyRelated\x18\x06\"\x14gameCenterChallenges(\xc8\x012\x10application/json:\x86\x05\n" +
+	"\x15compatibilityVersions\x102(\xc8\x01\x82\xd3\xe4\x93\x022\x120/v1/gameCenterDetails/{id}/gameCenterAppVersions\x12\xff\a\n" +
+	"(ListGameCenterDetailGameCenterChallenges\x12B.asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest\x1aC.asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse\"\xc9\x06\x8a\xb2\x19\x8d\x06\b\x01\x127gameCenterDetails_gameCenterChallenges_getToManyRelated\x18\x06\"\x14gameCenterChallenges(\xc8\x012\x10application/json:\xa2\x05\n" +
 	"\x10gameCenterDetail\n" +
 	"\x0fgameCenterGroup\n" +
 	"\bversions\n" +
@@ -10615,11 +10963,11 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x14gameCenterChallenges\x1a\x13GameCenterChallenge\x1a%\n" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a9\n" +
-	"\x1bgameCenterChallengeVersions\x1a\x1aGameCenterChallengeVersion\x1a\xf5\x02\n" +
+	"\x1bgameCenterChallengeVersions\x1a\x1aGameCenterChallengeVersion\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\"\f\n" +
-	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x021\x12//v1/gameCenterDetails/{id}/gameCenterChallenges\x12\xc7\r\n" +
-	"\"GetGameCenterDetailGameCenterGroup\x12<.asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest\x1a=.asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse\"\xa3\f\x8a\xb2\x19\xec\v\b\x01\x121gameCenterDetails_gameCenterGroup_getToOneRelated\x18\a\"\x10gameCenterGroups(\xc8\x012\x10application/json:\x8b\v\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\"\f\n" +
+	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x021\x12//v1/gameCenterDetails/{id}/gameCenterChallenges\x12\xe3\r\n" +
+	"\"GetGameCenterDetailGameCenterGroup\x12<.asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest\x1a=.asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse\"\xbf\f\x8a\xb2\x19\x88\f\b\x01\x121gameCenterDetails_gameCenterGroup_getToOneRelated\x18\a\"\x10gameCenterGroups(\xc8\x012\x10application/json:\xa7\v\n" +
 	"\x11gameCenterDetails\n" +
 	"\x16gameCenterLeaderboards\n" +
 	"\x18gameCenterLeaderboardsV2\n" +
@@ -10630,9 +10978,9 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x14gameCenterActivities\n" +
 	"\x14gameCenterChallenges\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a%\n" +
-	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\xf5\x02\n" +
+	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a\xaf\x01\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a\xaf\x01\n" +
 	"\x19gameCenterLeaderboardSets\x12\rreferenceName\x12\x10vendorIdentifier\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x13groupLeaderboardSet\x12\rlocalizations\x12\x16gameCenterLeaderboards\x12\breleases\x12\bversions\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
 	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a*\n" +
@@ -10726,7 +11074,8 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"-GetGameCenterDetailClassicMatchmakingRequests\x12G.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest\x1aH.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse\"\xae\x02\x8a\xb2\x19\xe4\x01\b\x01\x127gameCenterDetails_classicMatchmakingRequests_getMetrics\x18\x0e(\xc8\x012\x10application/json:\x8f\x01\x12\x05count\x12\x06-count\x12\x15averageSecondsInQueue\x12\x16-averageSecondsInQueue\x12\x11p50SecondsInQueue\x12\x12-p50SecondsInQueue\x12\x11p95SecondsInQueue\x12\x12-p95SecondsInQueue(\xc8\x01\x82\xd3\xe4\x93\x02?\x12=/v1/gameCenterDetails/{id}/metrics/classicMatchmakingRequests\x12\xfd\x03\n" +
 	"/GetGameCenterDetailRuleBasedMatchmakingRequests\x12I.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest\x1aJ.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse\"\xb2\x02\x8a\xb2\x19\xe6\x01\b\x01\x129gameCenterDetails_ruleBasedMatchmakingRequests_getMetrics\x18\x0e(\xc8\x012\x10application/json:\x8f\x01\x12\x05count\x12\x06-count\x12\x15averageSecondsInQueue\x12\x16-averageSecondsInQueue\x12\x11p50SecondsInQueue\x12\x12-p50SecondsInQueue\x12\x11p95SecondsInQueue\x12\x12-p95SecondsInQueue(\xc8\x01\x82\xd3\xe4\x93\x02A\x12?/v1/gameCenterDetails/{id}/metrics/ruleBasedMatchmakingRequests\x12\xfe\x02\n" +
 	")ListGameCenterDetailAchievementReleaseIds\x12C.asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest\x1aD.asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse\"\xc5\x01\x8a\xb2\x19z\b\x01\x12;gameCenterDetails_achievementReleases_getToManyRelationship\x18\b\"\x1dgameCenterAchievementReleases(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02>\x12</v1/gameCenterDetails/{id}/relationships/achievementReleases\x88\x02\x01\x12\xf3\x02\n" +
-	"&ListGameCenterDetailActivityReleaseIds\x12@.asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest\x1aA.asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse\"\xc3\x01\x8a\xb2\x19{\b\x01\x128gameCenterDetails_activityReleases_getToManyRelationship\x18\b\"!gameCenterActivityVersionReleases(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02;\x129/v1/gameCenterDetails/{id}/relationships/activityReleases\x88\x02\x01\x12\xf9\x02\n" +
+	"&ListGameCenterDetailActivityReleaseIds\x12@.asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest\x1aA.asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse\"\xc3\x01\x8a\xb2\x19{\b\x01\x128gameCenterDetails_activityReleases_getToManyRelationship\x18\b\"!gameCenterActivityVersionReleases(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02;\x129/v1/gameCenterDetails/{id}/relationships/activityReleases\x88\x02\x01\x12\xdc\x02\n" +
+	"$ListGameCenterDetailBlockedPlayerIds\x12>.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsRequest\x1a?.asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsResponse\"\xb2\x01\x8a\xb2\x19o\b\x01\x126gameCenterDetails_blockedPlayers_getToManyRelationship\x18\b\"\x17gameCenterDetailPlayers(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x029\x127/v1/gameCenterDetails/{id}/relationships/blockedPlayers\x12\xf9\x02\n" +
 	"'ListGameCenterDetailChallengeReleaseIds\x12A.asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest\x1aB.asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse\"\xc6\x01\x8a\xb2\x19}\b\x01\x129gameCenterDetails_challengeReleases_getToManyRelationship\x18\b\"\"gameCenterChallengeVersionReleases(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02<\x12:/v1/gameCenterDetails/{id}/relationships/challengeReleases\x88\x02\x01\x12\xa7\x03\n" +
 	"8ReplaceGameCenterDetailChallengesMinimumPlatformVersions\x12R.asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest\x1aS.asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse\"\xc1\x01\x8a\xb2\x19h\b\x01\x12MgameCenterDetails_challengesMinimumPlatformVersions_replaceToManyRelationship\x18\f\"\x10appStoreVersions(\xcc\x01\x82\xd3\xe4\x93\x02O:\x01*2J/v1/gameCenterDetails/{id}/relationships/challengesMinimumPlatformVersions\x12\x86\x03\n" +
 	",ListGameCenterDetailGameCenterAchievementIds\x12F.asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest\x1aG.asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse\"\xc4\x01\x8a\xb2\x19v\b\x01\x12>gameCenterDetails_gameCenterAchievements_getToManyRelationship\x18\b\"\x16gameCenterAchievements(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02A\x12?/v1/gameCenterDetails/{id}/relationships/gameCenterAchievements\x88\x02\x01\x12\xf9\x02\n" +
@@ -10760,7 +11109,7 @@ func file_asc_gamecenter_v1_game_center_details_proto_rawDescGZIP() []byte {
 	return file_asc_gamecenter_v1_game_center_details_proto_rawDescData
 }
 
-var file_asc_gamecenter_v1_game_center_details_proto_msgTypes = make([]protoimpl.MessageInfo, 231)
+var file_asc_gamecenter_v1_game_center_details_proto_msgTypes = make([]protoimpl.MessageInfo, 240)
 var file_asc_gamecenter_v1_game_center_details_proto_goTypes = []any{
 	(*CreateGameCenterDetailRequest)(nil),                                    // 0: asc.gamecenter.v1.CreateGameCenterDetailRequest
 	(*CreateGameCenterDetailResponse)(nil),                                   // 1: asc.gamecenter.v1.CreateGameCenterDetailResponse
@@ -10782,654 +11131,675 @@ var file_asc_gamecenter_v1_game_center_details_proto_goTypes = []any{
 	(*ListGameCenterDetailActivityReleaseIdsResponse)(nil),                   // 17: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse
 	(*ListGameCenterDetailActivityReleasesRequest)(nil),                      // 18: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest
 	(*ListGameCenterDetailActivityReleasesResponse)(nil),                     // 19: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse
-	(*ListGameCenterDetailChallengeReleaseIdsRequest)(nil),                   // 20: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest
-	(*ListGameCenterDetailChallengeReleaseIdsResponse)(nil),                  // 21: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse
-	(*ListGameCenterDetailChallengeReleasesRequest)(nil),                     // 22: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest
-	(*ListGameCenterDetailChallengeReleasesResponse)(nil),                    // 23: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse
-	(*ListGameCenterDetailGameCenterAchievementIdsRequest)(nil),              // 24: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest
-	(*ListGameCenterDetailGameCenterAchievementIdsResponse)(nil),             // 25: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse
-	(*ListGameCenterDetailGameCenterAchievementV2IdsRequest)(nil),            // 26: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest
-	(*ListGameCenterDetailGameCenterAchievementV2IdsResponse)(nil),           // 27: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse
-	(*ListGameCenterDetailGameCenterAchievementsRequest)(nil),                // 28: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest
-	(*ListGameCenterDetailGameCenterAchievementsResponse)(nil),               // 29: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse
-	(*ListGameCenterDetailGameCenterAchievementsV2Request)(nil),              // 30: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request
-	(*ListGameCenterDetailGameCenterAchievementsV2Response)(nil),             // 31: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response
-	(*ListGameCenterDetailGameCenterActivitiesRequest)(nil),                  // 32: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest
-	(*ListGameCenterDetailGameCenterActivitiesResponse)(nil),                 // 33: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse
-	(*ListGameCenterDetailGameCenterActivityIdsRequest)(nil),                 // 34: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest
-	(*ListGameCenterDetailGameCenterActivityIdsResponse)(nil),                // 35: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse
-	(*ListGameCenterDetailGameCenterAppVersionIdsRequest)(nil),               // 36: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest
-	(*ListGameCenterDetailGameCenterAppVersionIdsResponse)(nil),              // 37: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse
-	(*ListGameCenterDetailGameCenterAppVersionsRequest)(nil),                 // 38: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest
-	(*ListGameCenterDetailGameCenterAppVersionsResponse)(nil),                // 39: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse
-	(*ListGameCenterDetailGameCenterChallengeIdsRequest)(nil),                // 40: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest
-	(*ListGameCenterDetailGameCenterChallengeIdsResponse)(nil),               // 41: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse
-	(*ListGameCenterDetailGameCenterChallengesRequest)(nil),                  // 42: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest
-	(*ListGameCenterDetailGameCenterChallengesResponse)(nil),                 // 43: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse
-	(*ListGameCenterDetailGameCenterLeaderboardIdsRequest)(nil),              // 44: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest
-	(*ListGameCenterDetailGameCenterLeaderboardIdsResponse)(nil),             // 45: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse
-	(*ListGameCenterDetailGameCenterLeaderboardSetIdsRequest)(nil),           // 46: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest
-	(*ListGameCenterDetailGameCenterLeaderboardSetIdsResponse)(nil),          // 47: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse
-	(*ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest)(nil),         // 48: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest
-	(*ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse)(nil),        // 49: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse
-	(*ListGameCenterDetailGameCenterLeaderboardSetsRequest)(nil),             // 50: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest
-	(*ListGameCenterDetailGameCenterLeaderboardSetsResponse)(nil),            // 51: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse
-	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Request)(nil),           // 52: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request
-	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Response)(nil),          // 53: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response
-	(*ListGameCenterDetailGameCenterLeaderboardV2IdsRequest)(nil),            // 54: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest
-	(*ListGameCenterDetailGameCenterLeaderboardV2IdsResponse)(nil),           // 55: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse
-	(*ListGameCenterDetailGameCenterLeaderboardsRequest)(nil),                // 56: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest
-	(*ListGameCenterDetailGameCenterLeaderboardsResponse)(nil),               // 57: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse
-	(*ListGameCenterDetailGameCenterLeaderboardsV2Request)(nil),              // 58: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request
-	(*ListGameCenterDetailGameCenterLeaderboardsV2Response)(nil),             // 59: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response
-	(*ListGameCenterDetailLeaderboardReleaseIdsRequest)(nil),                 // 60: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest
-	(*ListGameCenterDetailLeaderboardReleaseIdsResponse)(nil),                // 61: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse
-	(*ListGameCenterDetailLeaderboardReleasesRequest)(nil),                   // 62: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest
-	(*ListGameCenterDetailLeaderboardReleasesResponse)(nil),                  // 63: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse
-	(*ListGameCenterDetailLeaderboardSetReleaseIdsRequest)(nil),              // 64: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest
-	(*ListGameCenterDetailLeaderboardSetReleaseIdsResponse)(nil),             // 65: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse
-	(*ListGameCenterDetailLeaderboardSetReleasesRequest)(nil),                // 66: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest
-	(*ListGameCenterDetailLeaderboardSetReleasesResponse)(nil),               // 67: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse
-	(*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest)(nil),  // 68: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest
-	(*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse)(nil), // 69: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse
-	(*ReplaceGameCenterDetailGameCenterAchievementsRequest)(nil),             // 70: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest
-	(*ReplaceGameCenterDetailGameCenterAchievementsResponse)(nil),            // 71: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsResponse
-	(*ReplaceGameCenterDetailGameCenterAchievementsV2Request)(nil),           // 72: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request
-	(*ReplaceGameCenterDetailGameCenterAchievementsV2Response)(nil),          // 73: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Response
-	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest)(nil),          // 74: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest
-	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse)(nil),         // 75: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse
-	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request)(nil),        // 76: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request
-	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response)(nil),       // 77: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response
-	(*ReplaceGameCenterDetailGameCenterLeaderboardsRequest)(nil),             // 78: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest
-	(*ReplaceGameCenterDetailGameCenterLeaderboardsResponse)(nil),            // 79: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsResponse
-	(*ReplaceGameCenterDetailGameCenterLeaderboardsV2Request)(nil),           // 80: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request
-	(*ReplaceGameCenterDetailGameCenterLeaderboardsV2Response)(nil),          // 81: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Response
-	(*UpdateGameCenterDetailRequest)(nil),                                    // 82: asc.gamecenter.v1.UpdateGameCenterDetailRequest
-	(*UpdateGameCenterDetailResponse)(nil),                                   // 83: asc.gamecenter.v1.UpdateGameCenterDetailResponse
-	nil,                                                                      // 84: asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraEntry
-	nil,                                                                      // 85: asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraQueryEntry
-	nil,                                                                      // 86: asc.gamecenter.v1.CreateGameCenterDetailResponse.ExtraEntry
-	(*CreateGameCenterDetailResponse_Included)(nil),                          // 87: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included
-	nil, // 88: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.ExtraQueryEntry
-	(*GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter)(nil), // 89: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.Filter
-	nil, // 90: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.ExtraEntry
-	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data)(nil),                  // 91: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data
-	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint)(nil),        // 92: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint
-	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension)(nil),        // 93: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension
-	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value)(nil),  // 94: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.Value
-	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result)(nil), // 95: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result
-	nil, // 96: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest.ExtraQueryEntry
-	nil, // 97: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse.ExtraEntry
-	nil, // 98: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry
-	nil, // 99: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.LimitEntry
-	nil, // 100: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.ExtraQueryEntry
-	nil, // 101: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.ExtraEntry
-	(*GetGameCenterDetailGameCenterGroupResponse_Included)(nil), // 102: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included
-	nil, // 103: asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry
-	nil, // 104: asc.gamecenter.v1.GetGameCenterDetailRequest.LimitEntry
-	nil, // 105: asc.gamecenter.v1.GetGameCenterDetailRequest.ExtraQueryEntry
-	nil, // 106: asc.gamecenter.v1.GetGameCenterDetailResponse.ExtraEntry
-	(*GetGameCenterDetailResponse_Included)(nil), // 107: asc.gamecenter.v1.GetGameCenterDetailResponse.Included
-	nil, // 108: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.ExtraQueryEntry
-	(*GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter)(nil), // 109: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter
-	nil, // 110: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.ExtraEntry
-	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data)(nil),                  // 111: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data
-	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint)(nil),        // 112: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint
-	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension)(nil),        // 113: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension
-	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Value)(nil),  // 114: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.Value
-	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result)(nil), // 115: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result
-	nil, // 116: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest.ExtraQueryEntry
-	nil, // 117: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse.ExtraEntry
-	nil, // 118: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry
-	nil, // 119: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.ExtraQueryEntry
-	(*ListGameCenterDetailAchievementReleasesRequest_Filter)(nil), // 120: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.Filter
-	nil, // 121: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.ExtraEntry
-	(*ListGameCenterDetailAchievementReleasesResponse_Included)(nil), // 122: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included
-	nil, // 123: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest.ExtraQueryEntry
-	nil, // 124: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse.ExtraEntry
-	nil, // 125: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry
-	nil, // 126: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.ExtraQueryEntry
-	nil, // 127: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.ExtraEntry
-	(*ListGameCenterDetailActivityReleasesResponse_Included)(nil), // 128: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included
-	nil, // 129: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest.ExtraQueryEntry
-	nil, // 130: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse.ExtraEntry
-	nil, // 131: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry
-	nil, // 132: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.ExtraQueryEntry
-	nil, // 133: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.ExtraEntry
-	(*ListGameCenterDetailChallengeReleasesResponse_Included)(nil), // 134: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included
-	nil, // 135: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest.ExtraQueryEntry
-	nil, // 136: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse.ExtraEntry
-	nil, // 137: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest.ExtraQueryEntry
-	nil, // 138: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse.ExtraEntry
-	nil, // 139: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry
-	nil, // 140: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.LimitEntry
-	nil, // 141: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterAchievementsRequest_Filter)(nil), // 142: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.Filter
-	nil, // 143: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.ExtraEntry
-	(*ListGameCenterDetailGameCenterAchievementsResponse_Included)(nil), // 144: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included
-	nil, // 145: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry
-	nil, // 146: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.LimitEntry
-	nil, // 147: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterAchievementsV2Request_Filter)(nil), // 148: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.Filter
-	nil, // 149: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.ExtraEntry
-	(*ListGameCenterDetailGameCenterAchievementsV2Response_Included)(nil), // 150: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included
-	nil, // 151: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry
-	nil, // 152: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.LimitEntry
-	nil, // 153: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.ExtraQueryEntry
-	nil, // 154: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.ExtraEntry
-	(*ListGameCenterDetailGameCenterActivitiesResponse_Included)(nil), // 155: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included
-	nil, // 156: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest.ExtraQueryEntry
-	nil, // 157: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse.ExtraEntry
-	nil, // 158: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest.ExtraQueryEntry
-	nil, // 159: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse.ExtraEntry
-	nil, // 160: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry
-	nil, // 161: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.LimitEntry
-	nil, // 162: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterAppVersionsRequest_Filter)(nil), // 163: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.Filter
-	nil, // 164: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.ExtraEntry
-	(*ListGameCenterDetailGameCenterAppVersionsResponse_Included)(nil), // 165: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included
-	nil, // 166: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest.ExtraQueryEntry
-	nil, // 167: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse.ExtraEntry
-	nil, // 168: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry
-	nil, // 169: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.LimitEntry
-	nil, // 170: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterChallengesRequest_Filter)(nil), // 171: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.Filter
-	nil, // 172: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.ExtraEntry
-	(*ListGameCenterDetailGameCenterChallengesResponse_Included)(nil), // 173: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included
-	nil, // 174: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest.ExtraQueryEntry
-	nil, // 175: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse.ExtraEntry
-	nil, // 176: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest.ExtraQueryEntry
-	nil, // 177: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse.ExtraEntry
-	nil, // 178: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest.ExtraQueryEntry
-	nil, // 179: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse.ExtraEntry
-	nil, // 180: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry
-	nil, // 181: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.LimitEntry
-	nil, // 182: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter)(nil), // 183: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.Filter
-	nil, // 184: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.ExtraEntry
-	(*ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included)(nil), // 185: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included
-	nil, // 186: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry
-	nil, // 187: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.LimitEntry
-	nil, // 188: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter)(nil), // 189: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.Filter
-	nil, // 190: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.ExtraEntry
-	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included)(nil), // 191: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included
-	nil, // 192: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest.ExtraQueryEntry
-	nil, // 193: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse.ExtraEntry
-	nil, // 194: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry
-	nil, // 195: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.LimitEntry
-	nil, // 196: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterLeaderboardsRequest_Filter)(nil), // 197: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.Filter
-	nil, // 198: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.ExtraEntry
-	(*ListGameCenterDetailGameCenterLeaderboardsResponse_Included)(nil), // 199: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included
-	nil, // 200: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry
-	nil, // 201: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.LimitEntry
-	nil, // 202: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
-	(*ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter)(nil), // 203: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.Filter
-	nil, // 204: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.ExtraEntry
-	(*ListGameCenterDetailGameCenterLeaderboardsV2Response_Included)(nil), // 205: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included
-	nil, // 206: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest.ExtraQueryEntry
-	nil, // 207: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse.ExtraEntry
-	nil, // 208: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry
-	nil, // 209: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.ExtraQueryEntry
-	(*ListGameCenterDetailLeaderboardReleasesRequest_Filter)(nil), // 210: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.Filter
-	nil, // 211: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.ExtraEntry
-	(*ListGameCenterDetailLeaderboardReleasesResponse_Included)(nil), // 212: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included
-	nil, // 213: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest.ExtraQueryEntry
-	nil, // 214: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse.ExtraEntry
-	nil, // 215: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry
-	nil, // 216: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.ExtraQueryEntry
-	(*ListGameCenterDetailLeaderboardSetReleasesRequest_Filter)(nil), // 217: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.Filter
-	nil, // 218: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.ExtraEntry
-	(*ListGameCenterDetailLeaderboardSetReleasesResponse_Included)(nil), // 219: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included
-	nil, // 220: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.ExtraQueryEntry
-	nil, // 221: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
-	nil, // 222: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
-	nil, // 223: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
-	nil, // 224: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
-	nil, // 225: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
-	nil, // 226: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
-	nil, // 227: asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraEntry
-	nil, // 228: asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraQueryEntry
-	nil, // 229: asc.gamecenter.v1.UpdateGameCenterDetailResponse.ExtraEntry
-	(*UpdateGameCenterDetailResponse_Included)(nil), // 230: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included
-	(*v1.ToOne)(nil),             // 231: asc.types.v1.ToOne
-	(*v11.GameCenterDetail)(nil), // 232: asc.resources.v1.GameCenterDetail
-	(v12.GameCenterDetailClassicMatchmakingRequestsGranularityEnum_GameCenterDetailClassicMatchmakingRequestsGranularity)(0), // 233: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGranularityEnum.GameCenterDetailClassicMatchmakingRequestsGranularity
-	(v12.GameCenterDetailClassicMatchmakingRequestsGroupByEnum_GameCenterDetailClassicMatchmakingRequestsGroupBy)(0),         // 234: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGroupByEnum.GameCenterDetailClassicMatchmakingRequestsGroupBy
-	(*v11.GameCenterGroup)(nil), // 235: asc.resources.v1.GameCenterGroup
-	(v12.GameCenterDetailRuleBasedMatchmakingRequestsGranularityEnum_GameCenterDetailRuleBasedMatchmakingRequestsGranularity)(0), // 236: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGranularityEnum.GameCenterDetailRuleBasedMatchmakingRequestsGranularity
-	(v12.GameCenterDetailRuleBasedMatchmakingRequestsGroupByEnum_GameCenterDetailRuleBasedMatchmakingRequestsGroupBy)(0),         // 237: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGroupByEnum.GameCenterDetailRuleBasedMatchmakingRequestsGroupBy
-	(*v11.GameCenterAchievementRelease)(nil),      // 238: asc.resources.v1.GameCenterAchievementRelease
-	(*v11.GameCenterActivityVersionRelease)(nil),  // 239: asc.resources.v1.GameCenterActivityVersionRelease
-	(*v11.GameCenterChallengeVersionRelease)(nil), // 240: asc.resources.v1.GameCenterChallengeVersionRelease
-	(*v11.GameCenterAchievement)(nil),             // 241: asc.resources.v1.GameCenterAchievement
-	(*v11.GameCenterAchievementV2)(nil),           // 242: asc.resources.v1.GameCenterAchievementV2
-	(*v11.GameCenterActivity)(nil),                // 243: asc.resources.v1.GameCenterActivity
-	(*v11.GameCenterAppVersion)(nil),              // 244: asc.resources.v1.GameCenterAppVersion
-	(*v11.GameCenterChallenge)(nil),               // 245: asc.resources.v1.GameCenterChallenge
-	(*v11.GameCenterLeaderboardSet)(nil),          // 246: asc.resources.v1.GameCenterLeaderboardSet
-	(*v11.GameCenterLeaderboardSetV2)(nil),        // 247: asc.resources.v1.GameCenterLeaderboardSetV2
-	(*v11.GameCenterLeaderboard)(nil),             // 248: asc.resources.v1.GameCenterLeaderboard
-	(*v11.GameCenterLeaderboardV2)(nil),           // 249: asc.resources.v1.GameCenterLeaderboardV2
-	(*v11.GameCenterLeaderboardRelease)(nil),      // 250: asc.resources.v1.GameCenterLeaderboardRelease
-	(*v11.GameCenterLeaderboardSetRelease)(nil),   // 251: asc.resources.v1.GameCenterLeaderboardSetRelease
-	(*v1.ToMany)(nil),                             // 252: asc.types.v1.ToMany
-	(*v11.AppStoreVersion)(nil),                   // 253: asc.resources.v1.AppStoreVersion
-	(*v11.App)(nil),                               // 254: asc.resources.v1.App
-	(v12.GameCenterDetailClassicMatchmakingRequestsResultEnum_GameCenterDetailClassicMatchmakingRequestsResult)(0), // 255: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResult
-	(*structpb.Value)(nil),        // 256: google.protobuf.Value
-	(*timestamppb.Timestamp)(nil), // 257: google.protobuf.Timestamp
-	(*v1.FieldNames)(nil),         // 258: asc.types.v1.FieldNames
-	(v12.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum_GameCenterDetailRuleBasedMatchmakingRequestsResult)(0), // 259: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
-	(*v11.GameCenterActivityVersion)(nil),            // 260: asc.resources.v1.GameCenterActivityVersion
-	(*v11.GameCenterChallengeVersion)(nil),           // 261: asc.resources.v1.GameCenterChallengeVersion
-	(*v11.GameCenterAchievementLocalization)(nil),    // 262: asc.resources.v1.GameCenterAchievementLocalization
-	(*v11.GameCenterAchievementVersionV2)(nil),       // 263: asc.resources.v1.GameCenterAchievementVersionV2
-	(*v11.GameCenterLeaderboardSetLocalization)(nil), // 264: asc.resources.v1.GameCenterLeaderboardSetLocalization
-	(*v11.GameCenterLeaderboardSetVersionV2)(nil),    // 265: asc.resources.v1.GameCenterLeaderboardSetVersionV2
-	(*v11.GameCenterLeaderboardLocalization)(nil),    // 266: asc.resources.v1.GameCenterLeaderboardLocalization
-	(*v11.GameCenterLeaderboardVersionV2)(nil),       // 267: asc.resources.v1.GameCenterLeaderboardVersionV2
+	(*ListGameCenterDetailBlockedPlayerIdsRequest)(nil),                      // 20: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsRequest
+	(*ListGameCenterDetailBlockedPlayerIdsResponse)(nil),                     // 21: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsResponse
+	(*ListGameCenterDetailBlockedPlayersRequest)(nil),                        // 22: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest
+	(*ListGameCenterDetailBlockedPlayersResponse)(nil),                       // 23: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse
+	(*ListGameCenterDetailChallengeReleaseIdsRequest)(nil),                   // 24: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest
+	(*ListGameCenterDetailChallengeReleaseIdsResponse)(nil),                  // 25: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse
+	(*ListGameCenterDetailChallengeReleasesRequest)(nil),                     // 26: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest
+	(*ListGameCenterDetailChallengeReleasesResponse)(nil),                    // 27: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse
+	(*ListGameCenterDetailGameCenterAchievementIdsRequest)(nil),              // 28: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest
+	(*ListGameCenterDetailGameCenterAchievementIdsResponse)(nil),             // 29: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse
+	(*ListGameCenterDetailGameCenterAchievementV2IdsRequest)(nil),            // 30: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest
+	(*ListGameCenterDetailGameCenterAchievementV2IdsResponse)(nil),           // 31: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse
+	(*ListGameCenterDetailGameCenterAchievementsRequest)(nil),                // 32: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest
+	(*ListGameCenterDetailGameCenterAchievementsResponse)(nil),               // 33: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse
+	(*ListGameCenterDetailGameCenterAchievementsV2Request)(nil),              // 34: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request
+	(*ListGameCenterDetailGameCenterAchievementsV2Response)(nil),             // 35: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response
+	(*ListGameCenterDetailGameCenterActivitiesRequest)(nil),                  // 36: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest
+	(*ListGameCenterDetailGameCenterActivitiesResponse)(nil),                 // 37: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse
+	(*ListGameCenterDetailGameCenterActivityIdsRequest)(nil),                 // 38: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest
+	(*ListGameCenterDetailGameCenterActivityIdsResponse)(nil),                // 39: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse
+	(*ListGameCenterDetailGameCenterAppVersionIdsRequest)(nil),               // 40: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest
+	(*ListGameCenterDetailGameCenterAppVersionIdsResponse)(nil),              // 41: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse
+	(*ListGameCenterDetailGameCenterAppVersionsRequest)(nil),                 // 42: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest
+	(*ListGameCenterDetailGameCenterAppVersionsResponse)(nil),                // 43: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse
+	(*ListGameCenterDetailGameCenterChallengeIdsRequest)(nil),                // 44: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest
+	(*ListGameCenterDetailGameCenterChallengeIdsResponse)(nil),               // 45: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse
+	(*ListGameCenterDetailGameCenterChallengesRequest)(nil),                  // 46: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest
+	(*ListGameCenterDetailGameCenterChallengesResponse)(nil),                 // 47: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse
+	(*ListGameCenterDetailGameCenterLeaderboardIdsRequest)(nil),              // 48: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest
+	(*ListGameCenterDetailGameCenterLeaderboardIdsResponse)(nil),             // 49: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse
+	(*ListGameCenterDetailGameCenterLeaderboardSetIdsRequest)(nil),           // 50: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest
+	(*ListGameCenterDetailGameCenterLeaderboardSetIdsResponse)(nil),          // 51: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse
+	(*ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest)(nil),         // 52: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest
+	(*ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse)(nil),        // 53: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse
+	(*ListGameCenterDetailGameCenterLeaderboardSetsRequest)(nil),             // 54: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest
+	(*ListGameCenterDetailGameCenterLeaderboardSetsResponse)(nil),            // 55: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse
+	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Request)(nil),           // 56: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request
+	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Response)(nil),          // 57: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response
+	(*ListGameCenterDetailGameCenterLeaderboardV2IdsRequest)(nil),            // 58: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest
+	(*ListGameCenterDetailGameCenterLeaderboardV2IdsResponse)(nil),           // 59: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse
+	(*ListGameCenterDetailGameCenterLeaderboardsRequest)(nil),                // 60: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest
+	(*ListGameCenterDetailGameCenterLeaderboardsResponse)(nil),               // 61: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse
+	(*ListGameCenterDetailGameCenterLeaderboardsV2Request)(nil),              // 62: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request
+	(*ListGameCenterDetailGameCenterLeaderboardsV2Response)(nil),             // 63: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response
+	(*ListGameCenterDetailLeaderboardReleaseIdsRequest)(nil),                 // 64: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest
+	(*ListGameCenterDetailLeaderboardReleaseIdsResponse)(nil),                // 65: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse
+	(*ListGameCenterDetailLeaderboardReleasesRequest)(nil),                   // 66: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest
+	(*ListGameCenterDetailLeaderboardReleasesResponse)(nil),                  // 67: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse
+	(*ListGameCenterDetailLeaderboardSetReleaseIdsRequest)(nil),              // 68: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest
+	(*ListGameCenterDetailLeaderboardSetReleaseIdsResponse)(nil),             // 69: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse
+	(*ListGameCenterDetailLeaderboardSetReleasesRequest)(nil),                // 70: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest
+	(*ListGameCenterDetailLeaderboardSetReleasesResponse)(nil),               // 71: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse
+	(*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest)(nil),  // 72: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest
+	(*ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse)(nil), // 73: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse
+	(*ReplaceGameCenterDetailGameCenterAchievementsRequest)(nil),             // 74: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest
+	(*ReplaceGameCenterDetailGameCenterAchievementsResponse)(nil),            // 75: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsResponse
+	(*ReplaceGameCenterDetailGameCenterAchievementsV2Request)(nil),           // 76: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request
+	(*ReplaceGameCenterDetailGameCenterAchievementsV2Response)(nil),          // 77: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Response
+	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest)(nil),          // 78: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest
+	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse)(nil),         // 79: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse
+	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request)(nil),        // 80: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request
+	(*ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response)(nil),       // 81: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response
+	(*ReplaceGameCenterDetailGameCenterLeaderboardsRequest)(nil),             // 82: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest
+	(*ReplaceGameCenterDetailGameCenterLeaderboardsResponse)(nil),            // 83: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsResponse
+	(*ReplaceGameCenterDetailGameCenterLeaderboardsV2Request)(nil),           // 84: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request
+	(*ReplaceGameCenterDetailGameCenterLeaderboardsV2Response)(nil),          // 85: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Response
+	(*UpdateGameCenterDetailRequest)(nil),                                    // 86: asc.gamecenter.v1.UpdateGameCenterDetailRequest
+	(*UpdateGameCenterDetailResponse)(nil),                                   // 87: asc.gamecenter.v1.UpdateGameCenterDetailResponse
+	nil,                                                                      // 88: asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraEntry
+	nil,                                                                      // 89: asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraQueryEntry
+	nil,                                                                      // 90: asc.gamecenter.v1.CreateGameCenterDetailResponse.ExtraEntry
+	(*CreateGameCenterDetailResponse_Included)(nil),                          // 91: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included
+	nil, // 92: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.ExtraQueryEntry
+	(*GetGameCenterDetailClassicMatchmakingRequestsRequest_Filter)(nil), // 93: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.Filter
+	nil, // 94: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.ExtraEntry
+	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data)(nil),                  // 95: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data
+	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint)(nil),        // 96: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint
+	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension)(nil),        // 97: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension
+	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value)(nil),  // 98: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.Value
+	(*GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_Dimension_Result)(nil), // 99: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result
+	nil, // 100: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest.ExtraQueryEntry
+	nil, // 101: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse.ExtraEntry
+	nil, // 102: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry
+	nil, // 103: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.LimitEntry
+	nil, // 104: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.ExtraQueryEntry
+	nil, // 105: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.ExtraEntry
+	(*GetGameCenterDetailGameCenterGroupResponse_Included)(nil), // 106: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included
+	nil, // 107: asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry
+	nil, // 108: asc.gamecenter.v1.GetGameCenterDetailRequest.LimitEntry
+	nil, // 109: asc.gamecenter.v1.GetGameCenterDetailRequest.ExtraQueryEntry
+	nil, // 110: asc.gamecenter.v1.GetGameCenterDetailResponse.ExtraEntry
+	(*GetGameCenterDetailResponse_Included)(nil), // 111: asc.gamecenter.v1.GetGameCenterDetailResponse.Included
+	nil, // 112: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.ExtraQueryEntry
+	(*GetGameCenterDetailRuleBasedMatchmakingRequestsRequest_Filter)(nil), // 113: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter
+	nil, // 114: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.ExtraEntry
+	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data)(nil),                  // 115: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data
+	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint)(nil),        // 116: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint
+	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension)(nil),        // 117: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension
+	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Value)(nil),  // 118: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.Value
+	(*GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_Dimension_Result)(nil), // 119: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result
+	nil, // 120: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest.ExtraQueryEntry
+	nil, // 121: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse.ExtraEntry
+	nil, // 122: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry
+	nil, // 123: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.ExtraQueryEntry
+	(*ListGameCenterDetailAchievementReleasesRequest_Filter)(nil), // 124: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.Filter
+	nil, // 125: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.ExtraEntry
+	(*ListGameCenterDetailAchievementReleasesResponse_Included)(nil), // 126: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included
+	nil, // 127: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest.ExtraQueryEntry
+	nil, // 128: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse.ExtraEntry
+	nil, // 129: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry
+	nil, // 130: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.ExtraQueryEntry
+	nil, // 131: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.ExtraEntry
+	(*ListGameCenterDetailActivityReleasesResponse_Included)(nil), // 132: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included
+	nil, // 133: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsRequest.ExtraQueryEntry
+	nil, // 134: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsResponse.ExtraEntry
+	nil, // 135: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.FieldsEntry
+	nil, // 136: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.ExtraQueryEntry
+	nil, // 137: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse.ExtraEntry
+	nil, // 138: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest.ExtraQueryEntry
+	nil, // 139: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse.ExtraEntry
+	nil, // 140: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry
+	nil, // 141: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.ExtraQueryEntry
+	nil, // 142: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.ExtraEntry
+	(*ListGameCenterDetailChallengeReleasesResponse_Included)(nil), // 143: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included
+	nil, // 144: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest.ExtraQueryEntry
+	nil, // 145: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse.ExtraEntry
+	nil, // 146: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest.ExtraQueryEntry
+	nil, // 147: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse.ExtraEntry
+	nil, // 148: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry
+	nil, // 149: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.LimitEntry
+	nil, // 150: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterAchievementsRequest_Filter)(nil), // 151: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.Filter
+	nil, // 152: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.ExtraEntry
+	(*ListGameCenterDetailGameCenterAchievementsResponse_Included)(nil), // 153: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included
+	nil, // 154: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry
+	nil, // 155: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.LimitEntry
+	nil, // 156: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterAchievementsV2Request_Filter)(nil), // 157: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.Filter
+	nil, // 158: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.ExtraEntry
+	(*ListGameCenterDetailGameCenterAchievementsV2Response_Included)(nil), // 159: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included
+	nil, // 160: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry
+	nil, // 161: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.LimitEntry
+	nil, // 162: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.ExtraQueryEntry
+	nil, // 163: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.ExtraEntry
+	(*ListGameCenterDetailGameCenterActivitiesResponse_Included)(nil), // 164: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included
+	nil, // 165: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest.ExtraQueryEntry
+	nil, // 166: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse.ExtraEntry
+	nil, // 167: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest.ExtraQueryEntry
+	nil, // 168: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse.ExtraEntry
+	nil, // 169: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry
+	nil, // 170: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.LimitEntry
+	nil, // 171: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterAppVersionsRequest_Filter)(nil), // 172: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.Filter
+	nil, // 173: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.ExtraEntry
+	(*ListGameCenterDetailGameCenterAppVersionsResponse_Included)(nil), // 174: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included
+	nil, // 175: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest.ExtraQueryEntry
+	nil, // 176: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse.ExtraEntry
+	nil, // 177: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry
+	nil, // 178: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.LimitEntry
+	nil, // 179: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterChallengesRequest_Filter)(nil), // 180: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.Filter
+	nil, // 181: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.ExtraEntry
+	(*ListGameCenterDetailGameCenterChallengesResponse_Included)(nil), // 182: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included
+	nil, // 183: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest.ExtraQueryEntry
+	nil, // 184: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse.ExtraEntry
+	nil, // 185: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest.ExtraQueryEntry
+	nil, // 186: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse.ExtraEntry
+	nil, // 187: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest.ExtraQueryEntry
+	nil, // 188: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse.ExtraEntry
+	nil, // 189: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry
+	nil, // 190: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.LimitEntry
+	nil, // 191: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterLeaderboardSetsRequest_Filter)(nil), // 192: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.Filter
+	nil, // 193: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.ExtraEntry
+	(*ListGameCenterDetailGameCenterLeaderboardSetsResponse_Included)(nil), // 194: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included
+	nil, // 195: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry
+	nil, // 196: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.LimitEntry
+	nil, // 197: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Request_Filter)(nil), // 198: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.Filter
+	nil, // 199: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.ExtraEntry
+	(*ListGameCenterDetailGameCenterLeaderboardSetsV2Response_Included)(nil), // 200: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included
+	nil, // 201: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest.ExtraQueryEntry
+	nil, // 202: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse.ExtraEntry
+	nil, // 203: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry
+	nil, // 204: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.LimitEntry
+	nil, // 205: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterLeaderboardsRequest_Filter)(nil), // 206: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.Filter
+	nil, // 207: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.ExtraEntry
+	(*ListGameCenterDetailGameCenterLeaderboardsResponse_Included)(nil), // 208: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included
+	nil, // 209: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry
+	nil, // 210: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.LimitEntry
+	nil, // 211: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
+	(*ListGameCenterDetailGameCenterLeaderboardsV2Request_Filter)(nil), // 212: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.Filter
+	nil, // 213: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.ExtraEntry
+	(*ListGameCenterDetailGameCenterLeaderboardsV2Response_Included)(nil), // 214: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included
+	nil, // 215: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest.ExtraQueryEntry
+	nil, // 216: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse.ExtraEntry
+	nil, // 217: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry
+	nil, // 218: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.ExtraQueryEntry
+	(*ListGameCenterDetailLeaderboardReleasesRequest_Filter)(nil), // 219: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.Filter
+	nil, // 220: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.ExtraEntry
+	(*ListGameCenterDetailLeaderboardReleasesResponse_Included)(nil), // 221: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included
+	nil, // 222: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest.ExtraQueryEntry
+	nil, // 223: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse.ExtraEntry
+	nil, // 224: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry
+	nil, // 225: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.ExtraQueryEntry
+	(*ListGameCenterDetailLeaderboardSetReleasesRequest_Filter)(nil), // 226: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.Filter
+	nil, // 227: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.ExtraEntry
+	(*ListGameCenterDetailLeaderboardSetReleasesResponse_Included)(nil), // 228: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included
+	nil, // 229: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.ExtraQueryEntry
+	nil, // 230: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
+	nil, // 231: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
+	nil, // 232: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
+	nil, // 233: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
+	nil, // 234: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
+	nil, // 235: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
+	nil, // 236: asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraEntry
+	nil, // 237: asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraQueryEntry
+	nil, // 238: asc.gamecenter.v1.UpdateGameCenterDetailResponse.ExtraEntry
+	(*UpdateGameCenterDetailResponse_Included)(nil), // 239: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included
+	(*v1.ToOne)(nil),             // 240: asc.types.v1.ToOne
+	(*v11.GameCenterDetail)(nil), // 241: asc.resources.v1.GameCenterDetail
+	(v12.GameCenterDetailClassicMatchmakingRequestsGranularityEnum_GameCenterDetailClassicMatchmakingRequestsGranularity)(0), // 242: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGranularityEnum.GameCenterDetailClassicMatchmakingRequestsGranularity
+	(v12.GameCenterDetailClassicMatchmakingRequestsGroupByEnum_GameCenterDetailClassicMatchmakingRequestsGroupBy)(0),         // 243: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGroupByEnum.GameCenterDetailClassicMatchmakingRequestsGroupBy
+	(*v11.GameCenterGroup)(nil), // 244: asc.resources.v1.GameCenterGroup
+	(v12.GameCenterDetailRuleBasedMatchmakingRequestsGranularityEnum_GameCenterDetailRuleBasedMatchmakingRequestsGranularity)(0), // 245: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGranularityEnum.GameCenterDetailRuleBasedMatchmakingRequestsGranularity
+	(v12.GameCenterDetailRuleBasedMatchmakingRequestsGroupByEnum_GameCenterDetailRuleBasedMatchmakingRequestsGroupBy)(0),         // 246: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGroupByEnum.GameCenterDetailRuleBasedMatchmakingRequestsGroupBy
+	(*v11.GameCenterAchievementRelease)(nil),      // 247: asc.resources.v1.GameCenterAchievementRelease
+	(*v11.GameCenterActivityVersionRelease)(nil),  // 248: asc.resources.v1.GameCenterActivityVersionRelease
+	(*v11.GameCenterDetailPlayer)(nil),            // 249: asc.resources.v1.GameCenterDetailPlayer
+	(*v11.GameCenterChallengeVersionRelease)(nil), // 250: asc.resources.v1.GameCenterChallengeVersionRelease
+	(*v11.GameCenterAchievement)(nil),             // 251: asc.resources.v1.GameCenterAchievement
+	(*v11.GameCenterAchievementV2)(nil),           // 252: asc.resources.v1.GameCenterAchievementV2
+	(*v11.GameCenterActivity)(nil),                // 253: asc.resources.v1.GameCenterActivity
+	(*v11.GameCenterAppVersion)(nil),              // 254: asc.resources.v1.GameCenterAppVersion
+	(*v11.GameCenterChallenge)(nil),               // 255: asc.resources.v1.GameCenterChallenge
+	(*v11.GameCenterLeaderboardSet)(nil),          // 256: asc.resources.v1.GameCenterLeaderboardSet
+	(*v11.GameCenterLeaderboardSetV2)(nil),        // 257: asc.resources.v1.GameCenterLeaderboardSetV2
+	(*v11.GameCenterLeaderboard)(nil),             // 258: asc.resources.v1.GameCenterLeaderboard
+	(*v11.GameCenterLeaderboardV2)(nil),           // 259: asc.resources.v1.GameCenterLeaderboardV2
+	(*v11.GameCenterLeaderboardRelease)(nil),      // 260: asc.resources.v1.GameCenterLeaderboardRelease
+	(*v11.GameCenterLeaderboardSetRelease)(nil),   // 261: asc.resources.v1.GameCenterLeaderboardSetRelease
+	(*v1.ToMany)(nil),                             // 262: asc.types.v1.ToMany
+	(*v11.AppStoreVersion)(nil),                   // 263: asc.resources.v1.AppStoreVersion
+	(*v11.App)(nil),                               // 264: asc.resources.v1.App
+	(v12.GameCenterDetailClassicMatchmakingRequestsResultEnum_GameCenterDetailClassicMatchmakingRequestsResult)(0), // 265: asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResult
+	(*structpb.Value)(nil),        // 266: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil), // 267: google.protobuf.Timestamp
+	(*v1.FieldNames)(nil),         // 268: asc.types.v1.FieldNames
+	(v12.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum_GameCenterDetailRuleBasedMatchmakingRequestsResult)(0), // 269: asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
+	(*v11.GameCenterActivityVersion)(nil),            // 270: asc.resources.v1.GameCenterActivityVersion
+	(*v11.GameCenterChallengeVersion)(nil),           // 271: asc.resources.v1.GameCenterChallengeVersion
+	(*v11.GameCenterAchievementLocalization)(nil),    // 272: asc.resources.v1.GameCenterAchievementLocalization
+	(*v11.GameCenterAchievementVersionV2)(nil),       // 273: asc.resources.v1.GameCenterAchievementVersionV2
+	(*v11.GameCenterLeaderboardSetLocalization)(nil), // 274: asc.resources.v1.GameCenterLeaderboardSetLocalization
+	(*v11.GameCenterLeaderboardSetVersionV2)(nil),    // 275: asc.resources.v1.GameCenterLeaderboardSetVersionV2
+	(*v11.GameCenterLeaderboardLocalization)(nil),    // 276: asc.resources.v1.GameCenterLeaderboardLocalization
+	(*v11.GameCenterLeaderboardVersionV2)(nil),       // 277: asc.resources.v1.GameCenterLeaderboardVersionV2
 }
 var file_asc_gamecenter_v1_game_center_details_proto_depIdxs = []int32{
-	231, // 0: asc.gamecenter.v1.CreateGameCenterDetailRequest.app:type_name -> asc.types.v1.ToOne
-	84,  // 1: asc.gamecenter.v1.CreateGameCenterDetailRequest.extra:type_name -> asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraEntry
-	85,  // 2: asc.gamecenter.v1.CreateGameCenterDetailRequest.extra_query:type_name -> asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraQueryEntry
-	232, // 3: asc.gamecenter.v1.CreateGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
-	87,  // 4: asc.gamecenter.v1.CreateGameCenterDetailResponse.included:type_name -> asc.gamecenter.v1.CreateGameCenterDetailResponse.Included
-	86,  // 5: asc.gamecenter.v1.CreateGameCenterDetailResponse.extra:type_name -> asc.gamecenter.v1.CreateGameCenterDetailResponse.ExtraEntry
-	233, // 6: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.granularity:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGranularityEnum.GameCenterDetailClassicMatchmakingRequestsGranularity
-	234, // 7: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.group_by:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGroupByEnum.GameCenterDetailClassicMatchmakingRequestsGroupBy
-	89,  // 8: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.filter:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.Filter
-	88,  // 9: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.ExtraQueryEntry
-	91,  // 10: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.data:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data
-	90,  // 11: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.ExtraEntry
-	96,  // 12: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest.ExtraQueryEntry
-	97,  // 13: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse.ExtraEntry
-	98,  // 14: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry
-	99,  // 15: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.LimitEntry
-	100, // 16: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.ExtraQueryEntry
-	235, // 17: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.game_center_group:type_name -> asc.resources.v1.GameCenterGroup
-	102, // 18: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included
-	101, // 19: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.ExtraEntry
-	103, // 20: asc.gamecenter.v1.GetGameCenterDetailRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry
-	104, // 21: asc.gamecenter.v1.GetGameCenterDetailRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterDetailRequest.LimitEntry
-	105, // 22: asc.gamecenter.v1.GetGameCenterDetailRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailRequest.ExtraQueryEntry
-	232, // 23: asc.gamecenter.v1.GetGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
-	107, // 24: asc.gamecenter.v1.GetGameCenterDetailResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterDetailResponse.Included
-	106, // 25: asc.gamecenter.v1.GetGameCenterDetailResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailResponse.ExtraEntry
-	236, // 26: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.granularity:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGranularityEnum.GameCenterDetailRuleBasedMatchmakingRequestsGranularity
-	237, // 27: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.group_by:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGroupByEnum.GameCenterDetailRuleBasedMatchmakingRequestsGroupBy
-	109, // 28: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.filter:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter
-	108, // 29: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.ExtraQueryEntry
-	111, // 30: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.data:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data
-	110, // 31: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.ExtraEntry
-	116, // 32: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest.ExtraQueryEntry
-	117, // 33: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse.ExtraEntry
-	120, // 34: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.Filter
-	118, // 35: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry
-	119, // 36: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.ExtraQueryEntry
-	238, // 37: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
-	122, // 38: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included
-	121, // 39: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.ExtraEntry
-	123, // 40: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest.ExtraQueryEntry
-	124, // 41: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse.ExtraEntry
-	125, // 42: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry
-	126, // 43: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.ExtraQueryEntry
-	239, // 44: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
-	128, // 45: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included
-	127, // 46: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.ExtraEntry
-	129, // 47: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest.ExtraQueryEntry
-	130, // 48: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse.ExtraEntry
-	131, // 49: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry
-	132, // 50: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.ExtraQueryEntry
-	240, // 51: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
-	134, // 52: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included
-	133, // 53: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.ExtraEntry
-	135, // 54: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest.ExtraQueryEntry
-	136, // 55: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse.ExtraEntry
-	137, // 56: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest.ExtraQueryEntry
-	138, // 57: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse.ExtraEntry
-	142, // 58: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.Filter
-	139, // 59: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry
-	140, // 60: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.LimitEntry
-	141, // 61: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
-	241, // 62: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	144, // 63: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included
-	143, // 64: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.ExtraEntry
-	148, // 65: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.Filter
-	145, // 66: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry
-	146, // 67: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.LimitEntry
-	147, // 68: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
-	242, // 69: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievementV2
-	150, // 70: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included
-	149, // 71: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.ExtraEntry
-	151, // 72: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry
-	152, // 73: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.LimitEntry
-	153, // 74: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.ExtraQueryEntry
-	243, // 75: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	155, // 76: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included
-	154, // 77: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.ExtraEntry
-	156, // 78: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest.ExtraQueryEntry
-	157, // 79: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse.ExtraEntry
-	158, // 80: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest.ExtraQueryEntry
-	159, // 81: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse.ExtraEntry
-	163, // 82: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.Filter
-	160, // 83: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry
-	161, // 84: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.LimitEntry
-	162, // 85: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.ExtraQueryEntry
-	244, // 86: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	165, // 87: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included
-	164, // 88: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.ExtraEntry
-	166, // 89: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest.ExtraQueryEntry
-	167, // 90: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse.ExtraEntry
-	171, // 91: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.Filter
-	168, // 92: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry
-	169, // 93: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.LimitEntry
-	170, // 94: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.ExtraQueryEntry
-	245, // 95: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	173, // 96: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included
-	172, // 97: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.ExtraEntry
-	174, // 98: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest.ExtraQueryEntry
-	175, // 99: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse.ExtraEntry
-	176, // 100: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest.ExtraQueryEntry
-	177, // 101: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse.ExtraEntry
-	178, // 102: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest.ExtraQueryEntry
-	179, // 103: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse.ExtraEntry
-	183, // 104: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.Filter
-	180, // 105: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry
-	181, // 106: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.LimitEntry
-	182, // 107: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
-	246, // 108: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	185, // 109: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included
-	184, // 110: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.ExtraEntry
-	189, // 111: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.Filter
-	186, // 112: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry
-	187, // 113: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.LimitEntry
-	188, // 114: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
-	247, // 115: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
-	191, // 116: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included
-	190, // 117: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.ExtraEntry
-	192, // 118: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest.ExtraQueryEntry
-	193, // 119: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse.ExtraEntry
-	197, // 120: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.Filter
-	194, // 121: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry
-	195, // 122: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.LimitEntry
-	196, // 123: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
-	248, // 124: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	199, // 125: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included
-	198, // 126: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.ExtraEntry
-	203, // 127: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.Filter
-	200, // 128: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry
-	201, // 129: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.LimitEntry
-	202, // 130: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
-	249, // 131: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboardV2
-	205, // 132: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included
-	204, // 133: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.ExtraEntry
-	206, // 134: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest.ExtraQueryEntry
-	207, // 135: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse.ExtraEntry
-	210, // 136: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.Filter
-	208, // 137: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry
-	209, // 138: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.ExtraQueryEntry
-	250, // 139: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	212, // 140: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included
-	211, // 141: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.ExtraEntry
-	213, // 142: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest.ExtraQueryEntry
-	214, // 143: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse.ExtraEntry
-	217, // 144: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.Filter
-	215, // 145: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry
-	216, // 146: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.ExtraQueryEntry
-	251, // 147: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
-	219, // 148: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included
-	218, // 149: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.ExtraEntry
-	252, // 150: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.challenges_minimum_platform_versions:type_name -> asc.types.v1.ToMany
-	220, // 151: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.ExtraQueryEntry
-	252, // 152: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.game_center_achievements:type_name -> asc.types.v1.ToMany
-	221, // 153: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
-	252, // 154: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.game_center_achievements_v2:type_name -> asc.types.v1.ToMany
-	222, // 155: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
-	252, // 156: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.game_center_leaderboard_sets:type_name -> asc.types.v1.ToMany
-	223, // 157: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
-	252, // 158: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.game_center_leaderboard_sets_v2:type_name -> asc.types.v1.ToMany
-	224, // 159: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
-	252, // 160: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.game_center_leaderboards:type_name -> asc.types.v1.ToMany
-	225, // 161: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
-	252, // 162: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.game_center_leaderboards_v2:type_name -> asc.types.v1.ToMany
-	226, // 163: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
-	231, // 164: asc.gamecenter.v1.UpdateGameCenterDetailRequest.game_center_group:type_name -> asc.types.v1.ToOne
-	231, // 165: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_leaderboard:type_name -> asc.types.v1.ToOne
-	231, // 166: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_leaderboard_v2:type_name -> asc.types.v1.ToOne
-	231, // 167: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_group_leaderboard:type_name -> asc.types.v1.ToOne
-	231, // 168: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_group_leaderboard_v2:type_name -> asc.types.v1.ToOne
-	227, // 169: asc.gamecenter.v1.UpdateGameCenterDetailRequest.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraEntry
-	228, // 170: asc.gamecenter.v1.UpdateGameCenterDetailRequest.extra_query:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraQueryEntry
-	232, // 171: asc.gamecenter.v1.UpdateGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
-	230, // 172: asc.gamecenter.v1.UpdateGameCenterDetailResponse.included:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included
-	229, // 173: asc.gamecenter.v1.UpdateGameCenterDetailResponse.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailResponse.ExtraEntry
-	253, // 174: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	254, // 175: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
-	238, // 176: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
-	241, // 177: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	243, // 178: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	239, // 179: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
-	244, // 180: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	240, // 181: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
-	245, // 182: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	235, // 183: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	250, // 184: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	251, // 185: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
-	246, // 186: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	248, // 187: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	255, // 188: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResult
-	92,  // 189: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint
-	93,  // 190: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension
-	256, // 191: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
-	257, // 192: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	257, // 193: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	94,  // 194: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.Value
-	95,  // 195: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result
-	256, // 196: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
-	258, // 197: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	241, // 198: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	243, // 199: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	245, // 200: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	232, // 201: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	246, // 202: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	248, // 203: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	258, // 204: asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	253, // 205: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	254, // 206: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
-	238, // 207: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
-	241, // 208: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	243, // 209: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	239, // 210: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
-	244, // 211: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	240, // 212: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
-	245, // 213: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	235, // 214: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	250, // 215: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	251, // 216: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
-	246, // 217: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	248, // 218: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	259, // 219: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
-	112, // 220: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint
-	113, // 221: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension
-	256, // 222: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
-	257, // 223: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	257, // 224: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	114, // 225: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.Value
-	115, // 226: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result
-	256, // 227: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
-	258, // 228: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	241, // 229: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	232, // 230: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	258, // 231: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	260, // 232: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
-	258, // 233: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	261, // 234: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
-	258, // 235: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	262, // 236: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievement_localizations:type_name -> asc.resources.v1.GameCenterAchievementLocalization
-	238, // 237: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
-	241, // 238: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	243, // 239: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	232, // 240: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 241: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	258, // 242: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	263, // 243: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
-	243, // 244: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	232, // 245: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 246: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	258, // 247: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	241, // 248: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	260, // 249: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
-	232, // 250: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 251: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	248, // 252: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	258, // 253: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	253, // 254: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	244, // 255: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	258, // 256: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	261, // 257: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
-	232, // 258: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 259: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	248, // 260: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	258, // 261: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	232, // 262: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 263: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	264, // 264: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_set_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardSetLocalization
-	251, // 265: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
-	246, // 266: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	248, // 267: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	258, // 268: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	232, // 269: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 270: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	265, // 271: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
-	249, // 272: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboardV2
-	258, // 273: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	243, // 274: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	245, // 275: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	232, // 276: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 277: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	266, // 278: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
-	250, // 279: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	246, // 280: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	248, // 281: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	258, // 282: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	243, // 283: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	245, // 284: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	232, // 285: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	235, // 286: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	247, // 287: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
-	267, // 288: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	258, // 289: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	232, // 290: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	248, // 291: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	258, // 292: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	232, // 293: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	246, // 294: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	253, // 295: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	254, // 296: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
-	238, // 297: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
-	241, // 298: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	243, // 299: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	239, // 300: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
-	244, // 301: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	240, // 302: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
-	245, // 303: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	235, // 304: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	250, // 305: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	251, // 306: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
-	246, // 307: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	248, // 308: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	0,   // 309: asc.gamecenter.v1.GameCenterDetailsService.CreateGameCenterDetail:input_type -> asc.gamecenter.v1.CreateGameCenterDetailRequest
-	8,   // 310: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetail:input_type -> asc.gamecenter.v1.GetGameCenterDetailRequest
-	82,  // 311: asc.gamecenter.v1.GameCenterDetailsService.UpdateGameCenterDetail:input_type -> asc.gamecenter.v1.UpdateGameCenterDetailRequest
-	14,  // 312: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest
-	18,  // 313: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest
-	22,  // 314: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest
-	28,  // 315: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievements:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest
-	30,  // 316: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementsV2:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request
-	32,  // 317: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivities:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest
-	38,  // 318: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersions:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest
-	42,  // 319: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallenges:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest
-	6,   // 320: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroup:input_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest
-	50,  // 321: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSets:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest
-	52,  // 322: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetsV2:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request
-	56,  // 323: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboards:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest
-	58,  // 324: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardsV2:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request
-	62,  // 325: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest
-	66,  // 326: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest
-	2,   // 327: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailClassicMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest
-	10,  // 328: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailRuleBasedMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest
-	12,  // 329: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest
-	16,  // 330: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest
-	20,  // 331: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest
-	68,  // 332: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailChallengesMinimumPlatformVersions:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest
-	24,  // 333: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest
-	70,  // 334: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievements:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest
-	26,  // 335: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementV2Ids:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest
-	72,  // 336: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievementsV2:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request
-	34,  // 337: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivityIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest
-	36,  // 338: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersionIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest
-	40,  // 339: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallengeIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest
-	4,   // 340: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroupId:input_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest
-	46,  // 341: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest
-	74,  // 342: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSets:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest
-	48,  // 343: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetV2Ids:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest
-	76,  // 344: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request
-	44,  // 345: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest
-	78,  // 346: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboards:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest
-	54,  // 347: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardV2Ids:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest
-	80,  // 348: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardsV2:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request
-	60,  // 349: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest
-	64,  // 350: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest
-	1,   // 351: asc.gamecenter.v1.GameCenterDetailsService.CreateGameCenterDetail:output_type -> asc.gamecenter.v1.CreateGameCenterDetailResponse
-	9,   // 352: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetail:output_type -> asc.gamecenter.v1.GetGameCenterDetailResponse
-	83,  // 353: asc.gamecenter.v1.GameCenterDetailsService.UpdateGameCenterDetail:output_type -> asc.gamecenter.v1.UpdateGameCenterDetailResponse
-	15,  // 354: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse
-	19,  // 355: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse
-	23,  // 356: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse
-	29,  // 357: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievements:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse
-	31,  // 358: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementsV2:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response
-	33,  // 359: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivities:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse
-	39,  // 360: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersions:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse
-	43,  // 361: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallenges:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse
-	7,   // 362: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroup:output_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse
-	51,  // 363: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSets:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse
-	53,  // 364: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetsV2:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response
-	57,  // 365: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboards:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse
-	59,  // 366: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardsV2:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response
-	63,  // 367: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse
-	67,  // 368: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse
-	3,   // 369: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailClassicMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse
-	11,  // 370: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailRuleBasedMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse
-	13,  // 371: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse
-	17,  // 372: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse
-	21,  // 373: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse
-	69,  // 374: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailChallengesMinimumPlatformVersions:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse
-	25,  // 375: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse
-	71,  // 376: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievements:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsResponse
-	27,  // 377: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementV2Ids:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse
-	73,  // 378: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievementsV2:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Response
-	35,  // 379: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivityIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse
-	37,  // 380: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersionIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse
-	41,  // 381: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallengeIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse
-	5,   // 382: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroupId:output_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse
-	47,  // 383: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse
-	75,  // 384: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSets:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse
-	49,  // 385: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetV2Ids:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse
-	77,  // 386: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response
-	45,  // 387: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse
-	79,  // 388: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboards:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsResponse
-	55,  // 389: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardV2Ids:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse
-	81,  // 390: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardsV2:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Response
-	61,  // 391: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse
-	65,  // 392: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse
-	351, // [351:393] is the sub-list for method output_type
-	309, // [309:351] is the sub-list for method input_type
-	309, // [309:309] is the sub-list for extension type_name
-	309, // [309:309] is the sub-list for extension extendee
-	0,   // [0:309] is the sub-list for field type_name
+	240, // 0: asc.gamecenter.v1.CreateGameCenterDetailRequest.app:type_name -> asc.types.v1.ToOne
+	88,  // 1: asc.gamecenter.v1.CreateGameCenterDetailRequest.extra:type_name -> asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraEntry
+	89,  // 2: asc.gamecenter.v1.CreateGameCenterDetailRequest.extra_query:type_name -> asc.gamecenter.v1.CreateGameCenterDetailRequest.ExtraQueryEntry
+	241, // 3: asc.gamecenter.v1.CreateGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
+	91,  // 4: asc.gamecenter.v1.CreateGameCenterDetailResponse.included:type_name -> asc.gamecenter.v1.CreateGameCenterDetailResponse.Included
+	90,  // 5: asc.gamecenter.v1.CreateGameCenterDetailResponse.extra:type_name -> asc.gamecenter.v1.CreateGameCenterDetailResponse.ExtraEntry
+	242, // 6: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.granularity:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGranularityEnum.GameCenterDetailClassicMatchmakingRequestsGranularity
+	243, // 7: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.group_by:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsGroupByEnum.GameCenterDetailClassicMatchmakingRequestsGroupBy
+	93,  // 8: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.filter:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.Filter
+	92,  // 9: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.ExtraQueryEntry
+	95,  // 10: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.data:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data
+	94,  // 11: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.ExtraEntry
+	100, // 12: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest.ExtraQueryEntry
+	101, // 13: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse.ExtraEntry
+	102, // 14: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry
+	103, // 15: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.LimitEntry
+	104, // 16: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.ExtraQueryEntry
+	244, // 17: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.game_center_group:type_name -> asc.resources.v1.GameCenterGroup
+	106, // 18: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included
+	105, // 19: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.ExtraEntry
+	107, // 20: asc.gamecenter.v1.GetGameCenterDetailRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry
+	108, // 21: asc.gamecenter.v1.GetGameCenterDetailRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterDetailRequest.LimitEntry
+	109, // 22: asc.gamecenter.v1.GetGameCenterDetailRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailRequest.ExtraQueryEntry
+	241, // 23: asc.gamecenter.v1.GetGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
+	111, // 24: asc.gamecenter.v1.GetGameCenterDetailResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterDetailResponse.Included
+	110, // 25: asc.gamecenter.v1.GetGameCenterDetailResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailResponse.ExtraEntry
+	245, // 26: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.granularity:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGranularityEnum.GameCenterDetailRuleBasedMatchmakingRequestsGranularity
+	246, // 27: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.group_by:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsGroupByEnum.GameCenterDetailRuleBasedMatchmakingRequestsGroupBy
+	113, // 28: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.filter:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter
+	112, // 29: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.ExtraQueryEntry
+	115, // 30: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.data:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data
+	114, // 31: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.ExtraEntry
+	120, // 32: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest.ExtraQueryEntry
+	121, // 33: asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse.ExtraEntry
+	124, // 34: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.Filter
+	122, // 35: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry
+	123, // 36: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.ExtraQueryEntry
+	247, // 37: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
+	126, // 38: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included
+	125, // 39: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.ExtraEntry
+	127, // 40: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest.ExtraQueryEntry
+	128, // 41: asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse.ExtraEntry
+	129, // 42: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry
+	130, // 43: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.ExtraQueryEntry
+	248, // 44: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
+	132, // 45: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included
+	131, // 46: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.ExtraEntry
+	133, // 47: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsRequest.ExtraQueryEntry
+	134, // 48: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsResponse.ExtraEntry
+	135, // 49: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.FieldsEntry
+	136, // 50: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.ExtraQueryEntry
+	249, // 51: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse.game_center_detail_players:type_name -> asc.resources.v1.GameCenterDetailPlayer
+	137, // 52: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse.ExtraEntry
+	138, // 53: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest.ExtraQueryEntry
+	139, // 54: asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse.ExtraEntry
+	140, // 55: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry
+	141, // 56: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.ExtraQueryEntry
+	250, // 57: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
+	143, // 58: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included
+	142, // 59: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.ExtraEntry
+	144, // 60: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest.ExtraQueryEntry
+	145, // 61: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse.ExtraEntry
+	146, // 62: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest.ExtraQueryEntry
+	147, // 63: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse.ExtraEntry
+	151, // 64: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.Filter
+	148, // 65: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry
+	149, // 66: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.LimitEntry
+	150, // 67: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
+	251, // 68: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	153, // 69: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included
+	152, // 70: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.ExtraEntry
+	157, // 71: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.Filter
+	154, // 72: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry
+	155, // 73: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.LimitEntry
+	156, // 74: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
+	252, // 75: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievementV2
+	159, // 76: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included
+	158, // 77: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.ExtraEntry
+	160, // 78: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry
+	161, // 79: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.LimitEntry
+	162, // 80: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.ExtraQueryEntry
+	253, // 81: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	164, // 82: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included
+	163, // 83: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.ExtraEntry
+	165, // 84: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest.ExtraQueryEntry
+	166, // 85: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse.ExtraEntry
+	167, // 86: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest.ExtraQueryEntry
+	168, // 87: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse.ExtraEntry
+	172, // 88: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.Filter
+	169, // 89: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry
+	170, // 90: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.LimitEntry
+	171, // 91: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.ExtraQueryEntry
+	254, // 92: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	174, // 93: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included
+	173, // 94: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.ExtraEntry
+	175, // 95: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest.ExtraQueryEntry
+	176, // 96: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse.ExtraEntry
+	180, // 97: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.Filter
+	177, // 98: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry
+	178, // 99: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.LimitEntry
+	179, // 100: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.ExtraQueryEntry
+	255, // 101: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	182, // 102: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included
+	181, // 103: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.ExtraEntry
+	183, // 104: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest.ExtraQueryEntry
+	184, // 105: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse.ExtraEntry
+	185, // 106: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest.ExtraQueryEntry
+	186, // 107: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse.ExtraEntry
+	187, // 108: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest.ExtraQueryEntry
+	188, // 109: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse.ExtraEntry
+	192, // 110: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.Filter
+	189, // 111: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry
+	190, // 112: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.LimitEntry
+	191, // 113: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
+	256, // 114: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	194, // 115: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included
+	193, // 116: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.ExtraEntry
+	198, // 117: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.Filter
+	195, // 118: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry
+	196, // 119: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.LimitEntry
+	197, // 120: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
+	257, // 121: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
+	200, // 122: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included
+	199, // 123: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.ExtraEntry
+	201, // 124: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest.ExtraQueryEntry
+	202, // 125: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse.ExtraEntry
+	206, // 126: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.Filter
+	203, // 127: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry
+	204, // 128: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.LimitEntry
+	205, // 129: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
+	258, // 130: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	208, // 131: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included
+	207, // 132: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.ExtraEntry
+	212, // 133: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.Filter
+	209, // 134: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry
+	210, // 135: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.limit:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.LimitEntry
+	211, // 136: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
+	259, // 137: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboardV2
+	214, // 138: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included
+	213, // 139: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.ExtraEntry
+	215, // 140: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest.ExtraQueryEntry
+	216, // 141: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse.ExtraEntry
+	219, // 142: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.Filter
+	217, // 143: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry
+	218, // 144: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.ExtraQueryEntry
+	260, // 145: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	221, // 146: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included
+	220, // 147: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.ExtraEntry
+	222, // 148: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest.ExtraQueryEntry
+	223, // 149: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse.ExtraEntry
+	226, // 150: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.Filter
+	224, // 151: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry
+	225, // 152: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.ExtraQueryEntry
+	261, // 153: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
+	228, // 154: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included
+	227, // 155: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.ExtraEntry
+	262, // 156: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.challenges_minimum_platform_versions:type_name -> asc.types.v1.ToMany
+	229, // 157: asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest.ExtraQueryEntry
+	262, // 158: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.game_center_achievements:type_name -> asc.types.v1.ToMany
+	230, // 159: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest.ExtraQueryEntry
+	262, // 160: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.game_center_achievements_v2:type_name -> asc.types.v1.ToMany
+	231, // 161: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request.ExtraQueryEntry
+	262, // 162: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.game_center_leaderboard_sets:type_name -> asc.types.v1.ToMany
+	232, // 163: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest.ExtraQueryEntry
+	262, // 164: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.game_center_leaderboard_sets_v2:type_name -> asc.types.v1.ToMany
+	233, // 165: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request.ExtraQueryEntry
+	262, // 166: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.game_center_leaderboards:type_name -> asc.types.v1.ToMany
+	234, // 167: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest.ExtraQueryEntry
+	262, // 168: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.game_center_leaderboards_v2:type_name -> asc.types.v1.ToMany
+	235, // 169: asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.extra_query:type_name -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request.ExtraQueryEntry
+	240, // 170: asc.gamecenter.v1.UpdateGameCenterDetailRequest.game_center_group:type_name -> asc.types.v1.ToOne
+	240, // 171: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_leaderboard:type_name -> asc.types.v1.ToOne
+	240, // 172: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_leaderboard_v2:type_name -> asc.types.v1.ToOne
+	240, // 173: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_group_leaderboard:type_name -> asc.types.v1.ToOne
+	240, // 174: asc.gamecenter.v1.UpdateGameCenterDetailRequest.default_group_leaderboard_v2:type_name -> asc.types.v1.ToOne
+	236, // 175: asc.gamecenter.v1.UpdateGameCenterDetailRequest.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraEntry
+	237, // 176: asc.gamecenter.v1.UpdateGameCenterDetailRequest.extra_query:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailRequest.ExtraQueryEntry
+	241, // 177: asc.gamecenter.v1.UpdateGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
+	239, // 178: asc.gamecenter.v1.UpdateGameCenterDetailResponse.included:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included
+	238, // 179: asc.gamecenter.v1.UpdateGameCenterDetailResponse.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterDetailResponse.ExtraEntry
+	263, // 180: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	264, // 181: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
+	247, // 182: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
+	251, // 183: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	253, // 184: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	248, // 185: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
+	254, // 186: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	250, // 187: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
+	255, // 188: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	244, // 189: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	260, // 190: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	261, // 191: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
+	256, // 192: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	258, // 193: asc.gamecenter.v1.CreateGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	265, // 194: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResult
+	96,  // 195: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint
+	97,  // 196: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension
+	266, // 197: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
+	267, // 198: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	267, // 199: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	98,  // 200: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.Value
+	99,  // 201: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result
+	266, // 202: asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
+	268, // 203: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	251, // 204: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	253, // 205: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	255, // 206: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	241, // 207: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	256, // 208: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	258, // 209: asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	268, // 210: asc.gamecenter.v1.GetGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	263, // 211: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	264, // 212: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
+	247, // 213: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
+	251, // 214: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	253, // 215: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	248, // 216: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
+	254, // 217: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	250, // 218: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
+	255, // 219: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	244, // 220: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	260, // 221: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	261, // 222: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
+	256, // 223: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	258, // 224: asc.gamecenter.v1.GetGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	269, // 225: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest.Filter.result:type_name -> asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResult
+	116, // 226: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.data_points:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint
+	117, // 227: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.dimensions:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension
+	266, // 228: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.granularity:type_name -> google.protobuf.Value
+	267, // 229: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	267, // 230: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	118, // 231: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.values:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.Value
+	119, // 232: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.result:type_name -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result
+	266, // 233: asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.Dimension.Result.data:type_name -> google.protobuf.Value
+	268, // 234: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	251, // 235: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	241, // 236: asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	268, // 237: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	270, // 238: asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
+	268, // 239: asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	268, // 240: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	271, // 241: asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
+	268, // 242: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	272, // 243: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievement_localizations:type_name -> asc.resources.v1.GameCenterAchievementLocalization
+	247, // 244: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
+	251, // 245: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	253, // 246: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	241, // 247: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 248: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	268, // 249: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	273, // 250: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
+	253, // 251: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	241, // 252: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 253: asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	268, // 254: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	251, // 255: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	270, // 256: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
+	241, // 257: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 258: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	258, // 259: asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	268, // 260: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	263, // 261: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	254, // 262: asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	268, // 263: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	271, // 264: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
+	241, // 265: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 266: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	258, // 267: asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	268, // 268: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	241, // 269: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 270: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	274, // 271: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_set_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardSetLocalization
+	261, // 272: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
+	256, // 273: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	258, // 274: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	268, // 275: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	241, // 276: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 277: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	275, // 278: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
+	259, // 279: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboardV2
+	268, // 280: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	253, // 281: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	255, // 282: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	241, // 283: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 284: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	276, // 285: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
+	260, // 286: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	256, // 287: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	258, // 288: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	268, // 289: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	253, // 290: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	255, // 291: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	241, // 292: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	244, // 293: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	257, // 294: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
+	277, // 295: asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	268, // 296: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	241, // 297: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	258, // 298: asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	268, // 299: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	241, // 300: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	256, // 301: asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	263, // 302: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	264, // 303: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
+	247, // 304: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
+	251, // 305: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	253, // 306: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	248, // 307: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
+	254, // 308: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	250, // 309: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
+	255, // 310: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	244, // 311: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	260, // 312: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	261, // 313: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
+	256, // 314: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	258, // 315: asc.gamecenter.v1.UpdateGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	0,   // 316: asc.gamecenter.v1.GameCenterDetailsService.CreateGameCenterDetail:input_type -> asc.gamecenter.v1.CreateGameCenterDetailRequest
+	8,   // 317: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetail:input_type -> asc.gamecenter.v1.GetGameCenterDetailRequest
+	86,  // 318: asc.gamecenter.v1.GameCenterDetailsService.UpdateGameCenterDetail:input_type -> asc.gamecenter.v1.UpdateGameCenterDetailRequest
+	14,  // 319: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesRequest
+	18,  // 320: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesRequest
+	22,  // 321: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailBlockedPlayers:input_type -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersRequest
+	26,  // 322: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesRequest
+	32,  // 323: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievements:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsRequest
+	34,  // 324: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementsV2:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Request
+	36,  // 325: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivities:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesRequest
+	42,  // 326: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersions:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsRequest
+	46,  // 327: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallenges:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesRequest
+	6,   // 328: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroup:input_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupRequest
+	54,  // 329: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSets:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsRequest
+	56,  // 330: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetsV2:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Request
+	60,  // 331: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboards:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsRequest
+	62,  // 332: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardsV2:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Request
+	66,  // 333: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesRequest
+	70,  // 334: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleases:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesRequest
+	2,   // 335: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailClassicMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsRequest
+	10,  // 336: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailRuleBasedMatchmakingRequests:input_type -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsRequest
+	12,  // 337: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsRequest
+	16,  // 338: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsRequest
+	20,  // 339: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailBlockedPlayerIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsRequest
+	24,  // 340: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsRequest
+	72,  // 341: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailChallengesMinimumPlatformVersions:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsRequest
+	28,  // 342: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsRequest
+	74,  // 343: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievements:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsRequest
+	30,  // 344: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementV2Ids:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsRequest
+	76,  // 345: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievementsV2:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Request
+	38,  // 346: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivityIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsRequest
+	40,  // 347: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersionIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsRequest
+	44,  // 348: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallengeIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsRequest
+	4,   // 349: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroupId:input_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdRequest
+	50,  // 350: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsRequest
+	78,  // 351: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSets:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsRequest
+	52,  // 352: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetV2Ids:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsRequest
+	80,  // 353: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Request
+	48,  // 354: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsRequest
+	82,  // 355: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboards:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsRequest
+	58,  // 356: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardV2Ids:input_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsRequest
+	84,  // 357: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardsV2:input_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Request
+	64,  // 358: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsRequest
+	68,  // 359: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsRequest
+	1,   // 360: asc.gamecenter.v1.GameCenterDetailsService.CreateGameCenterDetail:output_type -> asc.gamecenter.v1.CreateGameCenterDetailResponse
+	9,   // 361: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetail:output_type -> asc.gamecenter.v1.GetGameCenterDetailResponse
+	87,  // 362: asc.gamecenter.v1.GameCenterDetailsService.UpdateGameCenterDetail:output_type -> asc.gamecenter.v1.UpdateGameCenterDetailResponse
+	15,  // 363: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleasesResponse
+	19,  // 364: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleasesResponse
+	23,  // 365: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailBlockedPlayers:output_type -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayersResponse
+	27,  // 366: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleasesResponse
+	33,  // 367: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievements:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsResponse
+	35,  // 368: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementsV2:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementsV2Response
+	37,  // 369: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivities:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivitiesResponse
+	43,  // 370: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersions:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionsResponse
+	47,  // 371: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallenges:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengesResponse
+	7,   // 372: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroup:output_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupResponse
+	55,  // 373: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSets:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsResponse
+	57,  // 374: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetsV2:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetsV2Response
+	61,  // 375: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboards:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsResponse
+	63,  // 376: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardsV2:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardsV2Response
+	67,  // 377: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleasesResponse
+	71,  // 378: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleases:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleasesResponse
+	3,   // 379: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailClassicMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse
+	11,  // 380: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailRuleBasedMatchmakingRequests:output_type -> asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse
+	13,  // 381: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailAchievementReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailAchievementReleaseIdsResponse
+	17,  // 382: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailActivityReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailActivityReleaseIdsResponse
+	21,  // 383: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailBlockedPlayerIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailBlockedPlayerIdsResponse
+	25,  // 384: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailChallengeReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailChallengeReleaseIdsResponse
+	73,  // 385: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailChallengesMinimumPlatformVersions:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailChallengesMinimumPlatformVersionsResponse
+	29,  // 386: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementIdsResponse
+	75,  // 387: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievements:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsResponse
+	31,  // 388: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAchievementV2Ids:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAchievementV2IdsResponse
+	77,  // 389: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterAchievementsV2:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterAchievementsV2Response
+	39,  // 390: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterActivityIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterActivityIdsResponse
+	41,  // 391: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterAppVersionIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterAppVersionIdsResponse
+	45,  // 392: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterChallengeIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterChallengeIdsResponse
+	5,   // 393: asc.gamecenter.v1.GameCenterDetailsService.GetGameCenterDetailGameCenterGroupId:output_type -> asc.gamecenter.v1.GetGameCenterDetailGameCenterGroupIdResponse
+	51,  // 394: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetIdsResponse
+	79,  // 395: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSets:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsResponse
+	53,  // 396: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardSetV2Ids:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardSetV2IdsResponse
+	81,  // 397: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardSetsV2Response
+	49,  // 398: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardIdsResponse
+	83,  // 399: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboards:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsResponse
+	59,  // 400: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailGameCenterLeaderboardV2Ids:output_type -> asc.gamecenter.v1.ListGameCenterDetailGameCenterLeaderboardV2IdsResponse
+	85,  // 401: asc.gamecenter.v1.GameCenterDetailsService.ReplaceGameCenterDetailGameCenterLeaderboardsV2:output_type -> asc.gamecenter.v1.ReplaceGameCenterDetailGameCenterLeaderboardsV2Response
+	65,  // 402: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardReleaseIdsResponse
+	69,  // 403: asc.gamecenter.v1.GameCenterDetailsService.ListGameCenterDetailLeaderboardSetReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterDetailLeaderboardSetReleaseIdsResponse
+	360, // [360:404] is the sub-list for method output_type
+	316, // [316:360] is the sub-list for method input_type
+	316, // [316:316] is the sub-list for extension type_name
+	316, // [316:316] is the sub-list for extension extendee
+	0,   // [0:316] is the sub-list for field type_name
 }
 
 func init() { file_asc_gamecenter_v1_game_center_details_proto_init() }
@@ -11471,18 +11841,20 @@ func file_asc_gamecenter_v1_game_center_details_proto_init() {
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[63].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[65].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[67].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[82].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[89].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[94].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[109].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[114].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[69].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[71].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[86].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[93].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[98].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[113].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_details_proto_msgTypes[118].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_gamecenter_v1_game_center_details_proto_rawDesc), len(file_asc_gamecenter_v1_game_center_details_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   231,
+			NumMessages:   240,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	GameCenterDetailsService_UpdateGameCenterDetail_FullMethodName                                   = "/asc.gamecenter.v1.GameCenterDetailsService/UpdateGameCenterDetail"
 	GameCenterDetailsService_ListGameCenterDetailAchievementReleases_FullMethodName                  = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailAchievementReleases"
 	GameCenterDetailsService_ListGameCenterDetailActivityReleases_FullMethodName                     = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailActivityReleases"
+	GameCenterDetailsService_ListGameCenterDetailBlockedPlayers_FullMethodName                       = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailBlockedPlayers"
 	GameCenterDetailsService_ListGameCenterDetailChallengeReleases_FullMethodName                    = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailChallengeReleases"
 	GameCenterDetailsService_ListGameCenterDetailGameCenterAchievements_FullMethodName               = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailGameCenterAchievements"
 	GameCenterDetailsService_ListGameCenterDetailGameCenterAchievementsV2_FullMethodName             = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailGameCenterAchievementsV2"
@@ -43,6 +44,7 @@ const (
 	GameCenterDetailsService_GetGameCenterDetailRuleBasedMatchmakingRequests_FullMethodName          = "/asc.gamecenter.v1.GameCenterDetailsService/GetGameCenterDetailRuleBasedMatchmakingRequests"
 	GameCenterDetailsService_ListGameCenterDetailAchievementReleaseIds_FullMethodName                = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailAchievementReleaseIds"
 	GameCenterDetailsService_ListGameCenterDetailActivityReleaseIds_FullMethodName                   = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailActivityReleaseIds"
+	GameCenterDetailsService_ListGameCenterDetailBlockedPlayerIds_FullMethodName                     = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailBlockedPlayerIds"
 	GameCenterDetailsService_ListGameCenterDetailChallengeReleaseIds_FullMethodName                  = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailChallengeReleaseIds"
 	GameCenterDetailsService_ReplaceGameCenterDetailChallengesMinimumPlatformVersions_FullMethodName = "/asc.gamecenter.v1.GameCenterDetailsService/ReplaceGameCenterDetailChallengesMinimumPlatformVersions"
 	GameCenterDetailsService_ListGameCenterDetailGameCenterAchievementIds_FullMethodName             = "/asc.gamecenter.v1.GameCenterDetailsService/ListGameCenterDetailGameCenterAchievementIds"
@@ -85,6 +87,8 @@ type GameCenterDetailsServiceClient interface {
 	// Apple: GET /v1/gameCenterDetails/{id}/activityReleases
 	// Deprecated by Apple.
 	ListGameCenterDetailActivityReleases(ctx context.Context, in *ListGameCenterDetailActivityReleasesRequest, opts ...grpc.CallOption) (*ListGameCenterDetailActivityReleasesResponse, error)
+	// Apple: GET /v1/gameCenterDetails/{id}/blockedPlayers
+	ListGameCenterDetailBlockedPlayers(ctx context.Context, in *ListGameCenterDetailBlockedPlayersRequest, opts ...grpc.CallOption) (*ListGameCenterDetailBlockedPlayersResponse, error)
 	// Deprecated: Do not use.
 	// Apple: GET /v1/gameCenterDetails/{id}/challengeReleases
 	// Deprecated by Apple.
@@ -135,6 +139,8 @@ type GameCenterDetailsServiceClient interface {
 	// Apple: GET /v1/gameCenterDetails/{id}/relationships/activityReleases
 	// Deprecated by Apple.
 	ListGameCenterDetailActivityReleaseIds(ctx context.Context, in *ListGameCenterDetailActivityReleaseIdsRequest, opts ...grpc.CallOption) (*ListGameCenterDetailActivityReleaseIdsResponse, error)
+	// Apple: GET /v1/gameCenterDetails/{id}/relationships/blockedPlayers
+	ListGameCenterDetailBlockedPlayerIds(ctx context.Context, in *ListGameCenterDetailBlockedPlayerIdsRequest, opts ...grpc.CallOption) (*ListGameCenterDetailBlockedPlayerIdsResponse, error)
 	// Deprecated: Do not use.
 	// Apple: GET /v1/gameCenterDetails/{id}/relationships/challengeReleases
 	// Deprecated by Apple.
@@ -249,6 +255,16 @@ func (c *gameCenterDetailsServiceClient) ListGameCenterDetailActivityReleases(ct
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListGameCenterDetailActivityReleasesResponse)
 	err := c.cc.Invoke(ctx, GameCenterDetailsService_ListGameCenterDetailActivityReleases_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gameCenterDetailsServiceClient) ListGameCenterDetailBlockedPlayers(ctx context.Context, in *ListGameCenterDetailBlockedPlayersRequest, opts ...grpc.CallOption) (*ListGameCenterDetailBlockedPlayersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListGameCenterDetailBlockedPlayersResponse)
+	err := c.cc.Invoke(ctx, GameCenterDetailsService_ListGameCenterDetailBlockedPlayers_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -427,6 +443,16 @@ func (c *gameCenterDetailsServiceClient) ListGameCenterDetailActivityReleaseIds(
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListGameCenterDetailActivityReleaseIdsResponse)
 	err := c.cc.Invoke(ctx, GameCenterDetailsService_ListGameCenterDetailActivityReleaseIds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gameCenterDetailsServiceClient) ListGameCenterDetailBlockedPlayerIds(ctx context.Context, in *ListGameCenterDetailBlockedPlayerIdsRequest, opts ...grpc.CallOption) (*ListGameCenterDetailBlockedPlayerIdsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListGameCenterDetailBlockedPlayerIdsResponse)
+	err := c.cc.Invoke(ctx, GameCenterDetailsService_ListGameCenterDetailBlockedPlayerIds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -662,6 +688,8 @@ type GameCenterDetailsServiceServer interface {
 	// Apple: GET /v1/gameCenterDetails/{id}/activityReleases
 	// Deprecated by Apple.
 	ListGameCenterDetailActivityReleases(context.Context, *ListGameCenterDetailActivityReleasesRequest) (*ListGameCenterDetailActivityReleasesResponse, error)
+	// Apple: GET /v1/gameCenterDetails/{id}/blockedPlayers
+	ListGameCenterDetailBlockedPlayers(context.Context, *ListGameCenterDetailBlockedPlayersRequest) (*ListGameCenterDetailBlockedPlayersResponse, error)
 	// Deprecated: Do not use.
 	// Apple: GET /v1/gameCenterDetails/{id}/challengeReleases
 	// Deprecated by Apple.
@@ -712,6 +740,8 @@ type GameCenterDetailsServiceServer interface {
 	// Apple: GET /v1/gameCenterDetails/{id}/relationships/activityReleases
 	// Deprecated by Apple.
 	ListGameCenterDetailActivityReleaseIds(context.Context, *ListGameCenterDetailActivityReleaseIdsRequest) (*ListGameCenterDetailActivityReleaseIdsResponse, error)
+	// Apple: GET /v1/gameCenterDetails/{id}/relationships/blockedPlayers
+	ListGameCenterDetailBlockedPlayerIds(context.Context, *ListGameCenterDetailBlockedPlayerIdsRequest) (*ListGameCenterDetailBlockedPlayerIdsResponse, error)
 	// Deprecated: Do not use.
 	// Apple: GET /v1/gameCenterDetails/{id}/relationships/challengeReleases
 	// Deprecated by Apple.
@@ -795,6 +825,9 @@ func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailAchieveme
 func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailActivityReleases(context.Context, *ListGameCenterDetailActivityReleasesRequest) (*ListGameCenterDetailActivityReleasesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGameCenterDetailActivityReleases not implemented")
 }
+func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailBlockedPlayers(context.Context, *ListGameCenterDetailBlockedPlayersRequest) (*ListGameCenterDetailBlockedPlayersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListGameCenterDetailBlockedPlayers not implemented")
+}
 func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailChallengeReleases(context.Context, *ListGameCenterDetailChallengeReleasesRequest) (*ListGameCenterDetailChallengeReleasesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGameCenterDetailChallengeReleases not implemented")
 }
@@ -845,6 +878,9 @@ func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailAchieveme
 }
 func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailActivityReleaseIds(context.Context, *ListGameCenterDetailActivityReleaseIdsRequest) (*ListGameCenterDetailActivityReleaseIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGameCenterDetailActivityReleaseIds not implemented")
+}
+func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailBlockedPlayerIds(context.Context, *ListGameCenterDetailBlockedPlayerIdsRequest) (*ListGameCenterDetailBlockedPlayerIdsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListGameCenterDetailBlockedPlayerIds not implemented")
 }
 func (UnimplementedGameCenterDetailsServiceServer) ListGameCenterDetailChallengeReleaseIds(context.Context, *ListGameCenterDetailChallengeReleaseIdsRequest) (*ListGameCenterDetailChallengeReleaseIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGameCenterDetailChallengeReleaseIds not implemented")
@@ -1014,6 +1050,24 @@ func _GameCenterDetailsService_ListGameCenterDetailActivityReleases_Handler(srv 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(GameCenterDetailsServiceServer).ListGameCenterDetailActivityReleases(ctx, req.(*ListGameCenterDetailActivityReleasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GameCenterDetailsService_ListGameCenterDetailBlockedPlayers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListGameCenterDetailBlockedPlayersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GameCenterDetailsServiceServer).ListGameCenterDetailBlockedPlayers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GameCenterDetailsService_ListGameCenterDetailBlockedPlayers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GameCenterDetailsServiceServer).ListGameCenterDetailBlockedPlayers(ctx, req.(*ListGameCenterDetailBlockedPlayersRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1320,6 +1374,24 @@ func _GameCenterDetailsService_ListGameCenterDetailActivityReleaseIds_Handler(sr
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(GameCenterDetailsServiceServer).ListGameCenterDetailActivityReleaseIds(ctx, req.(*ListGameCenterDetailActivityReleaseIdsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GameCenterDetailsService_ListGameCenterDetailBlockedPlayerIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListGameCenterDetailBlockedPlayerIdsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GameCenterDetailsServiceServer).ListGameCenterDetailBlockedPlayerIds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GameCenterDetailsService_ListGameCenterDetailBlockedPlayerIds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GameCenterDetailsServiceServer).ListGameCenterDetailBlockedPlayerIds(ctx, req.(*ListGameCenterDetailBlockedPlayerIdsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1712,6 +1784,10 @@ var GameCenterDetailsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _GameCenterDetailsService_ListGameCenterDetailActivityReleases_Handler,
 		},
 		{
+			MethodName: "ListGameCenterDetailBlockedPlayers",
+			Handler:    _GameCenterDetailsService_ListGameCenterDetailBlockedPlayers_Handler,
+		},
+		{
 			MethodName: "ListGameCenterDetailChallengeReleases",
 			Handler:    _GameCenterDetailsService_ListGameCenterDetailChallengeReleases_Handler,
 		},
@@ -1778,6 +1854,10 @@ var GameCenterDetailsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListGameCenterDetailActivityReleaseIds",
 			Handler:    _GameCenterDetailsService_ListGameCenterDetailActivityReleaseIds_Handler,
+		},
+		{
+			MethodName: "ListGameCenterDetailBlockedPlayerIds",
+			Handler:    _GameCenterDetailsService_ListGameCenterDetailBlockedPlayerIds_Handler,
 		},
 		{
 			MethodName: "ListGameCenterDetailChallengeReleaseIds",

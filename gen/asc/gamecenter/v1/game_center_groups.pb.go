@@ -6828,9 +6828,9 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x16game_center_challenges\x18\x03 \x03(\v2%.asc.resources.v1.GameCenterChallengeB\x1c\x8a\xb2\x19\x18\b\f\x1a\x14gameCenterChallengesR\x14gameCenterChallenges\x12m\n" +
 	"\x13game_center_details\x18\x04 \x03(\v2\".asc.resources.v1.GameCenterDetailB\x19\x8a\xb2\x19\x15\b\f\x1a\x11gameCenterDetailsR\x11gameCenterDetails\x12\x8e\x01\n" +
 	"\x1cgame_center_leaderboard_sets\x18\x05 \x03(\v2*.asc.resources.v1.GameCenterLeaderboardSetB!\x8a\xb2\x19\x1d\b\f\x1a\x19gameCenterLeaderboardSetsR\x19gameCenterLeaderboardSets\x12\x81\x01\n" +
-	"\x18game_center_leaderboards\x18\x06 \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2\xbf\x99\x01\n" +
-	"\x17GameCenterGroupsService\x12\xf7\f\n" +
-	"\x14ListGameCenterGroups\x12..asc.gamecenter.v1.ListGameCenterGroupsRequest\x1a/.asc.gamecenter.v1.ListGameCenterGroupsResponse\"\xfd\v\x8a\xb2\x19\xdc\v\b\x01\x12\x1egameCenterGroups_getCollection\x18\x01\"\x10gameCenterGroups(\xc8\x012\x10application/json:\x8e\v\n" +
+	"\x18game_center_leaderboards\x18\x06 \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboards2˚\x01\n" +
+	"\x17GameCenterGroupsService\x12\x93\r\n" +
+	"\x14ListGameCenterGroups\x12..asc.gamecenter.v1.ListGameCenterGroupsRequest\x1a/.asc.gamecenter.v1.ListGameCenterGroupsResponse\"\x99\f\x8a\xb2\x19\xf8\v\b\x01\x12\x1egameCenterGroups_getCollection\x18\x01\"\x10gameCenterGroups(\xc8\x012\x10application/json:\xaa\v\n" +
 	"\x11gameCenterDetails\n" +
 	"\x16gameCenterLeaderboards\n" +
 	"\x18gameCenterLeaderboardsV2\n" +
@@ -6841,9 +6841,9 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x14gameCenterActivities\n" +
 	"\x14gameCenterChallenges\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a%\n" +
-	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\xf5\x02\n" +
+	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a\xaf\x01\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a\xaf\x01\n" +
 	"\x19gameCenterLeaderboardSets\x12\rreferenceName\x12\x10vendorIdentifier\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x13groupLeaderboardSet\x12\rlocalizations\x12\x16gameCenterLeaderboards\x12\breleases\x12\bversions\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
 	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a*\n" +
@@ -6858,8 +6858,8 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x1bgameCenterLeaderboardSetsV2\x102\"\x1a\n" +
 	"\x16gameCenterLeaderboards\x102\"\x1c\n" +
 	"\x18gameCenterLeaderboardsV2\x102(\xc8\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/gameCenterGroups\x12\xeb\x01\n" +
-	"\x15CreateGameCenterGroup\x12/.asc.gamecenter.v1.CreateGameCenterGroupRequest\x1a0.asc.gamecenter.v1.CreateGameCenterGroupResponse\"o\x8a\xb2\x19L\b\x01\x12\x1fgameCenterGroups_createInstance\x18\x03\"\x10gameCenterGroups(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/gameCenterGroups\x12\xf1\f\n" +
-	"\x12GetGameCenterGroup\x12,.asc.gamecenter.v1.GetGameCenterGroupRequest\x1a-.asc.gamecenter.v1.GetGameCenterGroupResponse\"\xfd\v\x8a\xb2\x19\xd7\v\b\x01\x12\x1cgameCenterGroups_getInstance\x18\x02\"\x10gameCenterGroups(\xc8\x012\x10application/json:\x8b\v\n" +
+	"\x15CreateGameCenterGroup\x12/.asc.gamecenter.v1.CreateGameCenterGroupRequest\x1a0.asc.gamecenter.v1.CreateGameCenterGroupResponse\"o\x8a\xb2\x19L\b\x01\x12\x1fgameCenterGroups_createInstance\x18\x03\"\x10gameCenterGroups(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/gameCenterGroups\x12\x8d\r\n" +
+	"\x12GetGameCenterGroup\x12,.asc.gamecenter.v1.GetGameCenterGroupRequest\x1a-.asc.gamecenter.v1.GetGameCenterGroupResponse\"\x99\f\x8a\xb2\x19\xf3\v\b\x01\x12\x1cgameCenterGroups_getInstance\x18\x02\"\x10gameCenterGroups(\xc8\x012\x10application/json:\xa7\v\n" +
 	"\x11gameCenterDetails\n" +
 	"\x16gameCenterLeaderboards\n" +
 	"\x18gameCenterLeaderboardsV2\n" +
@@ -6870,9 +6870,9 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x14gameCenterActivities\n" +
 	"\x14gameCenterChallenges\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a%\n" +
-	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\xf5\x02\n" +
+	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a\xaf\x01\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a\xaf\x01\n" +
 	"\x19gameCenterLeaderboardSets\x12\rreferenceName\x12\x10vendorIdentifier\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x13groupLeaderboardSet\x12\rlocalizations\x12\x16gameCenterLeaderboards\x12\breleases\x12\bversions\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
 	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a*\n" +
@@ -6914,9 +6914,9 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a*\n" +
 	"\x14gameCenterActivities\x1a\x12GameCenterActivity\x1a?\n" +
 	"\x1dgameCenterAchievementVersions\x1a\x1eGameCenterAchievementVersionV2\"\f\n" +
-	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x024\x122/v1/gameCenterGroups/{id}/gameCenterAchievementsV2\x12\xa9\n" +
+	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x024\x122/v1/gameCenterGroups/{id}/gameCenterAchievementsV2\x12\xc5\n" +
 	"\n" +
-	"'ListGameCenterGroupGameCenterActivities\x12A.asc.gamecenter.v1.ListGameCenterGroupGameCenterActivitiesRequest\x1aB.asc.gamecenter.v1.ListGameCenterGroupGameCenterActivitiesResponse\"\xf6\b\x8a\xb2\x19\xbb\b\b\x01\x126gameCenterGroups_gameCenterActivities_getToManyRelated\x18\x06\"\x14gameCenterActivities(\xc8\x012\x10application/json:\xd1\a\n" +
+	"'ListGameCenterGroupGameCenterActivities\x12A.asc.gamecenter.v1.ListGameCenterGroupGameCenterActivitiesRequest\x1aB.asc.gamecenter.v1.ListGameCenterGroupGameCenterActivitiesResponse\"\x92\t\x8a\xb2\x19\xd7\b\b\x01\x126gameCenterGroups_gameCenterActivities_getToManyRelated\x18\x06\"\x14gameCenterActivities(\xc8\x012\x10application/json:\xed\a\n" +
 	"\x10gameCenterDetail\n" +
 	"\x0fgameCenterGroup\n" +
 	"\fachievements\n" +
@@ -6928,16 +6928,16 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
-	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a\xf5\x02\n" +
+	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a7\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a7\n" +
 	"\x1agameCenterActivityVersions\x1a\x19GameCenterActivityVersion\"\x10\n" +
 	"\fachievements\x102\"\x12\n" +
 	"\x0eachievementsV2\x102\"\x10\n" +
 	"\fleaderboards\x102\"\x12\n" +
 	"\x0eleaderboardsV2\x102\"\f\n" +
-	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x020\x12./v1/gameCenterGroups/{id}/gameCenterActivities\x12\xde\a\n" +
-	"'ListGameCenterGroupGameCenterChallenges\x12A.asc.gamecenter.v1.ListGameCenterGroupGameCenterChallengesRequest\x1aB.asc.gamecenter.v1.ListGameCenterGroupGameCenterChallengesResponse\"\xab\x06\x8a\xb2\x19\xf0\x05\b\x01\x126gameCenterGroups_gameCenterChallenges_getToManyRelated\x18\x06\"\x14gameCenterChallenges(\xc8\x012\x10application/json:\x86\x05\n" +
+	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x020\x12./v1/gameCenterGroups/{id}/gameCenterActivities\x12\xfa\a\n" +
+	"'ListGameCenterGroupGameCenterChallenges\x12A.asc.gamecenter.v1.ListGameCenterGroupGameCenterChallengesRequest\x1aB.asc.gamecenter.v1.ListGameCenterGroupGameCenterChallengesResponse\"\xc7\x06\x8a\xb2\x19\x8c\x06\b\x01\x126gameCenterGroups_gameCenterChallenges_getToManyRelated\x18\x06\"\x14gameCenterChallenges(\xc8\x012\x10application/json:\xa2\x05\n" +
 	"\x10gameCenterDetail\n" +
 	"\x0fgameCenterGroup\n" +
 	"\bversions\n" +
@@ -6946,11 +6946,11 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x14gameCenterChallenges\x1a\x13GameCenterChallenge\x1a%\n" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a#\n" +
 	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a9\n" +
-	"\x1bgameCenterChallengeVersions\x1a\x1aGameCenterChallengeVersion\x1a\xf5\x02\n" +
+	"\x1bgameCenterChallengeVersions\x1a\x1aGameCenterChallengeVersion\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\"\f\n" +
-	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x020\x12./v1/gameCenterGroups/{id}/gameCenterChallenges\x12\xb0\x14\n" +
-	"$ListGameCenterGroupGameCenterDetails\x12>.asc.gamecenter.v1.ListGameCenterGroupGameCenterDetailsRequest\x1a?.asc.gamecenter.v1.ListGameCenterGroupGameCenterDetailsResponse\"\x86\x13\x8a\xb2\x19\xce\x12\b\x01\x123gameCenterGroups_gameCenterDetails_getToManyRelated\x18\x06\"\x11gameCenterDetails(\xc8\x012\x10application/json:\xea\x11\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\"\f\n" +
+	"\bversions\x102(\xc8\x01\x82\xd3\xe4\x93\x020\x12./v1/gameCenterGroups/{id}/gameCenterChallenges\x12\xcc\x14\n" +
+	"$ListGameCenterGroupGameCenterDetails\x12>.asc.gamecenter.v1.ListGameCenterGroupGameCenterDetailsRequest\x1a?.asc.gamecenter.v1.ListGameCenterGroupGameCenterDetailsResponse\"\xa2\x13\x8a\xb2\x19\xea\x12\b\x01\x123gameCenterGroups_gameCenterDetails_getToManyRelated\x18\x06\"\x11gameCenterDetails(\xc8\x012\x10application/json:\x86\x12\n" +
 	"\x03app\n" +
 	"\x15gameCenterAppVersions\n" +
 	"\x0fgameCenterGroup\n" +
@@ -6975,9 +6975,9 @@ const file_asc_gamecenter_v1_game_center_groups_proto_rawDesc = "" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\v\n" +
 	"\x04apps\x1a\x03App\x1a-\n" +
 	"\x15gameCenterAppVersions\x1a\x14GameCenterAppVersion\x1a#\n" +
-	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\xf5\x02\n" +
+	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a\xaf\x01\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a\xaf\x01\n" +
 	"\x19gameCenterLeaderboardSets\x12\rreferenceName\x12\x10vendorIdentifier\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x13groupLeaderboardSet\x12\rlocalizations\x12\x16gameCenterLeaderboards\x12\breleases\x12\bversions\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
 	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a*\n" +

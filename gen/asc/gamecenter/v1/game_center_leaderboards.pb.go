@@ -1952,6 +1952,331 @@ func (x *ListGameCenterLeaderboardReleasesResponse) GetTotalSize() int32 {
 	return 0
 }
 
+// Request of ListGameCenterLeaderboardV2GameCenterScoreModerationIds.
+type ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) Reset() {
+	*x = ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest{}
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) ProtoMessage() {}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest.ProtoReflect.Descriptor instead.
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListGameCenterLeaderboardV2GameCenterScoreModerationIds.
+type ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Related: gameCenterScoreModerations.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) Reset() {
+	*x = ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse{}
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) ProtoMessage() {}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse.ProtoReflect.Descriptor instead.
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
+// Request of ListGameCenterLeaderboardV2GameCenterScoreModerations.
+type ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id     string                                                               `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Exists *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists `protobuf:"bytes,2,opt,name=exists,proto3" json:"exists,omitempty"`
+	// Relationships to include: player.
+	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
+	// The fields to return, by JSON:API type.
+	Fields map[string]*v11.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) Reset() {
+	*x = ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest{}
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) ProtoMessage() {}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.ProtoReflect.Descriptor instead.
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) GetExists() *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists {
+	if x != nil {
+		return x.Exists
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) GetFields() map[string]*v11.FieldNames {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListGameCenterLeaderboardV2GameCenterScoreModerations.
+type ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse struct {
+	state                      protoimpl.MessageState                                                  `protogen:"open.v1"`
+	GameCenterScoreModerations []*v12.GameCenterScoreModeration                                        `protobuf:"bytes,1,rep,name=game_center_score_moderations,json=gameCenterScoreModerations,proto3" json:"game_center_score_moderations,omitempty"`
+	Included                   *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included `protobuf:"bytes,2,opt,name=included,proto3" json:"included,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) Reset() {
+	*x = ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse{}
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) ProtoMessage() {}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.ProtoReflect.Descriptor instead.
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) GetGameCenterScoreModerations() []*v12.GameCenterScoreModeration {
+	if x != nil {
+		return x.GameCenterScoreModerations
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) GetIncluded() *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included {
+	if x != nil {
+		return x.Included
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
 // Request of ListGameCenterLeaderboardV2VersionIds.
 type ListGameCenterLeaderboardV2VersionIdsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1969,7 +2294,7 @@ type ListGameCenterLeaderboardV2VersionIdsRequest struct {
 
 func (x *ListGameCenterLeaderboardV2VersionIdsRequest) Reset() {
 	*x = ListGameCenterLeaderboardV2VersionIdsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[24]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1981,7 +2306,7 @@ func (x *ListGameCenterLeaderboardV2VersionIdsRequest) String() string {
 func (*ListGameCenterLeaderboardV2VersionIdsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardV2VersionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[24]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1994,7 +2319,7 @@ func (x *ListGameCenterLeaderboardV2VersionIdsRequest) ProtoReflect() protorefle
 
 // Deprecated: Use ListGameCenterLeaderboardV2VersionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterLeaderboardV2VersionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{24}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListGameCenterLeaderboardV2VersionIdsRequest) GetId() string {
@@ -2042,7 +2367,7 @@ type ListGameCenterLeaderboardV2VersionIdsResponse struct {
 
 func (x *ListGameCenterLeaderboardV2VersionIdsResponse) Reset() {
 	*x = ListGameCenterLeaderboardV2VersionIdsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[25]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2054,7 +2379,7 @@ func (x *ListGameCenterLeaderboardV2VersionIdsResponse) String() string {
 func (*ListGameCenterLeaderboardV2VersionIdsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardV2VersionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[25]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2067,7 +2392,7 @@ func (x *ListGameCenterLeaderboardV2VersionIdsResponse) ProtoReflect() protorefl
 
 // Deprecated: Use ListGameCenterLeaderboardV2VersionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterLeaderboardV2VersionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{25}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListGameCenterLeaderboardV2VersionIdsResponse) GetIds() []string {
@@ -2121,7 +2446,7 @@ type ListGameCenterLeaderboardV2VersionsRequest struct {
 
 func (x *ListGameCenterLeaderboardV2VersionsRequest) Reset() {
 	*x = ListGameCenterLeaderboardV2VersionsRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[26]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2458,7 @@ func (x *ListGameCenterLeaderboardV2VersionsRequest) String() string {
 func (*ListGameCenterLeaderboardV2VersionsRequest) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardV2VersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[26]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2471,7 @@ func (x *ListGameCenterLeaderboardV2VersionsRequest) ProtoReflect() protoreflect
 
 // Deprecated: Use ListGameCenterLeaderboardV2VersionsRequest.ProtoReflect.Descriptor instead.
 func (*ListGameCenterLeaderboardV2VersionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{26}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListGameCenterLeaderboardV2VersionsRequest) GetId() string {
@@ -2215,7 +2540,7 @@ type ListGameCenterLeaderboardV2VersionsResponse struct {
 
 func (x *ListGameCenterLeaderboardV2VersionsResponse) Reset() {
 	*x = ListGameCenterLeaderboardV2VersionsResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[27]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2552,7 @@ func (x *ListGameCenterLeaderboardV2VersionsResponse) String() string {
 func (*ListGameCenterLeaderboardV2VersionsResponse) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardV2VersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[27]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2565,7 @@ func (x *ListGameCenterLeaderboardV2VersionsResponse) ProtoReflect() protoreflec
 
 // Deprecated: Use ListGameCenterLeaderboardV2VersionsResponse.ProtoReflect.Descriptor instead.
 func (*ListGameCenterLeaderboardV2VersionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{27}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListGameCenterLeaderboardV2VersionsResponse) GetGameCenterLeaderboardVersions() []*v12.GameCenterLeaderboardVersionV2 {
@@ -2295,7 +2620,7 @@ type SetGameCenterLeaderboardActivityRequest struct {
 
 func (x *SetGameCenterLeaderboardActivityRequest) Reset() {
 	*x = SetGameCenterLeaderboardActivityRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[28]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2632,7 @@ func (x *SetGameCenterLeaderboardActivityRequest) String() string {
 func (*SetGameCenterLeaderboardActivityRequest) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardActivityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[28]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2645,7 @@ func (x *SetGameCenterLeaderboardActivityRequest) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use SetGameCenterLeaderboardActivityRequest.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardActivityRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{28}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetGameCenterLeaderboardActivityRequest) GetId() string {
@@ -2360,7 +2685,7 @@ type SetGameCenterLeaderboardActivityResponse struct {
 
 func (x *SetGameCenterLeaderboardActivityResponse) Reset() {
 	*x = SetGameCenterLeaderboardActivityResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[29]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2372,7 +2697,7 @@ func (x *SetGameCenterLeaderboardActivityResponse) String() string {
 func (*SetGameCenterLeaderboardActivityResponse) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardActivityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[29]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2385,7 +2710,7 @@ func (x *SetGameCenterLeaderboardActivityResponse) ProtoReflect() protoreflect.M
 
 // Deprecated: Use SetGameCenterLeaderboardActivityResponse.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardActivityResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{29}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{33}
 }
 
 // Request of SetGameCenterLeaderboardChallenge.
@@ -2405,7 +2730,7 @@ type SetGameCenterLeaderboardChallengeRequest struct {
 
 func (x *SetGameCenterLeaderboardChallengeRequest) Reset() {
 	*x = SetGameCenterLeaderboardChallengeRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[30]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2417,7 +2742,7 @@ func (x *SetGameCenterLeaderboardChallengeRequest) String() string {
 func (*SetGameCenterLeaderboardChallengeRequest) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardChallengeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[30]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2430,7 +2755,7 @@ func (x *SetGameCenterLeaderboardChallengeRequest) ProtoReflect() protoreflect.M
 
 // Deprecated: Use SetGameCenterLeaderboardChallengeRequest.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardChallengeRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{30}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SetGameCenterLeaderboardChallengeRequest) GetId() string {
@@ -2470,7 +2795,7 @@ type SetGameCenterLeaderboardChallengeResponse struct {
 
 func (x *SetGameCenterLeaderboardChallengeResponse) Reset() {
 	*x = SetGameCenterLeaderboardChallengeResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[31]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2482,7 +2807,7 @@ func (x *SetGameCenterLeaderboardChallengeResponse) String() string {
 func (*SetGameCenterLeaderboardChallengeResponse) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardChallengeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[31]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +2820,7 @@ func (x *SetGameCenterLeaderboardChallengeResponse) ProtoReflect() protoreflect.
 
 // Deprecated: Use SetGameCenterLeaderboardChallengeResponse.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardChallengeResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{31}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{35}
 }
 
 // Request of SetGameCenterLeaderboardGroupLeaderboard.
@@ -2515,7 +2840,7 @@ type SetGameCenterLeaderboardGroupLeaderboardRequest struct {
 
 func (x *SetGameCenterLeaderboardGroupLeaderboardRequest) Reset() {
 	*x = SetGameCenterLeaderboardGroupLeaderboardRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[32]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +2852,7 @@ func (x *SetGameCenterLeaderboardGroupLeaderboardRequest) String() string {
 func (*SetGameCenterLeaderboardGroupLeaderboardRequest) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardGroupLeaderboardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[32]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +2865,7 @@ func (x *SetGameCenterLeaderboardGroupLeaderboardRequest) ProtoReflect() protore
 
 // Deprecated: Use SetGameCenterLeaderboardGroupLeaderboardRequest.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardGroupLeaderboardRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{32}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SetGameCenterLeaderboardGroupLeaderboardRequest) GetId() string {
@@ -2580,7 +2905,7 @@ type SetGameCenterLeaderboardGroupLeaderboardResponse struct {
 
 func (x *SetGameCenterLeaderboardGroupLeaderboardResponse) Reset() {
 	*x = SetGameCenterLeaderboardGroupLeaderboardResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[33]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2592,7 +2917,7 @@ func (x *SetGameCenterLeaderboardGroupLeaderboardResponse) String() string {
 func (*SetGameCenterLeaderboardGroupLeaderboardResponse) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardGroupLeaderboardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[33]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,7 +2930,7 @@ func (x *SetGameCenterLeaderboardGroupLeaderboardResponse) ProtoReflect() protor
 
 // Deprecated: Use SetGameCenterLeaderboardGroupLeaderboardResponse.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardGroupLeaderboardResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{33}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{37}
 }
 
 // Request of SetGameCenterLeaderboardV2Activity.
@@ -2625,7 +2950,7 @@ type SetGameCenterLeaderboardV2ActivityRequest struct {
 
 func (x *SetGameCenterLeaderboardV2ActivityRequest) Reset() {
 	*x = SetGameCenterLeaderboardV2ActivityRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[34]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2637,7 +2962,7 @@ func (x *SetGameCenterLeaderboardV2ActivityRequest) String() string {
 func (*SetGameCenterLeaderboardV2ActivityRequest) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardV2ActivityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[34]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2650,7 +2975,7 @@ func (x *SetGameCenterLeaderboardV2ActivityRequest) ProtoReflect() protoreflect.
 
 // Deprecated: Use SetGameCenterLeaderboardV2ActivityRequest.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardV2ActivityRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{34}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetGameCenterLeaderboardV2ActivityRequest) GetId() string {
@@ -2690,7 +3015,7 @@ type SetGameCenterLeaderboardV2ActivityResponse struct {
 
 func (x *SetGameCenterLeaderboardV2ActivityResponse) Reset() {
 	*x = SetGameCenterLeaderboardV2ActivityResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[35]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2702,7 +3027,7 @@ func (x *SetGameCenterLeaderboardV2ActivityResponse) String() string {
 func (*SetGameCenterLeaderboardV2ActivityResponse) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardV2ActivityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[35]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2715,7 +3040,7 @@ func (x *SetGameCenterLeaderboardV2ActivityResponse) ProtoReflect() protoreflect
 
 // Deprecated: Use SetGameCenterLeaderboardV2ActivityResponse.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardV2ActivityResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{35}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{39}
 }
 
 // Request of SetGameCenterLeaderboardV2Challenge.
@@ -2735,7 +3060,7 @@ type SetGameCenterLeaderboardV2ChallengeRequest struct {
 
 func (x *SetGameCenterLeaderboardV2ChallengeRequest) Reset() {
 	*x = SetGameCenterLeaderboardV2ChallengeRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[36]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2747,7 +3072,7 @@ func (x *SetGameCenterLeaderboardV2ChallengeRequest) String() string {
 func (*SetGameCenterLeaderboardV2ChallengeRequest) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardV2ChallengeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[36]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2760,7 +3085,7 @@ func (x *SetGameCenterLeaderboardV2ChallengeRequest) ProtoReflect() protoreflect
 
 // Deprecated: Use SetGameCenterLeaderboardV2ChallengeRequest.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardV2ChallengeRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{36}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetGameCenterLeaderboardV2ChallengeRequest) GetId() string {
@@ -2800,7 +3125,7 @@ type SetGameCenterLeaderboardV2ChallengeResponse struct {
 
 func (x *SetGameCenterLeaderboardV2ChallengeResponse) Reset() {
 	*x = SetGameCenterLeaderboardV2ChallengeResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[37]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2812,7 +3137,7 @@ func (x *SetGameCenterLeaderboardV2ChallengeResponse) String() string {
 func (*SetGameCenterLeaderboardV2ChallengeResponse) ProtoMessage() {}
 
 func (x *SetGameCenterLeaderboardV2ChallengeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[37]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2825,7 +3150,7 @@ func (x *SetGameCenterLeaderboardV2ChallengeResponse) ProtoReflect() protoreflec
 
 // Deprecated: Use SetGameCenterLeaderboardV2ChallengeResponse.ProtoReflect.Descriptor instead.
 func (*SetGameCenterLeaderboardV2ChallengeResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{37}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{41}
 }
 
 // Request of UpdateGameCenterLeaderboard.
@@ -2862,7 +3187,7 @@ type UpdateGameCenterLeaderboardRequest struct {
 
 func (x *UpdateGameCenterLeaderboardRequest) Reset() {
 	*x = UpdateGameCenterLeaderboardRequest{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[38]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2874,7 +3199,7 @@ func (x *UpdateGameCenterLeaderboardRequest) String() string {
 func (*UpdateGameCenterLeaderboardRequest) ProtoMessage() {}
 
 func (x *UpdateGameCenterLeaderboardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[38]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2887,7 +3212,7 @@ func (x *UpdateGameCenterLeaderboardRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use UpdateGameCenterLeaderboardRequest.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterLeaderboardRequest) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{38}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UpdateGameCenterLeaderboardRequest) GetId() string {
@@ -3023,7 +3348,7 @@ type UpdateGameCenterLeaderboardResponse struct {
 
 func (x *UpdateGameCenterLeaderboardResponse) Reset() {
 	*x = UpdateGameCenterLeaderboardResponse{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[39]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3035,7 +3360,7 @@ func (x *UpdateGameCenterLeaderboardResponse) String() string {
 func (*UpdateGameCenterLeaderboardResponse) ProtoMessage() {}
 
 func (x *UpdateGameCenterLeaderboardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[39]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3048,7 +3373,7 @@ func (x *UpdateGameCenterLeaderboardResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use UpdateGameCenterLeaderboardResponse.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterLeaderboardResponse) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{39}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UpdateGameCenterLeaderboardResponse) GetGameCenterLeaderboard() *v12.GameCenterLeaderboard {
@@ -3106,7 +3431,7 @@ type UpdateGameCenterLeaderboardV2Request struct {
 
 func (x *UpdateGameCenterLeaderboardV2Request) Reset() {
 	*x = UpdateGameCenterLeaderboardV2Request{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[40]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3443,7 @@ func (x *UpdateGameCenterLeaderboardV2Request) String() string {
 func (*UpdateGameCenterLeaderboardV2Request) ProtoMessage() {}
 
 func (x *UpdateGameCenterLeaderboardV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[40]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +3456,7 @@ func (x *UpdateGameCenterLeaderboardV2Request) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use UpdateGameCenterLeaderboardV2Request.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterLeaderboardV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{40}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UpdateGameCenterLeaderboardV2Request) GetId() string {
@@ -3267,7 +3592,7 @@ type UpdateGameCenterLeaderboardV2Response struct {
 
 func (x *UpdateGameCenterLeaderboardV2Response) Reset() {
 	*x = UpdateGameCenterLeaderboardV2Response{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[41]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3279,7 +3604,7 @@ func (x *UpdateGameCenterLeaderboardV2Response) String() string {
 func (*UpdateGameCenterLeaderboardV2Response) ProtoMessage() {}
 
 func (x *UpdateGameCenterLeaderboardV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[41]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3292,7 +3617,7 @@ func (x *UpdateGameCenterLeaderboardV2Response) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use UpdateGameCenterLeaderboardV2Response.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterLeaderboardV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{41}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UpdateGameCenterLeaderboardV2Response) GetGameCenterLeaderboardV2() *v12.GameCenterLeaderboardV2 {
@@ -3333,7 +3658,7 @@ type CreateGameCenterLeaderboardResponse_Included struct {
 
 func (x *CreateGameCenterLeaderboardResponse_Included) Reset() {
 	*x = CreateGameCenterLeaderboardResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[46]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3345,7 +3670,7 @@ func (x *CreateGameCenterLeaderboardResponse_Included) String() string {
 func (*CreateGameCenterLeaderboardResponse_Included) ProtoMessage() {}
 
 func (x *CreateGameCenterLeaderboardResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[46]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3757,7 @@ type CreateGameCenterLeaderboardV2Response_Included struct {
 
 func (x *CreateGameCenterLeaderboardV2Response_Included) Reset() {
 	*x = CreateGameCenterLeaderboardV2Response_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[51]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +3769,7 @@ func (x *CreateGameCenterLeaderboardV2Response_Included) String() string {
 func (*CreateGameCenterLeaderboardV2Response_Included) ProtoMessage() {}
 
 func (x *CreateGameCenterLeaderboardV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[51]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3519,7 +3844,7 @@ type GetGameCenterLeaderboardGroupLeaderboardResponse_Included struct {
 
 func (x *GetGameCenterLeaderboardGroupLeaderboardResponse_Included) Reset() {
 	*x = GetGameCenterLeaderboardGroupLeaderboardResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[60]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3531,7 +3856,7 @@ func (x *GetGameCenterLeaderboardGroupLeaderboardResponse_Included) String() str
 func (*GetGameCenterLeaderboardGroupLeaderboardResponse_Included) ProtoMessage() {}
 
 func (x *GetGameCenterLeaderboardGroupLeaderboardResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[60]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3620,7 +3945,7 @@ type GetGameCenterLeaderboardResponse_Included struct {
 
 func (x *GetGameCenterLeaderboardResponse_Included) Reset() {
 	*x = GetGameCenterLeaderboardResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[65]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3632,7 +3957,7 @@ func (x *GetGameCenterLeaderboardResponse_Included) String() string {
 func (*GetGameCenterLeaderboardResponse_Included) ProtoMessage() {}
 
 func (x *GetGameCenterLeaderboardResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[65]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3719,7 +4044,7 @@ type GetGameCenterLeaderboardV2Response_Included struct {
 
 func (x *GetGameCenterLeaderboardV2Response_Included) Reset() {
 	*x = GetGameCenterLeaderboardV2Response_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[70]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3731,7 +4056,7 @@ func (x *GetGameCenterLeaderboardV2Response_Included) String() string {
 func (*GetGameCenterLeaderboardV2Response_Included) ProtoMessage() {}
 
 func (x *GetGameCenterLeaderboardV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[70]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +4125,7 @@ type ListGameCenterLeaderboardLocalizationsResponse_Included struct {
 
 func (x *ListGameCenterLeaderboardLocalizationsResponse_Included) Reset() {
 	*x = ListGameCenterLeaderboardLocalizationsResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[76]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3812,7 +4137,7 @@ func (x *ListGameCenterLeaderboardLocalizationsResponse_Included) String() strin
 func (*ListGameCenterLeaderboardLocalizationsResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardLocalizationsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[76]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3853,7 +4178,7 @@ type ListGameCenterLeaderboardReleasesRequest_Filter struct {
 
 func (x *ListGameCenterLeaderboardReleasesRequest_Filter) Reset() {
 	*x = ListGameCenterLeaderboardReleasesRequest_Filter{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[81]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3865,7 +4190,7 @@ func (x *ListGameCenterLeaderboardReleasesRequest_Filter) String() string {
 func (*ListGameCenterLeaderboardReleasesRequest_Filter) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardReleasesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[81]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3906,7 +4231,7 @@ type ListGameCenterLeaderboardReleasesResponse_Included struct {
 
 func (x *ListGameCenterLeaderboardReleasesResponse_Included) Reset() {
 	*x = ListGameCenterLeaderboardReleasesResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[83]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3918,7 +4243,7 @@ func (x *ListGameCenterLeaderboardReleasesResponse_Included) String() string {
 func (*ListGameCenterLeaderboardReleasesResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardReleasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[83]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3948,6 +4273,96 @@ func (x *ListGameCenterLeaderboardReleasesResponse_Included) GetGameCenterLeader
 	return nil
 }
 
+// Filters by whether there is a value at all.
+type ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Blocked       *bool                  `protobuf:"varint,1,opt,name=blocked,proto3,oneof" json:"blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists) Reset() {
+	*x = ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists{}
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists) ProtoMessage() {}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists.ProtoReflect.Descriptor instead.
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{26, 2}
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists) GetBlocked() bool {
+	if x != nil && x.Blocked != nil {
+		return *x.Blocked
+	}
+	return false
+}
+
+// The resources included, by type.
+type ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included struct {
+	state                   protoimpl.MessageState        `protogen:"open.v1"`
+	GameCenterDetailPlayers []*v12.GameCenterDetailPlayer `protobuf:"bytes,1,rep,name=game_center_detail_players,json=gameCenterDetailPlayers,proto3" json:"game_center_detail_players,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included) Reset() {
+	*x = ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included{}
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[94]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included) ProtoMessage() {}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[94]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included.ProtoReflect.Descriptor instead.
+func (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included) Descriptor() ([]byte, []int) {
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{27, 1}
+}
+
+func (x *ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included) GetGameCenterDetailPlayers() []*v12.GameCenterDetailPlayer {
+	if x != nil {
+		return x.GameCenterDetailPlayers
+	}
+	return nil
+}
+
 // The resources included, by type.
 type ListGameCenterLeaderboardV2VersionsResponse_Included struct {
 	state                              protoimpl.MessageState                     `protogen:"open.v1"`
@@ -3959,7 +4374,7 @@ type ListGameCenterLeaderboardV2VersionsResponse_Included struct {
 
 func (x *ListGameCenterLeaderboardV2VersionsResponse_Included) Reset() {
 	*x = ListGameCenterLeaderboardV2VersionsResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[90]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3971,7 +4386,7 @@ func (x *ListGameCenterLeaderboardV2VersionsResponse_Included) String() string {
 func (*ListGameCenterLeaderboardV2VersionsResponse_Included) ProtoMessage() {}
 
 func (x *ListGameCenterLeaderboardV2VersionsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[90]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3984,7 +4399,7 @@ func (x *ListGameCenterLeaderboardV2VersionsResponse_Included) ProtoReflect() pr
 
 // Deprecated: Use ListGameCenterLeaderboardV2VersionsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListGameCenterLeaderboardV2VersionsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{27, 1}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{31, 1}
 }
 
 func (x *ListGameCenterLeaderboardV2VersionsResponse_Included) GetGameCenterLeaderboardLocalizations() []*v12.GameCenterLeaderboardLocalizationV2 {
@@ -4018,7 +4433,7 @@ type UpdateGameCenterLeaderboardResponse_Included struct {
 
 func (x *UpdateGameCenterLeaderboardResponse_Included) Reset() {
 	*x = UpdateGameCenterLeaderboardResponse_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[100]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4030,7 +4445,7 @@ func (x *UpdateGameCenterLeaderboardResponse_Included) String() string {
 func (*UpdateGameCenterLeaderboardResponse_Included) ProtoMessage() {}
 
 func (x *UpdateGameCenterLeaderboardResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[100]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4043,7 +4458,7 @@ func (x *UpdateGameCenterLeaderboardResponse_Included) ProtoReflect() protorefle
 
 // Deprecated: Use UpdateGameCenterLeaderboardResponse_Included.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterLeaderboardResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{39, 1}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{43, 1}
 }
 
 func (x *UpdateGameCenterLeaderboardResponse_Included) GetGameCenterActivities() []*v12.GameCenterActivity {
@@ -4117,7 +4532,7 @@ type UpdateGameCenterLeaderboardV2Response_Included struct {
 
 func (x *UpdateGameCenterLeaderboardV2Response_Included) Reset() {
 	*x = UpdateGameCenterLeaderboardV2Response_Included{}
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[105]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4129,7 +4544,7 @@ func (x *UpdateGameCenterLeaderboardV2Response_Included) String() string {
 func (*UpdateGameCenterLeaderboardV2Response_Included) ProtoMessage() {}
 
 func (x *UpdateGameCenterLeaderboardV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[105]
+	mi := &file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4142,7 +4557,7 @@ func (x *UpdateGameCenterLeaderboardV2Response_Included) ProtoReflect() protoref
 
 // Deprecated: Use UpdateGameCenterLeaderboardV2Response_Included.ProtoReflect.Descriptor instead.
 func (*UpdateGameCenterLeaderboardV2Response_Included) Descriptor() ([]byte, []int) {
-	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{41, 1}
+	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP(), []int{45, 1}
 }
 
 func (x *UpdateGameCenterLeaderboardV2Response_Included) GetGameCenterActivities() []*v12.GameCenterActivity {
@@ -4191,7 +4606,7 @@ var File_asc_gamecenter_v1_game_center_leaderboards_proto protoreflect.FileDescr
 
 const file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDesc = "" +
 	"\n" +
-	"0asc/gamecenter/v1/game_center_leaderboards.proto\x12\x11asc.gamecenter.v1\x1a4asc/enums/v1/game_center_leaderboard_formatter.proto\x1a:asc/enums/v1/game_center_leaderboard_score_sort_type.proto\x1a:asc/enums/v1/game_center_leaderboard_submission_type.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_score_sort_type.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_submission_type.proto\x1a8asc/enums/v1/game_center_leaderboard_v2_visibility.proto\x1a5asc/enums/v1/game_center_leaderboard_visibility.proto\x1a\x1casc/options/v1/options.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a4asc/resources/v1/game_center_leaderboard_image.proto\x1a;asc/resources/v1/game_center_leaderboard_localization.proto\x1a>asc/resources/v1/game_center_leaderboard_localization_v2.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a5asc/resources/v1/game_center_leaderboard_set_v2.proto\x1a1asc/resources/v1/game_center_leaderboard_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a\x19asc/types/v1/common.proto\x1aCasc/types/v1/game_center_leaderboard_version_v2_inline_create.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x11\n" +
+	"0asc/gamecenter/v1/game_center_leaderboards.proto\x12\x11asc.gamecenter.v1\x1a4asc/enums/v1/game_center_leaderboard_formatter.proto\x1a:asc/enums/v1/game_center_leaderboard_score_sort_type.proto\x1a:asc/enums/v1/game_center_leaderboard_submission_type.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_score_sort_type.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_submission_type.proto\x1a8asc/enums/v1/game_center_leaderboard_v2_visibility.proto\x1a5asc/enums/v1/game_center_leaderboard_visibility.proto\x1a\x1casc/options/v1/options.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a0asc/resources/v1/game_center_detail_player.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a4asc/resources/v1/game_center_leaderboard_image.proto\x1a;asc/resources/v1/game_center_leaderboard_localization.proto\x1a>asc/resources/v1/game_center_leaderboard_localization_v2.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a5asc/resources/v1/game_center_leaderboard_set_v2.proto\x1a1asc/resources/v1/game_center_leaderboard_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a3asc/resources/v1/game_center_score_moderation.proto\x1a\x19asc/types/v1/common.proto\x1aCasc/types/v1/game_center_leaderboard_version_v2_inline_create.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x11\n" +
 	"\"CreateGameCenterLeaderboardRequest\x12\x91\x01\n" +
 	"\x11default_formatter\x18\x01 \x01(\x0e2O.asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatterB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\x10defaultFormatter\x88\x01\x01\x12:\n" +
 	"\x0ereference_name\x18\x02 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x01R\rreferenceName\x88\x01\x01\x12@\n" +
@@ -4559,6 +4974,61 @@ const file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDesc = "" +
 	"\bIncluded\x12m\n" +
 	"\x13game_center_details\x18\x01 \x03(\v2\".asc.resources.v1.GameCenterDetailB\x19\x8a\xb2\x19\x15\b\f\x1a\x11gameCenterDetailsR\x11gameCenterDetails\x12\x81\x01\n" +
 	"\x18game_center_leaderboards\x18\x02 \x03(\v2'.asc.resources.v1.GameCenterLeaderboardB\x1e\x8a\xb2\x19\x1a\b\f\x1a\x16gameCenterLeaderboardsR\x16gameCenterLeaderboardsB\r\n" +
+	"\v_total_size\"\xfb\x02\n" +
+	">ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\x83\x01\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2a.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x84\x03\n" +
+	"?ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse\x124\n" +
+	"\x03ids\x18\x01 \x03(\tB\"\x8a\xb2\x19\x1e\b\r\x1a\x1agameCenterScoreModerationsR\x03ids\x12t\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2].asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
+	"\v_total_size\"\xa0\x06\n" +
+	"<ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12v\n" +
+	"\x06exists\x18\x02 \x01(\v2V.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.ExistsB\x06\x8a\xb2\x19\x02\b\x05R\x06exists\x12 \n" +
+	"\ainclude\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x06R\ainclude\x12{\n" +
+	"\x06fields\x18\x04 \x03(\v2[.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12\x81\x01\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2_.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1aS\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +
+	"\x06Exists\x12%\n" +
+	"\ablocked\x18\x01 \x01(\bB\x06\x8a\xb2\x19\x02\b\x05H\x00R\ablocked\x88\x01\x01B\n" +
+	"\n" +
+	"\b_blocked\"\xf4\x05\n" +
+	"=ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse\x12\x92\x01\n" +
+	"\x1dgame_center_score_moderations\x18\x01 \x03(\v2+.asc.resources.v1.GameCenterScoreModerationB\"\x8a\xb2\x19\x1e\b\v\x1a\x1agameCenterScoreModerationsR\x1agameCenterScoreModerations\x12}\n" +
+	"\bincluded\x18\x02 \x01(\v2Y.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12r\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2[.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x93\x01\n" +
+	"\bIncluded\x12\x86\x01\n" +
+	"\x1agame_center_detail_players\x18\x01 \x03(\v2(.asc.resources.v1.GameCenterDetailPlayerB\x1f\x8a\xb2\x19\x1b\b\f\x1a\x17gameCenterDetailPlayersR\x17gameCenterDetailPlayersB\r\n" +
 	"\v_total_size\"\xd6\x02\n" +
 	",ListGameCenterLeaderboardV2VersionIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12q\n" +
@@ -4787,7 +5257,7 @@ const file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDesc = "" +
 	"\x13game_center_details\x18\x03 \x03(\v2\".asc.resources.v1.GameCenterDetailB\x19\x8a\xb2\x19\x15\b\f\x1a\x11gameCenterDetailsR\x11gameCenterDetails\x12i\n" +
 	"\x12game_center_groups\x18\x04 \x03(\v2!.asc.resources.v1.GameCenterGroupB\x18\x8a\xb2\x19\x14\b\f\x1a\x10gameCenterGroupsR\x10gameCenterGroups\x12\x90\x01\n" +
 	"\x1cgame_center_leaderboard_sets\x18\x05 \x03(\v2,.asc.resources.v1.GameCenterLeaderboardSetV2B!\x8a\xb2\x19\x1d\b\f\x1a\x19gameCenterLeaderboardSetsR\x19gameCenterLeaderboardSets\x12\xa0\x01\n" +
-	" game_center_leaderboard_versions\x18\x06 \x03(\v20.asc.resources.v1.GameCenterLeaderboardVersionV2B%\x8a\xb2\x19!\b\f\x1a\x1dgameCenterLeaderboardVersionsR\x1dgameCenterLeaderboardVersions2\xd4F\n" +
+	" game_center_leaderboard_versions\x18\x06 \x03(\v20.asc.resources.v1.GameCenterLeaderboardVersionV2B%\x8a\xb2\x19!\b\f\x1a\x1dgameCenterLeaderboardVersionsR\x1dgameCenterLeaderboardVersions2\xafN\n" +
 	"\x1dGameCenterLeaderboardsService\x12\x93\x02\n" +
 	"\x1bCreateGameCenterLeaderboard\x125.asc.gamecenter.v1.CreateGameCenterLeaderboardRequest\x1a6.asc.gamecenter.v1.CreateGameCenterLeaderboardResponse\"\x84\x01\x8a\xb2\x19X\b\x01\x12%gameCenterLeaderboards_createInstance\x18\x03\"\x16gameCenterLeaderboards(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/gameCenterLeaderboards\x88\x02\x01\x12\xe0\x06\n" +
 	"\x18GetGameCenterLeaderboard\x122.asc.gamecenter.v1.GetGameCenterLeaderboardRequest\x1a3.asc.gamecenter.v1.GetGameCenterLeaderboardResponse\"\xda\x05\x8a\xb2\x19\xab\x05\b\x01\x12\"gameCenterLeaderboards_getInstance\x18\x02\"\x16gameCenterLeaderboards(\xc8\x012\x10application/json:\xd3\x04\n" +
@@ -4868,9 +5338,14 @@ const file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDesc = "" +
 	"\x19gameCenterLeaderboardSets\x102\"\f\n" +
 	"\bversions\x102\x82\xd3\xe4\x93\x02!\x12\x1f/v2/gameCenterLeaderboards/{id}\x12\x9d\x02\n" +
 	"\x1dUpdateGameCenterLeaderboardV2\x127.asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request\x1a8.asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response\"\x88\x01\x8a\xb2\x19Z\b\x01\x12'gameCenterLeaderboardsV2_updateInstance\x18\x04\"\x16gameCenterLeaderboards(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02$:\x01*2\x1f/v2/gameCenterLeaderboards/{id}\x12\xef\x01\n" +
-	"\x1dDeleteGameCenterLeaderboardV2\x127.asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request\x1a8.asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Response\"[\x8a\xb2\x190\b\x01\x12'gameCenterLeaderboardsV2_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02!*\x1f/v2/gameCenterLeaderboards/{id}\x12\xc1\x02\n" +
+	"\x1dDeleteGameCenterLeaderboardV2\x127.asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request\x1a8.asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Response\"[\x8a\xb2\x190\b\x01\x12'gameCenterLeaderboardsV2_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02!*\x1f/v2/gameCenterLeaderboards/{id}\x12\x98\x04\n" +
+	"5ListGameCenterLeaderboardV2GameCenterScoreModerations\x12O.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest\x1aP.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse\"\xbb\x02\x8a\xb2\x19\xf4\x01\b\x01\x12DgameCenterLeaderboardsV2_gameCenterScoreModerations_getToManyRelated\x18\x06\"\x1agameCenterScoreModerations(\xc8\x012\x10application/json:w\n" +
+	"\x06player\x1a7\n" +
+	"\x1agameCenterScoreModerations\x1a\x19GameCenterScoreModeration\x1a1\n" +
+	"\x17gameCenterDetailPlayers\x1a\x16GameCenterDetailPlayer(\xc8\x01\x82\xd3\xe4\x93\x02<\x12:/v2/gameCenterLeaderboards/{id}/gameCenterScoreModerations\x12\xc1\x02\n" +
 	"\"SetGameCenterLeaderboardV2Activity\x12<.asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest\x1a=.asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityResponse\"\x9d\x01\x8a\xb2\x19X\b\x01\x129gameCenterLeaderboardsV2_activity_updateToOneRelationship\x18\r\"\x14gameCenterActivities(\xcc\x01\x82\xd3\xe4\x93\x02;:\x01*26/v2/gameCenterLeaderboards/{id}/relationships/activity\x12\xc6\x02\n" +
-	"#SetGameCenterLeaderboardV2Challenge\x12=.asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest\x1a>.asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeResponse\"\x9f\x01\x8a\xb2\x19Y\b\x01\x12:gameCenterLeaderboardsV2_challenge_updateToOneRelationship\x18\r\"\x14gameCenterChallenges(\xcc\x01\x82\xd3\xe4\x93\x02<:\x01*27/v2/gameCenterLeaderboards/{id}/relationships/challenge\x12\xe5\x02\n" +
+	"#SetGameCenterLeaderboardV2Challenge\x12=.asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest\x1a>.asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeResponse\"\x9f\x01\x8a\xb2\x19Y\b\x01\x12:gameCenterLeaderboardsV2_challenge_updateToOneRelationship\x18\r\"\x14gameCenterChallenges(\xcc\x01\x82\xd3\xe4\x93\x02<:\x01*27/v2/gameCenterLeaderboards/{id}/relationships/challenge\x12\xbd\x03\n" +
+	"7ListGameCenterLeaderboardV2GameCenterScoreModerationIds\x12Q.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest\x1aR.asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse\"\xda\x01\x8a\xb2\x19\x85\x01\b\x01\x12IgameCenterLeaderboardsV2_gameCenterScoreModerations_getToManyRelationship\x18\b\"\x1agameCenterScoreModerations(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02J\x12H/v2/gameCenterLeaderboards/{id}/relationships/gameCenterScoreModerations\x12\xe5\x02\n" +
 	"%ListGameCenterLeaderboardV2VersionIds\x12?.asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest\x1a@.asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse\"\xb8\x01\x8a\xb2\x19v\b\x01\x127gameCenterLeaderboardsV2_versions_getToManyRelationship\x18\b\"\x1dgameCenterLeaderboardVersions(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x028\x126/v2/gameCenterLeaderboards/{id}/relationships/versions\x12\xbc\x04\n" +
 	"#ListGameCenterLeaderboardV2Versions\x12=.asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest\x1a>.asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse\"\x95\x03\x8a\xb2\x19\xe0\x02\b\x01\x122gameCenterLeaderboardsV2_versions_getToManyRelated\x18\x06\"\x1dgameCenterLeaderboardVersions(\xc8\x012\x10application/json:\xf1\x01\n" +
 	"\vleaderboard\n" +
@@ -4892,356 +5367,383 @@ func file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescGZIP() []byte 
 	return file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDescData
 }
 
-var file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
+var file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes = make([]protoimpl.MessageInfo, 117)
 var file_asc_gamecenter_v1_game_center_leaderboards_proto_goTypes = []any{
-	(*CreateGameCenterLeaderboardRequest)(nil),                 // 0: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest
-	(*CreateGameCenterLeaderboardResponse)(nil),                // 1: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse
-	(*CreateGameCenterLeaderboardV2Request)(nil),               // 2: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request
-	(*CreateGameCenterLeaderboardV2Response)(nil),              // 3: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response
-	(*DeleteGameCenterLeaderboardRequest)(nil),                 // 4: asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest
-	(*DeleteGameCenterLeaderboardResponse)(nil),                // 5: asc.gamecenter.v1.DeleteGameCenterLeaderboardResponse
-	(*DeleteGameCenterLeaderboardV2Request)(nil),               // 6: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request
-	(*DeleteGameCenterLeaderboardV2Response)(nil),              // 7: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Response
-	(*GetGameCenterLeaderboardGroupLeaderboardIdRequest)(nil),  // 8: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest
-	(*GetGameCenterLeaderboardGroupLeaderboardIdResponse)(nil), // 9: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse
-	(*GetGameCenterLeaderboardGroupLeaderboardRequest)(nil),    // 10: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest
-	(*GetGameCenterLeaderboardGroupLeaderboardResponse)(nil),   // 11: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse
-	(*GetGameCenterLeaderboardRequest)(nil),                    // 12: asc.gamecenter.v1.GetGameCenterLeaderboardRequest
-	(*GetGameCenterLeaderboardResponse)(nil),                   // 13: asc.gamecenter.v1.GetGameCenterLeaderboardResponse
-	(*GetGameCenterLeaderboardV2Request)(nil),                  // 14: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request
-	(*GetGameCenterLeaderboardV2Response)(nil),                 // 15: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response
-	(*ListGameCenterLeaderboardLocalizationIdsRequest)(nil),    // 16: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest
-	(*ListGameCenterLeaderboardLocalizationIdsResponse)(nil),   // 17: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse
-	(*ListGameCenterLeaderboardLocalizationsRequest)(nil),      // 18: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest
-	(*ListGameCenterLeaderboardLocalizationsResponse)(nil),     // 19: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse
-	(*ListGameCenterLeaderboardReleaseIdsRequest)(nil),         // 20: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest
-	(*ListGameCenterLeaderboardReleaseIdsResponse)(nil),        // 21: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse
-	(*ListGameCenterLeaderboardReleasesRequest)(nil),           // 22: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest
-	(*ListGameCenterLeaderboardReleasesResponse)(nil),          // 23: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse
-	(*ListGameCenterLeaderboardV2VersionIdsRequest)(nil),       // 24: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest
-	(*ListGameCenterLeaderboardV2VersionIdsResponse)(nil),      // 25: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse
-	(*ListGameCenterLeaderboardV2VersionsRequest)(nil),         // 26: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest
-	(*ListGameCenterLeaderboardV2VersionsResponse)(nil),        // 27: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse
-	(*SetGameCenterLeaderboardActivityRequest)(nil),            // 28: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest
-	(*SetGameCenterLeaderboardActivityResponse)(nil),           // 29: asc.gamecenter.v1.SetGameCenterLeaderboardActivityResponse
-	(*SetGameCenterLeaderboardChallengeRequest)(nil),           // 30: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest
-	(*SetGameCenterLeaderboardChallengeResponse)(nil),          // 31: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeResponse
-	(*SetGameCenterLeaderboardGroupLeaderboardRequest)(nil),    // 32: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest
-	(*SetGameCenterLeaderboardGroupLeaderboardResponse)(nil),   // 33: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardResponse
-	(*SetGameCenterLeaderboardV2ActivityRequest)(nil),          // 34: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest
-	(*SetGameCenterLeaderboardV2ActivityResponse)(nil),         // 35: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityResponse
-	(*SetGameCenterLeaderboardV2ChallengeRequest)(nil),         // 36: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest
-	(*SetGameCenterLeaderboardV2ChallengeResponse)(nil),        // 37: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeResponse
-	(*UpdateGameCenterLeaderboardRequest)(nil),                 // 38: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest
-	(*UpdateGameCenterLeaderboardResponse)(nil),                // 39: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse
-	(*UpdateGameCenterLeaderboardV2Request)(nil),               // 40: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request
-	(*UpdateGameCenterLeaderboardV2Response)(nil),              // 41: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response
-	nil, // 42: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ActivityPropertiesEntry
-	nil, // 43: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraEntry
-	nil, // 44: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraQueryEntry
-	nil, // 45: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.ExtraEntry
-	(*CreateGameCenterLeaderboardResponse_Included)(nil), // 46: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included
-	nil, // 47: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
-	nil, // 48: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraEntry
-	nil, // 49: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraQueryEntry
-	nil, // 50: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.ExtraEntry
-	(*CreateGameCenterLeaderboardV2Response_Included)(nil), // 51: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included
-	nil, // 52: asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest.ExtraQueryEntry
-	nil, // 53: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request.ExtraQueryEntry
-	nil, // 54: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest.ExtraQueryEntry
-	nil, // 55: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse.ExtraEntry
-	nil, // 56: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.FieldsEntry
-	nil, // 57: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.LimitEntry
-	nil, // 58: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
-	nil, // 59: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.ExtraEntry
-	(*GetGameCenterLeaderboardGroupLeaderboardResponse_Included)(nil), // 60: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included
-	nil, // 61: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.FieldsEntry
-	nil, // 62: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.LimitEntry
-	nil, // 63: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.ExtraQueryEntry
-	nil, // 64: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.ExtraEntry
-	(*GetGameCenterLeaderboardResponse_Included)(nil), // 65: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included
-	nil, // 66: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.FieldsEntry
-	nil, // 67: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.LimitEntry
-	nil, // 68: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.ExtraQueryEntry
-	nil, // 69: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.ExtraEntry
-	(*GetGameCenterLeaderboardV2Response_Included)(nil), // 70: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included
-	nil, // 71: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest.ExtraQueryEntry
-	nil, // 72: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse.ExtraEntry
-	nil, // 73: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.FieldsEntry
-	nil, // 74: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.ExtraQueryEntry
-	nil, // 75: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.ExtraEntry
-	(*ListGameCenterLeaderboardLocalizationsResponse_Included)(nil), // 76: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included
-	nil, // 77: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest.ExtraQueryEntry
-	nil, // 78: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse.ExtraEntry
-	nil, // 79: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.FieldsEntry
-	nil, // 80: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.ExtraQueryEntry
-	(*ListGameCenterLeaderboardReleasesRequest_Filter)(nil), // 81: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.Filter
-	nil, // 82: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.ExtraEntry
-	(*ListGameCenterLeaderboardReleasesResponse_Included)(nil), // 83: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included
-	nil, // 84: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest.ExtraQueryEntry
-	nil, // 85: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse.ExtraEntry
-	nil, // 86: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.FieldsEntry
-	nil, // 87: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.LimitEntry
-	nil, // 88: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.ExtraQueryEntry
-	nil, // 89: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.ExtraEntry
-	(*ListGameCenterLeaderboardV2VersionsResponse_Included)(nil), // 90: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included
-	nil, // 91: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.ExtraQueryEntry
-	nil, // 92: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.ExtraQueryEntry
-	nil, // 93: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
-	nil, // 94: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.ExtraQueryEntry
-	nil, // 95: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.ExtraQueryEntry
-	nil, // 96: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ActivityPropertiesEntry
-	nil, // 97: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraEntry
-	nil, // 98: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraQueryEntry
-	nil, // 99: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.ExtraEntry
-	(*UpdateGameCenterLeaderboardResponse_Included)(nil), // 100: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included
-	nil, // 101: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
-	nil, // 102: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraEntry
-	nil, // 103: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraQueryEntry
-	nil, // 104: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.ExtraEntry
-	(*UpdateGameCenterLeaderboardV2Response_Included)(nil),                              // 105: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included
-	(v1.GameCenterLeaderboardFormatterEnum_GameCenterLeaderboardFormatter)(0),           // 106: asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
-	(v1.GameCenterLeaderboardSubmissionTypeEnum_GameCenterLeaderboardSubmissionType)(0), // 107: asc.enums.v1.GameCenterLeaderboardSubmissionTypeEnum.GameCenterLeaderboardSubmissionType
-	(v1.GameCenterLeaderboardScoreSortTypeEnum_GameCenterLeaderboardScoreSortType)(0),   // 108: asc.enums.v1.GameCenterLeaderboardScoreSortTypeEnum.GameCenterLeaderboardScoreSortType
-	(*timestamppb.Timestamp)(nil),                                                       // 109: google.protobuf.Timestamp
-	(v1.GameCenterLeaderboardVisibilityEnum_GameCenterLeaderboardVisibility)(0),         // 110: asc.enums.v1.GameCenterLeaderboardVisibilityEnum.GameCenterLeaderboardVisibility
-	(*v11.ToOne)(nil),                 // 111: asc.types.v1.ToOne
-	(*v11.ToMany)(nil),                // 112: asc.types.v1.ToMany
-	(*v12.GameCenterLeaderboard)(nil), // 113: asc.resources.v1.GameCenterLeaderboard
-	(v1.GameCenterLeaderboardV2SubmissionTypeEnum_GameCenterLeaderboardV2SubmissionType)(0), // 114: asc.enums.v1.GameCenterLeaderboardV2SubmissionTypeEnum.GameCenterLeaderboardV2SubmissionType
-	(v1.GameCenterLeaderboardV2ScoreSortTypeEnum_GameCenterLeaderboardV2ScoreSortType)(0),   // 115: asc.enums.v1.GameCenterLeaderboardV2ScoreSortTypeEnum.GameCenterLeaderboardV2ScoreSortType
-	(v1.GameCenterLeaderboardV2VisibilityEnum_GameCenterLeaderboardV2Visibility)(0),         // 116: asc.enums.v1.GameCenterLeaderboardV2VisibilityEnum.GameCenterLeaderboardV2Visibility
-	(*v11.GameCenterLeaderboardVersionV2InlineToMany)(nil),                                  // 117: asc.types.v1.GameCenterLeaderboardVersionV2InlineToMany
-	(*v12.GameCenterLeaderboardV2)(nil),                                                     // 118: asc.resources.v1.GameCenterLeaderboardV2
-	(*v12.GameCenterLeaderboardLocalization)(nil),                                           // 119: asc.resources.v1.GameCenterLeaderboardLocalization
-	(*v12.GameCenterLeaderboardRelease)(nil),                                                // 120: asc.resources.v1.GameCenterLeaderboardRelease
-	(*v12.GameCenterLeaderboardVersionV2)(nil),                                              // 121: asc.resources.v1.GameCenterLeaderboardVersionV2
-	(*v12.GameCenterActivity)(nil),                                                          // 122: asc.resources.v1.GameCenterActivity
-	(*v12.GameCenterChallenge)(nil),                                                         // 123: asc.resources.v1.GameCenterChallenge
-	(*v12.GameCenterDetail)(nil),                                                            // 124: asc.resources.v1.GameCenterDetail
-	(*v12.GameCenterGroup)(nil),                                                             // 125: asc.resources.v1.GameCenterGroup
-	(*v12.GameCenterLeaderboardSet)(nil),                                                    // 126: asc.resources.v1.GameCenterLeaderboardSet
-	(*v12.GameCenterLeaderboardSetV2)(nil),                                                  // 127: asc.resources.v1.GameCenterLeaderboardSetV2
-	(*v11.FieldNames)(nil),                                                                  // 128: asc.types.v1.FieldNames
-	(*v12.GameCenterLeaderboardImage)(nil),                                                  // 129: asc.resources.v1.GameCenterLeaderboardImage
-	(*v12.GameCenterLeaderboardLocalizationV2)(nil),                                         // 130: asc.resources.v1.GameCenterLeaderboardLocalizationV2
+	(*CreateGameCenterLeaderboardRequest)(nil),                              // 0: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest
+	(*CreateGameCenterLeaderboardResponse)(nil),                             // 1: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse
+	(*CreateGameCenterLeaderboardV2Request)(nil),                            // 2: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request
+	(*CreateGameCenterLeaderboardV2Response)(nil),                           // 3: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response
+	(*DeleteGameCenterLeaderboardRequest)(nil),                              // 4: asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest
+	(*DeleteGameCenterLeaderboardResponse)(nil),                             // 5: asc.gamecenter.v1.DeleteGameCenterLeaderboardResponse
+	(*DeleteGameCenterLeaderboardV2Request)(nil),                            // 6: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request
+	(*DeleteGameCenterLeaderboardV2Response)(nil),                           // 7: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Response
+	(*GetGameCenterLeaderboardGroupLeaderboardIdRequest)(nil),               // 8: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest
+	(*GetGameCenterLeaderboardGroupLeaderboardIdResponse)(nil),              // 9: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse
+	(*GetGameCenterLeaderboardGroupLeaderboardRequest)(nil),                 // 10: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest
+	(*GetGameCenterLeaderboardGroupLeaderboardResponse)(nil),                // 11: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse
+	(*GetGameCenterLeaderboardRequest)(nil),                                 // 12: asc.gamecenter.v1.GetGameCenterLeaderboardRequest
+	(*GetGameCenterLeaderboardResponse)(nil),                                // 13: asc.gamecenter.v1.GetGameCenterLeaderboardResponse
+	(*GetGameCenterLeaderboardV2Request)(nil),                               // 14: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request
+	(*GetGameCenterLeaderboardV2Response)(nil),                              // 15: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response
+	(*ListGameCenterLeaderboardLocalizationIdsRequest)(nil),                 // 16: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest
+	(*ListGameCenterLeaderboardLocalizationIdsResponse)(nil),                // 17: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse
+	(*ListGameCenterLeaderboardLocalizationsRequest)(nil),                   // 18: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest
+	(*ListGameCenterLeaderboardLocalizationsResponse)(nil),                  // 19: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse
+	(*ListGameCenterLeaderboardReleaseIdsRequest)(nil),                      // 20: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest
+	(*ListGameCenterLeaderboardReleaseIdsResponse)(nil),                     // 21: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse
+	(*ListGameCenterLeaderboardReleasesRequest)(nil),                        // 22: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest
+	(*ListGameCenterLeaderboardReleasesResponse)(nil),                       // 23: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse
+	(*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest)(nil),  // 24: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest
+	(*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse)(nil), // 25: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse
+	(*ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest)(nil),    // 26: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest
+	(*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse)(nil),   // 27: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse
+	(*ListGameCenterLeaderboardV2VersionIdsRequest)(nil),                    // 28: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest
+	(*ListGameCenterLeaderboardV2VersionIdsResponse)(nil),                   // 29: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse
+	(*ListGameCenterLeaderboardV2VersionsRequest)(nil),                      // 30: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest
+	(*ListGameCenterLeaderboardV2VersionsResponse)(nil),                     // 31: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse
+	(*SetGameCenterLeaderboardActivityRequest)(nil),                         // 32: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest
+	(*SetGameCenterLeaderboardActivityResponse)(nil),                        // 33: asc.gamecenter.v1.SetGameCenterLeaderboardActivityResponse
+	(*SetGameCenterLeaderboardChallengeRequest)(nil),                        // 34: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest
+	(*SetGameCenterLeaderboardChallengeResponse)(nil),                       // 35: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeResponse
+	(*SetGameCenterLeaderboardGroupLeaderboardRequest)(nil),                 // 36: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest
+	(*SetGameCenterLeaderboardGroupLeaderboardResponse)(nil),                // 37: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardResponse
+	(*SetGameCenterLeaderboardV2ActivityRequest)(nil),                       // 38: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest
+	(*SetGameCenterLeaderboardV2ActivityResponse)(nil),                      // 39: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityResponse
+	(*SetGameCenterLeaderboardV2ChallengeRequest)(nil),                      // 40: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest
+	(*SetGameCenterLeaderboardV2ChallengeResponse)(nil),                     // 41: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeResponse
+	(*UpdateGameCenterLeaderboardRequest)(nil),                              // 42: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest
+	(*UpdateGameCenterLeaderboardResponse)(nil),                             // 43: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse
+	(*UpdateGameCenterLeaderboardV2Request)(nil),                            // 44: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request
+	(*UpdateGameCenterLeaderboardV2Response)(nil),                           // 45: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response
+	nil, // 46: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ActivityPropertiesEntry
+	nil, // 47: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraEntry
+	nil, // 48: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraQueryEntry
+	nil, // 49: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.ExtraEntry
+	(*CreateGameCenterLeaderboardResponse_Included)(nil), // 50: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included
+	nil, // 51: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
+	nil, // 52: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraEntry
+	nil, // 53: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraQueryEntry
+	nil, // 54: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.ExtraEntry
+	(*CreateGameCenterLeaderboardV2Response_Included)(nil), // 55: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included
+	nil, // 56: asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest.ExtraQueryEntry
+	nil, // 57: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request.ExtraQueryEntry
+	nil, // 58: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest.ExtraQueryEntry
+	nil, // 59: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse.ExtraEntry
+	nil, // 60: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.FieldsEntry
+	nil, // 61: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.LimitEntry
+	nil, // 62: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
+	nil, // 63: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.ExtraEntry
+	(*GetGameCenterLeaderboardGroupLeaderboardResponse_Included)(nil), // 64: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included
+	nil, // 65: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.FieldsEntry
+	nil, // 66: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.LimitEntry
+	nil, // 67: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.ExtraQueryEntry
+	nil, // 68: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.ExtraEntry
+	(*GetGameCenterLeaderboardResponse_Included)(nil), // 69: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included
+	nil, // 70: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.FieldsEntry
+	nil, // 71: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.LimitEntry
+	nil, // 72: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.ExtraQueryEntry
+	nil, // 73: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.ExtraEntry
+	(*GetGameCenterLeaderboardV2Response_Included)(nil), // 74: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included
+	nil, // 75: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest.ExtraQueryEntry
+	nil, // 76: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse.ExtraEntry
+	nil, // 77: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.FieldsEntry
+	nil, // 78: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.ExtraQueryEntry
+	nil, // 79: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.ExtraEntry
+	(*ListGameCenterLeaderboardLocalizationsResponse_Included)(nil), // 80: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included
+	nil, // 81: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest.ExtraQueryEntry
+	nil, // 82: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse.ExtraEntry
+	nil, // 83: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.FieldsEntry
+	nil, // 84: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.ExtraQueryEntry
+	(*ListGameCenterLeaderboardReleasesRequest_Filter)(nil), // 85: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.Filter
+	nil, // 86: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.ExtraEntry
+	(*ListGameCenterLeaderboardReleasesResponse_Included)(nil), // 87: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included
+	nil, // 88: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest.ExtraQueryEntry
+	nil, // 89: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse.ExtraEntry
+	nil, // 90: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.FieldsEntry
+	nil, // 91: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.ExtraQueryEntry
+	(*ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest_Exists)(nil), // 92: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.Exists
+	nil, // 93: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.ExtraEntry
+	(*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse_Included)(nil), // 94: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.Included
+	nil, // 95: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest.ExtraQueryEntry
+	nil, // 96: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse.ExtraEntry
+	nil, // 97: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.FieldsEntry
+	nil, // 98: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.LimitEntry
+	nil, // 99: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.ExtraQueryEntry
+	nil, // 100: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.ExtraEntry
+	(*ListGameCenterLeaderboardV2VersionsResponse_Included)(nil), // 101: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included
+	nil, // 102: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.ExtraQueryEntry
+	nil, // 103: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.ExtraQueryEntry
+	nil, // 104: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
+	nil, // 105: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.ExtraQueryEntry
+	nil, // 106: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.ExtraQueryEntry
+	nil, // 107: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ActivityPropertiesEntry
+	nil, // 108: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraEntry
+	nil, // 109: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraQueryEntry
+	nil, // 110: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.ExtraEntry
+	(*UpdateGameCenterLeaderboardResponse_Included)(nil), // 111: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included
+	nil, // 112: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
+	nil, // 113: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraEntry
+	nil, // 114: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraQueryEntry
+	nil, // 115: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.ExtraEntry
+	(*UpdateGameCenterLeaderboardV2Response_Included)(nil),                              // 116: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included
+	(v1.GameCenterLeaderboardFormatterEnum_GameCenterLeaderboardFormatter)(0),           // 117: asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
+	(v1.GameCenterLeaderboardSubmissionTypeEnum_GameCenterLeaderboardSubmissionType)(0), // 118: asc.enums.v1.GameCenterLeaderboardSubmissionTypeEnum.GameCenterLeaderboardSubmissionType
+	(v1.GameCenterLeaderboardScoreSortTypeEnum_GameCenterLeaderboardScoreSortType)(0),   // 119: asc.enums.v1.GameCenterLeaderboardScoreSortTypeEnum.GameCenterLeaderboardScoreSortType
+	(*timestamppb.Timestamp)(nil),                                                       // 120: google.protobuf.Timestamp
+	(v1.GameCenterLeaderboardVisibilityEnum_GameCenterLeaderboardVisibility)(0),         // 121: asc.enums.v1.GameCenterLeaderboardVisibilityEnum.GameCenterLeaderboardVisibility
+	(*v11.ToOne)(nil),                 // 122: asc.types.v1.ToOne
+	(*v11.ToMany)(nil),                // 123: asc.types.v1.ToMany
+	(*v12.GameCenterLeaderboard)(nil), // 124: asc.resources.v1.GameCenterLeaderboard
+	(v1.GameCenterLeaderboardV2SubmissionTypeEnum_GameCenterLeaderboardV2SubmissionType)(0), // 125: asc.enums.v1.GameCenterLeaderboardV2SubmissionTypeEnum.GameCenterLeaderboardV2SubmissionType
+	(v1.GameCenterLeaderboardV2ScoreSortTypeEnum_GameCenterLeaderboardV2ScoreSortType)(0),   // 126: asc.enums.v1.GameCenterLeaderboardV2ScoreSortTypeEnum.GameCenterLeaderboardV2ScoreSortType
+	(v1.GameCenterLeaderboardV2VisibilityEnum_GameCenterLeaderboardV2Visibility)(0),         // 127: asc.enums.v1.GameCenterLeaderboardV2VisibilityEnum.GameCenterLeaderboardV2Visibility
+	(*v11.GameCenterLeaderboardVersionV2InlineToMany)(nil),                                  // 128: asc.types.v1.GameCenterLeaderboardVersionV2InlineToMany
+	(*v12.GameCenterLeaderboardV2)(nil),                                                     // 129: asc.resources.v1.GameCenterLeaderboardV2
+	(*v12.GameCenterLeaderboardLocalization)(nil),                                           // 130: asc.resources.v1.GameCenterLeaderboardLocalization
+	(*v12.GameCenterLeaderboardRelease)(nil),                                                // 131: asc.resources.v1.GameCenterLeaderboardRelease
+	(*v12.GameCenterScoreModeration)(nil),                                                   // 132: asc.resources.v1.GameCenterScoreModeration
+	(*v12.GameCenterLeaderboardVersionV2)(nil),                                              // 133: asc.resources.v1.GameCenterLeaderboardVersionV2
+	(*v12.GameCenterActivity)(nil),                                                          // 134: asc.resources.v1.GameCenterActivity
+	(*v12.GameCenterChallenge)(nil),                                                         // 135: asc.resources.v1.GameCenterChallenge
+	(*v12.GameCenterDetail)(nil),                                                            // 136: asc.resources.v1.GameCenterDetail
+	(*v12.GameCenterGroup)(nil),                                                             // 137: asc.resources.v1.GameCenterGroup
+	(*v12.GameCenterLeaderboardSet)(nil),                                                    // 138: asc.resources.v1.GameCenterLeaderboardSet
+	(*v12.GameCenterLeaderboardSetV2)(nil),                                                  // 139: asc.resources.v1.GameCenterLeaderboardSetV2
+	(*v11.FieldNames)(nil),                                                                  // 140: asc.types.v1.FieldNames
+	(*v12.GameCenterLeaderboardImage)(nil),                                                  // 141: asc.resources.v1.GameCenterLeaderboardImage
+	(*v12.GameCenterDetailPlayer)(nil),                                                      // 142: asc.resources.v1.GameCenterDetailPlayer
+	(*v12.GameCenterLeaderboardLocalizationV2)(nil),                                         // 143: asc.resources.v1.GameCenterLeaderboardLocalizationV2
 }
 var file_asc_gamecenter_v1_game_center_leaderboards_proto_depIdxs = []int32{
-	106, // 0: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
-	107, // 1: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardSubmissionTypeEnum.GameCenterLeaderboardSubmissionType
-	108, // 2: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardScoreSortTypeEnum.GameCenterLeaderboardScoreSortType
-	109, // 3: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.recurrence_start_date:type_name -> google.protobuf.Timestamp
-	42,  // 4: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.activity_properties:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ActivityPropertiesEntry
-	110, // 5: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardVisibilityEnum.GameCenterLeaderboardVisibility
-	111, // 6: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.game_center_detail:type_name -> asc.types.v1.ToOne
-	111, // 7: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.game_center_group:type_name -> asc.types.v1.ToOne
-	112, // 8: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.game_center_leaderboard_sets:type_name -> asc.types.v1.ToMany
-	43,  // 9: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraEntry
-	44,  // 10: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraQueryEntry
-	113, // 11: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
-	46,  // 12: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.included:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included
-	45,  // 13: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.ExtraEntry
-	106, // 14: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
-	114, // 15: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2SubmissionTypeEnum.GameCenterLeaderboardV2SubmissionType
-	115, // 16: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2ScoreSortTypeEnum.GameCenterLeaderboardV2ScoreSortType
-	109, // 17: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.recurrence_start_date:type_name -> google.protobuf.Timestamp
-	47,  // 18: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.activity_properties:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
-	116, // 19: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardV2VisibilityEnum.GameCenterLeaderboardV2Visibility
-	111, // 20: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.game_center_detail:type_name -> asc.types.v1.ToOne
-	111, // 21: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.game_center_group:type_name -> asc.types.v1.ToOne
-	112, // 22: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.game_center_leaderboard_sets:type_name -> asc.types.v1.ToMany
-	117, // 23: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.versions:type_name -> asc.types.v1.GameCenterLeaderboardVersionV2InlineToMany
-	48,  // 24: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraEntry
-	49,  // 25: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraQueryEntry
-	118, // 26: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.game_center_leaderboard_v2:type_name -> asc.resources.v1.GameCenterLeaderboardV2
-	51,  // 27: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.included:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included
-	50,  // 28: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.ExtraEntry
-	52,  // 29: asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest.ExtraQueryEntry
-	53,  // 30: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request.ExtraQueryEntry
-	54,  // 31: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest.ExtraQueryEntry
-	55,  // 32: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse.ExtraEntry
-	56,  // 33: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.FieldsEntry
-	57,  // 34: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.LimitEntry
-	58,  // 35: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
-	113, // 36: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
-	60,  // 37: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included
-	59,  // 38: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.ExtraEntry
-	61,  // 39: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest.FieldsEntry
-	62,  // 40: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest.LimitEntry
-	63,  // 41: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest.ExtraQueryEntry
-	113, // 42: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
-	65,  // 43: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included
-	64,  // 44: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardResponse.ExtraEntry
-	66,  // 45: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.fields:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.FieldsEntry
-	67,  // 46: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.limit:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.LimitEntry
-	68,  // 47: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.ExtraQueryEntry
-	118, // 48: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.game_center_leaderboard_v2:type_name -> asc.resources.v1.GameCenterLeaderboardV2
-	70,  // 49: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.included:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included
-	69,  // 50: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.ExtraEntry
-	71,  // 51: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest.ExtraQueryEntry
-	72,  // 52: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse.ExtraEntry
-	73,  // 53: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.FieldsEntry
-	74,  // 54: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.ExtraQueryEntry
-	119, // 55: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
-	76,  // 56: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included
-	75,  // 57: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.ExtraEntry
-	77,  // 58: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest.ExtraQueryEntry
-	78,  // 59: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse.ExtraEntry
-	81,  // 60: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.Filter
-	79,  // 61: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.FieldsEntry
-	80,  // 62: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.ExtraQueryEntry
-	120, // 63: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	83,  // 64: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included
-	82,  // 65: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.ExtraEntry
-	84,  // 66: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest.ExtraQueryEntry
-	85,  // 67: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse.ExtraEntry
-	86,  // 68: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.FieldsEntry
-	87,  // 69: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.LimitEntry
-	88,  // 70: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.ExtraQueryEntry
-	121, // 71: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	90,  // 72: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included
-	89,  // 73: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.ExtraEntry
-	111, // 74: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.activity:type_name -> asc.types.v1.ToOne
-	91,  // 75: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.ExtraQueryEntry
-	111, // 76: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.challenge:type_name -> asc.types.v1.ToOne
-	92,  // 77: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.ExtraQueryEntry
-	111, // 78: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.group_leaderboard:type_name -> asc.types.v1.ToOne
-	93,  // 79: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
-	111, // 80: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.activity:type_name -> asc.types.v1.ToOne
-	94,  // 81: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.ExtraQueryEntry
-	111, // 82: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.challenge:type_name -> asc.types.v1.ToOne
-	95,  // 83: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.ExtraQueryEntry
-	106, // 84: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
-	107, // 85: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardSubmissionTypeEnum.GameCenterLeaderboardSubmissionType
-	108, // 86: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardScoreSortTypeEnum.GameCenterLeaderboardScoreSortType
-	109, // 87: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.recurrence_start_date:type_name -> google.protobuf.Timestamp
-	96,  // 88: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.activity_properties:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ActivityPropertiesEntry
-	110, // 89: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardVisibilityEnum.GameCenterLeaderboardVisibility
-	97,  // 90: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraEntry
-	98,  // 91: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraQueryEntry
-	113, // 92: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
-	100, // 93: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.included:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included
-	99,  // 94: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.ExtraEntry
-	106, // 95: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
-	114, // 96: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2SubmissionTypeEnum.GameCenterLeaderboardV2SubmissionType
-	115, // 97: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2ScoreSortTypeEnum.GameCenterLeaderboardV2ScoreSortType
-	109, // 98: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.recurrence_start_date:type_name -> google.protobuf.Timestamp
-	101, // 99: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.activity_properties:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
-	116, // 100: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardV2VisibilityEnum.GameCenterLeaderboardV2Visibility
-	102, // 101: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraEntry
-	103, // 102: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraQueryEntry
-	118, // 103: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.game_center_leaderboard_v2:type_name -> asc.resources.v1.GameCenterLeaderboardV2
-	105, // 104: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.included:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included
-	104, // 105: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.ExtraEntry
-	122, // 106: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	123, // 107: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	124, // 108: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	125, // 109: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	119, // 110: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
-	120, // 111: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	126, // 112: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	113, // 113: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	122, // 114: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	123, // 115: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	124, // 116: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	125, // 117: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	127, // 118: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
-	121, // 119: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	128, // 120: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	122, // 121: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	123, // 122: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	124, // 123: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	125, // 124: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	119, // 125: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
-	120, // 126: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	126, // 127: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	113, // 128: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	128, // 129: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	122, // 130: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	123, // 131: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	124, // 132: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	125, // 133: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	119, // 134: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
-	120, // 135: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	126, // 136: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	113, // 137: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	128, // 138: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	122, // 139: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	123, // 140: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	124, // 141: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	125, // 142: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	127, // 143: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
-	121, // 144: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	128, // 145: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	129, // 146: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included.game_center_leaderboard_images:type_name -> asc.resources.v1.GameCenterLeaderboardImage
-	113, // 147: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	128, // 148: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	124, // 149: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	113, // 150: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	128, // 151: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	130, // 152: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalizationV2
-	118, // 153: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboardV2
-	122, // 154: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	123, // 155: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	124, // 156: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	125, // 157: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	119, // 158: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
-	120, // 159: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	126, // 160: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	113, // 161: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	122, // 162: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	123, // 163: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	124, // 164: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	125, // 165: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	127, // 166: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
-	121, // 167: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	0,   // 168: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboard:input_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest
-	12,  // 169: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboard:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest
-	38,  // 170: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboard:input_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest
-	4,   // 171: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboard:input_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest
-	10,  // 172: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboard:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest
-	18,  // 173: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizations:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest
-	28,  // 174: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardActivity:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest
-	30,  // 175: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardChallenge:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest
-	8,   // 176: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboardId:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest
-	32,  // 177: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardGroupLeaderboard:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest
-	16,  // 178: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizationIds:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest
-	20,  // 179: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest
-	22,  // 180: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleases:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest
-	2,   // 181: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request
-	14,  // 182: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request
-	40,  // 183: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request
-	6,   // 184: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request
-	34,  // 185: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Activity:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest
-	36,  // 186: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Challenge:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest
-	24,  // 187: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2VersionIds:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest
-	26,  // 188: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2Versions:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest
-	1,   // 189: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboard:output_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardResponse
-	13,  // 190: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboard:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardResponse
-	39,  // 191: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboard:output_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse
-	5,   // 192: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboard:output_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardResponse
-	11,  // 193: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboard:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse
-	19,  // 194: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizations:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse
-	29,  // 195: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardActivity:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardActivityResponse
-	31,  // 196: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardChallenge:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardChallengeResponse
-	9,   // 197: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboardId:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse
-	33,  // 198: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardGroupLeaderboard:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardResponse
-	17,  // 199: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizationIds:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse
-	21,  // 200: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse
-	23,  // 201: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleases:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse
-	3,   // 202: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response
-	15,  // 203: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Response
-	41,  // 204: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response
-	7,   // 205: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Response
-	35,  // 206: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Activity:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityResponse
-	37,  // 207: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Challenge:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeResponse
-	25,  // 208: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2VersionIds:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse
-	27,  // 209: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2Versions:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse
-	189, // [189:210] is the sub-list for method output_type
-	168, // [168:189] is the sub-list for method input_type
-	168, // [168:168] is the sub-list for extension type_name
-	168, // [168:168] is the sub-list for extension extendee
-	0,   // [0:168] is the sub-list for field type_name
+	117, // 0: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
+	118, // 1: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardSubmissionTypeEnum.GameCenterLeaderboardSubmissionType
+	119, // 2: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardScoreSortTypeEnum.GameCenterLeaderboardScoreSortType
+	120, // 3: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.recurrence_start_date:type_name -> google.protobuf.Timestamp
+	46,  // 4: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.activity_properties:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ActivityPropertiesEntry
+	121, // 5: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardVisibilityEnum.GameCenterLeaderboardVisibility
+	122, // 6: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.game_center_detail:type_name -> asc.types.v1.ToOne
+	122, // 7: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.game_center_group:type_name -> asc.types.v1.ToOne
+	123, // 8: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.game_center_leaderboard_sets:type_name -> asc.types.v1.ToMany
+	47,  // 9: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraEntry
+	48,  // 10: asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest.ExtraQueryEntry
+	124, // 11: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
+	50,  // 12: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.included:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included
+	49,  // 13: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.ExtraEntry
+	117, // 14: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
+	125, // 15: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2SubmissionTypeEnum.GameCenterLeaderboardV2SubmissionType
+	126, // 16: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2ScoreSortTypeEnum.GameCenterLeaderboardV2ScoreSortType
+	120, // 17: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.recurrence_start_date:type_name -> google.protobuf.Timestamp
+	51,  // 18: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.activity_properties:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
+	127, // 19: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardV2VisibilityEnum.GameCenterLeaderboardV2Visibility
+	122, // 20: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.game_center_detail:type_name -> asc.types.v1.ToOne
+	122, // 21: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.game_center_group:type_name -> asc.types.v1.ToOne
+	123, // 22: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.game_center_leaderboard_sets:type_name -> asc.types.v1.ToMany
+	128, // 23: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.versions:type_name -> asc.types.v1.GameCenterLeaderboardVersionV2InlineToMany
+	52,  // 24: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraEntry
+	53,  // 25: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request.ExtraQueryEntry
+	129, // 26: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.game_center_leaderboard_v2:type_name -> asc.resources.v1.GameCenterLeaderboardV2
+	55,  // 27: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.included:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included
+	54,  // 28: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.extra:type_name -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.ExtraEntry
+	56,  // 29: asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest.ExtraQueryEntry
+	57,  // 30: asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request.ExtraQueryEntry
+	58,  // 31: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest.ExtraQueryEntry
+	59,  // 32: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse.ExtraEntry
+	60,  // 33: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.FieldsEntry
+	61,  // 34: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.LimitEntry
+	62,  // 35: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
+	124, // 36: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
+	64,  // 37: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included
+	63,  // 38: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.ExtraEntry
+	65,  // 39: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.fields:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest.FieldsEntry
+	66,  // 40: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.limit:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest.LimitEntry
+	67,  // 41: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest.ExtraQueryEntry
+	124, // 42: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
+	69,  // 43: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.included:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included
+	68,  // 44: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardResponse.ExtraEntry
+	70,  // 45: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.fields:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.FieldsEntry
+	71,  // 46: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.limit:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.LimitEntry
+	72,  // 47: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.ExtraQueryEntry
+	129, // 48: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.game_center_leaderboard_v2:type_name -> asc.resources.v1.GameCenterLeaderboardV2
+	74,  // 49: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.included:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included
+	73,  // 50: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.extra:type_name -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.ExtraEntry
+	75,  // 51: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest.ExtraQueryEntry
+	76,  // 52: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse.ExtraEntry
+	77,  // 53: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.FieldsEntry
+	78,  // 54: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.ExtraQueryEntry
+	130, // 55: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
+	80,  // 56: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included
+	79,  // 57: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.ExtraEntry
+	81,  // 58: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest.ExtraQueryEntry
+	82,  // 59: asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse.ExtraEntry
+	85,  // 60: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.filter:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.Filter
+	83,  // 61: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.FieldsEntry
+	84,  // 62: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.ExtraQueryEntry
+	131, // 63: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	87,  // 64: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included
+	86,  // 65: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.ExtraEntry
+	88,  // 66: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest.ExtraQueryEntry
+	89,  // 67: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse.ExtraEntry
+	92,  // 68: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.exists:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.Exists
+	90,  // 69: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.FieldsEntry
+	91,  // 70: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.ExtraQueryEntry
+	132, // 71: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.game_center_score_moderations:type_name -> asc.resources.v1.GameCenterScoreModeration
+	94,  // 72: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.Included
+	93,  // 73: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.ExtraEntry
+	95,  // 74: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest.ExtraQueryEntry
+	96,  // 75: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse.ExtraEntry
+	97,  // 76: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.fields:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.FieldsEntry
+	98,  // 77: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.limit:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.LimitEntry
+	99,  // 78: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.extra_query:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.ExtraQueryEntry
+	133, // 79: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	101, // 80: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.included:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included
+	100, // 81: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.extra:type_name -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.ExtraEntry
+	122, // 82: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.activity:type_name -> asc.types.v1.ToOne
+	102, // 83: asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest.ExtraQueryEntry
+	122, // 84: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.challenge:type_name -> asc.types.v1.ToOne
+	103, // 85: asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest.ExtraQueryEntry
+	122, // 86: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.group_leaderboard:type_name -> asc.types.v1.ToOne
+	104, // 87: asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest.ExtraQueryEntry
+	122, // 88: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.activity:type_name -> asc.types.v1.ToOne
+	105, // 89: asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest.ExtraQueryEntry
+	122, // 90: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.challenge:type_name -> asc.types.v1.ToOne
+	106, // 91: asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.extra_query:type_name -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest.ExtraQueryEntry
+	117, // 92: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
+	118, // 93: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardSubmissionTypeEnum.GameCenterLeaderboardSubmissionType
+	119, // 94: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardScoreSortTypeEnum.GameCenterLeaderboardScoreSortType
+	120, // 95: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.recurrence_start_date:type_name -> google.protobuf.Timestamp
+	107, // 96: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.activity_properties:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ActivityPropertiesEntry
+	121, // 97: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardVisibilityEnum.GameCenterLeaderboardVisibility
+	108, // 98: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraEntry
+	109, // 99: asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.extra_query:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest.ExtraQueryEntry
+	124, // 100: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.game_center_leaderboard:type_name -> asc.resources.v1.GameCenterLeaderboard
+	111, // 101: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.included:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included
+	110, // 102: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.ExtraEntry
+	117, // 103: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.default_formatter:type_name -> asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatter
+	125, // 104: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.submission_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2SubmissionTypeEnum.GameCenterLeaderboardV2SubmissionType
+	126, // 105: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.score_sort_type:type_name -> asc.enums.v1.GameCenterLeaderboardV2ScoreSortTypeEnum.GameCenterLeaderboardV2ScoreSortType
+	120, // 106: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.recurrence_start_date:type_name -> google.protobuf.Timestamp
+	112, // 107: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.activity_properties:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ActivityPropertiesEntry
+	127, // 108: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.visibility:type_name -> asc.enums.v1.GameCenterLeaderboardV2VisibilityEnum.GameCenterLeaderboardV2Visibility
+	113, // 109: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraEntry
+	114, // 110: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.extra_query:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request.ExtraQueryEntry
+	129, // 111: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.game_center_leaderboard_v2:type_name -> asc.resources.v1.GameCenterLeaderboardV2
+	116, // 112: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.included:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included
+	115, // 113: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.extra:type_name -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.ExtraEntry
+	134, // 114: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	135, // 115: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	136, // 116: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	137, // 117: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	130, // 118: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
+	131, // 119: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	138, // 120: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	124, // 121: asc.gamecenter.v1.CreateGameCenterLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	134, // 122: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	135, // 123: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	136, // 124: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	137, // 125: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	139, // 126: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
+	133, // 127: asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	140, // 128: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	134, // 129: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	135, // 130: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	136, // 131: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	137, // 132: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	130, // 133: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
+	131, // 134: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	138, // 135: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	124, // 136: asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	140, // 137: asc.gamecenter.v1.GetGameCenterLeaderboardRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	134, // 138: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	135, // 139: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	136, // 140: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	137, // 141: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	130, // 142: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
+	131, // 143: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	138, // 144: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	124, // 145: asc.gamecenter.v1.GetGameCenterLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	140, // 146: asc.gamecenter.v1.GetGameCenterLeaderboardV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	134, // 147: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	135, // 148: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	136, // 149: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	137, // 150: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	139, // 151: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
+	133, // 152: asc.gamecenter.v1.GetGameCenterLeaderboardV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	140, // 153: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	141, // 154: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included.game_center_leaderboard_images:type_name -> asc.resources.v1.GameCenterLeaderboardImage
+	124, // 155: asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	140, // 156: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	136, // 157: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	124, // 158: asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	140, // 159: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	142, // 160: asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse.Included.game_center_detail_players:type_name -> asc.resources.v1.GameCenterDetailPlayer
+	140, // 161: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	143, // 162: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalizationV2
+	129, // 163: asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboardV2
+	134, // 164: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	135, // 165: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	136, // 166: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	137, // 167: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	130, // 168: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboard_localizations:type_name -> asc.resources.v1.GameCenterLeaderboardLocalization
+	131, // 169: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	138, // 170: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	124, // 171: asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	134, // 172: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	135, // 173: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	136, // 174: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	137, // 175: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	139, // 176: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSetV2
+	133, // 177: asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	0,   // 178: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboard:input_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardRequest
+	12,  // 179: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboard:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardRequest
+	42,  // 180: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboard:input_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardRequest
+	4,   // 181: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboard:input_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardRequest
+	10,  // 182: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboard:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardRequest
+	18,  // 183: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizations:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsRequest
+	32,  // 184: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardActivity:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardActivityRequest
+	34,  // 185: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardChallenge:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardChallengeRequest
+	8,   // 186: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboardId:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdRequest
+	36,  // 187: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardGroupLeaderboard:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardRequest
+	16,  // 188: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizationIds:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsRequest
+	20,  // 189: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleaseIds:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsRequest
+	22,  // 190: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleases:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesRequest
+	2,   // 191: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Request
+	14,  // 192: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Request
+	44,  // 193: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Request
+	6,   // 194: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboardV2:input_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Request
+	26,  // 195: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2GameCenterScoreModerations:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest
+	38,  // 196: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Activity:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityRequest
+	40,  // 197: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Challenge:input_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeRequest
+	24,  // 198: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2GameCenterScoreModerationIds:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest
+	28,  // 199: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2VersionIds:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsRequest
+	30,  // 200: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2Versions:input_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsRequest
+	1,   // 201: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboard:output_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardResponse
+	13,  // 202: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboard:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardResponse
+	43,  // 203: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboard:output_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardResponse
+	5,   // 204: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboard:output_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardResponse
+	11,  // 205: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboard:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardResponse
+	19,  // 206: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizations:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationsResponse
+	33,  // 207: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardActivity:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardActivityResponse
+	35,  // 208: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardChallenge:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardChallengeResponse
+	9,   // 209: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardGroupLeaderboardId:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardGroupLeaderboardIdResponse
+	37,  // 210: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardGroupLeaderboard:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardGroupLeaderboardResponse
+	17,  // 211: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardLocalizationIds:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardLocalizationIdsResponse
+	21,  // 212: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleaseIds:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleaseIdsResponse
+	23,  // 213: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardReleases:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardReleasesResponse
+	3,   // 214: asc.gamecenter.v1.GameCenterLeaderboardsService.CreateGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.CreateGameCenterLeaderboardV2Response
+	15,  // 215: asc.gamecenter.v1.GameCenterLeaderboardsService.GetGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.GetGameCenterLeaderboardV2Response
+	45,  // 216: asc.gamecenter.v1.GameCenterLeaderboardsService.UpdateGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.UpdateGameCenterLeaderboardV2Response
+	7,   // 217: asc.gamecenter.v1.GameCenterLeaderboardsService.DeleteGameCenterLeaderboardV2:output_type -> asc.gamecenter.v1.DeleteGameCenterLeaderboardV2Response
+	27,  // 218: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2GameCenterScoreModerations:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse
+	39,  // 219: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Activity:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ActivityResponse
+	41,  // 220: asc.gamecenter.v1.GameCenterLeaderboardsService.SetGameCenterLeaderboardV2Challenge:output_type -> asc.gamecenter.v1.SetGameCenterLeaderboardV2ChallengeResponse
+	25,  // 221: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2GameCenterScoreModerationIds:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse
+	29,  // 222: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2VersionIds:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionIdsResponse
+	31,  // 223: asc.gamecenter.v1.GameCenterLeaderboardsService.ListGameCenterLeaderboardV2Versions:output_type -> asc.gamecenter.v1.ListGameCenterLeaderboardV2VersionsResponse
+	201, // [201:224] is the sub-list for method output_type
+	178, // [178:201] is the sub-list for method input_type
+	178, // [178:178] is the sub-list for extension type_name
+	178, // [178:178] is the sub-list for extension extendee
+	0,   // [0:178] is the sub-list for field type_name
 }
 
 func init() { file_asc_gamecenter_v1_game_center_leaderboards_proto_init() }
@@ -5258,15 +5760,18 @@ func file_asc_gamecenter_v1_game_center_leaderboards_proto_init() {
 	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[23].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[25].OneofWrappers = []any{}
 	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[27].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[38].OneofWrappers = []any{}
-	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[40].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[29].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[31].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[42].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[44].OneofWrappers = []any{}
+	file_asc_gamecenter_v1_game_center_leaderboards_proto_msgTypes[92].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDesc), len(file_asc_gamecenter_v1_game_center_leaderboards_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   106,
+			NumMessages:   117,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,27 +21,29 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	GameCenterLeaderboardsService_CreateGameCenterLeaderboard_FullMethodName                = "/asc.gamecenter.v1.GameCenterLeaderboardsService/CreateGameCenterLeaderboard"
-	GameCenterLeaderboardsService_GetGameCenterLeaderboard_FullMethodName                   = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboard"
-	GameCenterLeaderboardsService_UpdateGameCenterLeaderboard_FullMethodName                = "/asc.gamecenter.v1.GameCenterLeaderboardsService/UpdateGameCenterLeaderboard"
-	GameCenterLeaderboardsService_DeleteGameCenterLeaderboard_FullMethodName                = "/asc.gamecenter.v1.GameCenterLeaderboardsService/DeleteGameCenterLeaderboard"
-	GameCenterLeaderboardsService_GetGameCenterLeaderboardGroupLeaderboard_FullMethodName   = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboardGroupLeaderboard"
-	GameCenterLeaderboardsService_ListGameCenterLeaderboardLocalizations_FullMethodName     = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardLocalizations"
-	GameCenterLeaderboardsService_SetGameCenterLeaderboardActivity_FullMethodName           = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardActivity"
-	GameCenterLeaderboardsService_SetGameCenterLeaderboardChallenge_FullMethodName          = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardChallenge"
-	GameCenterLeaderboardsService_GetGameCenterLeaderboardGroupLeaderboardId_FullMethodName = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboardGroupLeaderboardId"
-	GameCenterLeaderboardsService_SetGameCenterLeaderboardGroupLeaderboard_FullMethodName   = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardGroupLeaderboard"
-	GameCenterLeaderboardsService_ListGameCenterLeaderboardLocalizationIds_FullMethodName   = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardLocalizationIds"
-	GameCenterLeaderboardsService_ListGameCenterLeaderboardReleaseIds_FullMethodName        = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardReleaseIds"
-	GameCenterLeaderboardsService_ListGameCenterLeaderboardReleases_FullMethodName          = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardReleases"
-	GameCenterLeaderboardsService_CreateGameCenterLeaderboardV2_FullMethodName              = "/asc.gamecenter.v1.GameCenterLeaderboardsService/CreateGameCenterLeaderboardV2"
-	GameCenterLeaderboardsService_GetGameCenterLeaderboardV2_FullMethodName                 = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboardV2"
-	GameCenterLeaderboardsService_UpdateGameCenterLeaderboardV2_FullMethodName              = "/asc.gamecenter.v1.GameCenterLeaderboardsService/UpdateGameCenterLeaderboardV2"
-	GameCenterLeaderboardsService_DeleteGameCenterLeaderboardV2_FullMethodName              = "/asc.gamecenter.v1.GameCenterLeaderboardsService/DeleteGameCenterLeaderboardV2"
-	GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Activity_FullMethodName         = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardV2Activity"
-	GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Challenge_FullMethodName        = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardV2Challenge"
-	GameCenterLeaderboardsService_ListGameCenterLeaderboardV2VersionIds_FullMethodName      = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardV2VersionIds"
-	GameCenterLeaderboardsService_ListGameCenterLeaderboardV2Versions_FullMethodName        = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardV2Versions"
+	GameCenterLeaderboardsService_CreateGameCenterLeaderboard_FullMethodName                             = "/asc.gamecenter.v1.GameCenterLeaderboardsService/CreateGameCenterLeaderboard"
+	GameCenterLeaderboardsService_GetGameCenterLeaderboard_FullMethodName                                = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboard"
+	GameCenterLeaderboardsService_UpdateGameCenterLeaderboard_FullMethodName                             = "/asc.gamecenter.v1.GameCenterLeaderboardsService/UpdateGameCenterLeaderboard"
+	GameCenterLeaderboardsService_DeleteGameCenterLeaderboard_FullMethodName                             = "/asc.gamecenter.v1.GameCenterLeaderboardsService/DeleteGameCenterLeaderboard"
+	GameCenterLeaderboardsService_GetGameCenterLeaderboardGroupLeaderboard_FullMethodName                = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboardGroupLeaderboard"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardLocalizations_FullMethodName                  = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardLocalizations"
+	GameCenterLeaderboardsService_SetGameCenterLeaderboardActivity_FullMethodName                        = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardActivity"
+	GameCenterLeaderboardsService_SetGameCenterLeaderboardChallenge_FullMethodName                       = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardChallenge"
+	GameCenterLeaderboardsService_GetGameCenterLeaderboardGroupLeaderboardId_FullMethodName              = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboardGroupLeaderboardId"
+	GameCenterLeaderboardsService_SetGameCenterLeaderboardGroupLeaderboard_FullMethodName                = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardGroupLeaderboard"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardLocalizationIds_FullMethodName                = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardLocalizationIds"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardReleaseIds_FullMethodName                     = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardReleaseIds"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardReleases_FullMethodName                       = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardReleases"
+	GameCenterLeaderboardsService_CreateGameCenterLeaderboardV2_FullMethodName                           = "/asc.gamecenter.v1.GameCenterLeaderboardsService/CreateGameCenterLeaderboardV2"
+	GameCenterLeaderboardsService_GetGameCenterLeaderboardV2_FullMethodName                              = "/asc.gamecenter.v1.GameCenterLeaderboardsService/GetGameCenterLeaderboardV2"
+	GameCenterLeaderboardsService_UpdateGameCenterLeaderboardV2_FullMethodName                           = "/asc.gamecenter.v1.GameCenterLeaderboardsService/UpdateGameCenterLeaderboardV2"
+	GameCenterLeaderboardsService_DeleteGameCenterLeaderboardV2_FullMethodName                           = "/asc.gamecenter.v1.GameCenterLeaderboardsService/DeleteGameCenterLeaderboardV2"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerations_FullMethodName   = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardV2GameCenterScoreModerations"
+	GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Activity_FullMethodName                      = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardV2Activity"
+	GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Challenge_FullMethodName                     = "/asc.gamecenter.v1.GameCenterLeaderboardsService/SetGameCenterLeaderboardV2Challenge"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerationIds_FullMethodName = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardV2GameCenterScoreModerationIds"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardV2VersionIds_FullMethodName                   = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardV2VersionIds"
+	GameCenterLeaderboardsService_ListGameCenterLeaderboardV2Versions_FullMethodName                     = "/asc.gamecenter.v1.GameCenterLeaderboardsService/ListGameCenterLeaderboardV2Versions"
 )
 
 // GameCenterLeaderboardsServiceClient is the client API for GameCenterLeaderboardsService service.
@@ -110,10 +112,14 @@ type GameCenterLeaderboardsServiceClient interface {
 	UpdateGameCenterLeaderboardV2(ctx context.Context, in *UpdateGameCenterLeaderboardV2Request, opts ...grpc.CallOption) (*UpdateGameCenterLeaderboardV2Response, error)
 	// Apple: DELETE /v2/gameCenterLeaderboards/{id}
 	DeleteGameCenterLeaderboardV2(ctx context.Context, in *DeleteGameCenterLeaderboardV2Request, opts ...grpc.CallOption) (*DeleteGameCenterLeaderboardV2Response, error)
+	// Apple: GET /v2/gameCenterLeaderboards/{id}/gameCenterScoreModerations
+	ListGameCenterLeaderboardV2GameCenterScoreModerations(ctx context.Context, in *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest, opts ...grpc.CallOption) (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse, error)
 	// Apple: PATCH /v2/gameCenterLeaderboards/{id}/relationships/activity
 	SetGameCenterLeaderboardV2Activity(ctx context.Context, in *SetGameCenterLeaderboardV2ActivityRequest, opts ...grpc.CallOption) (*SetGameCenterLeaderboardV2ActivityResponse, error)
 	// Apple: PATCH /v2/gameCenterLeaderboards/{id}/relationships/challenge
 	SetGameCenterLeaderboardV2Challenge(ctx context.Context, in *SetGameCenterLeaderboardV2ChallengeRequest, opts ...grpc.CallOption) (*SetGameCenterLeaderboardV2ChallengeResponse, error)
+	// Apple: GET /v2/gameCenterLeaderboards/{id}/relationships/gameCenterScoreModerations
+	ListGameCenterLeaderboardV2GameCenterScoreModerationIds(ctx context.Context, in *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest, opts ...grpc.CallOption) (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse, error)
 	// Apple: GET /v2/gameCenterLeaderboards/{id}/relationships/versions
 	ListGameCenterLeaderboardV2VersionIds(ctx context.Context, in *ListGameCenterLeaderboardV2VersionIdsRequest, opts ...grpc.CallOption) (*ListGameCenterLeaderboardV2VersionIdsResponse, error)
 	// Apple: GET /v2/gameCenterLeaderboards/{id}/versions
@@ -311,6 +317,16 @@ func (c *gameCenterLeaderboardsServiceClient) DeleteGameCenterLeaderboardV2(ctx 
 	return out, nil
 }
 
+func (c *gameCenterLeaderboardsServiceClient) ListGameCenterLeaderboardV2GameCenterScoreModerations(ctx context.Context, in *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest, opts ...grpc.CallOption) (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse)
+	err := c.cc.Invoke(ctx, GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *gameCenterLeaderboardsServiceClient) SetGameCenterLeaderboardV2Activity(ctx context.Context, in *SetGameCenterLeaderboardV2ActivityRequest, opts ...grpc.CallOption) (*SetGameCenterLeaderboardV2ActivityResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SetGameCenterLeaderboardV2ActivityResponse)
@@ -325,6 +341,16 @@ func (c *gameCenterLeaderboardsServiceClient) SetGameCenterLeaderboardV2Challeng
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SetGameCenterLeaderboardV2ChallengeResponse)
 	err := c.cc.Invoke(ctx, GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Challenge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gameCenterLeaderboardsServiceClient) ListGameCenterLeaderboardV2GameCenterScoreModerationIds(ctx context.Context, in *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest, opts ...grpc.CallOption) (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse)
+	err := c.cc.Invoke(ctx, GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerationIds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -417,10 +443,14 @@ type GameCenterLeaderboardsServiceServer interface {
 	UpdateGameCenterLeaderboardV2(context.Context, *UpdateGameCenterLeaderboardV2Request) (*UpdateGameCenterLeaderboardV2Response, error)
 	// Apple: DELETE /v2/gameCenterLeaderboards/{id}
 	DeleteGameCenterLeaderboardV2(context.Context, *DeleteGameCenterLeaderboardV2Request) (*DeleteGameCenterLeaderboardV2Response, error)
+	// Apple: GET /v2/gameCenterLeaderboards/{id}/gameCenterScoreModerations
+	ListGameCenterLeaderboardV2GameCenterScoreModerations(context.Context, *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse, error)
 	// Apple: PATCH /v2/gameCenterLeaderboards/{id}/relationships/activity
 	SetGameCenterLeaderboardV2Activity(context.Context, *SetGameCenterLeaderboardV2ActivityRequest) (*SetGameCenterLeaderboardV2ActivityResponse, error)
 	// Apple: PATCH /v2/gameCenterLeaderboards/{id}/relationships/challenge
 	SetGameCenterLeaderboardV2Challenge(context.Context, *SetGameCenterLeaderboardV2ChallengeRequest) (*SetGameCenterLeaderboardV2ChallengeResponse, error)
+	// Apple: GET /v2/gameCenterLeaderboards/{id}/relationships/gameCenterScoreModerations
+	ListGameCenterLeaderboardV2GameCenterScoreModerationIds(context.Context, *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse, error)
 	// Apple: GET /v2/gameCenterLeaderboards/{id}/relationships/versions
 	ListGameCenterLeaderboardV2VersionIds(context.Context, *ListGameCenterLeaderboardV2VersionIdsRequest) (*ListGameCenterLeaderboardV2VersionIdsResponse, error)
 	// Apple: GET /v2/gameCenterLeaderboards/{id}/versions
@@ -486,11 +516,17 @@ func (UnimplementedGameCenterLeaderboardsServiceServer) UpdateGameCenterLeaderbo
 func (UnimplementedGameCenterLeaderboardsServiceServer) DeleteGameCenterLeaderboardV2(context.Context, *DeleteGameCenterLeaderboardV2Request) (*DeleteGameCenterLeaderboardV2Response, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteGameCenterLeaderboardV2 not implemented")
 }
+func (UnimplementedGameCenterLeaderboardsServiceServer) ListGameCenterLeaderboardV2GameCenterScoreModerations(context.Context, *ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest) (*ListGameCenterLeaderboardV2GameCenterScoreModerationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListGameCenterLeaderboardV2GameCenterScoreModerations not implemented")
+}
 func (UnimplementedGameCenterLeaderboardsServiceServer) SetGameCenterLeaderboardV2Activity(context.Context, *SetGameCenterLeaderboardV2ActivityRequest) (*SetGameCenterLeaderboardV2ActivityResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetGameCenterLeaderboardV2Activity not implemented")
 }
 func (UnimplementedGameCenterLeaderboardsServiceServer) SetGameCenterLeaderboardV2Challenge(context.Context, *SetGameCenterLeaderboardV2ChallengeRequest) (*SetGameCenterLeaderboardV2ChallengeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetGameCenterLeaderboardV2Challenge not implemented")
+}
+func (UnimplementedGameCenterLeaderboardsServiceServer) ListGameCenterLeaderboardV2GameCenterScoreModerationIds(context.Context, *ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest) (*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListGameCenterLeaderboardV2GameCenterScoreModerationIds not implemented")
 }
 func (UnimplementedGameCenterLeaderboardsServiceServer) ListGameCenterLeaderboardV2VersionIds(context.Context, *ListGameCenterLeaderboardV2VersionIdsRequest) (*ListGameCenterLeaderboardV2VersionIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGameCenterLeaderboardV2VersionIds not implemented")
@@ -826,6 +862,24 @@ func _GameCenterLeaderboardsService_DeleteGameCenterLeaderboardV2_Handler(srv in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GameCenterLeaderboardsServiceServer).ListGameCenterLeaderboardV2GameCenterScoreModerations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GameCenterLeaderboardsServiceServer).ListGameCenterLeaderboardV2GameCenterScoreModerations(ctx, req.(*ListGameCenterLeaderboardV2GameCenterScoreModerationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Activity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SetGameCenterLeaderboardV2ActivityRequest)
 	if err := dec(in); err != nil {
@@ -858,6 +912,24 @@ func _GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Challenge_Handler(
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(GameCenterLeaderboardsServiceServer).SetGameCenterLeaderboardV2Challenge(ctx, req.(*SetGameCenterLeaderboardV2ChallengeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerationIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GameCenterLeaderboardsServiceServer).ListGameCenterLeaderboardV2GameCenterScoreModerationIds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerationIds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GameCenterLeaderboardsServiceServer).ListGameCenterLeaderboardV2GameCenterScoreModerationIds(ctx, req.(*ListGameCenterLeaderboardV2GameCenterScoreModerationIdsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -974,12 +1046,20 @@ var GameCenterLeaderboardsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _GameCenterLeaderboardsService_DeleteGameCenterLeaderboardV2_Handler,
 		},
 		{
+			MethodName: "ListGameCenterLeaderboardV2GameCenterScoreModerations",
+			Handler:    _GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerations_Handler,
+		},
+		{
 			MethodName: "SetGameCenterLeaderboardV2Activity",
 			Handler:    _GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Activity_Handler,
 		},
 		{
 			MethodName: "SetGameCenterLeaderboardV2Challenge",
 			Handler:    _GameCenterLeaderboardsService_SetGameCenterLeaderboardV2Challenge_Handler,
+		},
+		{
+			MethodName: "ListGameCenterLeaderboardV2GameCenterScoreModerationIds",
+			Handler:    _GameCenterLeaderboardsService_ListGameCenterLeaderboardV2GameCenterScoreModerationIds_Handler,
 		},
 		{
 			MethodName: "ListGameCenterLeaderboardV2VersionIds",

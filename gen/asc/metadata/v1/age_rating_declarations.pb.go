@@ -61,10 +61,11 @@ type UpdateAgeRatingDeclarationRequest struct {
 	// Deprecated by Apple.
 	//
 	// Deprecated: Marked as deprecated in asc/metadata/v1/age_rating_declarations.proto.
-	AgeRatingOverride         *v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride           `protobuf:"varint,27,opt,name=age_rating_override,json=ageRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride,oneof" json:"age_rating_override,omitempty"`
-	AgeRatingOverrideV2       *v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2       `protobuf:"varint,28,opt,name=age_rating_override_v2,json=ageRatingOverrideV2,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2,oneof" json:"age_rating_override_v2,omitempty"`
-	KoreaAgeRatingOverride    *v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride `protobuf:"varint,29,opt,name=korea_age_rating_override,json=koreaAgeRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride,oneof" json:"korea_age_rating_override,omitempty"`
-	DeveloperAgeRatingInfoUrl *string                                                                                       `protobuf:"bytes,30,opt,name=developer_age_rating_info_url,json=developerAgeRatingInfoUrl,proto3,oneof" json:"developer_age_rating_info_url,omitempty"`
+	AgeRatingOverride              *v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride           `protobuf:"varint,27,opt,name=age_rating_override,json=ageRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride,oneof" json:"age_rating_override,omitempty"`
+	AgeRatingOverrideV2            *v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2       `protobuf:"varint,28,opt,name=age_rating_override_v2,json=ageRatingOverrideV2,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2,oneof" json:"age_rating_override_v2,omitempty"`
+	KoreaAgeRatingOverride         *v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride `protobuf:"varint,29,opt,name=korea_age_rating_override,json=koreaAgeRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride,oneof" json:"korea_age_rating_override,omitempty"`
+	DeveloperAgeRatingInfoUrl      *string                                                                                       `protobuf:"bytes,30,opt,name=developer_age_rating_info_url,json=developerAgeRatingInfoUrl,proto3,oneof" json:"developer_age_rating_info_url,omitempty"`
+	GracRatingClassificationNumber *string                                                                                       `protobuf:"bytes,31,opt,name=grac_rating_classification_number,json=gracRatingClassificationNumber,proto3,oneof" json:"grac_rating_classification_number,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Query parameters that these protos do not know.
@@ -318,6 +319,13 @@ func (x *UpdateAgeRatingDeclarationRequest) GetDeveloperAgeRatingInfoUrl() strin
 	return ""
 }
 
+func (x *UpdateAgeRatingDeclarationRequest) GetGracRatingClassificationNumber() string {
+	if x != nil && x.GracRatingClassificationNumber != nil {
+		return *x.GracRatingClassificationNumber
+	}
+	return ""
+}
+
 func (x *UpdateAgeRatingDeclarationRequest) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -405,7 +413,7 @@ var File_asc_metadata_v1_age_rating_declarations_proto protoreflect.FileDescript
 
 const file_asc_metadata_v1_age_rating_declarations_proto_rawDesc = "" +
 	"\n" +
-	"-asc/metadata/v1/age_rating_declarations.proto\x12\x0fasc.metadata.v1\x1a=asc/enums/v1/age_rating_declaration_age_rating_override.proto\x1a@asc/enums/v1/age_rating_declaration_age_rating_override_v2.proto\x1aSasc/enums/v1/age_rating_declaration_alcohol_tobacco_or_drug_use_or_references.proto\x1a2asc/enums/v1/age_rating_declaration_contests.proto\x1a<asc/enums/v1/age_rating_declaration_gambling_simulated.proto\x1a?asc/enums/v1/age_rating_declaration_guns_or_other_weapons.proto\x1a?asc/enums/v1/age_rating_declaration_horror_or_fear_themes.proto\x1aCasc/enums/v1/age_rating_declaration_korea_age_rating_override.proto\x1aEasc/enums/v1/age_rating_declaration_mature_or_suggestive_themes.proto\x1aJasc/enums/v1/age_rating_declaration_medical_or_treatment_information.proto\x1aBasc/enums/v1/age_rating_declaration_profanity_or_crude_humor.proto\x1aKasc/enums/v1/age_rating_declaration_sexual_content_graphic_and_nudity.proto\x1aBasc/enums/v1/age_rating_declaration_sexual_content_or_nudity.proto\x1aEasc/enums/v1/age_rating_declaration_violence_cartoon_or_fantasy.proto\x1a<asc/enums/v1/age_rating_declaration_violence_realistic.proto\x1aZasc/enums/v1/age_rating_declaration_violence_realistic_prolonged_graphic_or_sadistic.proto\x1a asc/enums/v1/kids_age_band.proto\x1a\x1casc/options/v1/options.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xe8&\n" +
+	"-asc/metadata/v1/age_rating_declarations.proto\x12\x0fasc.metadata.v1\x1a=asc/enums/v1/age_rating_declaration_age_rating_override.proto\x1a@asc/enums/v1/age_rating_declaration_age_rating_override_v2.proto\x1aSasc/enums/v1/age_rating_declaration_alcohol_tobacco_or_drug_use_or_references.proto\x1a2asc/enums/v1/age_rating_declaration_contests.proto\x1a<asc/enums/v1/age_rating_declaration_gambling_simulated.proto\x1a?asc/enums/v1/age_rating_declaration_guns_or_other_weapons.proto\x1a?asc/enums/v1/age_rating_declaration_horror_or_fear_themes.proto\x1aCasc/enums/v1/age_rating_declaration_korea_age_rating_override.proto\x1aEasc/enums/v1/age_rating_declaration_mature_or_suggestive_themes.proto\x1aJasc/enums/v1/age_rating_declaration_medical_or_treatment_information.proto\x1aBasc/enums/v1/age_rating_declaration_profanity_or_crude_humor.proto\x1aKasc/enums/v1/age_rating_declaration_sexual_content_graphic_and_nudity.proto\x1aBasc/enums/v1/age_rating_declaration_sexual_content_or_nudity.proto\x1aEasc/enums/v1/age_rating_declaration_violence_cartoon_or_fantasy.proto\x1a<asc/enums/v1/age_rating_declaration_violence_realistic.proto\x1aZasc/enums/v1/age_rating_declaration_violence_realistic_prolonged_graphic_or_sadistic.proto\x1a asc/enums/v1/kids_age_band.proto\x1a\x1casc/options/v1/options.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xe8'\n" +
 	"!UpdateAgeRatingDeclarationRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12/\n" +
 	"\vadvertising\x18\x02 \x01(\bB\b\x8a\xb2\x19\x04\b\x02(\x01H\x00R\vadvertising\x88\x01\x01\x12\xe9\x01\n" +
@@ -440,7 +448,8 @@ const file_asc_metadata_v1_age_rating_declarations_proto_rawDesc = "" +
 	"\x16age_rating_override_v2\x18\x1c \x01(\x0e2a.asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideV2Enum.AgeRatingDeclarationAgeRatingOverrideV2B\b\x8a\xb2\x19\x04\b\x02(\x01H\x1aR\x13ageRatingOverrideV2\x88\x01\x01\x12\xb1\x01\n" +
 	"\x19korea_age_rating_override\x18\x1d \x01(\x0e2g.asc.enums.v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum.AgeRatingDeclarationKoreaAgeRatingOverrideB\b\x8a\xb2\x19\x04\b\x02(\x01H\x1bR\x16koreaAgeRatingOverride\x88\x01\x01\x12Q\n" +
 	"\x1ddeveloper_age_rating_info_url\x18\x1e \x01(\tB\n" +
-	"\x8a\xb2\x19\x06\b\x02 \x04(\x01H\x1cR\x19developerAgeRatingInfoUrl\x88\x01\x01\x12T\n" +
+	"\x8a\xb2\x19\x06\b\x02 \x04(\x01H\x1cR\x19developerAgeRatingInfoUrl\x88\x01\x01\x12X\n" +
+	"!grac_rating_classification_number\x18\x1f \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x1dR\x1egracRatingClassificationNumber\x88\x01\x01\x12T\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2=.asc.metadata.v1.UpdateAgeRatingDeclarationRequest.ExtraEntryR\x05extra\x12d\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2B.asc.metadata.v1.UpdateAgeRatingDeclarationRequest.ExtraQueryEntryR\n" +
 	"extraQuery\x12\x15\n" +
@@ -481,7 +490,8 @@ const file_asc_metadata_v1_age_rating_declarations_proto_rawDesc = "" +
 	"\x14_age_rating_overrideB\x19\n" +
 	"\x17_age_rating_override_v2B\x1c\n" +
 	"\x1a_korea_age_rating_overrideB \n" +
-	"\x1e_developer_age_rating_info_url\"\xb2\x02\n" +
+	"\x1e_developer_age_rating_info_urlB$\n" +
+	"\"_grac_rating_classification_number\"\xb2\x02\n" +
 	"\"UpdateAgeRatingDeclarationResponse\x12{\n" +
 	"\x16age_rating_declaration\x18\x01 \x01(\v2&.asc.resources.v1.AgeRatingDeclarationB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15ageRatingDeclarationsR\x14ageRatingDeclaration\x12U\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2>.asc.metadata.v1.UpdateAgeRatingDeclarationResponse.ExtraEntryR\x05extra\x1a8\n" +

@@ -146,6 +146,8 @@ type CreateAppCustomProductPageLocalizationRequest struct {
 	PromotionalText *string                `protobuf:"bytes,2,opt,name=promotional_text,json=promotionalText,proto3,oneof" json:"promotional_text,omitempty"`
 	// Related: appCustomProductPageVersions.
 	AppCustomProductPageVersion *v1.ToOne `protobuf:"bytes,3,opt,name=app_custom_product_page_version,json=appCustomProductPageVersion,proto3" json:"app_custom_product_page_version,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,4,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Query parameters that these protos do not know.
@@ -207,6 +209,13 @@ func (x *CreateAppCustomProductPageLocalizationRequest) GetPromotionalText() str
 func (x *CreateAppCustomProductPageLocalizationRequest) GetAppCustomProductPageVersion() *v1.ToOne {
 	if x != nil {
 		return x.AppCustomProductPageVersion
+	}
+	return nil
+}
+
+func (x *CreateAppCustomProductPageLocalizationRequest) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
 	}
 	return nil
 }
@@ -406,7 +415,7 @@ type GetAppCustomProductPageLocalizationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the resource in the path.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Relationships to include: appCustomProductPageVersion, appScreenshotSets, appPreviewSets, searchKeywords.
+	// Relationships to include: appCustomProductPageVersion, appScreenshotSets, appPreviewSets, searchKeywords, placements.
 	Include []string `protobuf:"bytes,2,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v1.FieldNames `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1214,6 +1223,340 @@ func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsResponse) GetTotal
 	return 0
 }
 
+// Request of ListAppCustomProductPageLocalizationPlacementIds.
+type ListAppCustomProductPageLocalizationPlacementIdsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsRequest) Reset() {
+	*x = ListAppCustomProductPageLocalizationPlacementIdsRequest{}
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppCustomProductPageLocalizationPlacementIdsRequest) ProtoMessage() {}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppCustomProductPageLocalizationPlacementIdsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppCustomProductPageLocalizationPlacementIdsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppCustomProductPageLocalizationPlacementIds.
+type ListAppCustomProductPageLocalizationPlacementIdsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Related: appAssetLibraryPlacements.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsResponse) Reset() {
+	*x = ListAppCustomProductPageLocalizationPlacementIdsResponse{}
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppCustomProductPageLocalizationPlacementIdsResponse) ProtoMessage() {}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppCustomProductPageLocalizationPlacementIdsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppCustomProductPageLocalizationPlacementIdsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsResponse) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementIdsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
+// Request of ListAppCustomProductPageLocalizationPlacements.
+type ListAppCustomProductPageLocalizationPlacementsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id     string                                                        `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Filter *ListAppCustomProductPageLocalizationPlacementsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Relationships to include: image, video, appEventLocalization, appStoreVersionLocalization, appCustomProductPageLocalization, appStoreVersionExperimentTreatmentLocalization.
+	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
+	// The fields to return, by JSON:API type.
+	Fields map[string]*v1.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Order: createdDate, -createdDate, lastModifiedDate, -lastModifiedDate, placementGroupPosition, -placementGroupPosition.
+	Sort []string `protobuf:"bytes,5,rep,name=sort,proto3" json:"sort,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) Reset() {
+	*x = ListAppCustomProductPageLocalizationPlacementsRequest{}
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppCustomProductPageLocalizationPlacementsRequest) ProtoMessage() {}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppCustomProductPageLocalizationPlacementsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppCustomProductPageLocalizationPlacementsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetFilter() *ListAppCustomProductPageLocalizationPlacementsRequest_Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetFields() map[string]*v1.FieldNames {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetSort() []string {
+	if x != nil {
+		return x.Sort
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppCustomProductPageLocalizationPlacements.
+type ListAppCustomProductPageLocalizationPlacementsResponse struct {
+	state                     protoimpl.MessageState                                           `protogen:"open.v1"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement                                  `protobuf:"bytes,1,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	Included                  *ListAppCustomProductPageLocalizationPlacementsResponse_Included `protobuf:"bytes,2,opt,name=included,proto3" json:"included,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) Reset() {
+	*x = ListAppCustomProductPageLocalizationPlacementsResponse{}
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppCustomProductPageLocalizationPlacementsResponse) ProtoMessage() {}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppCustomProductPageLocalizationPlacementsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppCustomProductPageLocalizationPlacementsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) GetIncluded() *ListAppCustomProductPageLocalizationPlacementsResponse_Included {
+	if x != nil {
+		return x.Included
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
 // Request of ListAppCustomProductPageLocalizationSearchKeywordIds.
 type ListAppCustomProductPageLocalizationSearchKeywordIdsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1231,7 +1574,7 @@ type ListAppCustomProductPageLocalizationSearchKeywordIdsRequest struct {
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) Reset() {
 	*x = ListAppCustomProductPageLocalizationSearchKeywordIdsRequest{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[16]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1243,7 +1586,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) String() s
 func (*ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[16]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1256,7 +1599,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) ProtoRefle
 
 // Deprecated: Use ListAppCustomProductPageLocalizationSearchKeywordIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{16}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) GetId() string {
@@ -1304,7 +1647,7 @@ type ListAppCustomProductPageLocalizationSearchKeywordIdsResponse struct {
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsResponse) Reset() {
 	*x = ListAppCustomProductPageLocalizationSearchKeywordIdsResponse{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1659,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsResponse) String() 
 func (*ListAppCustomProductPageLocalizationSearchKeywordIdsResponse) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1672,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsResponse) ProtoRefl
 
 // Deprecated: Use ListAppCustomProductPageLocalizationSearchKeywordIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppCustomProductPageLocalizationSearchKeywordIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{17}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordIdsResponse) GetIds() []string {
@@ -1380,7 +1723,7 @@ type ListAppCustomProductPageLocalizationSearchKeywordsRequest struct {
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest) Reset() {
 	*x = ListAppCustomProductPageLocalizationSearchKeywordsRequest{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[18]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1735,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest) String() str
 func (*ListAppCustomProductPageLocalizationSearchKeywordsRequest) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[18]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1748,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest) ProtoReflect
 
 // Deprecated: Use ListAppCustomProductPageLocalizationSearchKeywordsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppCustomProductPageLocalizationSearchKeywordsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{18}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest) GetId() string {
@@ -1466,7 +1809,7 @@ type ListAppCustomProductPageLocalizationSearchKeywordsResponse struct {
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsResponse) Reset() {
 	*x = ListAppCustomProductPageLocalizationSearchKeywordsResponse{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1821,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordsResponse) String() st
 func (*ListAppCustomProductPageLocalizationSearchKeywordsResponse) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1834,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordsResponse) ProtoReflec
 
 // Deprecated: Use ListAppCustomProductPageLocalizationSearchKeywordsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppCustomProductPageLocalizationSearchKeywordsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{19}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsResponse) GetAppKeywords() []*v11.AppKeyword {
@@ -1539,7 +1882,7 @@ type RemoveAppCustomProductPageLocalizationSearchKeywordsRequest struct {
 
 func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsRequest) Reset() {
 	*x = RemoveAppCustomProductPageLocalizationSearchKeywordsRequest{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[20]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1894,7 @@ func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsRequest) String() s
 func (*RemoveAppCustomProductPageLocalizationSearchKeywordsRequest) ProtoMessage() {}
 
 func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[20]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1907,7 @@ func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsRequest) ProtoRefle
 
 // Deprecated: Use RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAppCustomProductPageLocalizationSearchKeywordsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{20}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsRequest) GetId() string {
@@ -1604,7 +1947,7 @@ type RemoveAppCustomProductPageLocalizationSearchKeywordsResponse struct {
 
 func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsResponse) Reset() {
 	*x = RemoveAppCustomProductPageLocalizationSearchKeywordsResponse{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[21]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1959,7 @@ func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsResponse) String() 
 func (*RemoveAppCustomProductPageLocalizationSearchKeywordsResponse) ProtoMessage() {}
 
 func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[21]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1972,7 @@ func (x *RemoveAppCustomProductPageLocalizationSearchKeywordsResponse) ProtoRefl
 
 // Deprecated: Use RemoveAppCustomProductPageLocalizationSearchKeywordsResponse.ProtoReflect.Descriptor instead.
 func (*RemoveAppCustomProductPageLocalizationSearchKeywordsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{21}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{25}
 }
 
 // Request of UpdateAppCustomProductPageLocalization.
@@ -1652,7 +1995,7 @@ type UpdateAppCustomProductPageLocalizationRequest struct {
 
 func (x *UpdateAppCustomProductPageLocalizationRequest) Reset() {
 	*x = UpdateAppCustomProductPageLocalizationRequest{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[22]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +2007,7 @@ func (x *UpdateAppCustomProductPageLocalizationRequest) String() string {
 func (*UpdateAppCustomProductPageLocalizationRequest) ProtoMessage() {}
 
 func (x *UpdateAppCustomProductPageLocalizationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[22]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +2020,7 @@ func (x *UpdateAppCustomProductPageLocalizationRequest) ProtoReflect() protorefl
 
 // Deprecated: Use UpdateAppCustomProductPageLocalizationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAppCustomProductPageLocalizationRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{22}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *UpdateAppCustomProductPageLocalizationRequest) GetId() string {
@@ -1736,7 +2079,7 @@ type UpdateAppCustomProductPageLocalizationResponse struct {
 
 func (x *UpdateAppCustomProductPageLocalizationResponse) Reset() {
 	*x = UpdateAppCustomProductPageLocalizationResponse{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +2091,7 @@ func (x *UpdateAppCustomProductPageLocalizationResponse) String() string {
 func (*UpdateAppCustomProductPageLocalizationResponse) ProtoMessage() {}
 
 func (x *UpdateAppCustomProductPageLocalizationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +2104,7 @@ func (x *UpdateAppCustomProductPageLocalizationResponse) ProtoReflect() protoref
 
 // Deprecated: Use UpdateAppCustomProductPageLocalizationResponse.ProtoReflect.Descriptor instead.
 func (*UpdateAppCustomProductPageLocalizationResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{23}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdateAppCustomProductPageLocalizationResponse) GetAppCustomProductPageLocalization() *v11.AppCustomProductPageLocalization {
@@ -1792,13 +2135,14 @@ type CreateAppCustomProductPageLocalizationResponse_Included struct {
 	AppKeywords                  []*v11.AppKeyword                  `protobuf:"bytes,2,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
 	AppPreviewSets               []*v11.AppPreviewSet               `protobuf:"bytes,3,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	AppScreenshotSets            []*v11.AppScreenshotSet            `protobuf:"bytes,4,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppAssetLibraryPlacements    []*v11.AppAssetLibraryPlacement    `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
 }
 
 func (x *CreateAppCustomProductPageLocalizationResponse_Included) Reset() {
 	*x = CreateAppCustomProductPageLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[28]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1810,7 +2154,7 @@ func (x *CreateAppCustomProductPageLocalizationResponse_Included) String() strin
 func (*CreateAppCustomProductPageLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *CreateAppCustomProductPageLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[28]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,6 +2198,13 @@ func (x *CreateAppCustomProductPageLocalizationResponse_Included) GetAppScreensh
 	return nil
 }
 
+func (x *CreateAppCustomProductPageLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // The resources included, by type.
 type GetAppCustomProductPageLocalizationResponse_Included struct {
 	state                        protoimpl.MessageState             `protogen:"open.v1"`
@@ -1861,13 +2212,14 @@ type GetAppCustomProductPageLocalizationResponse_Included struct {
 	AppKeywords                  []*v11.AppKeyword                  `protobuf:"bytes,2,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
 	AppPreviewSets               []*v11.AppPreviewSet               `protobuf:"bytes,3,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	AppScreenshotSets            []*v11.AppScreenshotSet            `protobuf:"bytes,4,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppAssetLibraryPlacements    []*v11.AppAssetLibraryPlacement    `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
 }
 
 func (x *GetAppCustomProductPageLocalizationResponse_Included) Reset() {
 	*x = GetAppCustomProductPageLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[34]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1879,7 +2231,7 @@ func (x *GetAppCustomProductPageLocalizationResponse_Included) String() string {
 func (*GetAppCustomProductPageLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *GetAppCustomProductPageLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[34]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,6 +2275,13 @@ func (x *GetAppCustomProductPageLocalizationResponse_Included) GetAppScreenshotS
 	return nil
 }
 
+func (x *GetAppCustomProductPageLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // Filters: a resource must meet all that are set, each by one of its values.
 type ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter struct {
 	state                                          protoimpl.MessageState            `protogen:"open.v1"`
@@ -1935,7 +2294,7 @@ type ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter struct {
 
 func (x *ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter) Reset() {
 	*x = ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[40]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1947,7 +2306,7 @@ func (x *ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter) Strin
 func (*ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[40]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2356,7 @@ type ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included struct 
 
 func (x *ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included) Reset() {
 	*x = ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[42]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2368,7 @@ func (x *ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included) St
 func (*ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[42]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2424,7 @@ type ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter struct 
 
 func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter) Reset() {
 	*x = ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[48]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2077,7 +2436,7 @@ func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter) St
 func (*ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[48]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2486,7 @@ type ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included stru
 
 func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included) Reset() {
 	*x = ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[50]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2139,7 +2498,7 @@ func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included)
 func (*ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[50]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,6 +2543,200 @@ func (x *ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included)
 }
 
 // Filters: a resource must meet all that are set, each by one of its values.
+type ListAppCustomProductPageLocalizationPlacementsRequest_Filter struct {
+	state                                          protoimpl.MessageState                                                `protogen:"open.v1"`
+	PlacementType                                  []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType   `protobuf:"varint,1,rep,packed,name=placement_type,json=placementType,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType" json:"placement_type,omitempty"`
+	PlacementGroup                                 []string                                                              `protobuf:"bytes,2,rep,name=placement_group,json=placementGroup,proto3" json:"placement_group,omitempty"`
+	State                                          []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState `protobuf:"varint,3,rep,packed,name=state,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState" json:"state,omitempty"`
+	Image                                          []string                                                              `protobuf:"bytes,4,rep,name=image,proto3" json:"image,omitempty"`
+	Video                                          []string                                                              `protobuf:"bytes,5,rep,name=video,proto3" json:"video,omitempty"`
+	AppEventLocalization                           []string                                                              `protobuf:"bytes,6,rep,name=app_event_localization,json=appEventLocalization,proto3" json:"app_event_localization,omitempty"`
+	AppStoreVersionLocalization                    []string                                                              `protobuf:"bytes,7,rep,name=app_store_version_localization,json=appStoreVersionLocalization,proto3" json:"app_store_version_localization,omitempty"`
+	AppStoreVersionExperimentTreatmentLocalization []string                                                              `protobuf:"bytes,8,rep,name=app_store_version_experiment_treatment_localization,json=appStoreVersionExperimentTreatmentLocalization,proto3" json:"app_store_version_experiment_treatment_localization,omitempty"`
+	Id                                             []string                                                              `protobuf:"bytes,9,rep,name=id,proto3" json:"id,omitempty"`
+	unknownFields                                  protoimpl.UnknownFields
+	sizeCache                                      protoimpl.SizeCache
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) Reset() {
+	*x = ListAppCustomProductPageLocalizationPlacementsRequest_Filter{}
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppCustomProductPageLocalizationPlacementsRequest_Filter) ProtoMessage() {}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppCustomProductPageLocalizationPlacementsRequest_Filter.ProtoReflect.Descriptor instead.
+func (*ListAppCustomProductPageLocalizationPlacementsRequest_Filter) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{18, 2}
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetPlacementType() []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType {
+	if x != nil {
+		return x.PlacementType
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetPlacementGroup() []string {
+	if x != nil {
+		return x.PlacementGroup
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetState() []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetImage() []string {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetVideo() []string {
+	if x != nil {
+		return x.Video
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetAppEventLocalization() []string {
+	if x != nil {
+		return x.AppEventLocalization
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetAppStoreVersionLocalization() []string {
+	if x != nil {
+		return x.AppStoreVersionLocalization
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetAppStoreVersionExperimentTreatmentLocalization() []string {
+	if x != nil {
+		return x.AppStoreVersionExperimentTreatmentLocalization
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsRequest_Filter) GetId() []string {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+// The resources included, by type.
+type ListAppCustomProductPageLocalizationPlacementsResponse_Included struct {
+	state                                           protoimpl.MessageState                                `protogen:"open.v1"`
+	AppAssetLibraryImages                           []*v11.AppAssetLibraryImage                           `protobuf:"bytes,1,rep,name=app_asset_library_images,json=appAssetLibraryImages,proto3" json:"app_asset_library_images,omitempty"`
+	AppAssetLibraryVideos                           []*v11.AppAssetLibraryVideo                           `protobuf:"bytes,2,rep,name=app_asset_library_videos,json=appAssetLibraryVideos,proto3" json:"app_asset_library_videos,omitempty"`
+	AppCustomProductPageLocalizations               []*v11.AppCustomProductPageLocalization               `protobuf:"bytes,3,rep,name=app_custom_product_page_localizations,json=appCustomProductPageLocalizations,proto3" json:"app_custom_product_page_localizations,omitempty"`
+	AppEventLocalizations                           []*v11.AppEventLocalization                           `protobuf:"bytes,4,rep,name=app_event_localizations,json=appEventLocalizations,proto3" json:"app_event_localizations,omitempty"`
+	AppStoreVersionExperimentTreatmentLocalizations []*v11.AppStoreVersionExperimentTreatmentLocalization `protobuf:"bytes,5,rep,name=app_store_version_experiment_treatment_localizations,json=appStoreVersionExperimentTreatmentLocalizations,proto3" json:"app_store_version_experiment_treatment_localizations,omitempty"`
+	AppStoreVersionLocalizations                    []*v11.AppStoreVersionLocalization                    `protobuf:"bytes,6,rep,name=app_store_version_localizations,json=appStoreVersionLocalizations,proto3" json:"app_store_version_localizations,omitempty"`
+	unknownFields                                   protoimpl.UnknownFields
+	sizeCache                                       protoimpl.SizeCache
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) Reset() {
+	*x = ListAppCustomProductPageLocalizationPlacementsResponse_Included{}
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppCustomProductPageLocalizationPlacementsResponse_Included) ProtoMessage() {}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppCustomProductPageLocalizationPlacementsResponse_Included.ProtoReflect.Descriptor instead.
+func (*ListAppCustomProductPageLocalizationPlacementsResponse_Included) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{19, 1}
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) GetAppAssetLibraryImages() []*v11.AppAssetLibraryImage {
+	if x != nil {
+		return x.AppAssetLibraryImages
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) GetAppAssetLibraryVideos() []*v11.AppAssetLibraryVideo {
+	if x != nil {
+		return x.AppAssetLibraryVideos
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) GetAppCustomProductPageLocalizations() []*v11.AppCustomProductPageLocalization {
+	if x != nil {
+		return x.AppCustomProductPageLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) GetAppEventLocalizations() []*v11.AppEventLocalization {
+	if x != nil {
+		return x.AppEventLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) GetAppStoreVersionExperimentTreatmentLocalizations() []*v11.AppStoreVersionExperimentTreatmentLocalization {
+	if x != nil {
+		return x.AppStoreVersionExperimentTreatmentLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppCustomProductPageLocalizationPlacementsResponse_Included) GetAppStoreVersionLocalizations() []*v11.AppStoreVersionLocalization {
+	if x != nil {
+		return x.AppStoreVersionLocalizations
+	}
+	return nil
+}
+
+// Filters: a resource must meet all that are set, each by one of its values.
 type ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Platform      []string               `protobuf:"bytes,1,rep,name=platform,proto3" json:"platform,omitempty"`
@@ -2194,7 +2747,7 @@ type ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter struct {
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter) Reset() {
 	*x = ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[55]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2759,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter) Strin
 func (*ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[55]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2772,7 @@ func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter) Proto
 
 // Deprecated: Use ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{18, 2}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{22, 2}
 }
 
 func (x *ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter) GetPlatform() []string {
@@ -2243,13 +2796,14 @@ type UpdateAppCustomProductPageLocalizationResponse_Included struct {
 	AppKeywords                  []*v11.AppKeyword                  `protobuf:"bytes,2,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
 	AppPreviewSets               []*v11.AppPreviewSet               `protobuf:"bytes,3,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	AppScreenshotSets            []*v11.AppScreenshotSet            `protobuf:"bytes,4,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppAssetLibraryPlacements    []*v11.AppAssetLibraryPlacement    `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
 }
 
 func (x *UpdateAppCustomProductPageLocalizationResponse_Included) Reset() {
 	*x = UpdateAppCustomProductPageLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[61]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2815,7 @@ func (x *UpdateAppCustomProductPageLocalizationResponse_Included) String() strin
 func (*UpdateAppCustomProductPageLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *UpdateAppCustomProductPageLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[61]
+	mi := &file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2828,7 @@ func (x *UpdateAppCustomProductPageLocalizationResponse_Included) ProtoReflect()
 
 // Deprecated: Use UpdateAppCustomProductPageLocalizationResponse_Included.ProtoReflect.Descriptor instead.
 func (*UpdateAppCustomProductPageLocalizationResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{23, 1}
+	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZIP(), []int{27, 1}
 }
 
 func (x *UpdateAppCustomProductPageLocalizationResponse_Included) GetAppCustomProductPageVersions() []*v11.AppCustomProductPageVersion {
@@ -2305,11 +2859,18 @@ func (x *UpdateAppCustomProductPageLocalizationResponse_Included) GetAppScreensh
 	return nil
 }
 
+func (x *UpdateAppCustomProductPageLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 var File_asc_metadata_v1_app_custom_product_page_localizations_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc = "" +
 	"\n" +
-	";asc/metadata/v1/app_custom_product_page_localizations.proto\x12\x0fasc.metadata.v1\x1a\x1fasc/enums/v1/preview_type.proto\x1a*asc/enums/v1/screenshot_display_type.proto\x1a\x1casc/options/v1/options.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a\"asc/resources/v1/app_preview.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a%asc/resources/v1/app_screenshot.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x9d\x03\n" +
+	";asc/metadata/v1/app_custom_product_page_localizations.proto\x12\x0fasc.metadata.v1\x1a4asc/enums/v1/app_asset_library_placement_state.proto\x1a3asc/enums/v1/app_asset_library_placement_type.proto\x1a\x1fasc/enums/v1/preview_type.proto\x1a*asc/enums/v1/screenshot_display_type.proto\x1a\x1casc/options/v1/options.proto\x1a.asc/resources/v1/app_asset_library_image.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a.asc/resources/v1/app_asset_library_video.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a\"asc/resources/v1/app_preview.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a%asc/resources/v1/app_screenshot.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x9d\x03\n" +
 	"8AddAppCustomProductPageLocalizationSearchKeywordsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12Z\n" +
 	"\x0fsearch_keywords\x18\x02 \x01(\v2\x14.asc.types.v1.ToManyB\x1b\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x11\b\r\x1a\vappKeywords0\x01R\x0esearchKeywords\x12{\n" +
@@ -2319,11 +2880,14 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\";\n" +
-	"9AddAppCustomProductPageLocalizationSearchKeywordsResponse\"\xf4\x05\n" +
+	"9AddAppCustomProductPageLocalizationSearchKeywordsResponse\"\xcd\x06\n" +
 	"-CreateAppCustomProductPageLocalizationRequest\x12+\n" +
 	"\x06locale\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\x06locale\x88\x01\x01\x128\n" +
 	"\x10promotional_text\x18\x02 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x01R\x0fpromotionalText\x88\x01\x01\x12\x87\x01\n" +
-	"\x1fapp_custom_product_page_version\x18\x03 \x01(\v2\x13.asc.types.v1.ToOneB,\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\"\b\x03\x1a\x1cappCustomProductPageVersions0\x01R\x1bappCustomProductPageVersion\x12`\n" +
+	"\x1fapp_custom_product_page_version\x18\x03 \x01(\v2\x13.asc.types.v1.ToOneB,\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\"\b\x03\x1a\x1cappCustomProductPageVersions0\x01R\x1bappCustomProductPageVersion\x12W\n" +
+	"\n" +
+	"placements\x18\x04 \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12`\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2I.asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraEntryR\x05extra\x12p\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2N.asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraQueryEntryR\n" +
 	"extraQuery\x12\x15\n" +
@@ -2339,7 +2903,7 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
 	"\a_localeB\x13\n" +
-	"\x11_promotional_text\"\xbe\a\n" +
+	"\x11_promotional_text\"\xcf\b\n" +
 	".CreateAppCustomProductPageLocalizationResponse\x12\xad\x01\n" +
 	"$app_custom_product_page_localization\x18\x01 \x01(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\v\x1a!appCustomProductPageLocalizationsR appCustomProductPageLocalization\x12l\n" +
 	"\bincluded\x18\x02 \x01(\v2H.asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12a\n" +
@@ -2347,12 +2911,13 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd0\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe1\x04\n" +
 	"\bIncluded\x12\x9b\x01\n" +
 	" app_custom_product_page_versions\x18\x01 \x03(\v2-.asc.resources.v1.AppCustomProductPageVersionB$\x8a\xb2\x19 \b\f\x1a\x1cappCustomProductPageVersionsR\x1cappCustomProductPageVersions\x12T\n" +
 	"\fapp_keywords\x18\x02 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x03 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
-	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\"\x85\x02\n" +
+	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\x85\x02\n" +
 	"-DeleteAppCustomProductPageLocalizationRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12p\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2N.asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest.ExtraQueryEntryR\n" +
@@ -2377,7 +2942,7 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb5\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\b\n" +
 	"+GetAppCustomProductPageLocalizationResponse\x12\xad\x01\n" +
 	"$app_custom_product_page_localization\x18\x01 \x01(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\v\x1a!appCustomProductPageLocalizationsR appCustomProductPageLocalization\x12i\n" +
 	"\bincluded\x18\x02 \x01(\v2E.asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12^\n" +
@@ -2385,12 +2950,13 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd0\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe1\x04\n" +
 	"\bIncluded\x12\x9b\x01\n" +
 	" app_custom_product_page_versions\x18\x01 \x03(\v2-.asc.resources.v1.AppCustomProductPageVersionB$\x8a\xb2\x19 \b\f\x1a\x1cappCustomProductPageVersionsR\x1cappCustomProductPageVersions\x12T\n" +
 	"\fapp_keywords\x18\x02 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x03 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
-	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\"\xf2\x02\n" +
+	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\xf2\x02\n" +
 	";ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12~\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2\\.asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest.ExtraQueryEntryR\n" +
@@ -2516,6 +3082,74 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\x0fapp_screenshots\x18\x02 \x03(\v2\x1f.asc.resources.v1.AppScreenshotB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappScreenshotsR\x0eappScreenshots\x12\xe8\x01\n" +
 	"4app_store_version_experiment_treatment_localizations\x18\x03 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9a\x01\n" +
 	"\x1fapp_store_version_localizations\x18\x04 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\f\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizationsB\r\n" +
+	"\v_total_size\"\xea\x02\n" +
+	"7ListAppCustomProductPageLocalizationPlacementIdsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12z\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2X.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf3\x02\n" +
+	"8ListAppCustomProductPageLocalizationPlacementIdsResponse\x123\n" +
+	"\x03ids\x18\x01 \x03(\tB!\x8a\xb2\x19\x1d\b\r\x1a\x19appAssetLibraryPlacementsR\x03ids\x12k\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2T.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
+	"\v_total_size\"\xd5\n" +
+	"\n" +
+	"5ListAppCustomProductPageLocalizationPlacementsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12m\n" +
+	"\x06filter\x18\x02 \x01(\v2M.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.FilterB\x06\x8a\xb2\x19\x02\b\x04R\x06filter\x12 \n" +
+	"\ainclude\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x06R\ainclude\x12r\n" +
+	"\x06fields\x18\x04 \x03(\v2R.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12\x1a\n" +
+	"\x04sort\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\bR\x04sort\x12x\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2V.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1aS\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf6\x04\n" +
+	"\x06Filter\x12z\n" +
+	"\x0eplacement_type\x18\x01 \x03(\x0e2K.asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementTypeB\x06\x8a\xb2\x19\x02\b\x04R\rplacementType\x12/\n" +
+	"\x0fplacement_group\x18\x02 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x0eplacementGroup\x12k\n" +
+	"\x05state\x18\x03 \x03(\x0e2M.asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementStateB\x06\x8a\xb2\x19\x02\b\x04R\x05state\x12\x1c\n" +
+	"\x05image\x18\x04 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05image\x12\x1c\n" +
+	"\x05video\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05video\x12<\n" +
+	"\x16app_event_localization\x18\x06 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x14appEventLocalization\x12K\n" +
+	"\x1eapp_store_version_localization\x18\a \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x1bappStoreVersionLocalization\x12s\n" +
+	"3app_store_version_experiment_treatment_localization\x18\b \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R.appStoreVersionExperimentTreatmentLocalization\x12\x16\n" +
+	"\x02id\x18\t \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x02id\"\x87\f\n" +
+	"6ListAppCustomProductPageLocalizationPlacementsResponse\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x01 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\v\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\x12t\n" +
+	"\bincluded\x18\x02 \x01(\v2P.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12i\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2R.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\a\n" +
+	"\bIncluded\x12~\n" +
+	"\x18app_asset_library_images\x18\x01 \x03(\v2&.asc.resources.v1.AppAssetLibraryImageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryImagesR\x15appAssetLibraryImages\x12~\n" +
+	"\x18app_asset_library_videos\x18\x02 \x03(\v2&.asc.resources.v1.AppAssetLibraryVideoB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryVideosR\x15appAssetLibraryVideos\x12\xaf\x01\n" +
+	"%app_custom_product_page_localizations\x18\x03 \x03(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\f\x1a!appCustomProductPageLocalizationsR!appCustomProductPageLocalizations\x12}\n" +
+	"\x17app_event_localizations\x18\x04 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appEventLocalizationsR\x15appEventLocalizations\x12\xe8\x01\n" +
+	"4app_store_version_experiment_treatment_localizations\x18\x05 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9a\x01\n" +
+	"\x1fapp_store_version_localizations\x18\x06 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\f\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizationsB\r\n" +
 	"\v_total_size\"\xf2\x02\n" +
 	";ListAppCustomProductPageLocalizationSearchKeywordIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12~\n" +
@@ -2592,7 +3226,7 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x13\n" +
-	"\x11_promotional_text\"\xbe\a\n" +
+	"\x11_promotional_text\"\xcf\b\n" +
 	".UpdateAppCustomProductPageLocalizationResponse\x12\xad\x01\n" +
 	"$app_custom_product_page_localization\x18\x01 \x01(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\v\x1a!appCustomProductPageLocalizationsR appCustomProductPageLocalization\x12l\n" +
 	"\bincluded\x18\x02 \x01(\v2H.asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12a\n" +
@@ -2600,25 +3234,31 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd0\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe1\x04\n" +
 	"\bIncluded\x12\x9b\x01\n" +
 	" app_custom_product_page_versions\x18\x01 \x03(\v2-.asc.resources.v1.AppCustomProductPageVersionB$\x8a\xb2\x19 \b\f\x1a\x1cappCustomProductPageVersionsR\x1cappCustomProductPageVersions\x12T\n" +
 	"\fapp_keywords\x18\x02 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x03 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
-	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets2\xcb-\n" +
+	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements2\xe89\n" +
 	"(AppCustomProductPageLocalizationsService\x12\xce\x02\n" +
-	"&CreateAppCustomProductPageLocalization\x12>.asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest\x1a?.asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse\"\xa2\x01\x8a\xb2\x19n\b\x01\x120appCustomProductPageLocalizations_createInstance\x18\x03\"!appCustomProductPageLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02*:\x01*\"%/v1/appCustomProductPageLocalizations\x12\xa3\x05\n" +
-	"#GetAppCustomProductPageLocalization\x12;.asc.metadata.v1.GetAppCustomProductPageLocalizationRequest\x1a<.asc.metadata.v1.GetAppCustomProductPageLocalizationResponse\"\x80\x04\x8a\xb2\x19\xc9\x03\b\x01\x12-appCustomProductPageLocalizations_getInstance\x18\x02\"!appCustomProductPageLocalizations(\xc8\x012\x10application/json:\xdb\x02\n" +
+	"&CreateAppCustomProductPageLocalization\x12>.asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest\x1a?.asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse\"\xa2\x01\x8a\xb2\x19n\b\x01\x120appCustomProductPageLocalizations_createInstance\x18\x03\"!appCustomProductPageLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02*:\x01*\"%/v1/appCustomProductPageLocalizations\x12\xf6\x05\n" +
+	"#GetAppCustomProductPageLocalization\x12;.asc.metadata.v1.GetAppCustomProductPageLocalizationRequest\x1a<.asc.metadata.v1.GetAppCustomProductPageLocalizationResponse\"\xd3\x04\x8a\xb2\x19\x9c\x04\b\x01\x12-appCustomProductPageLocalizations_getInstance\x18\x02\"!appCustomProductPageLocalizations(\xc8\x012\x10application/json:\xae\x03\n" +
 	"\x1bappCustomProductPageVersion\n" +
 	"\x11appScreenshotSets\n" +
 	"\x0eappPreviewSets\n" +
-	"\x0esearchKeywords\x1aE\n" +
+	"\x0esearchKeywords\n" +
+	"\n" +
+	"placements\x1aE\n" +
 	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1a;\n" +
 	"\x1cappCustomProductPageVersions\x1a\x1bAppCustomProductPageVersion\x1a%\n" +
 	"\x11appScreenshotSets\x1a\x10AppScreenshotSet\x1a\x1f\n" +
-	"\x0eappPreviewSets\x1a\rAppPreviewSet\"\x12\n" +
+	"\x0eappPreviewSets\x1a\rAppPreviewSet\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x12\n" +
 	"\x0eappPreviewSets\x102\"\x15\n" +
-	"\x11appScreenshotSets\x102\"\x12\n" +
+	"\x11appScreenshotSets\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102\"\x12\n" +
 	"\x0esearchKeywords\x102\x82\xd3\xe4\x93\x02,\x12*/v1/appCustomProductPageLocalizations/{id}\x12\xd3\x02\n" +
 	"&UpdateAppCustomProductPageLocalization\x12>.asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest\x1a?.asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse\"\xa7\x01\x8a\xb2\x19n\b\x01\x120appCustomProductPageLocalizations_updateInstance\x18\x04\"!appCustomProductPageLocalizations(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02/:\x01*2*/v1/appCustomProductPageLocalizations/{id}\x12\x9a\x02\n" +
 	"&DeleteAppCustomProductPageLocalization\x12>.asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest\x1a?.asc.metadata.v1.DeleteAppCustomProductPageLocalizationResponse\"o\x8a\xb2\x199\b\x01\x120appCustomProductPageLocalizations_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02,**/v1/appCustomProductPageLocalizations/{id}\x12\xb8\x06\n" +
@@ -2644,9 +3284,24 @@ const file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc =
 	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1aa\n" +
 	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization\x1a\x1f\n" +
 	"\x0eappScreenshots\x1a\rAppScreenshot\"\x12\n" +
-	"\x0eappScreenshots\x102(\xc8\x01\x82\xd3\xe4\x93\x02>\x12</v1/appCustomProductPageLocalizations/{id}/appScreenshotSets\x12\x9f\x03\n" +
+	"\x0eappScreenshots\x102(\xc8\x01\x82\xd3\xe4\x93\x02>\x12</v1/appCustomProductPageLocalizations/{id}/appScreenshotSets\x12\xae\b\n" +
+	".ListAppCustomProductPageLocalizationPlacements\x12F.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest\x1aG.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse\"\xea\x06\x8a\xb2\x19\xa8\x06\b\x01\x12=appCustomProductPageLocalizations_placements_getToManyRelated\x18\x06\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\xb2\x05\n" +
+	"\x05image\n" +
+	"\x05video\n" +
+	"\x14appEventLocalization\n" +
+	"\x1bappStoreVersionLocalization\n" +
+	" appCustomProductPageLocalization\n" +
+	".appStoreVersionExperimentTreatmentLocalization\x12\vcreatedDate\x12\f-createdDate\x12\x10lastModifiedDate\x12\x11-lastModifiedDate\x12\x16placementGroupPosition\x12\x17-placementGroupPosition\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\x1a-\n" +
+	"\x15appAssetLibraryImages\x1a\x14AppAssetLibraryImage\x1a-\n" +
+	"\x15appAssetLibraryVideos\x1a\x14AppAssetLibraryVideo\x1a-\n" +
+	"\x15appEventLocalizations\x1a\x14AppEventLocalization\x1a;\n" +
+	"\x1cappStoreVersionLocalizations\x1a\x1bAppStoreVersionLocalization\x1aE\n" +
+	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1aa\n" +
+	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization(\xc8\x01\x82\xd3\xe4\x93\x027\x125/v1/appCustomProductPageLocalizations/{id}/placements\x12\x9f\x03\n" +
 	"4ListAppCustomProductPageLocalizationAppPreviewSetIds\x12L.asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest\x1aM.asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse\"\xc9\x01\x8a\xb2\x19v\b\x01\x12FappCustomProductPageLocalizations_appPreviewSets_getToManyRelationship\x18\b\"\x0eappPreviewSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02I\x12G/v1/appCustomProductPageLocalizations/{id}/relationships/appPreviewSets\x12\xb1\x03\n" +
-	"7ListAppCustomProductPageLocalizationAppScreenshotSetIds\x12O.asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest\x1aP.asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse\"\xd2\x01\x8a\xb2\x19|\b\x01\x12IappCustomProductPageLocalizations_appScreenshotSets_getToManyRelationship\x18\b\"\x11appScreenshotSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02L\x12J/v1/appCustomProductPageLocalizations/{id}/relationships/appScreenshotSets\x12\x9c\x03\n" +
+	"7ListAppCustomProductPageLocalizationAppScreenshotSetIds\x12O.asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest\x1aP.asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse\"\xd2\x01\x8a\xb2\x19|\b\x01\x12IappCustomProductPageLocalizations_appScreenshotSets_getToManyRelationship\x18\b\"\x11appScreenshotSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02L\x12J/v1/appCustomProductPageLocalizations/{id}/relationships/appScreenshotSets\x12\x96\x03\n" +
+	"0ListAppCustomProductPageLocalizationPlacementIds\x12H.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsRequest\x1aI.asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsResponse\"\xcc\x01\x8a\xb2\x19}\b\x01\x12BappCustomProductPageLocalizations_placements_getToManyRelationship\x18\b\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02E\x12C/v1/appCustomProductPageLocalizations/{id}/relationships/placements\x12\x9c\x03\n" +
 	"4ListAppCustomProductPageLocalizationSearchKeywordIds\x12L.asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest\x1aM.asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse\"\xc6\x01\x8a\xb2\x19s\b\x01\x12FappCustomProductPageLocalizations_searchKeywords_getToManyRelationship\x18\b\"\vappKeywords(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02I\x12G/v1/appCustomProductPageLocalizations/{id}/relationships/searchKeywords\x12\x82\x03\n" +
 	"1AddAppCustomProductPageLocalizationSearchKeywords\x12I.asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest\x1aJ.asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsResponse\"\xb5\x01\x8a\xb2\x19_\b\x01\x12IappCustomProductPageLocalizations_searchKeywords_createToManyRelationship\x18\n" +
 	"\"\vappKeywords(\xcc\x01\x82\xd3\xe4\x93\x02L:\x01*\"G/v1/appCustomProductPageLocalizations/{id}/relationships/searchKeywords\x12\x8b\x03\n" +
@@ -2666,7 +3321,7 @@ func file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescGZI
 	return file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDescData
 }
 
-var file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_asc_metadata_v1_app_custom_product_page_localizations_proto_goTypes = []any{
 	(*AddAppCustomProductPageLocalizationSearchKeywordsRequest)(nil),        // 0: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest
 	(*AddAppCustomProductPageLocalizationSearchKeywordsResponse)(nil),       // 1: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsResponse
@@ -2684,170 +3339,212 @@ var file_asc_metadata_v1_app_custom_product_page_localizations_proto_goTypes = [
 	(*ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse)(nil), // 13: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse
 	(*ListAppCustomProductPageLocalizationAppScreenshotSetsRequest)(nil),    // 14: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest
 	(*ListAppCustomProductPageLocalizationAppScreenshotSetsResponse)(nil),   // 15: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse
-	(*ListAppCustomProductPageLocalizationSearchKeywordIdsRequest)(nil),     // 16: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest
-	(*ListAppCustomProductPageLocalizationSearchKeywordIdsResponse)(nil),    // 17: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse
-	(*ListAppCustomProductPageLocalizationSearchKeywordsRequest)(nil),       // 18: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest
-	(*ListAppCustomProductPageLocalizationSearchKeywordsResponse)(nil),      // 19: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse
-	(*RemoveAppCustomProductPageLocalizationSearchKeywordsRequest)(nil),     // 20: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest
-	(*RemoveAppCustomProductPageLocalizationSearchKeywordsResponse)(nil),    // 21: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsResponse
-	(*UpdateAppCustomProductPageLocalizationRequest)(nil),                   // 22: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest
-	(*UpdateAppCustomProductPageLocalizationResponse)(nil),                  // 23: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse
-	nil, // 24: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	nil, // 25: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraEntry
-	nil, // 26: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	nil, // 27: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.ExtraEntry
-	(*CreateAppCustomProductPageLocalizationResponse_Included)(nil), // 28: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included
-	nil, // 29: asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	nil, // 30: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.FieldsEntry
-	nil, // 31: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.LimitEntry
-	nil, // 32: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	nil, // 33: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.ExtraEntry
-	(*GetAppCustomProductPageLocalizationResponse_Included)(nil), // 34: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included
-	nil, // 35: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
-	nil, // 36: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse.ExtraEntry
-	nil, // 37: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.FieldsEntry
-	nil, // 38: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.LimitEntry
-	nil, // 39: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.ExtraQueryEntry
-	(*ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter)(nil), // 40: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.Filter
-	nil, // 41: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.ExtraEntry
-	(*ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included)(nil), // 42: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included
-	nil, // 43: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
-	nil, // 44: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse.ExtraEntry
-	nil, // 45: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.FieldsEntry
-	nil, // 46: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.LimitEntry
-	nil, // 47: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
-	(*ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter)(nil), // 48: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.Filter
-	nil, // 49: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.ExtraEntry
-	(*ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included)(nil), // 50: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included
-	nil, // 51: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
-	nil, // 52: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse.ExtraEntry
-	nil, // 53: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.FieldsEntry
-	nil, // 54: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	(*ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter)(nil), // 55: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.Filter
-	nil, // 56: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.ExtraEntry
-	nil, // 57: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	nil, // 58: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraEntry
-	nil, // 59: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	nil, // 60: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.ExtraEntry
-	(*UpdateAppCustomProductPageLocalizationResponse_Included)(nil), // 61: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included
-	(*v1.ToMany)(nil), // 62: asc.types.v1.ToMany
-	(*v1.ToOne)(nil),  // 63: asc.types.v1.ToOne
-	(*v11.AppCustomProductPageLocalization)(nil),               // 64: asc.resources.v1.AppCustomProductPageLocalization
-	(*v11.AppPreviewSet)(nil),                                  // 65: asc.resources.v1.AppPreviewSet
-	(*v11.AppScreenshotSet)(nil),                               // 66: asc.resources.v1.AppScreenshotSet
-	(*v11.AppKeyword)(nil),                                     // 67: asc.resources.v1.AppKeyword
-	(*v11.AppCustomProductPageVersion)(nil),                    // 68: asc.resources.v1.AppCustomProductPageVersion
-	(*v1.FieldNames)(nil),                                      // 69: asc.types.v1.FieldNames
-	(v12.PreviewTypeEnum_PreviewType)(0),                       // 70: asc.enums.v1.PreviewTypeEnum.PreviewType
-	(*v11.AppPreview)(nil),                                     // 71: asc.resources.v1.AppPreview
-	(*v11.AppStoreVersionExperimentTreatmentLocalization)(nil), // 72: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	(*v11.AppStoreVersionLocalization)(nil),                    // 73: asc.resources.v1.AppStoreVersionLocalization
-	(v12.ScreenshotDisplayTypeEnum_ScreenshotDisplayType)(0),   // 74: asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
-	(*v11.AppScreenshot)(nil),                                  // 75: asc.resources.v1.AppScreenshot
+	(*ListAppCustomProductPageLocalizationPlacementIdsRequest)(nil),         // 16: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsRequest
+	(*ListAppCustomProductPageLocalizationPlacementIdsResponse)(nil),        // 17: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsResponse
+	(*ListAppCustomProductPageLocalizationPlacementsRequest)(nil),           // 18: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest
+	(*ListAppCustomProductPageLocalizationPlacementsResponse)(nil),          // 19: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse
+	(*ListAppCustomProductPageLocalizationSearchKeywordIdsRequest)(nil),     // 20: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest
+	(*ListAppCustomProductPageLocalizationSearchKeywordIdsResponse)(nil),    // 21: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse
+	(*ListAppCustomProductPageLocalizationSearchKeywordsRequest)(nil),       // 22: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest
+	(*ListAppCustomProductPageLocalizationSearchKeywordsResponse)(nil),      // 23: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse
+	(*RemoveAppCustomProductPageLocalizationSearchKeywordsRequest)(nil),     // 24: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest
+	(*RemoveAppCustomProductPageLocalizationSearchKeywordsResponse)(nil),    // 25: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsResponse
+	(*UpdateAppCustomProductPageLocalizationRequest)(nil),                   // 26: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest
+	(*UpdateAppCustomProductPageLocalizationResponse)(nil),                  // 27: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse
+	nil, // 28: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	nil, // 29: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraEntry
+	nil, // 30: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	nil, // 31: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.ExtraEntry
+	(*CreateAppCustomProductPageLocalizationResponse_Included)(nil), // 32: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included
+	nil, // 33: asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	nil, // 34: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.FieldsEntry
+	nil, // 35: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.LimitEntry
+	nil, // 36: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	nil, // 37: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.ExtraEntry
+	(*GetAppCustomProductPageLocalizationResponse_Included)(nil), // 38: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included
+	nil, // 39: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
+	nil, // 40: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse.ExtraEntry
+	nil, // 41: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.FieldsEntry
+	nil, // 42: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.LimitEntry
+	nil, // 43: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.ExtraQueryEntry
+	(*ListAppCustomProductPageLocalizationAppPreviewSetsRequest_Filter)(nil), // 44: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.Filter
+	nil, // 45: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.ExtraEntry
+	(*ListAppCustomProductPageLocalizationAppPreviewSetsResponse_Included)(nil), // 46: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included
+	nil, // 47: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
+	nil, // 48: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse.ExtraEntry
+	nil, // 49: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.FieldsEntry
+	nil, // 50: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.LimitEntry
+	nil, // 51: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
+	(*ListAppCustomProductPageLocalizationAppScreenshotSetsRequest_Filter)(nil), // 52: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.Filter
+	nil, // 53: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.ExtraEntry
+	(*ListAppCustomProductPageLocalizationAppScreenshotSetsResponse_Included)(nil), // 54: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included
+	nil, // 55: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsRequest.ExtraQueryEntry
+	nil, // 56: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsResponse.ExtraEntry
+	nil, // 57: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.FieldsEntry
+	nil, // 58: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.ExtraQueryEntry
+	(*ListAppCustomProductPageLocalizationPlacementsRequest_Filter)(nil), // 59: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.Filter
+	nil, // 60: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.ExtraEntry
+	(*ListAppCustomProductPageLocalizationPlacementsResponse_Included)(nil), // 61: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included
+	nil, // 62: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
+	nil, // 63: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse.ExtraEntry
+	nil, // 64: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.FieldsEntry
+	nil, // 65: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	(*ListAppCustomProductPageLocalizationSearchKeywordsRequest_Filter)(nil), // 66: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.Filter
+	nil, // 67: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.ExtraEntry
+	nil, // 68: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	nil, // 69: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraEntry
+	nil, // 70: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	nil, // 71: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.ExtraEntry
+	(*UpdateAppCustomProductPageLocalizationResponse_Included)(nil), // 72: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included
+	(*v1.ToMany)(nil), // 73: asc.types.v1.ToMany
+	(*v1.ToOne)(nil),  // 74: asc.types.v1.ToOne
+	(*v11.AppCustomProductPageLocalization)(nil),                             // 75: asc.resources.v1.AppCustomProductPageLocalization
+	(*v11.AppPreviewSet)(nil),                                                // 76: asc.resources.v1.AppPreviewSet
+	(*v11.AppScreenshotSet)(nil),                                             // 77: asc.resources.v1.AppScreenshotSet
+	(*v11.AppAssetLibraryPlacement)(nil),                                     // 78: asc.resources.v1.AppAssetLibraryPlacement
+	(*v11.AppKeyword)(nil),                                                   // 79: asc.resources.v1.AppKeyword
+	(*v11.AppCustomProductPageVersion)(nil),                                  // 80: asc.resources.v1.AppCustomProductPageVersion
+	(*v1.FieldNames)(nil),                                                    // 81: asc.types.v1.FieldNames
+	(v12.PreviewTypeEnum_PreviewType)(0),                                     // 82: asc.enums.v1.PreviewTypeEnum.PreviewType
+	(*v11.AppPreview)(nil),                                                   // 83: asc.resources.v1.AppPreview
+	(*v11.AppStoreVersionExperimentTreatmentLocalization)(nil),               // 84: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	(*v11.AppStoreVersionLocalization)(nil),                                  // 85: asc.resources.v1.AppStoreVersionLocalization
+	(v12.ScreenshotDisplayTypeEnum_ScreenshotDisplayType)(0),                 // 86: asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
+	(*v11.AppScreenshot)(nil),                                                // 87: asc.resources.v1.AppScreenshot
+	(v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType)(0),   // 88: asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	(v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState)(0), // 89: asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	(*v11.AppAssetLibraryImage)(nil),                                         // 90: asc.resources.v1.AppAssetLibraryImage
+	(*v11.AppAssetLibraryVideo)(nil),                                         // 91: asc.resources.v1.AppAssetLibraryVideo
+	(*v11.AppEventLocalization)(nil),                                         // 92: asc.resources.v1.AppEventLocalization
 }
 var file_asc_metadata_v1_app_custom_product_page_localizations_proto_depIdxs = []int32{
-	62, // 0: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
-	24, // 1: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	63, // 2: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.app_custom_product_page_version:type_name -> asc.types.v1.ToOne
-	25, // 3: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraEntry
-	26, // 4: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	64, // 5: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.app_custom_product_page_localization:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	28, // 6: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included
-	27, // 7: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.ExtraEntry
-	29, // 8: asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	30, // 9: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.FieldsEntry
-	31, // 10: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.LimitEntry
-	32, // 11: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	64, // 12: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.app_custom_product_page_localization:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	34, // 13: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included
-	33, // 14: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.ExtraEntry
-	35, // 15: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
-	36, // 16: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse.ExtraEntry
-	40, // 17: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.Filter
-	37, // 18: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.FieldsEntry
-	38, // 19: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.limit:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.LimitEntry
-	39, // 20: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.ExtraQueryEntry
-	65, // 21: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	42, // 22: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.included:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included
-	41, // 23: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.ExtraEntry
-	43, // 24: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
-	44, // 25: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse.ExtraEntry
-	48, // 26: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.Filter
-	45, // 27: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.FieldsEntry
-	46, // 28: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.limit:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.LimitEntry
-	47, // 29: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
-	66, // 30: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	50, // 31: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.included:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included
-	49, // 32: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.ExtraEntry
-	51, // 33: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
-	52, // 34: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse.ExtraEntry
-	55, // 35: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.Filter
-	53, // 36: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.FieldsEntry
-	54, // 37: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	67, // 38: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	56, // 39: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.ExtraEntry
-	62, // 40: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
-	57, // 41: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	58, // 42: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.extra:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraEntry
-	59, // 43: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
-	64, // 44: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.app_custom_product_page_localization:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	61, // 45: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.included:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included
-	60, // 46: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.extra:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.ExtraEntry
-	68, // 47: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
-	67, // 48: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	65, // 49: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	66, // 50: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	69, // 51: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	68, // 52: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
-	67, // 53: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	65, // 54: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	66, // 55: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	69, // 56: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	70, // 57: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.Filter.preview_type:type_name -> asc.enums.v1.PreviewTypeEnum.PreviewType
-	64, // 58: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	71, // 59: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_previews:type_name -> asc.resources.v1.AppPreview
-	72, // 60: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	73, // 61: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	69, // 62: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	74, // 63: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.Filter.screenshot_display_type:type_name -> asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
-	64, // 64: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	75, // 65: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_screenshots:type_name -> asc.resources.v1.AppScreenshot
-	72, // 66: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	73, // 67: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	69, // 68: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	68, // 69: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
-	67, // 70: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	65, // 71: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	66, // 72: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	2,  // 73: asc.metadata.v1.AppCustomProductPageLocalizationsService.CreateAppCustomProductPageLocalization:input_type -> asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest
-	6,  // 74: asc.metadata.v1.AppCustomProductPageLocalizationsService.GetAppCustomProductPageLocalization:input_type -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest
-	22, // 75: asc.metadata.v1.AppCustomProductPageLocalizationsService.UpdateAppCustomProductPageLocalization:input_type -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest
-	4,  // 76: asc.metadata.v1.AppCustomProductPageLocalizationsService.DeleteAppCustomProductPageLocalization:input_type -> asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest
-	10, // 77: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSets:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest
-	14, // 78: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSets:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest
-	8,  // 79: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSetIds:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest
-	12, // 80: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSetIds:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest
-	16, // 81: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywordIds:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest
-	0,  // 82: asc.metadata.v1.AppCustomProductPageLocalizationsService.AddAppCustomProductPageLocalizationSearchKeywords:input_type -> asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest
-	20, // 83: asc.metadata.v1.AppCustomProductPageLocalizationsService.RemoveAppCustomProductPageLocalizationSearchKeywords:input_type -> asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest
-	18, // 84: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywords:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest
-	3,  // 85: asc.metadata.v1.AppCustomProductPageLocalizationsService.CreateAppCustomProductPageLocalization:output_type -> asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse
-	7,  // 86: asc.metadata.v1.AppCustomProductPageLocalizationsService.GetAppCustomProductPageLocalization:output_type -> asc.metadata.v1.GetAppCustomProductPageLocalizationResponse
-	23, // 87: asc.metadata.v1.AppCustomProductPageLocalizationsService.UpdateAppCustomProductPageLocalization:output_type -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse
-	5,  // 88: asc.metadata.v1.AppCustomProductPageLocalizationsService.DeleteAppCustomProductPageLocalization:output_type -> asc.metadata.v1.DeleteAppCustomProductPageLocalizationResponse
-	11, // 89: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSets:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse
-	15, // 90: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSets:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse
-	9,  // 91: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSetIds:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse
-	13, // 92: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSetIds:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse
-	17, // 93: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywordIds:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse
-	1,  // 94: asc.metadata.v1.AppCustomProductPageLocalizationsService.AddAppCustomProductPageLocalizationSearchKeywords:output_type -> asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsResponse
-	21, // 95: asc.metadata.v1.AppCustomProductPageLocalizationsService.RemoveAppCustomProductPageLocalizationSearchKeywords:output_type -> asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsResponse
-	19, // 96: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywords:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse
-	85, // [85:97] is the sub-list for method output_type
-	73, // [73:85] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	73,  // 0: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
+	28,  // 1: asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	74,  // 2: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.app_custom_product_page_version:type_name -> asc.types.v1.ToOne
+	73,  // 3: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.placements:type_name -> asc.types.v1.ToMany
+	29,  // 4: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraEntry
+	30,  // 5: asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	75,  // 6: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.app_custom_product_page_localization:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	32,  // 7: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included
+	31,  // 8: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.ExtraEntry
+	33,  // 9: asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	34,  // 10: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.FieldsEntry
+	35,  // 11: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.LimitEntry
+	36,  // 12: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	75,  // 13: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.app_custom_product_page_localization:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	38,  // 14: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included
+	37,  // 15: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.ExtraEntry
+	39,  // 16: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
+	40,  // 17: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse.ExtraEntry
+	44,  // 18: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.Filter
+	41,  // 19: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.FieldsEntry
+	42,  // 20: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.limit:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.LimitEntry
+	43,  // 21: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.ExtraQueryEntry
+	76,  // 22: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	46,  // 23: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.included:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included
+	45,  // 24: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.ExtraEntry
+	47,  // 25: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
+	48,  // 26: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse.ExtraEntry
+	52,  // 27: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.Filter
+	49,  // 28: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.FieldsEntry
+	50,  // 29: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.limit:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.LimitEntry
+	51,  // 30: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
+	77,  // 31: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	54,  // 32: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.included:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included
+	53,  // 33: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.ExtraEntry
+	55,  // 34: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsRequest.ExtraQueryEntry
+	56,  // 35: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsResponse.ExtraEntry
+	59,  // 36: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.Filter
+	57,  // 37: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.FieldsEntry
+	58,  // 38: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.ExtraQueryEntry
+	78,  // 39: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	61,  // 40: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.included:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included
+	60,  // 41: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.ExtraEntry
+	62,  // 42: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
+	63,  // 43: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse.ExtraEntry
+	66,  // 44: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.Filter
+	64,  // 45: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.FieldsEntry
+	65,  // 46: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	79,  // 47: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	67,  // 48: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse.ExtraEntry
+	73,  // 49: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
+	68,  // 50: asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	69,  // 51: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.extra:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraEntry
+	70,  // 52: asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest.ExtraQueryEntry
+	75,  // 53: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.app_custom_product_page_localization:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	72,  // 54: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.included:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included
+	71,  // 55: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.extra:type_name -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.ExtraEntry
+	80,  // 56: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
+	79,  // 57: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	76,  // 58: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	77,  // 59: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	78,  // 60: asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	81,  // 61: asc.metadata.v1.GetAppCustomProductPageLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	80,  // 62: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
+	79,  // 63: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	76,  // 64: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	77,  // 65: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	78,  // 66: asc.metadata.v1.GetAppCustomProductPageLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	81,  // 67: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	82,  // 68: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest.Filter.preview_type:type_name -> asc.enums.v1.PreviewTypeEnum.PreviewType
+	75,  // 69: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	83,  // 70: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_previews:type_name -> asc.resources.v1.AppPreview
+	84,  // 71: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	85,  // 72: asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	81,  // 73: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	86,  // 74: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest.Filter.screenshot_display_type:type_name -> asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
+	75,  // 75: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	87,  // 76: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_screenshots:type_name -> asc.resources.v1.AppScreenshot
+	84,  // 77: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	85,  // 78: asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	81,  // 79: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	88,  // 80: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.Filter.placement_type:type_name -> asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	89,  // 81: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest.Filter.state:type_name -> asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	90,  // 82: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included.app_asset_library_images:type_name -> asc.resources.v1.AppAssetLibraryImage
+	91,  // 83: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included.app_asset_library_videos:type_name -> asc.resources.v1.AppAssetLibraryVideo
+	75,  // 84: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	92,  // 85: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	84,  // 86: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	85,  // 87: asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	81,  // 88: asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	80,  // 89: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
+	79,  // 90: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	76,  // 91: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	77,  // 92: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	78,  // 93: asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	2,   // 94: asc.metadata.v1.AppCustomProductPageLocalizationsService.CreateAppCustomProductPageLocalization:input_type -> asc.metadata.v1.CreateAppCustomProductPageLocalizationRequest
+	6,   // 95: asc.metadata.v1.AppCustomProductPageLocalizationsService.GetAppCustomProductPageLocalization:input_type -> asc.metadata.v1.GetAppCustomProductPageLocalizationRequest
+	26,  // 96: asc.metadata.v1.AppCustomProductPageLocalizationsService.UpdateAppCustomProductPageLocalization:input_type -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationRequest
+	4,   // 97: asc.metadata.v1.AppCustomProductPageLocalizationsService.DeleteAppCustomProductPageLocalization:input_type -> asc.metadata.v1.DeleteAppCustomProductPageLocalizationRequest
+	10,  // 98: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSets:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsRequest
+	14,  // 99: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSets:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsRequest
+	18,  // 100: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationPlacements:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsRequest
+	8,   // 101: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSetIds:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest
+	12,  // 102: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSetIds:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest
+	16,  // 103: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationPlacementIds:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsRequest
+	20,  // 104: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywordIds:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsRequest
+	0,   // 105: asc.metadata.v1.AppCustomProductPageLocalizationsService.AddAppCustomProductPageLocalizationSearchKeywords:input_type -> asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsRequest
+	24,  // 106: asc.metadata.v1.AppCustomProductPageLocalizationsService.RemoveAppCustomProductPageLocalizationSearchKeywords:input_type -> asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsRequest
+	22,  // 107: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywords:input_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsRequest
+	3,   // 108: asc.metadata.v1.AppCustomProductPageLocalizationsService.CreateAppCustomProductPageLocalization:output_type -> asc.metadata.v1.CreateAppCustomProductPageLocalizationResponse
+	7,   // 109: asc.metadata.v1.AppCustomProductPageLocalizationsService.GetAppCustomProductPageLocalization:output_type -> asc.metadata.v1.GetAppCustomProductPageLocalizationResponse
+	27,  // 110: asc.metadata.v1.AppCustomProductPageLocalizationsService.UpdateAppCustomProductPageLocalization:output_type -> asc.metadata.v1.UpdateAppCustomProductPageLocalizationResponse
+	5,   // 111: asc.metadata.v1.AppCustomProductPageLocalizationsService.DeleteAppCustomProductPageLocalization:output_type -> asc.metadata.v1.DeleteAppCustomProductPageLocalizationResponse
+	11,  // 112: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSets:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetsResponse
+	15,  // 113: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSets:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetsResponse
+	19,  // 114: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationPlacements:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementsResponse
+	9,   // 115: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppPreviewSetIds:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse
+	13,  // 116: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationAppScreenshotSetIds:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse
+	17,  // 117: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationPlacementIds:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationPlacementIdsResponse
+	21,  // 118: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywordIds:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordIdsResponse
+	1,   // 119: asc.metadata.v1.AppCustomProductPageLocalizationsService.AddAppCustomProductPageLocalizationSearchKeywords:output_type -> asc.metadata.v1.AddAppCustomProductPageLocalizationSearchKeywordsResponse
+	25,  // 120: asc.metadata.v1.AppCustomProductPageLocalizationsService.RemoveAppCustomProductPageLocalizationSearchKeywords:output_type -> asc.metadata.v1.RemoveAppCustomProductPageLocalizationSearchKeywordsResponse
+	23,  // 121: asc.metadata.v1.AppCustomProductPageLocalizationsService.ListAppCustomProductPageLocalizationSearchKeywords:output_type -> asc.metadata.v1.ListAppCustomProductPageLocalizationSearchKeywordsResponse
+	108, // [108:122] is the sub-list for method output_type
+	94,  // [94:108] is the sub-list for method input_type
+	94,  // [94:94] is the sub-list for extension type_name
+	94,  // [94:94] is the sub-list for extension extendee
+	0,   // [0:94] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_custom_product_page_localizations_proto_init() }
@@ -2862,14 +3559,16 @@ func file_asc_metadata_v1_app_custom_product_page_localizations_proto_init() {
 	file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[15].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[17].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[19].OneofWrappers = []any{}
-	file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[22].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[21].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[23].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_custom_product_page_localizations_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc), len(file_asc_metadata_v1_app_custom_product_page_localizations_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,8 +27,10 @@ const (
 	AppCustomProductPageLocalizationsService_DeleteAppCustomProductPageLocalization_FullMethodName                  = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/DeleteAppCustomProductPageLocalization"
 	AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppPreviewSets_FullMethodName      = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/ListAppCustomProductPageLocalizationAppPreviewSets"
 	AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppScreenshotSets_FullMethodName   = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/ListAppCustomProductPageLocalizationAppScreenshotSets"
+	AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacements_FullMethodName          = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/ListAppCustomProductPageLocalizationPlacements"
 	AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppPreviewSetIds_FullMethodName    = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/ListAppCustomProductPageLocalizationAppPreviewSetIds"
 	AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppScreenshotSetIds_FullMethodName = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/ListAppCustomProductPageLocalizationAppScreenshotSetIds"
+	AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacementIds_FullMethodName        = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/ListAppCustomProductPageLocalizationPlacementIds"
 	AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationSearchKeywordIds_FullMethodName    = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/ListAppCustomProductPageLocalizationSearchKeywordIds"
 	AppCustomProductPageLocalizationsService_AddAppCustomProductPageLocalizationSearchKeywords_FullMethodName       = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/AddAppCustomProductPageLocalizationSearchKeywords"
 	AppCustomProductPageLocalizationsService_RemoveAppCustomProductPageLocalizationSearchKeywords_FullMethodName    = "/asc.metadata.v1.AppCustomProductPageLocalizationsService/RemoveAppCustomProductPageLocalizationSearchKeywords"
@@ -53,10 +55,14 @@ type AppCustomProductPageLocalizationsServiceClient interface {
 	ListAppCustomProductPageLocalizationAppPreviewSets(ctx context.Context, in *ListAppCustomProductPageLocalizationAppPreviewSetsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationAppPreviewSetsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/appScreenshotSets
 	ListAppCustomProductPageLocalizationAppScreenshotSets(ctx context.Context, in *ListAppCustomProductPageLocalizationAppScreenshotSetsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationAppScreenshotSetsResponse, error)
+	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/placements
+	ListAppCustomProductPageLocalizationPlacements(ctx context.Context, in *ListAppCustomProductPageLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/appPreviewSets
 	ListAppCustomProductPageLocalizationAppPreviewSetIds(ctx context.Context, in *ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/appScreenshotSets
 	ListAppCustomProductPageLocalizationAppScreenshotSetIds(ctx context.Context, in *ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse, error)
+	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/placements
+	ListAppCustomProductPageLocalizationPlacementIds(ctx context.Context, in *ListAppCustomProductPageLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationPlacementIdsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/searchKeywords
 	ListAppCustomProductPageLocalizationSearchKeywordIds(ctx context.Context, in *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationSearchKeywordIdsResponse, error)
 	// Apple: POST /v1/appCustomProductPageLocalizations/{id}/relationships/searchKeywords
@@ -135,6 +141,16 @@ func (c *appCustomProductPageLocalizationsServiceClient) ListAppCustomProductPag
 	return out, nil
 }
 
+func (c *appCustomProductPageLocalizationsServiceClient) ListAppCustomProductPageLocalizationPlacements(ctx context.Context, in *ListAppCustomProductPageLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationPlacementsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppCustomProductPageLocalizationPlacementsResponse)
+	err := c.cc.Invoke(ctx, AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacements_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *appCustomProductPageLocalizationsServiceClient) ListAppCustomProductPageLocalizationAppPreviewSetIds(ctx context.Context, in *ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse)
@@ -149,6 +165,16 @@ func (c *appCustomProductPageLocalizationsServiceClient) ListAppCustomProductPag
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse)
 	err := c.cc.Invoke(ctx, AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppScreenshotSetIds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *appCustomProductPageLocalizationsServiceClient) ListAppCustomProductPageLocalizationPlacementIds(ctx context.Context, in *ListAppCustomProductPageLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppCustomProductPageLocalizationPlacementIdsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppCustomProductPageLocalizationPlacementIdsResponse)
+	err := c.cc.Invoke(ctx, AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacementIds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -213,10 +239,14 @@ type AppCustomProductPageLocalizationsServiceServer interface {
 	ListAppCustomProductPageLocalizationAppPreviewSets(context.Context, *ListAppCustomProductPageLocalizationAppPreviewSetsRequest) (*ListAppCustomProductPageLocalizationAppPreviewSetsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/appScreenshotSets
 	ListAppCustomProductPageLocalizationAppScreenshotSets(context.Context, *ListAppCustomProductPageLocalizationAppScreenshotSetsRequest) (*ListAppCustomProductPageLocalizationAppScreenshotSetsResponse, error)
+	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/placements
+	ListAppCustomProductPageLocalizationPlacements(context.Context, *ListAppCustomProductPageLocalizationPlacementsRequest) (*ListAppCustomProductPageLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/appPreviewSets
 	ListAppCustomProductPageLocalizationAppPreviewSetIds(context.Context, *ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest) (*ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/appScreenshotSets
 	ListAppCustomProductPageLocalizationAppScreenshotSetIds(context.Context, *ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest) (*ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse, error)
+	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/placements
+	ListAppCustomProductPageLocalizationPlacementIds(context.Context, *ListAppCustomProductPageLocalizationPlacementIdsRequest) (*ListAppCustomProductPageLocalizationPlacementIdsResponse, error)
 	// Apple: GET /v1/appCustomProductPageLocalizations/{id}/relationships/searchKeywords
 	ListAppCustomProductPageLocalizationSearchKeywordIds(context.Context, *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) (*ListAppCustomProductPageLocalizationSearchKeywordIdsResponse, error)
 	// Apple: POST /v1/appCustomProductPageLocalizations/{id}/relationships/searchKeywords
@@ -253,11 +283,17 @@ func (UnimplementedAppCustomProductPageLocalizationsServiceServer) ListAppCustom
 func (UnimplementedAppCustomProductPageLocalizationsServiceServer) ListAppCustomProductPageLocalizationAppScreenshotSets(context.Context, *ListAppCustomProductPageLocalizationAppScreenshotSetsRequest) (*ListAppCustomProductPageLocalizationAppScreenshotSetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppCustomProductPageLocalizationAppScreenshotSets not implemented")
 }
+func (UnimplementedAppCustomProductPageLocalizationsServiceServer) ListAppCustomProductPageLocalizationPlacements(context.Context, *ListAppCustomProductPageLocalizationPlacementsRequest) (*ListAppCustomProductPageLocalizationPlacementsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppCustomProductPageLocalizationPlacements not implemented")
+}
 func (UnimplementedAppCustomProductPageLocalizationsServiceServer) ListAppCustomProductPageLocalizationAppPreviewSetIds(context.Context, *ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest) (*ListAppCustomProductPageLocalizationAppPreviewSetIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppCustomProductPageLocalizationAppPreviewSetIds not implemented")
 }
 func (UnimplementedAppCustomProductPageLocalizationsServiceServer) ListAppCustomProductPageLocalizationAppScreenshotSetIds(context.Context, *ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest) (*ListAppCustomProductPageLocalizationAppScreenshotSetIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppCustomProductPageLocalizationAppScreenshotSetIds not implemented")
+}
+func (UnimplementedAppCustomProductPageLocalizationsServiceServer) ListAppCustomProductPageLocalizationPlacementIds(context.Context, *ListAppCustomProductPageLocalizationPlacementIdsRequest) (*ListAppCustomProductPageLocalizationPlacementIdsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppCustomProductPageLocalizationPlacementIds not implemented")
 }
 func (UnimplementedAppCustomProductPageLocalizationsServiceServer) ListAppCustomProductPageLocalizationSearchKeywordIds(context.Context, *ListAppCustomProductPageLocalizationSearchKeywordIdsRequest) (*ListAppCustomProductPageLocalizationSearchKeywordIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppCustomProductPageLocalizationSearchKeywordIds not implemented")
@@ -401,6 +437,24 @@ func _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizat
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacements_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppCustomProductPageLocalizationPlacementsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppCustomProductPageLocalizationsServiceServer).ListAppCustomProductPageLocalizationPlacements(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacements_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppCustomProductPageLocalizationsServiceServer).ListAppCustomProductPageLocalizationPlacements(ctx, req.(*ListAppCustomProductPageLocalizationPlacementsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppPreviewSetIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAppCustomProductPageLocalizationAppPreviewSetIdsRequest)
 	if err := dec(in); err != nil {
@@ -433,6 +487,24 @@ func _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizat
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AppCustomProductPageLocalizationsServiceServer).ListAppCustomProductPageLocalizationAppScreenshotSetIds(ctx, req.(*ListAppCustomProductPageLocalizationAppScreenshotSetIdsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacementIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppCustomProductPageLocalizationPlacementIdsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppCustomProductPageLocalizationsServiceServer).ListAppCustomProductPageLocalizationPlacementIds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacementIds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppCustomProductPageLocalizationsServiceServer).ListAppCustomProductPageLocalizationPlacementIds(ctx, req.(*ListAppCustomProductPageLocalizationPlacementIdsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -541,12 +613,20 @@ var AppCustomProductPageLocalizationsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppScreenshotSets_Handler,
 		},
 		{
+			MethodName: "ListAppCustomProductPageLocalizationPlacements",
+			Handler:    _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacements_Handler,
+		},
+		{
 			MethodName: "ListAppCustomProductPageLocalizationAppPreviewSetIds",
 			Handler:    _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppPreviewSetIds_Handler,
 		},
 		{
 			MethodName: "ListAppCustomProductPageLocalizationAppScreenshotSetIds",
 			Handler:    _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationAppScreenshotSetIds_Handler,
+		},
+		{
+			MethodName: "ListAppCustomProductPageLocalizationPlacementIds",
+			Handler:    _AppCustomProductPageLocalizationsService_ListAppCustomProductPageLocalizationPlacementIds_Handler,
 		},
 		{
 			MethodName: "ListAppCustomProductPageLocalizationSearchKeywordIds",

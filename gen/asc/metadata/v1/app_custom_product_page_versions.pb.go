@@ -496,7 +496,7 @@ type ListAppCustomProductPageVersionAppCustomProductPageLocalizationsRequest str
 	// Id of the resource in the path.
 	Id     string                                                                          `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Filter *ListAppCustomProductPageVersionAppCustomProductPageLocalizationsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Relationships to include: appCustomProductPageVersion, appScreenshotSets, appPreviewSets, searchKeywords.
+	// Relationships to include: appCustomProductPageVersion, appScreenshotSets, appPreviewSets, searchKeywords, placements.
 	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v1.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -990,6 +990,7 @@ type ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse_In
 	AppKeywords                  []*v11.AppKeyword                  `protobuf:"bytes,2,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
 	AppPreviewSets               []*v11.AppPreviewSet               `protobuf:"bytes,3,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	AppScreenshotSets            []*v11.AppScreenshotSet            `protobuf:"bytes,4,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppAssetLibraryPlacements    []*v11.AppAssetLibraryPlacement    `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
 }
@@ -1053,6 +1054,13 @@ func (x *ListAppCustomProductPageVersionAppCustomProductPageLocalizationsRespons
 	return nil
 }
 
+func (x *ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // The resources included, by type.
 type UpdateAppCustomProductPageVersionResponse_Included struct {
 	state                             protoimpl.MessageState                  `protogen:"open.v1"`
@@ -1110,7 +1118,7 @@ var File_asc_metadata_v1_app_custom_product_page_versions_proto protoreflect.Fil
 
 const file_asc_metadata_v1_app_custom_product_page_versions_proto_rawDesc = "" +
 	"\n" +
-	"6asc/metadata/v1/app_custom_product_page_versions.proto\x12\x0fasc.metadata.v1\x1a\x1casc/options/v1/options.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x97\x06\n" +
+	"6asc/metadata/v1/app_custom_product_page_versions.proto\x12\x0fasc.metadata.v1\x1a\x1casc/options/v1/options.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x97\x06\n" +
 	"(CreateAppCustomProductPageVersionRequest\x12,\n" +
 	"\tdeep_link\x18\x01 \x01(\tB\n" +
 	"\x8a\xb2\x19\x06\b\x02 \x04(\x01H\x00R\bdeepLink\x88\x01\x01\x12q\n" +
@@ -1214,7 +1222,7 @@ const file_asc_metadata_v1_app_custom_product_page_versions_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a(\n" +
 	"\x06Filter\x12\x1e\n" +
-	"\x06locale\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x06locale\"\xec\b\n" +
+	"\x06locale\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x06locale\"\xfd\t\n" +
 	"HListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse\x12\xaf\x01\n" +
 	"%app_custom_product_page_localizations\x18\x01 \x03(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\v\x1a!appCustomProductPageLocalizationsR!appCustomProductPageLocalizations\x12\x86\x01\n" +
 	"\bincluded\x18\x02 \x01(\v2b.asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12{\n" +
@@ -1225,12 +1233,13 @@ const file_asc_metadata_v1_app_custom_product_page_versions_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd0\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe1\x04\n" +
 	"\bIncluded\x12\x9b\x01\n" +
 	" app_custom_product_page_versions\x18\x01 \x03(\v2-.asc.resources.v1.AppCustomProductPageVersionB$\x8a\xb2\x19 \b\f\x1a\x1cappCustomProductPageVersionsR\x1cappCustomProductPageVersions\x12T\n" +
 	"\fapp_keywords\x18\x02 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x03 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
-	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSetsB\r\n" +
+	"\x13app_screenshot_sets\x18\x04 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacementsB\r\n" +
 	"\v_total_size\"\x8b\x04\n" +
 	"(UpdateAppCustomProductPageVersionRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12,\n" +
@@ -1260,7 +1269,7 @@ const file_asc_metadata_v1_app_custom_product_page_versions_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xbc\x02\n" +
 	"\bIncluded\x12\xaf\x01\n" +
 	"%app_custom_product_page_localizations\x18\x01 \x03(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\f\x1a!appCustomProductPageLocalizationsR!appCustomProductPageLocalizations\x12~\n" +
-	"\x18app_custom_product_pages\x18\x02 \x03(\v2&.asc.resources.v1.AppCustomProductPageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appCustomProductPagesR\x15appCustomProductPages2\x9a\x14\n" +
+	"\x18app_custom_product_pages\x18\x02 \x03(\v2&.asc.resources.v1.AppCustomProductPageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appCustomProductPagesR\x15appCustomProductPages2\xed\x14\n" +
 	"#AppCustomProductPageVersionsService\x12\xb0\x02\n" +
 	"!CreateAppCustomProductPageVersion\x129.asc.metadata.v1.CreateAppCustomProductPageVersionRequest\x1a:.asc.metadata.v1.CreateAppCustomProductPageVersionResponse\"\x93\x01\x8a\xb2\x19d\b\x01\x12+appCustomProductPageVersions_createInstance\x18\x03\"\x1cappCustomProductPageVersions(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02%:\x01*\" /v1/appCustomProductPageVersions\x12\xbd\x04\n" +
 	"\x1eGetAppCustomProductPageVersion\x126.asc.metadata.v1.GetAppCustomProductPageVersionRequest\x1a7.asc.metadata.v1.GetAppCustomProductPageVersionResponse\"\xa9\x03\x8a\xb2\x19\xf7\x02\b\x01\x12(appCustomProductPageVersions_getInstance\x18\x02\"\x1cappCustomProductPageVersions(\xc8\x012\x10application/json:\x93\x02\n" +
@@ -1270,20 +1279,25 @@ const file_asc_metadata_v1_app_custom_product_page_versions_proto_rawDesc = "" +
 	"\x15appCustomProductPages\x1a\x14AppCustomProductPage\x1aE\n" +
 	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\"%\n" +
 	"!appCustomProductPageLocalizations\x102\x82\xd3\xe4\x93\x02'\x12%/v1/appCustomProductPageVersions/{id}\x12\xb5\x02\n" +
-	"!UpdateAppCustomProductPageVersion\x129.asc.metadata.v1.UpdateAppCustomProductPageVersionRequest\x1a:.asc.metadata.v1.UpdateAppCustomProductPageVersionResponse\"\x98\x01\x8a\xb2\x19d\b\x01\x12+appCustomProductPageVersions_updateInstance\x18\x04\"\x1cappCustomProductPageVersions(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02*:\x01*2%/v1/appCustomProductPageVersions/{id}\x12\xcb\x06\n" +
-	"@ListAppCustomProductPageVersionAppCustomProductPageLocalizations\x12X.asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsRequest\x1aY.asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse\"\xd1\x04\x8a\xb2\x19\xfd\x03\b\x01\x12OappCustomProductPageVersions_appCustomProductPageLocalizations_getToManyRelated\x18\x06\"!appCustomProductPageLocalizations(\xc8\x012\x10application/json:\xed\x02\n" +
+	"!UpdateAppCustomProductPageVersion\x129.asc.metadata.v1.UpdateAppCustomProductPageVersionRequest\x1a:.asc.metadata.v1.UpdateAppCustomProductPageVersionResponse\"\x98\x01\x8a\xb2\x19d\b\x01\x12+appCustomProductPageVersions_updateInstance\x18\x04\"\x1cappCustomProductPageVersions(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02*:\x01*2%/v1/appCustomProductPageVersions/{id}\x12\x9e\a\n" +
+	"@ListAppCustomProductPageVersionAppCustomProductPageLocalizations\x12X.asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsRequest\x1aY.asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse\"\xa4\x05\x8a\xb2\x19\xd0\x04\b\x01\x12OappCustomProductPageVersions_appCustomProductPageLocalizations_getToManyRelated\x18\x06\"!appCustomProductPageLocalizations(\xc8\x012\x10application/json:\xc0\x03\n" +
 	"\x1bappCustomProductPageVersion\n" +
 	"\x11appScreenshotSets\n" +
 	"\x0eappPreviewSets\n" +
-	"\x0esearchKeywords\x1aE\n" +
+	"\x0esearchKeywords\n" +
+	"\n" +
+	"placements\x1aE\n" +
 	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1a;\n" +
 	"\x1cappCustomProductPageVersions\x1a\x1bAppCustomProductPageVersion\x1a%\n" +
 	"\x11appScreenshotSets\x1a\x10AppScreenshotSet\x1a\x1f\n" +
 	"\x0eappPreviewSets\x1a\rAppPreviewSet\x1a\r\n" +
-	"\vappKeywords\"\x15\n" +
+	"\vappKeywords\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x15\n" +
 	"\x11appScreenshotSets\x102\"\x12\n" +
 	"\x0eappPreviewSets\x102\"\x12\n" +
-	"\x0esearchKeywords\x102(\xc8\x01\x82\xd3\xe4\x93\x02I\x12G/v1/appCustomProductPageVersions/{id}/appCustomProductPageLocalizations\x12\xf9\x03\n" +
+	"\x0esearchKeywords\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102(\xc8\x01\x82\xd3\xe4\x93\x02I\x12G/v1/appCustomProductPageVersions/{id}/appCustomProductPageLocalizations\x12\xf9\x03\n" +
 	"BListAppCustomProductPageVersionAppCustomProductPageLocalizationIds\x12Z.asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIdsRequest\x1a[.asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIdsResponse\"\xf9\x01\x8a\xb2\x19\x97\x01\b\x01\x12TappCustomProductPageVersions_appCustomProductPageLocalizations_getToManyRelationship\x18\b\"!appCustomProductPageLocalizations(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02W\x12U/v1/appCustomProductPageVersions/{id}/relationships/appCustomProductPageLocalizationsBCZAgithub.com/asc-gateway/asc-gateway/gen/asc/metadata/v1;metadatav1b\x06proto3"
 
 var (
@@ -1340,6 +1354,7 @@ var file_asc_metadata_v1_app_custom_product_page_versions_proto_goTypes = []any{
 	(*v11.AppKeyword)(nil),                       // 37: asc.resources.v1.AppKeyword
 	(*v11.AppPreviewSet)(nil),                    // 38: asc.resources.v1.AppPreviewSet
 	(*v11.AppScreenshotSet)(nil),                 // 39: asc.resources.v1.AppScreenshotSet
+	(*v11.AppAssetLibraryPlacement)(nil),         // 40: asc.resources.v1.AppAssetLibraryPlacement
 }
 var file_asc_metadata_v1_app_custom_product_page_versions_proto_depIdxs = []int32{
 	31, // 0: asc.metadata.v1.CreateAppCustomProductPageVersionRequest.app_custom_product_page:type_name -> asc.types.v1.ToOne
@@ -1379,23 +1394,24 @@ var file_asc_metadata_v1_app_custom_product_page_versions_proto_depIdxs = []int3
 	37, // 34: asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
 	38, // 35: asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
 	39, // 36: asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	34, // 37: asc.metadata.v1.UpdateAppCustomProductPageVersionResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	35, // 38: asc.metadata.v1.UpdateAppCustomProductPageVersionResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	0,  // 39: asc.metadata.v1.AppCustomProductPageVersionsService.CreateAppCustomProductPageVersion:input_type -> asc.metadata.v1.CreateAppCustomProductPageVersionRequest
-	2,  // 40: asc.metadata.v1.AppCustomProductPageVersionsService.GetAppCustomProductPageVersion:input_type -> asc.metadata.v1.GetAppCustomProductPageVersionRequest
-	8,  // 41: asc.metadata.v1.AppCustomProductPageVersionsService.UpdateAppCustomProductPageVersion:input_type -> asc.metadata.v1.UpdateAppCustomProductPageVersionRequest
-	6,  // 42: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizations:input_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsRequest
-	4,  // 43: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIds:input_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIdsRequest
-	1,  // 44: asc.metadata.v1.AppCustomProductPageVersionsService.CreateAppCustomProductPageVersion:output_type -> asc.metadata.v1.CreateAppCustomProductPageVersionResponse
-	3,  // 45: asc.metadata.v1.AppCustomProductPageVersionsService.GetAppCustomProductPageVersion:output_type -> asc.metadata.v1.GetAppCustomProductPageVersionResponse
-	9,  // 46: asc.metadata.v1.AppCustomProductPageVersionsService.UpdateAppCustomProductPageVersion:output_type -> asc.metadata.v1.UpdateAppCustomProductPageVersionResponse
-	7,  // 47: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizations:output_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse
-	5,  // 48: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIds:output_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIdsResponse
-	44, // [44:49] is the sub-list for method output_type
-	39, // [39:44] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	40, // 37: asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	34, // 38: asc.metadata.v1.UpdateAppCustomProductPageVersionResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	35, // 39: asc.metadata.v1.UpdateAppCustomProductPageVersionResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	0,  // 40: asc.metadata.v1.AppCustomProductPageVersionsService.CreateAppCustomProductPageVersion:input_type -> asc.metadata.v1.CreateAppCustomProductPageVersionRequest
+	2,  // 41: asc.metadata.v1.AppCustomProductPageVersionsService.GetAppCustomProductPageVersion:input_type -> asc.metadata.v1.GetAppCustomProductPageVersionRequest
+	8,  // 42: asc.metadata.v1.AppCustomProductPageVersionsService.UpdateAppCustomProductPageVersion:input_type -> asc.metadata.v1.UpdateAppCustomProductPageVersionRequest
+	6,  // 43: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizations:input_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsRequest
+	4,  // 44: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIds:input_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIdsRequest
+	1,  // 45: asc.metadata.v1.AppCustomProductPageVersionsService.CreateAppCustomProductPageVersion:output_type -> asc.metadata.v1.CreateAppCustomProductPageVersionResponse
+	3,  // 46: asc.metadata.v1.AppCustomProductPageVersionsService.GetAppCustomProductPageVersion:output_type -> asc.metadata.v1.GetAppCustomProductPageVersionResponse
+	9,  // 47: asc.metadata.v1.AppCustomProductPageVersionsService.UpdateAppCustomProductPageVersion:output_type -> asc.metadata.v1.UpdateAppCustomProductPageVersionResponse
+	7,  // 48: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizations:output_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationsResponse
+	5,  // 49: asc.metadata.v1.AppCustomProductPageVersionsService.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIds:output_type -> asc.metadata.v1.ListAppCustomProductPageVersionAppCustomProductPageLocalizationIdsResponse
+	45, // [45:50] is the sub-list for method output_type
+	40, // [40:45] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_custom_product_page_versions_proto_init() }

@@ -10,6 +10,7 @@ package metadatav1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v12 "github.com/asc-gateway/asc-gateway/gen/asc/enums/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	v11 "github.com/asc-gateway/asc-gateway/gen/asc/resources/v1"
 	v1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
@@ -37,6 +38,8 @@ type CreateAppEventLocalizationRequest struct {
 	LongDescription  *string                `protobuf:"bytes,4,opt,name=long_description,json=longDescription,proto3,oneof" json:"long_description,omitempty"`
 	// Related: appEvents.
 	AppEvent *v1.ToOne `protobuf:"bytes,5,opt,name=app_event,json=appEvent,proto3" json:"app_event,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,6,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Query parameters that these protos do not know.
@@ -112,6 +115,13 @@ func (x *CreateAppEventLocalizationRequest) GetLongDescription() string {
 func (x *CreateAppEventLocalizationRequest) GetAppEvent() *v1.ToOne {
 	if x != nil {
 		return x.AppEvent
+	}
+	return nil
+}
+
+func (x *CreateAppEventLocalizationRequest) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
 	}
 	return nil
 }
@@ -311,7 +321,7 @@ type GetAppEventLocalizationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the resource in the path.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Relationships to include: appEvent, appEventScreenshots, appEventVideoClips.
+	// Relationships to include: appEvent, appEventScreenshots, appEventVideoClips, placements.
 	Include []string `protobuf:"bytes,2,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v1.FieldNames `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1085,6 +1095,340 @@ func (x *ListAppEventLocalizationAppEventVideoClipsResponse) GetTotalSize() int3
 	return 0
 }
 
+// Request of ListAppEventLocalizationPlacementIds.
+type ListAppEventLocalizationPlacementIdsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppEventLocalizationPlacementIdsRequest) Reset() {
+	*x = ListAppEventLocalizationPlacementIdsRequest{}
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppEventLocalizationPlacementIdsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppEventLocalizationPlacementIdsRequest) ProtoMessage() {}
+
+func (x *ListAppEventLocalizationPlacementIdsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppEventLocalizationPlacementIdsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppEventLocalizationPlacementIdsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListAppEventLocalizationPlacementIdsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppEventLocalizationPlacementIdsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementIdsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppEventLocalizationPlacementIdsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppEventLocalizationPlacementIds.
+type ListAppEventLocalizationPlacementIdsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Related: appAssetLibraryPlacements.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppEventLocalizationPlacementIdsResponse) Reset() {
+	*x = ListAppEventLocalizationPlacementIdsResponse{}
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppEventLocalizationPlacementIdsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppEventLocalizationPlacementIdsResponse) ProtoMessage() {}
+
+func (x *ListAppEventLocalizationPlacementIdsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppEventLocalizationPlacementIdsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppEventLocalizationPlacementIdsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListAppEventLocalizationPlacementIdsResponse) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementIdsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementIdsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppEventLocalizationPlacementIdsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
+// Request of ListAppEventLocalizationPlacements.
+type ListAppEventLocalizationPlacementsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id     string                                            `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Filter *ListAppEventLocalizationPlacementsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Relationships to include: image, video, appEventLocalization, appStoreVersionLocalization, appCustomProductPageLocalization, appStoreVersionExperimentTreatmentLocalization.
+	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
+	// The fields to return, by JSON:API type.
+	Fields map[string]*v1.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Order: createdDate, -createdDate, lastModifiedDate, -lastModifiedDate, placementGroupPosition, -placementGroupPosition.
+	Sort []string `protobuf:"bytes,5,rep,name=sort,proto3" json:"sort,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) Reset() {
+	*x = ListAppEventLocalizationPlacementsRequest{}
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppEventLocalizationPlacementsRequest) ProtoMessage() {}
+
+func (x *ListAppEventLocalizationPlacementsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppEventLocalizationPlacementsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppEventLocalizationPlacementsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetFilter() *ListAppEventLocalizationPlacementsRequest_Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetFields() map[string]*v1.FieldNames {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetSort() []string {
+	if x != nil {
+		return x.Sort
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppEventLocalizationPlacements.
+type ListAppEventLocalizationPlacementsResponse struct {
+	state                     protoimpl.MessageState                               `protogen:"open.v1"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement                      `protobuf:"bytes,1,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	Included                  *ListAppEventLocalizationPlacementsResponse_Included `protobuf:"bytes,2,opt,name=included,proto3" json:"included,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse) Reset() {
+	*x = ListAppEventLocalizationPlacementsResponse{}
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppEventLocalizationPlacementsResponse) ProtoMessage() {}
+
+func (x *ListAppEventLocalizationPlacementsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppEventLocalizationPlacementsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppEventLocalizationPlacementsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse) GetIncluded() *ListAppEventLocalizationPlacementsResponse_Included {
+	if x != nil {
+		return x.Included
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
 // Request of UpdateAppEventLocalization.
 type UpdateAppEventLocalizationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1107,7 +1451,7 @@ type UpdateAppEventLocalizationRequest struct {
 
 func (x *UpdateAppEventLocalizationRequest) Reset() {
 	*x = UpdateAppEventLocalizationRequest{}
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[14]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1463,7 @@ func (x *UpdateAppEventLocalizationRequest) String() string {
 func (*UpdateAppEventLocalizationRequest) ProtoMessage() {}
 
 func (x *UpdateAppEventLocalizationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[14]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1476,7 @@ func (x *UpdateAppEventLocalizationRequest) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use UpdateAppEventLocalizationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAppEventLocalizationRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{14}
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UpdateAppEventLocalizationRequest) GetId() string {
@@ -1205,7 +1549,7 @@ type UpdateAppEventLocalizationResponse struct {
 
 func (x *UpdateAppEventLocalizationResponse) Reset() {
 	*x = UpdateAppEventLocalizationResponse{}
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[15]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +1561,7 @@ func (x *UpdateAppEventLocalizationResponse) String() string {
 func (*UpdateAppEventLocalizationResponse) ProtoMessage() {}
 
 func (x *UpdateAppEventLocalizationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[15]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +1574,7 @@ func (x *UpdateAppEventLocalizationResponse) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use UpdateAppEventLocalizationResponse.ProtoReflect.Descriptor instead.
 func (*UpdateAppEventLocalizationResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{15}
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UpdateAppEventLocalizationResponse) GetAppEventLocalization() *v11.AppEventLocalization {
@@ -1256,17 +1600,18 @@ func (x *UpdateAppEventLocalizationResponse) GetExtra() map[string]string {
 
 // The resources included, by type.
 type CreateAppEventLocalizationResponse_Included struct {
-	state               protoimpl.MessageState    `protogen:"open.v1"`
-	AppEventScreenshots []*v11.AppEventScreenshot `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
-	AppEventVideoClips  []*v11.AppEventVideoClip  `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
-	AppEvents           []*v11.AppEvent           `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppEventScreenshots       []*v11.AppEventScreenshot       `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
+	AppEventVideoClips        []*v11.AppEventVideoClip        `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
+	AppEvents                 []*v11.AppEvent                 `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement `protobuf:"bytes,4,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *CreateAppEventLocalizationResponse_Included) Reset() {
 	*x = CreateAppEventLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1623,7 @@ func (x *CreateAppEventLocalizationResponse_Included) String() string {
 func (*CreateAppEventLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *CreateAppEventLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,19 +1660,27 @@ func (x *CreateAppEventLocalizationResponse_Included) GetAppEvents() []*v11.AppE
 	return nil
 }
 
+func (x *CreateAppEventLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // The resources included, by type.
 type GetAppEventLocalizationResponse_Included struct {
-	state               protoimpl.MessageState    `protogen:"open.v1"`
-	AppEventScreenshots []*v11.AppEventScreenshot `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
-	AppEventVideoClips  []*v11.AppEventVideoClip  `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
-	AppEvents           []*v11.AppEvent           `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppEventScreenshots       []*v11.AppEventScreenshot       `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
+	AppEventVideoClips        []*v11.AppEventVideoClip        `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
+	AppEvents                 []*v11.AppEvent                 `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement `protobuf:"bytes,4,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *GetAppEventLocalizationResponse_Included) Reset() {
 	*x = GetAppEventLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[25]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1692,7 @@ func (x *GetAppEventLocalizationResponse_Included) String() string {
 func (*GetAppEventLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *GetAppEventLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[25]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,6 +1729,13 @@ func (x *GetAppEventLocalizationResponse_Included) GetAppEvents() []*v11.AppEven
 	return nil
 }
 
+func (x *GetAppEventLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // The resources included, by type.
 type ListAppEventLocalizationAppEventScreenshotsResponse_Included struct {
 	state                 protoimpl.MessageState      `protogen:"open.v1"`
@@ -1386,7 +1746,7 @@ type ListAppEventLocalizationAppEventScreenshotsResponse_Included struct {
 
 func (x *ListAppEventLocalizationAppEventScreenshotsResponse_Included) Reset() {
 	*x = ListAppEventLocalizationAppEventScreenshotsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[31]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1758,7 @@ func (x *ListAppEventLocalizationAppEventScreenshotsResponse_Included) String() 
 func (*ListAppEventLocalizationAppEventScreenshotsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppEventLocalizationAppEventScreenshotsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[31]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1791,7 @@ type ListAppEventLocalizationAppEventVideoClipsResponse_Included struct {
 
 func (x *ListAppEventLocalizationAppEventVideoClipsResponse_Included) Reset() {
 	*x = ListAppEventLocalizationAppEventVideoClipsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[37]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1803,7 @@ func (x *ListAppEventLocalizationAppEventVideoClipsResponse_Included) String() s
 func (*ListAppEventLocalizationAppEventVideoClipsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppEventLocalizationAppEventVideoClipsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[37]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,19 +1826,214 @@ func (x *ListAppEventLocalizationAppEventVideoClipsResponse_Included) GetAppEven
 	return nil
 }
 
+// Filters: a resource must meet all that are set, each by one of its values.
+type ListAppEventLocalizationPlacementsRequest_Filter struct {
+	state                                          protoimpl.MessageState                                                `protogen:"open.v1"`
+	PlacementType                                  []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType   `protobuf:"varint,1,rep,packed,name=placement_type,json=placementType,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType" json:"placement_type,omitempty"`
+	PlacementGroup                                 []string                                                              `protobuf:"bytes,2,rep,name=placement_group,json=placementGroup,proto3" json:"placement_group,omitempty"`
+	State                                          []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState `protobuf:"varint,3,rep,packed,name=state,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState" json:"state,omitempty"`
+	Image                                          []string                                                              `protobuf:"bytes,4,rep,name=image,proto3" json:"image,omitempty"`
+	Video                                          []string                                                              `protobuf:"bytes,5,rep,name=video,proto3" json:"video,omitempty"`
+	AppStoreVersionLocalization                    []string                                                              `protobuf:"bytes,6,rep,name=app_store_version_localization,json=appStoreVersionLocalization,proto3" json:"app_store_version_localization,omitempty"`
+	AppCustomProductPageLocalization               []string                                                              `protobuf:"bytes,7,rep,name=app_custom_product_page_localization,json=appCustomProductPageLocalization,proto3" json:"app_custom_product_page_localization,omitempty"`
+	AppStoreVersionExperimentTreatmentLocalization []string                                                              `protobuf:"bytes,8,rep,name=app_store_version_experiment_treatment_localization,json=appStoreVersionExperimentTreatmentLocalization,proto3" json:"app_store_version_experiment_treatment_localization,omitempty"`
+	Id                                             []string                                                              `protobuf:"bytes,9,rep,name=id,proto3" json:"id,omitempty"`
+	unknownFields                                  protoimpl.UnknownFields
+	sizeCache                                      protoimpl.SizeCache
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) Reset() {
+	*x = ListAppEventLocalizationPlacementsRequest_Filter{}
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppEventLocalizationPlacementsRequest_Filter) ProtoMessage() {}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppEventLocalizationPlacementsRequest_Filter.ProtoReflect.Descriptor instead.
+func (*ListAppEventLocalizationPlacementsRequest_Filter) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{16, 2}
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetPlacementType() []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType {
+	if x != nil {
+		return x.PlacementType
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetPlacementGroup() []string {
+	if x != nil {
+		return x.PlacementGroup
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetState() []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetImage() []string {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetVideo() []string {
+	if x != nil {
+		return x.Video
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetAppStoreVersionLocalization() []string {
+	if x != nil {
+		return x.AppStoreVersionLocalization
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetAppCustomProductPageLocalization() []string {
+	if x != nil {
+		return x.AppCustomProductPageLocalization
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetAppStoreVersionExperimentTreatmentLocalization() []string {
+	if x != nil {
+		return x.AppStoreVersionExperimentTreatmentLocalization
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsRequest_Filter) GetId() []string {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+// The resources included, by type.
+type ListAppEventLocalizationPlacementsResponse_Included struct {
+	state                                           protoimpl.MessageState                                `protogen:"open.v1"`
+	AppAssetLibraryImages                           []*v11.AppAssetLibraryImage                           `protobuf:"bytes,1,rep,name=app_asset_library_images,json=appAssetLibraryImages,proto3" json:"app_asset_library_images,omitempty"`
+	AppAssetLibraryVideos                           []*v11.AppAssetLibraryVideo                           `protobuf:"bytes,2,rep,name=app_asset_library_videos,json=appAssetLibraryVideos,proto3" json:"app_asset_library_videos,omitempty"`
+	AppCustomProductPageLocalizations               []*v11.AppCustomProductPageLocalization               `protobuf:"bytes,3,rep,name=app_custom_product_page_localizations,json=appCustomProductPageLocalizations,proto3" json:"app_custom_product_page_localizations,omitempty"`
+	AppEventLocalizations                           []*v11.AppEventLocalization                           `protobuf:"bytes,4,rep,name=app_event_localizations,json=appEventLocalizations,proto3" json:"app_event_localizations,omitempty"`
+	AppStoreVersionExperimentTreatmentLocalizations []*v11.AppStoreVersionExperimentTreatmentLocalization `protobuf:"bytes,5,rep,name=app_store_version_experiment_treatment_localizations,json=appStoreVersionExperimentTreatmentLocalizations,proto3" json:"app_store_version_experiment_treatment_localizations,omitempty"`
+	AppStoreVersionLocalizations                    []*v11.AppStoreVersionLocalization                    `protobuf:"bytes,6,rep,name=app_store_version_localizations,json=appStoreVersionLocalizations,proto3" json:"app_store_version_localizations,omitempty"`
+	unknownFields                                   protoimpl.UnknownFields
+	sizeCache                                       protoimpl.SizeCache
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) Reset() {
+	*x = ListAppEventLocalizationPlacementsResponse_Included{}
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppEventLocalizationPlacementsResponse_Included) ProtoMessage() {}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppEventLocalizationPlacementsResponse_Included.ProtoReflect.Descriptor instead.
+func (*ListAppEventLocalizationPlacementsResponse_Included) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{17, 1}
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) GetAppAssetLibraryImages() []*v11.AppAssetLibraryImage {
+	if x != nil {
+		return x.AppAssetLibraryImages
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) GetAppAssetLibraryVideos() []*v11.AppAssetLibraryVideo {
+	if x != nil {
+		return x.AppAssetLibraryVideos
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) GetAppCustomProductPageLocalizations() []*v11.AppCustomProductPageLocalization {
+	if x != nil {
+		return x.AppCustomProductPageLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) GetAppEventLocalizations() []*v11.AppEventLocalization {
+	if x != nil {
+		return x.AppEventLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) GetAppStoreVersionExperimentTreatmentLocalizations() []*v11.AppStoreVersionExperimentTreatmentLocalization {
+	if x != nil {
+		return x.AppStoreVersionExperimentTreatmentLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationPlacementsResponse_Included) GetAppStoreVersionLocalizations() []*v11.AppStoreVersionLocalization {
+	if x != nil {
+		return x.AppStoreVersionLocalizations
+	}
+	return nil
+}
+
 // The resources included, by type.
 type UpdateAppEventLocalizationResponse_Included struct {
-	state               protoimpl.MessageState    `protogen:"open.v1"`
-	AppEventScreenshots []*v11.AppEventScreenshot `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
-	AppEventVideoClips  []*v11.AppEventVideoClip  `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
-	AppEvents           []*v11.AppEvent           `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppEventScreenshots       []*v11.AppEventScreenshot       `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
+	AppEventVideoClips        []*v11.AppEventVideoClip        `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
+	AppEvents                 []*v11.AppEvent                 `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement `protobuf:"bytes,4,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *UpdateAppEventLocalizationResponse_Included) Reset() {
 	*x = UpdateAppEventLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[41]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +2045,7 @@ func (x *UpdateAppEventLocalizationResponse_Included) String() string {
 func (*UpdateAppEventLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *UpdateAppEventLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[41]
+	mi := &file_asc_metadata_v1_app_event_localizations_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +2058,7 @@ func (x *UpdateAppEventLocalizationResponse_Included) ProtoReflect() protoreflec
 
 // Deprecated: Use UpdateAppEventLocalizationResponse_Included.ProtoReflect.Descriptor instead.
 func (*UpdateAppEventLocalizationResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{15, 1}
+	return file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP(), []int{19, 1}
 }
 
 func (x *UpdateAppEventLocalizationResponse_Included) GetAppEventScreenshots() []*v11.AppEventScreenshot {
@@ -1527,17 +2082,27 @@ func (x *UpdateAppEventLocalizationResponse_Included) GetAppEvents() []*v11.AppE
 	return nil
 }
 
+func (x *UpdateAppEventLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 var File_asc_metadata_v1_app_event_localizations_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\n" +
-	"-asc/metadata/v1/app_event_localizations.proto\x12\x0fasc.metadata.v1\x1a\x1casc/options/v1/options.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a+asc/resources/v1/app_event_screenshot.proto\x1a+asc/resources/v1/app_event_video_clip.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x91\x06\n" +
+	"-asc/metadata/v1/app_event_localizations.proto\x12\x0fasc.metadata.v1\x1a4asc/enums/v1/app_asset_library_placement_state.proto\x1a3asc/enums/v1/app_asset_library_placement_type.proto\x1a\x1casc/options/v1/options.proto\x1a.asc/resources/v1/app_asset_library_image.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a.asc/resources/v1/app_asset_library_video.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a+asc/resources/v1/app_event_screenshot.proto\x1a+asc/resources/v1/app_event_video_clip.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xea\x06\n" +
 	"!CreateAppEventLocalizationRequest\x12+\n" +
 	"\x06locale\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\x06locale\x88\x01\x01\x12!\n" +
 	"\x04name\x18\x02 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x01R\x04name\x88\x01\x01\x12:\n" +
 	"\x11short_description\x18\x03 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x02R\x10shortDescription\x88\x01\x01\x128\n" +
 	"\x10long_description\x18\x04 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x03R\x0flongDescription\x88\x01\x01\x12K\n" +
-	"\tapp_event\x18\x05 \x01(\v2\x13.asc.types.v1.ToOneB\x19\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x0f\b\x03\x1a\tappEvents0\x01R\bappEvent\x12T\n" +
+	"\tapp_event\x18\x05 \x01(\v2\x13.asc.types.v1.ToOneB\x19\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x0f\b\x03\x1a\tappEvents0\x01R\bappEvent\x12W\n" +
+	"\n" +
+	"placements\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12T\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2=.asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraEntryR\x05extra\x12d\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2B.asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraQueryEntryR\n" +
 	"extraQuery\x12\x15\n" +
@@ -1555,7 +2120,7 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\a_localeB\a\n" +
 	"\x05_nameB\x14\n" +
 	"\x12_short_descriptionB\x13\n" +
-	"\x11_long_description\"\xda\x05\n" +
+	"\x11_long_description\"\xeb\x06\n" +
 	"\"CreateAppEventLocalizationResponse\x12{\n" +
 	"\x16app_event_localization\x18\x01 \x01(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15appEventLocalizationsR\x14appEventLocalization\x12`\n" +
 	"\bincluded\x18\x02 \x01(\v2<.asc.metadata.v1.CreateAppEventLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12U\n" +
@@ -1563,12 +2128,13 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd4\x03\n" +
 	"\bIncluded\x12u\n" +
 	"\x15app_event_screenshots\x18\x01 \x03(\v2$.asc.resources.v1.AppEventScreenshotB\x1b\x8a\xb2\x19\x17\b\f\x1a\x13appEventScreenshotsR\x13appEventScreenshots\x12r\n" +
 	"\x15app_event_video_clips\x18\x02 \x03(\v2#.asc.resources.v1.AppEventVideoClipB\x1a\x8a\xb2\x19\x16\b\f\x1a\x12appEventVideoClipsR\x12appEventVideoClips\x12L\n" +
 	"\n" +
-	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEvents\"\xed\x01\n" +
+	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEvents\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x04 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\xed\x01\n" +
 	"!DeleteAppEventLocalizationRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12d\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2B.asc.metadata.v1.DeleteAppEventLocalizationRequest.ExtraQueryEntryR\n" +
@@ -1593,7 +2159,7 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd1\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe2\x06\n" +
 	"\x1fGetAppEventLocalizationResponse\x12{\n" +
 	"\x16app_event_localization\x18\x01 \x01(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15appEventLocalizationsR\x14appEventLocalization\x12]\n" +
 	"\bincluded\x18\x02 \x01(\v29.asc.metadata.v1.GetAppEventLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12R\n" +
@@ -1601,12 +2167,13 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd4\x03\n" +
 	"\bIncluded\x12u\n" +
 	"\x15app_event_screenshots\x18\x01 \x03(\v2$.asc.resources.v1.AppEventScreenshotB\x1b\x8a\xb2\x19\x17\b\f\x1a\x13appEventScreenshotsR\x13appEventScreenshots\x12r\n" +
 	"\x15app_event_video_clips\x18\x02 \x03(\v2#.asc.resources.v1.AppEventVideoClipB\x1a\x8a\xb2\x19\x16\b\f\x1a\x12appEventVideoClipsR\x12appEventVideoClips\x12L\n" +
 	"\n" +
-	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEvents\"\xe4\x02\n" +
+	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEvents\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x04 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\xe4\x02\n" +
 	"4ListAppEventLocalizationAppEventScreenshotIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12w\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2U.asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest.ExtraQueryEntryR\n" +
@@ -1706,6 +2273,74 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x89\x01\n" +
 	"\bIncluded\x12}\n" +
 	"\x17app_event_localizations\x18\x01 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appEventLocalizationsR\x15appEventLocalizationsB\r\n" +
+	"\v_total_size\"\xd2\x02\n" +
+	"+ListAppEventLocalizationPlacementIdsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12n\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2L.asc.metadata.v1.ListAppEventLocalizationPlacementIdsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdb\x02\n" +
+	",ListAppEventLocalizationPlacementIdsResponse\x123\n" +
+	"\x03ids\x18\x01 \x03(\tB!\x8a\xb2\x19\x1d\b\r\x1a\x19appAssetLibraryPlacementsR\x03ids\x12_\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2H.asc.metadata.v1.ListAppEventLocalizationPlacementIdsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
+	"\v_total_size\"\xbf\n" +
+	"\n" +
+	")ListAppEventLocalizationPlacementsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12a\n" +
+	"\x06filter\x18\x02 \x01(\v2A.asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.FilterB\x06\x8a\xb2\x19\x02\b\x04R\x06filter\x12 \n" +
+	"\ainclude\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x06R\ainclude\x12f\n" +
+	"\x06fields\x18\x04 \x03(\v2F.asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12\x1a\n" +
+	"\x04sort\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\bR\x04sort\x12l\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2J.asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1aS\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x90\x05\n" +
+	"\x06Filter\x12z\n" +
+	"\x0eplacement_type\x18\x01 \x03(\x0e2K.asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementTypeB\x06\x8a\xb2\x19\x02\b\x04R\rplacementType\x12/\n" +
+	"\x0fplacement_group\x18\x02 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x0eplacementGroup\x12k\n" +
+	"\x05state\x18\x03 \x03(\x0e2M.asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementStateB\x06\x8a\xb2\x19\x02\b\x04R\x05state\x12\x1c\n" +
+	"\x05image\x18\x04 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05image\x12\x1c\n" +
+	"\x05video\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05video\x12K\n" +
+	"\x1eapp_store_version_localization\x18\x06 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x1bappStoreVersionLocalization\x12V\n" +
+	"$app_custom_product_page_localization\x18\a \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R appCustomProductPageLocalization\x12s\n" +
+	"3app_store_version_experiment_treatment_localization\x18\b \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R.appStoreVersionExperimentTreatmentLocalization\x12\x16\n" +
+	"\x02id\x18\t \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x02id\"\xe3\v\n" +
+	"*ListAppEventLocalizationPlacementsResponse\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x01 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\v\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\x12h\n" +
+	"\bincluded\x18\x02 \x01(\v2D.asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12]\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2F.asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\a\n" +
+	"\bIncluded\x12~\n" +
+	"\x18app_asset_library_images\x18\x01 \x03(\v2&.asc.resources.v1.AppAssetLibraryImageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryImagesR\x15appAssetLibraryImages\x12~\n" +
+	"\x18app_asset_library_videos\x18\x02 \x03(\v2&.asc.resources.v1.AppAssetLibraryVideoB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryVideosR\x15appAssetLibraryVideos\x12\xaf\x01\n" +
+	"%app_custom_product_page_localizations\x18\x03 \x03(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\f\x1a!appCustomProductPageLocalizationsR!appCustomProductPageLocalizations\x12}\n" +
+	"\x17app_event_localizations\x18\x04 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appEventLocalizationsR\x15appEventLocalizations\x12\xe8\x01\n" +
+	"4app_store_version_experiment_treatment_localizations\x18\x05 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9a\x01\n" +
+	"\x1fapp_store_version_localizations\x18\x06 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\f\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizationsB\r\n" +
 	"\v_total_size\"\x87\x05\n" +
 	"!UpdateAppEventLocalizationRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12!\n" +
@@ -1726,7 +2361,7 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
 	"\x05_nameB\x14\n" +
 	"\x12_short_descriptionB\x13\n" +
-	"\x11_long_description\"\xda\x05\n" +
+	"\x11_long_description\"\xeb\x06\n" +
 	"\"UpdateAppEventLocalizationResponse\x12{\n" +
 	"\x16app_event_localization\x18\x01 \x01(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15appEventLocalizationsR\x14appEventLocalization\x12`\n" +
 	"\bincluded\x18\x02 \x01(\v2<.asc.metadata.v1.UpdateAppEventLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12U\n" +
@@ -1734,24 +2369,30 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd4\x03\n" +
 	"\bIncluded\x12u\n" +
 	"\x15app_event_screenshots\x18\x01 \x03(\v2$.asc.resources.v1.AppEventScreenshotB\x1b\x8a\xb2\x19\x17\b\f\x1a\x13appEventScreenshotsR\x13appEventScreenshots\x12r\n" +
 	"\x15app_event_video_clips\x18\x02 \x03(\v2#.asc.resources.v1.AppEventVideoClipB\x1a\x8a\xb2\x19\x16\b\f\x1a\x12appEventVideoClipsR\x12appEventVideoClips\x12L\n" +
 	"\n" +
-	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEvents2\xc8\x17\n" +
+	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEvents\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x04 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements2\xed\"\n" +
 	"\x1cAppEventLocalizationsService\x12\x85\x02\n" +
-	"\x1aCreateAppEventLocalization\x122.asc.metadata.v1.CreateAppEventLocalizationRequest\x1a3.asc.metadata.v1.CreateAppEventLocalizationResponse\"~\x8a\xb2\x19V\b\x01\x12$appEventLocalizations_createInstance\x18\x03\"\x15appEventLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/appEventLocalizations\x12\xfe\x03\n" +
-	"\x17GetAppEventLocalization\x12/.asc.metadata.v1.GetAppEventLocalizationRequest\x1a0.asc.metadata.v1.GetAppEventLocalizationResponse\"\xff\x02\x8a\xb2\x19\xd4\x02\b\x01\x12!appEventLocalizations_getInstance\x18\x02\"\x15appEventLocalizations(\xc8\x012\x10application/json:\xfe\x01\n" +
+	"\x1aCreateAppEventLocalization\x122.asc.metadata.v1.CreateAppEventLocalizationRequest\x1a3.asc.metadata.v1.CreateAppEventLocalizationResponse\"~\x8a\xb2\x19V\b\x01\x12$appEventLocalizations_createInstance\x18\x03\"\x15appEventLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/appEventLocalizations\x12\xd1\x04\n" +
+	"\x17GetAppEventLocalization\x12/.asc.metadata.v1.GetAppEventLocalizationRequest\x1a0.asc.metadata.v1.GetAppEventLocalizationResponse\"\xd2\x03\x8a\xb2\x19\xa7\x03\b\x01\x12!appEventLocalizations_getInstance\x18\x02\"\x15appEventLocalizations(\xc8\x012\x10application/json:\xd1\x02\n" +
 	"\bappEvent\n" +
 	"\x13appEventScreenshots\n" +
-	"\x12appEventVideoClips\x1a-\n" +
+	"\x12appEventVideoClips\n" +
+	"\n" +
+	"placements\x1a-\n" +
 	"\x15appEventLocalizations\x1a\x14AppEventLocalization\x1a\x15\n" +
 	"\tappEvents\x1a\bAppEvent\x1a)\n" +
 	"\x13appEventScreenshots\x1a\x12AppEventScreenshot\x1a'\n" +
-	"\x12appEventVideoClips\x1a\x11AppEventVideoClip\"\x17\n" +
+	"\x12appEventVideoClips\x1a\x11AppEventVideoClip\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x17\n" +
 	"\x13appEventScreenshots\x102\"\x16\n" +
-	"\x12appEventVideoClips\x102\x82\xd3\xe4\x93\x02 \x12\x1e/v1/appEventLocalizations/{id}\x12\x8b\x02\n" +
+	"\x12appEventVideoClips\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102\x82\xd3\xe4\x93\x02 \x12\x1e/v1/appEventLocalizations/{id}\x12\x8b\x02\n" +
 	"\x1aUpdateAppEventLocalization\x122.asc.metadata.v1.UpdateAppEventLocalizationRequest\x1a3.asc.metadata.v1.UpdateAppEventLocalizationResponse\"\x83\x01\x8a\xb2\x19V\b\x01\x12$appEventLocalizations_updateInstance\x18\x04\"\x15appEventLocalizations(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02#:\x01*2\x1e/v1/appEventLocalizations/{id}\x12\xde\x01\n" +
 	"\x1aDeleteAppEventLocalization\x122.asc.metadata.v1.DeleteAppEventLocalizationRequest\x1a3.asc.metadata.v1.DeleteAppEventLocalizationResponse\"W\x8a\xb2\x19-\b\x01\x12$appEventLocalizations_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02 *\x1e/v1/appEventLocalizations/{id}\x12\xd9\x03\n" +
 	"+ListAppEventLocalizationAppEventScreenshots\x12C.asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest\x1aD.asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse\"\x9e\x02\x8a\xb2\x19\xdf\x01\b\x01\x12:appEventLocalizations_appEventScreenshots_getToManyRelated\x18\x06\"\x13appEventScreenshots(\xc8\x012\x10application/json:s\n" +
@@ -1761,9 +2402,24 @@ const file_asc_metadata_v1_app_event_localizations_proto_rawDesc = "" +
 	"*ListAppEventLocalizationAppEventVideoClips\x12B.asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest\x1aC.asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse\"\x99\x02\x8a\xb2\x19\xdb\x01\b\x01\x129appEventLocalizations_appEventVideoClips_getToManyRelated\x18\x06\"\x12appEventVideoClips(\xc8\x012\x10application/json:q\n" +
 	"\x14appEventLocalization\x1a'\n" +
 	"\x12appEventVideoClips\x1a\x11AppEventVideoClip\x1a-\n" +
-	"\x15appEventLocalizations\x1a\x14AppEventLocalization(\xc8\x01\x82\xd3\xe4\x93\x023\x121/v1/appEventLocalizations/{id}/appEventVideoClips\x12\x81\x03\n" +
+	"\x15appEventLocalizations\x1a\x14AppEventLocalization(\xc8\x01\x82\xd3\xe4\x93\x023\x121/v1/appEventLocalizations/{id}/appEventVideoClips\x12\xf2\a\n" +
+	"\"ListAppEventLocalizationPlacements\x12:.asc.metadata.v1.ListAppEventLocalizationPlacementsRequest\x1a;.asc.metadata.v1.ListAppEventLocalizationPlacementsResponse\"\xd2\x06\x8a\xb2\x19\x9c\x06\b\x01\x121appEventLocalizations_placements_getToManyRelated\x18\x06\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\xb2\x05\n" +
+	"\x05image\n" +
+	"\x05video\n" +
+	"\x14appEventLocalization\n" +
+	"\x1bappStoreVersionLocalization\n" +
+	" appCustomProductPageLocalization\n" +
+	".appStoreVersionExperimentTreatmentLocalization\x12\vcreatedDate\x12\f-createdDate\x12\x10lastModifiedDate\x12\x11-lastModifiedDate\x12\x16placementGroupPosition\x12\x17-placementGroupPosition\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\x1a-\n" +
+	"\x15appAssetLibraryImages\x1a\x14AppAssetLibraryImage\x1a-\n" +
+	"\x15appAssetLibraryVideos\x1a\x14AppAssetLibraryVideo\x1a-\n" +
+	"\x15appEventLocalizations\x1a\x14AppEventLocalization\x1a;\n" +
+	"\x1cappStoreVersionLocalizations\x1a\x1bAppStoreVersionLocalization\x1aE\n" +
+	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1aa\n" +
+	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization(\xc8\x01\x82\xd3\xe4\x93\x02+\x12)/v1/appEventLocalizations/{id}/placements\x12\x81\x03\n" +
 	"-ListAppEventLocalizationAppEventScreenshotIds\x12E.asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest\x1aF.asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse\"\xc0\x01\x8a\xb2\x19t\b\x01\x12?appEventLocalizations_appEventScreenshots_getToManyRelationship\x18\b\"\x13appEventScreenshots(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02B\x12@/v1/appEventLocalizations/{id}/relationships/appEventScreenshots\x12\xfb\x02\n" +
-	",ListAppEventLocalizationAppEventVideoClipIds\x12D.asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest\x1aE.asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse\"\xbd\x01\x8a\xb2\x19r\b\x01\x12>appEventLocalizations_appEventVideoClips_getToManyRelationship\x18\b\"\x12appEventVideoClips(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02A\x12?/v1/appEventLocalizations/{id}/relationships/appEventVideoClipsBCZAgithub.com/asc-gateway/asc-gateway/gen/asc/metadata/v1;metadatav1b\x06proto3"
+	",ListAppEventLocalizationAppEventVideoClipIds\x12D.asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest\x1aE.asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse\"\xbd\x01\x8a\xb2\x19r\b\x01\x12>appEventLocalizations_appEventVideoClips_getToManyRelationship\x18\b\"\x12appEventVideoClips(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02A\x12?/v1/appEventLocalizations/{id}/relationships/appEventVideoClips\x12\xda\x02\n" +
+	"$ListAppEventLocalizationPlacementIds\x12<.asc.metadata.v1.ListAppEventLocalizationPlacementIdsRequest\x1a=.asc.metadata.v1.ListAppEventLocalizationPlacementIdsResponse\"\xb4\x01\x8a\xb2\x19q\b\x01\x126appEventLocalizations_placements_getToManyRelationship\x18\b\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x029\x127/v1/appEventLocalizations/{id}/relationships/placementsBCZAgithub.com/asc-gateway/asc-gateway/gen/asc/metadata/v1;metadatav1b\x06proto3"
 
 var (
 	file_asc_metadata_v1_app_event_localizations_proto_rawDescOnce sync.Once
@@ -1777,7 +2433,7 @@ func file_asc_metadata_v1_app_event_localizations_proto_rawDescGZIP() []byte {
 	return file_asc_metadata_v1_app_event_localizations_proto_rawDescData
 }
 
-var file_asc_metadata_v1_app_event_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_asc_metadata_v1_app_event_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_asc_metadata_v1_app_event_localizations_proto_goTypes = []any{
 	(*CreateAppEventLocalizationRequest)(nil),                     // 0: asc.metadata.v1.CreateAppEventLocalizationRequest
 	(*CreateAppEventLocalizationResponse)(nil),                    // 1: asc.metadata.v1.CreateAppEventLocalizationResponse
@@ -1793,109 +2449,154 @@ var file_asc_metadata_v1_app_event_localizations_proto_goTypes = []any{
 	(*ListAppEventLocalizationAppEventVideoClipIdsResponse)(nil),  // 11: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse
 	(*ListAppEventLocalizationAppEventVideoClipsRequest)(nil),     // 12: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest
 	(*ListAppEventLocalizationAppEventVideoClipsResponse)(nil),    // 13: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse
-	(*UpdateAppEventLocalizationRequest)(nil),                     // 14: asc.metadata.v1.UpdateAppEventLocalizationRequest
-	(*UpdateAppEventLocalizationResponse)(nil),                    // 15: asc.metadata.v1.UpdateAppEventLocalizationResponse
-	nil, // 16: asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraEntry
-	nil, // 17: asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraQueryEntry
-	nil, // 18: asc.metadata.v1.CreateAppEventLocalizationResponse.ExtraEntry
-	(*CreateAppEventLocalizationResponse_Included)(nil), // 19: asc.metadata.v1.CreateAppEventLocalizationResponse.Included
-	nil, // 20: asc.metadata.v1.DeleteAppEventLocalizationRequest.ExtraQueryEntry
-	nil, // 21: asc.metadata.v1.GetAppEventLocalizationRequest.FieldsEntry
-	nil, // 22: asc.metadata.v1.GetAppEventLocalizationRequest.LimitEntry
-	nil, // 23: asc.metadata.v1.GetAppEventLocalizationRequest.ExtraQueryEntry
-	nil, // 24: asc.metadata.v1.GetAppEventLocalizationResponse.ExtraEntry
-	(*GetAppEventLocalizationResponse_Included)(nil), // 25: asc.metadata.v1.GetAppEventLocalizationResponse.Included
-	nil, // 26: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest.ExtraQueryEntry
-	nil, // 27: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse.ExtraEntry
-	nil, // 28: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.FieldsEntry
-	nil, // 29: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.ExtraQueryEntry
-	nil, // 30: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.ExtraEntry
-	(*ListAppEventLocalizationAppEventScreenshotsResponse_Included)(nil), // 31: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.Included
-	nil, // 32: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest.ExtraQueryEntry
-	nil, // 33: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse.ExtraEntry
-	nil, // 34: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.FieldsEntry
-	nil, // 35: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.ExtraQueryEntry
-	nil, // 36: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.ExtraEntry
-	(*ListAppEventLocalizationAppEventVideoClipsResponse_Included)(nil), // 37: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.Included
-	nil, // 38: asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraEntry
-	nil, // 39: asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraQueryEntry
-	nil, // 40: asc.metadata.v1.UpdateAppEventLocalizationResponse.ExtraEntry
-	(*UpdateAppEventLocalizationResponse_Included)(nil), // 41: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included
-	(*v1.ToOne)(nil),                 // 42: asc.types.v1.ToOne
-	(*v11.AppEventLocalization)(nil), // 43: asc.resources.v1.AppEventLocalization
-	(*v11.AppEventScreenshot)(nil),   // 44: asc.resources.v1.AppEventScreenshot
-	(*v11.AppEventVideoClip)(nil),    // 45: asc.resources.v1.AppEventVideoClip
-	(*v11.AppEvent)(nil),             // 46: asc.resources.v1.AppEvent
-	(*v1.FieldNames)(nil),            // 47: asc.types.v1.FieldNames
+	(*ListAppEventLocalizationPlacementIdsRequest)(nil),           // 14: asc.metadata.v1.ListAppEventLocalizationPlacementIdsRequest
+	(*ListAppEventLocalizationPlacementIdsResponse)(nil),          // 15: asc.metadata.v1.ListAppEventLocalizationPlacementIdsResponse
+	(*ListAppEventLocalizationPlacementsRequest)(nil),             // 16: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest
+	(*ListAppEventLocalizationPlacementsResponse)(nil),            // 17: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse
+	(*UpdateAppEventLocalizationRequest)(nil),                     // 18: asc.metadata.v1.UpdateAppEventLocalizationRequest
+	(*UpdateAppEventLocalizationResponse)(nil),                    // 19: asc.metadata.v1.UpdateAppEventLocalizationResponse
+	nil, // 20: asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraEntry
+	nil, // 21: asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraQueryEntry
+	nil, // 22: asc.metadata.v1.CreateAppEventLocalizationResponse.ExtraEntry
+	(*CreateAppEventLocalizationResponse_Included)(nil), // 23: asc.metadata.v1.CreateAppEventLocalizationResponse.Included
+	nil, // 24: asc.metadata.v1.DeleteAppEventLocalizationRequest.ExtraQueryEntry
+	nil, // 25: asc.metadata.v1.GetAppEventLocalizationRequest.FieldsEntry
+	nil, // 26: asc.metadata.v1.GetAppEventLocalizationRequest.LimitEntry
+	nil, // 27: asc.metadata.v1.GetAppEventLocalizationRequest.ExtraQueryEntry
+	nil, // 28: asc.metadata.v1.GetAppEventLocalizationResponse.ExtraEntry
+	(*GetAppEventLocalizationResponse_Included)(nil), // 29: asc.metadata.v1.GetAppEventLocalizationResponse.Included
+	nil, // 30: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest.ExtraQueryEntry
+	nil, // 31: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse.ExtraEntry
+	nil, // 32: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.FieldsEntry
+	nil, // 33: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.ExtraQueryEntry
+	nil, // 34: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.ExtraEntry
+	(*ListAppEventLocalizationAppEventScreenshotsResponse_Included)(nil), // 35: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.Included
+	nil, // 36: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest.ExtraQueryEntry
+	nil, // 37: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse.ExtraEntry
+	nil, // 38: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.FieldsEntry
+	nil, // 39: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.ExtraQueryEntry
+	nil, // 40: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.ExtraEntry
+	(*ListAppEventLocalizationAppEventVideoClipsResponse_Included)(nil), // 41: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.Included
+	nil, // 42: asc.metadata.v1.ListAppEventLocalizationPlacementIdsRequest.ExtraQueryEntry
+	nil, // 43: asc.metadata.v1.ListAppEventLocalizationPlacementIdsResponse.ExtraEntry
+	nil, // 44: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.FieldsEntry
+	nil, // 45: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.ExtraQueryEntry
+	(*ListAppEventLocalizationPlacementsRequest_Filter)(nil), // 46: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.Filter
+	nil, // 47: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.ExtraEntry
+	(*ListAppEventLocalizationPlacementsResponse_Included)(nil), // 48: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included
+	nil, // 49: asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraEntry
+	nil, // 50: asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraQueryEntry
+	nil, // 51: asc.metadata.v1.UpdateAppEventLocalizationResponse.ExtraEntry
+	(*UpdateAppEventLocalizationResponse_Included)(nil), // 52: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included
+	(*v1.ToOne)(nil),                     // 53: asc.types.v1.ToOne
+	(*v1.ToMany)(nil),                    // 54: asc.types.v1.ToMany
+	(*v11.AppEventLocalization)(nil),     // 55: asc.resources.v1.AppEventLocalization
+	(*v11.AppEventScreenshot)(nil),       // 56: asc.resources.v1.AppEventScreenshot
+	(*v11.AppEventVideoClip)(nil),        // 57: asc.resources.v1.AppEventVideoClip
+	(*v11.AppAssetLibraryPlacement)(nil), // 58: asc.resources.v1.AppAssetLibraryPlacement
+	(*v11.AppEvent)(nil),                 // 59: asc.resources.v1.AppEvent
+	(*v1.FieldNames)(nil),                // 60: asc.types.v1.FieldNames
+	(v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType)(0),   // 61: asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	(v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState)(0), // 62: asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	(*v11.AppAssetLibraryImage)(nil),                                         // 63: asc.resources.v1.AppAssetLibraryImage
+	(*v11.AppAssetLibraryVideo)(nil),                                         // 64: asc.resources.v1.AppAssetLibraryVideo
+	(*v11.AppCustomProductPageLocalization)(nil),                             // 65: asc.resources.v1.AppCustomProductPageLocalization
+	(*v11.AppStoreVersionExperimentTreatmentLocalization)(nil),               // 66: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	(*v11.AppStoreVersionLocalization)(nil),                                  // 67: asc.resources.v1.AppStoreVersionLocalization
 }
 var file_asc_metadata_v1_app_event_localizations_proto_depIdxs = []int32{
-	42, // 0: asc.metadata.v1.CreateAppEventLocalizationRequest.app_event:type_name -> asc.types.v1.ToOne
-	16, // 1: asc.metadata.v1.CreateAppEventLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraEntry
-	17, // 2: asc.metadata.v1.CreateAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraQueryEntry
-	43, // 3: asc.metadata.v1.CreateAppEventLocalizationResponse.app_event_localization:type_name -> asc.resources.v1.AppEventLocalization
-	19, // 4: asc.metadata.v1.CreateAppEventLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppEventLocalizationResponse.Included
-	18, // 5: asc.metadata.v1.CreateAppEventLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppEventLocalizationResponse.ExtraEntry
-	20, // 6: asc.metadata.v1.DeleteAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppEventLocalizationRequest.ExtraQueryEntry
-	21, // 7: asc.metadata.v1.GetAppEventLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppEventLocalizationRequest.FieldsEntry
-	22, // 8: asc.metadata.v1.GetAppEventLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppEventLocalizationRequest.LimitEntry
-	23, // 9: asc.metadata.v1.GetAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppEventLocalizationRequest.ExtraQueryEntry
-	43, // 10: asc.metadata.v1.GetAppEventLocalizationResponse.app_event_localization:type_name -> asc.resources.v1.AppEventLocalization
-	25, // 11: asc.metadata.v1.GetAppEventLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppEventLocalizationResponse.Included
-	24, // 12: asc.metadata.v1.GetAppEventLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppEventLocalizationResponse.ExtraEntry
-	26, // 13: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest.ExtraQueryEntry
-	27, // 14: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse.ExtraEntry
-	28, // 15: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.fields:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.FieldsEntry
-	29, // 16: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.ExtraQueryEntry
-	44, // 17: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
-	31, // 18: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.included:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.Included
-	30, // 19: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.ExtraEntry
-	32, // 20: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest.ExtraQueryEntry
-	33, // 21: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse.ExtraEntry
-	34, // 22: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.fields:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.FieldsEntry
-	35, // 23: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.ExtraQueryEntry
-	45, // 24: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
-	37, // 25: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.included:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.Included
-	36, // 26: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.ExtraEntry
-	38, // 27: asc.metadata.v1.UpdateAppEventLocalizationRequest.extra:type_name -> asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraEntry
-	39, // 28: asc.metadata.v1.UpdateAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraQueryEntry
-	43, // 29: asc.metadata.v1.UpdateAppEventLocalizationResponse.app_event_localization:type_name -> asc.resources.v1.AppEventLocalization
-	41, // 30: asc.metadata.v1.UpdateAppEventLocalizationResponse.included:type_name -> asc.metadata.v1.UpdateAppEventLocalizationResponse.Included
-	40, // 31: asc.metadata.v1.UpdateAppEventLocalizationResponse.extra:type_name -> asc.metadata.v1.UpdateAppEventLocalizationResponse.ExtraEntry
-	44, // 32: asc.metadata.v1.CreateAppEventLocalizationResponse.Included.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
-	45, // 33: asc.metadata.v1.CreateAppEventLocalizationResponse.Included.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
-	46, // 34: asc.metadata.v1.CreateAppEventLocalizationResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	47, // 35: asc.metadata.v1.GetAppEventLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	44, // 36: asc.metadata.v1.GetAppEventLocalizationResponse.Included.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
-	45, // 37: asc.metadata.v1.GetAppEventLocalizationResponse.Included.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
-	46, // 38: asc.metadata.v1.GetAppEventLocalizationResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	47, // 39: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	43, // 40: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
-	47, // 41: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	43, // 42: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
-	44, // 43: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
-	45, // 44: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
-	46, // 45: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	0,  // 46: asc.metadata.v1.AppEventLocalizationsService.CreateAppEventLocalization:input_type -> asc.metadata.v1.CreateAppEventLocalizationRequest
-	4,  // 47: asc.metadata.v1.AppEventLocalizationsService.GetAppEventLocalization:input_type -> asc.metadata.v1.GetAppEventLocalizationRequest
-	14, // 48: asc.metadata.v1.AppEventLocalizationsService.UpdateAppEventLocalization:input_type -> asc.metadata.v1.UpdateAppEventLocalizationRequest
-	2,  // 49: asc.metadata.v1.AppEventLocalizationsService.DeleteAppEventLocalization:input_type -> asc.metadata.v1.DeleteAppEventLocalizationRequest
-	8,  // 50: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshots:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest
-	12, // 51: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClips:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest
-	6,  // 52: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshotIds:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest
-	10, // 53: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClipIds:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest
-	1,  // 54: asc.metadata.v1.AppEventLocalizationsService.CreateAppEventLocalization:output_type -> asc.metadata.v1.CreateAppEventLocalizationResponse
-	5,  // 55: asc.metadata.v1.AppEventLocalizationsService.GetAppEventLocalization:output_type -> asc.metadata.v1.GetAppEventLocalizationResponse
-	15, // 56: asc.metadata.v1.AppEventLocalizationsService.UpdateAppEventLocalization:output_type -> asc.metadata.v1.UpdateAppEventLocalizationResponse
-	3,  // 57: asc.metadata.v1.AppEventLocalizationsService.DeleteAppEventLocalization:output_type -> asc.metadata.v1.DeleteAppEventLocalizationResponse
-	9,  // 58: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshots:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse
-	13, // 59: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClips:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse
-	7,  // 60: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshotIds:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse
-	11, // 61: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClipIds:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse
-	54, // [54:62] is the sub-list for method output_type
-	46, // [46:54] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	53, // 0: asc.metadata.v1.CreateAppEventLocalizationRequest.app_event:type_name -> asc.types.v1.ToOne
+	54, // 1: asc.metadata.v1.CreateAppEventLocalizationRequest.placements:type_name -> asc.types.v1.ToMany
+	20, // 2: asc.metadata.v1.CreateAppEventLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraEntry
+	21, // 3: asc.metadata.v1.CreateAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppEventLocalizationRequest.ExtraQueryEntry
+	55, // 4: asc.metadata.v1.CreateAppEventLocalizationResponse.app_event_localization:type_name -> asc.resources.v1.AppEventLocalization
+	23, // 5: asc.metadata.v1.CreateAppEventLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppEventLocalizationResponse.Included
+	22, // 6: asc.metadata.v1.CreateAppEventLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppEventLocalizationResponse.ExtraEntry
+	24, // 7: asc.metadata.v1.DeleteAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppEventLocalizationRequest.ExtraQueryEntry
+	25, // 8: asc.metadata.v1.GetAppEventLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppEventLocalizationRequest.FieldsEntry
+	26, // 9: asc.metadata.v1.GetAppEventLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppEventLocalizationRequest.LimitEntry
+	27, // 10: asc.metadata.v1.GetAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppEventLocalizationRequest.ExtraQueryEntry
+	55, // 11: asc.metadata.v1.GetAppEventLocalizationResponse.app_event_localization:type_name -> asc.resources.v1.AppEventLocalization
+	29, // 12: asc.metadata.v1.GetAppEventLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppEventLocalizationResponse.Included
+	28, // 13: asc.metadata.v1.GetAppEventLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppEventLocalizationResponse.ExtraEntry
+	30, // 14: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest.ExtraQueryEntry
+	31, // 15: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse.ExtraEntry
+	32, // 16: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.fields:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.FieldsEntry
+	33, // 17: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.ExtraQueryEntry
+	56, // 18: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
+	35, // 19: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.included:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.Included
+	34, // 20: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.ExtraEntry
+	36, // 21: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest.ExtraQueryEntry
+	37, // 22: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse.ExtraEntry
+	38, // 23: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.fields:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.FieldsEntry
+	39, // 24: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.ExtraQueryEntry
+	57, // 25: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
+	41, // 26: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.included:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.Included
+	40, // 27: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.ExtraEntry
+	42, // 28: asc.metadata.v1.ListAppEventLocalizationPlacementIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationPlacementIdsRequest.ExtraQueryEntry
+	43, // 29: asc.metadata.v1.ListAppEventLocalizationPlacementIdsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationPlacementIdsResponse.ExtraEntry
+	46, // 30: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.filter:type_name -> asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.Filter
+	44, // 31: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.fields:type_name -> asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.FieldsEntry
+	45, // 32: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.extra_query:type_name -> asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.ExtraQueryEntry
+	58, // 33: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	48, // 34: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.included:type_name -> asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included
+	47, // 35: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.extra:type_name -> asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.ExtraEntry
+	49, // 36: asc.metadata.v1.UpdateAppEventLocalizationRequest.extra:type_name -> asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraEntry
+	50, // 37: asc.metadata.v1.UpdateAppEventLocalizationRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppEventLocalizationRequest.ExtraQueryEntry
+	55, // 38: asc.metadata.v1.UpdateAppEventLocalizationResponse.app_event_localization:type_name -> asc.resources.v1.AppEventLocalization
+	52, // 39: asc.metadata.v1.UpdateAppEventLocalizationResponse.included:type_name -> asc.metadata.v1.UpdateAppEventLocalizationResponse.Included
+	51, // 40: asc.metadata.v1.UpdateAppEventLocalizationResponse.extra:type_name -> asc.metadata.v1.UpdateAppEventLocalizationResponse.ExtraEntry
+	56, // 41: asc.metadata.v1.CreateAppEventLocalizationResponse.Included.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
+	57, // 42: asc.metadata.v1.CreateAppEventLocalizationResponse.Included.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
+	59, // 43: asc.metadata.v1.CreateAppEventLocalizationResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	58, // 44: asc.metadata.v1.CreateAppEventLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	60, // 45: asc.metadata.v1.GetAppEventLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	56, // 46: asc.metadata.v1.GetAppEventLocalizationResponse.Included.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
+	57, // 47: asc.metadata.v1.GetAppEventLocalizationResponse.Included.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
+	59, // 48: asc.metadata.v1.GetAppEventLocalizationResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	58, // 49: asc.metadata.v1.GetAppEventLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	60, // 50: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	55, // 51: asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	60, // 52: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	55, // 53: asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	60, // 54: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	61, // 55: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.Filter.placement_type:type_name -> asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	62, // 56: asc.metadata.v1.ListAppEventLocalizationPlacementsRequest.Filter.state:type_name -> asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	63, // 57: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included.app_asset_library_images:type_name -> asc.resources.v1.AppAssetLibraryImage
+	64, // 58: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included.app_asset_library_videos:type_name -> asc.resources.v1.AppAssetLibraryVideo
+	65, // 59: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	55, // 60: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	66, // 61: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	67, // 62: asc.metadata.v1.ListAppEventLocalizationPlacementsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	56, // 63: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
+	57, // 64: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
+	59, // 65: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	58, // 66: asc.metadata.v1.UpdateAppEventLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	0,  // 67: asc.metadata.v1.AppEventLocalizationsService.CreateAppEventLocalization:input_type -> asc.metadata.v1.CreateAppEventLocalizationRequest
+	4,  // 68: asc.metadata.v1.AppEventLocalizationsService.GetAppEventLocalization:input_type -> asc.metadata.v1.GetAppEventLocalizationRequest
+	18, // 69: asc.metadata.v1.AppEventLocalizationsService.UpdateAppEventLocalization:input_type -> asc.metadata.v1.UpdateAppEventLocalizationRequest
+	2,  // 70: asc.metadata.v1.AppEventLocalizationsService.DeleteAppEventLocalization:input_type -> asc.metadata.v1.DeleteAppEventLocalizationRequest
+	8,  // 71: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshots:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsRequest
+	12, // 72: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClips:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsRequest
+	16, // 73: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationPlacements:input_type -> asc.metadata.v1.ListAppEventLocalizationPlacementsRequest
+	6,  // 74: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshotIds:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsRequest
+	10, // 75: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClipIds:input_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsRequest
+	14, // 76: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationPlacementIds:input_type -> asc.metadata.v1.ListAppEventLocalizationPlacementIdsRequest
+	1,  // 77: asc.metadata.v1.AppEventLocalizationsService.CreateAppEventLocalization:output_type -> asc.metadata.v1.CreateAppEventLocalizationResponse
+	5,  // 78: asc.metadata.v1.AppEventLocalizationsService.GetAppEventLocalization:output_type -> asc.metadata.v1.GetAppEventLocalizationResponse
+	19, // 79: asc.metadata.v1.AppEventLocalizationsService.UpdateAppEventLocalization:output_type -> asc.metadata.v1.UpdateAppEventLocalizationResponse
+	3,  // 80: asc.metadata.v1.AppEventLocalizationsService.DeleteAppEventLocalization:output_type -> asc.metadata.v1.DeleteAppEventLocalizationResponse
+	9,  // 81: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshots:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotsResponse
+	13, // 82: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClips:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipsResponse
+	17, // 83: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationPlacements:output_type -> asc.metadata.v1.ListAppEventLocalizationPlacementsResponse
+	7,  // 84: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventScreenshotIds:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventScreenshotIdsResponse
+	11, // 85: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationAppEventVideoClipIds:output_type -> asc.metadata.v1.ListAppEventLocalizationAppEventVideoClipIdsResponse
+	15, // 86: asc.metadata.v1.AppEventLocalizationsService.ListAppEventLocalizationPlacementIds:output_type -> asc.metadata.v1.ListAppEventLocalizationPlacementIdsResponse
+	77, // [77:87] is the sub-list for method output_type
+	67, // [67:77] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_event_localizations_proto_init() }
@@ -1908,14 +2609,16 @@ func file_asc_metadata_v1_app_event_localizations_proto_init() {
 	file_asc_metadata_v1_app_event_localizations_proto_msgTypes[9].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_event_localizations_proto_msgTypes[11].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_event_localizations_proto_msgTypes[13].OneofWrappers = []any{}
-	file_asc_metadata_v1_app_event_localizations_proto_msgTypes[14].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_event_localizations_proto_msgTypes[15].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_event_localizations_proto_msgTypes[17].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_event_localizations_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_metadata_v1_app_event_localizations_proto_rawDesc), len(file_asc_metadata_v1_app_event_localizations_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,8 +27,10 @@ const (
 	AppEventLocalizationsService_DeleteAppEventLocalization_FullMethodName                    = "/asc.metadata.v1.AppEventLocalizationsService/DeleteAppEventLocalization"
 	AppEventLocalizationsService_ListAppEventLocalizationAppEventScreenshots_FullMethodName   = "/asc.metadata.v1.AppEventLocalizationsService/ListAppEventLocalizationAppEventScreenshots"
 	AppEventLocalizationsService_ListAppEventLocalizationAppEventVideoClips_FullMethodName    = "/asc.metadata.v1.AppEventLocalizationsService/ListAppEventLocalizationAppEventVideoClips"
+	AppEventLocalizationsService_ListAppEventLocalizationPlacements_FullMethodName            = "/asc.metadata.v1.AppEventLocalizationsService/ListAppEventLocalizationPlacements"
 	AppEventLocalizationsService_ListAppEventLocalizationAppEventScreenshotIds_FullMethodName = "/asc.metadata.v1.AppEventLocalizationsService/ListAppEventLocalizationAppEventScreenshotIds"
 	AppEventLocalizationsService_ListAppEventLocalizationAppEventVideoClipIds_FullMethodName  = "/asc.metadata.v1.AppEventLocalizationsService/ListAppEventLocalizationAppEventVideoClipIds"
+	AppEventLocalizationsService_ListAppEventLocalizationPlacementIds_FullMethodName          = "/asc.metadata.v1.AppEventLocalizationsService/ListAppEventLocalizationPlacementIds"
 )
 
 // AppEventLocalizationsServiceClient is the client API for AppEventLocalizationsService service.
@@ -49,10 +51,14 @@ type AppEventLocalizationsServiceClient interface {
 	ListAppEventLocalizationAppEventScreenshots(ctx context.Context, in *ListAppEventLocalizationAppEventScreenshotsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationAppEventScreenshotsResponse, error)
 	// Apple: GET /v1/appEventLocalizations/{id}/appEventVideoClips
 	ListAppEventLocalizationAppEventVideoClips(ctx context.Context, in *ListAppEventLocalizationAppEventVideoClipsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationAppEventVideoClipsResponse, error)
+	// Apple: GET /v1/appEventLocalizations/{id}/placements
+	ListAppEventLocalizationPlacements(ctx context.Context, in *ListAppEventLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appEventLocalizations/{id}/relationships/appEventScreenshots
 	ListAppEventLocalizationAppEventScreenshotIds(ctx context.Context, in *ListAppEventLocalizationAppEventScreenshotIdsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationAppEventScreenshotIdsResponse, error)
 	// Apple: GET /v1/appEventLocalizations/{id}/relationships/appEventVideoClips
 	ListAppEventLocalizationAppEventVideoClipIds(ctx context.Context, in *ListAppEventLocalizationAppEventVideoClipIdsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationAppEventVideoClipIdsResponse, error)
+	// Apple: GET /v1/appEventLocalizations/{id}/relationships/placements
+	ListAppEventLocalizationPlacementIds(ctx context.Context, in *ListAppEventLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationPlacementIdsResponse, error)
 }
 
 type appEventLocalizationsServiceClient struct {
@@ -123,6 +129,16 @@ func (c *appEventLocalizationsServiceClient) ListAppEventLocalizationAppEventVid
 	return out, nil
 }
 
+func (c *appEventLocalizationsServiceClient) ListAppEventLocalizationPlacements(ctx context.Context, in *ListAppEventLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationPlacementsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppEventLocalizationPlacementsResponse)
+	err := c.cc.Invoke(ctx, AppEventLocalizationsService_ListAppEventLocalizationPlacements_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *appEventLocalizationsServiceClient) ListAppEventLocalizationAppEventScreenshotIds(ctx context.Context, in *ListAppEventLocalizationAppEventScreenshotIdsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationAppEventScreenshotIdsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppEventLocalizationAppEventScreenshotIdsResponse)
@@ -137,6 +153,16 @@ func (c *appEventLocalizationsServiceClient) ListAppEventLocalizationAppEventVid
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppEventLocalizationAppEventVideoClipIdsResponse)
 	err := c.cc.Invoke(ctx, AppEventLocalizationsService_ListAppEventLocalizationAppEventVideoClipIds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *appEventLocalizationsServiceClient) ListAppEventLocalizationPlacementIds(ctx context.Context, in *ListAppEventLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppEventLocalizationPlacementIdsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppEventLocalizationPlacementIdsResponse)
+	err := c.cc.Invoke(ctx, AppEventLocalizationsService_ListAppEventLocalizationPlacementIds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -161,10 +187,14 @@ type AppEventLocalizationsServiceServer interface {
 	ListAppEventLocalizationAppEventScreenshots(context.Context, *ListAppEventLocalizationAppEventScreenshotsRequest) (*ListAppEventLocalizationAppEventScreenshotsResponse, error)
 	// Apple: GET /v1/appEventLocalizations/{id}/appEventVideoClips
 	ListAppEventLocalizationAppEventVideoClips(context.Context, *ListAppEventLocalizationAppEventVideoClipsRequest) (*ListAppEventLocalizationAppEventVideoClipsResponse, error)
+	// Apple: GET /v1/appEventLocalizations/{id}/placements
+	ListAppEventLocalizationPlacements(context.Context, *ListAppEventLocalizationPlacementsRequest) (*ListAppEventLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appEventLocalizations/{id}/relationships/appEventScreenshots
 	ListAppEventLocalizationAppEventScreenshotIds(context.Context, *ListAppEventLocalizationAppEventScreenshotIdsRequest) (*ListAppEventLocalizationAppEventScreenshotIdsResponse, error)
 	// Apple: GET /v1/appEventLocalizations/{id}/relationships/appEventVideoClips
 	ListAppEventLocalizationAppEventVideoClipIds(context.Context, *ListAppEventLocalizationAppEventVideoClipIdsRequest) (*ListAppEventLocalizationAppEventVideoClipIdsResponse, error)
+	// Apple: GET /v1/appEventLocalizations/{id}/relationships/placements
+	ListAppEventLocalizationPlacementIds(context.Context, *ListAppEventLocalizationPlacementIdsRequest) (*ListAppEventLocalizationPlacementIdsResponse, error)
 	mustEmbedUnimplementedAppEventLocalizationsServiceServer()
 }
 
@@ -193,11 +223,17 @@ func (UnimplementedAppEventLocalizationsServiceServer) ListAppEventLocalizationA
 func (UnimplementedAppEventLocalizationsServiceServer) ListAppEventLocalizationAppEventVideoClips(context.Context, *ListAppEventLocalizationAppEventVideoClipsRequest) (*ListAppEventLocalizationAppEventVideoClipsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppEventLocalizationAppEventVideoClips not implemented")
 }
+func (UnimplementedAppEventLocalizationsServiceServer) ListAppEventLocalizationPlacements(context.Context, *ListAppEventLocalizationPlacementsRequest) (*ListAppEventLocalizationPlacementsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppEventLocalizationPlacements not implemented")
+}
 func (UnimplementedAppEventLocalizationsServiceServer) ListAppEventLocalizationAppEventScreenshotIds(context.Context, *ListAppEventLocalizationAppEventScreenshotIdsRequest) (*ListAppEventLocalizationAppEventScreenshotIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppEventLocalizationAppEventScreenshotIds not implemented")
 }
 func (UnimplementedAppEventLocalizationsServiceServer) ListAppEventLocalizationAppEventVideoClipIds(context.Context, *ListAppEventLocalizationAppEventVideoClipIdsRequest) (*ListAppEventLocalizationAppEventVideoClipIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppEventLocalizationAppEventVideoClipIds not implemented")
+}
+func (UnimplementedAppEventLocalizationsServiceServer) ListAppEventLocalizationPlacementIds(context.Context, *ListAppEventLocalizationPlacementIdsRequest) (*ListAppEventLocalizationPlacementIdsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppEventLocalizationPlacementIds not implemented")
 }
 func (UnimplementedAppEventLocalizationsServiceServer) mustEmbedUnimplementedAppEventLocalizationsServiceServer() {
 }
@@ -329,6 +365,24 @@ func _AppEventLocalizationsService_ListAppEventLocalizationAppEventVideoClips_Ha
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppEventLocalizationsService_ListAppEventLocalizationPlacements_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppEventLocalizationPlacementsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppEventLocalizationsServiceServer).ListAppEventLocalizationPlacements(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppEventLocalizationsService_ListAppEventLocalizationPlacements_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppEventLocalizationsServiceServer).ListAppEventLocalizationPlacements(ctx, req.(*ListAppEventLocalizationPlacementsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AppEventLocalizationsService_ListAppEventLocalizationAppEventScreenshotIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAppEventLocalizationAppEventScreenshotIdsRequest)
 	if err := dec(in); err != nil {
@@ -365,6 +419,24 @@ func _AppEventLocalizationsService_ListAppEventLocalizationAppEventVideoClipIds_
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppEventLocalizationsService_ListAppEventLocalizationPlacementIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppEventLocalizationPlacementIdsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppEventLocalizationsServiceServer).ListAppEventLocalizationPlacementIds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppEventLocalizationsService_ListAppEventLocalizationPlacementIds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppEventLocalizationsServiceServer).ListAppEventLocalizationPlacementIds(ctx, req.(*ListAppEventLocalizationPlacementIdsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AppEventLocalizationsService_ServiceDesc is the grpc.ServiceDesc for AppEventLocalizationsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -397,12 +469,20 @@ var AppEventLocalizationsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AppEventLocalizationsService_ListAppEventLocalizationAppEventVideoClips_Handler,
 		},
 		{
+			MethodName: "ListAppEventLocalizationPlacements",
+			Handler:    _AppEventLocalizationsService_ListAppEventLocalizationPlacements_Handler,
+		},
+		{
 			MethodName: "ListAppEventLocalizationAppEventScreenshotIds",
 			Handler:    _AppEventLocalizationsService_ListAppEventLocalizationAppEventScreenshotIds_Handler,
 		},
 		{
 			MethodName: "ListAppEventLocalizationAppEventVideoClipIds",
 			Handler:    _AppEventLocalizationsService_ListAppEventLocalizationAppEventVideoClipIds_Handler,
+		},
+		{
+			MethodName: "ListAppEventLocalizationPlacementIds",
+			Handler:    _AppEventLocalizationsService_ListAppEventLocalizationPlacementIds_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

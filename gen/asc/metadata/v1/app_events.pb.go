@@ -636,7 +636,7 @@ type ListAppEventLocalizationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the resource in the path.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Relationships to include: appEvent, appEventScreenshots, appEventVideoClips.
+	// Relationships to include: appEvent, appEventScreenshots, appEventVideoClips, placements.
 	Include []string `protobuf:"bytes,2,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v11.FieldNames `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1180,12 +1180,13 @@ func (x *GetAppEventResponse_Included) GetAppEventLocalizations() []*v12.AppEven
 
 // The resources included, by type.
 type ListAppEventLocalizationsResponse_Included struct {
-	state               protoimpl.MessageState    `protogen:"open.v1"`
-	AppEventScreenshots []*v12.AppEventScreenshot `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
-	AppEventVideoClips  []*v12.AppEventVideoClip  `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
-	AppEvents           []*v12.AppEvent           `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppEventScreenshots       []*v12.AppEventScreenshot       `protobuf:"bytes,1,rep,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
+	AppEventVideoClips        []*v12.AppEventVideoClip        `protobuf:"bytes,2,rep,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
+	AppEvents                 []*v12.AppEvent                 `protobuf:"bytes,3,rep,name=app_events,json=appEvents,proto3" json:"app_events,omitempty"`
+	AppAssetLibraryPlacements []*v12.AppAssetLibraryPlacement `protobuf:"bytes,4,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *ListAppEventLocalizationsResponse_Included) Reset() {
@@ -1235,6 +1236,13 @@ func (x *ListAppEventLocalizationsResponse_Included) GetAppEventVideoClips() []*
 func (x *ListAppEventLocalizationsResponse_Included) GetAppEvents() []*v12.AppEvent {
 	if x != nil {
 		return x.AppEvents
+	}
+	return nil
+}
+
+func (x *ListAppEventLocalizationsResponse_Included) GetAppAssetLibraryPlacements() []*v12.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
 	}
 	return nil
 }
@@ -1356,7 +1364,7 @@ var File_asc_metadata_v1_app_events_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_app_events_proto_rawDesc = "" +
 	"\n" +
-	" asc/metadata/v1/app_events.proto\x12\x0fasc.metadata.v1\x1a\"asc/enums/v1/app_event_badge.proto\x1a%asc/enums/v1/app_event_priority.proto\x1a1asc/enums/v1/app_event_purchase_requirement.proto\x1a$asc/enums/v1/app_event_purpose.proto\x1a\x1casc/options/v1/options.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a+asc/resources/v1/app_event_screenshot.proto\x1a+asc/resources/v1/app_event_video_clip.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\v\n" +
+	" asc/metadata/v1/app_events.proto\x12\x0fasc.metadata.v1\x1a\"asc/enums/v1/app_event_badge.proto\x1a%asc/enums/v1/app_event_priority.proto\x1a1asc/enums/v1/app_event_purchase_requirement.proto\x1a$asc/enums/v1/app_event_purpose.proto\x1a\x1casc/options/v1/options.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a+asc/resources/v1/app_event_screenshot.proto\x1a+asc/resources/v1/app_event_video_clip.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\v\n" +
 	"\x15CreateAppEventRequest\x12:\n" +
 	"\x0ereference_name\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\rreferenceName\x88\x01\x01\x12R\n" +
 	"\x05badge\x18\x02 \x01(\x0e2-.asc.enums.v1.AppEventBadgeEnum.AppEventBadgeB\b\x8a\xb2\x19\x04\b\x02(\x01H\x01R\x05badge\x88\x01\x01\x12,\n" +
@@ -1483,7 +1491,7 @@ const file_asc_metadata_v1_app_events_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb6\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc7\a\n" +
 	"!ListAppEventLocalizationsResponse\x12}\n" +
 	"\x17app_event_localizations\x18\x01 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15appEventLocalizationsR\x15appEventLocalizations\x12_\n" +
 	"\bincluded\x18\x02 \x01(\v2;.asc.metadata.v1.ListAppEventLocalizationsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12T\n" +
@@ -1494,12 +1502,13 @@ const file_asc_metadata_v1_app_events_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd4\x03\n" +
 	"\bIncluded\x12u\n" +
 	"\x15app_event_screenshots\x18\x01 \x03(\v2$.asc.resources.v1.AppEventScreenshotB\x1b\x8a\xb2\x19\x17\b\f\x1a\x13appEventScreenshotsR\x13appEventScreenshots\x12r\n" +
 	"\x15app_event_video_clips\x18\x02 \x03(\v2#.asc.resources.v1.AppEventVideoClipB\x1a\x8a\xb2\x19\x16\b\f\x1a\x12appEventVideoClipsR\x12appEventVideoClips\x12L\n" +
 	"\n" +
-	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEventsB\r\n" +
+	"app_events\x18\x03 \x03(\v2\x1a.asc.resources.v1.AppEventB\x11\x8a\xb2\x19\r\b\f\x1a\tappEventsR\tappEvents\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x04 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacementsB\r\n" +
 	"\v_total_size\"\xa2\v\n" +
 	"\x15UpdateAppEventRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x124\n" +
@@ -1548,7 +1557,7 @@ const file_asc_metadata_v1_app_events_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x89\x01\n" +
 	"\bIncluded\x12}\n" +
-	"\x17app_event_localizations\x18\x01 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appEventLocalizationsR\x15appEventLocalizations2\x9d\r\n" +
+	"\x17app_event_localizations\x18\x01 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appEventLocalizationsR\x15appEventLocalizations2\xf0\r\n" +
 	"\x10AppEventsService\x12\xbd\x01\n" +
 	"\x0eCreateAppEvent\x12&.asc.metadata.v1.CreateAppEventRequest\x1a'.asc.metadata.v1.CreateAppEventResponse\"Z\x8a\xb2\x19>\b\x01\x12\x18appEvents_createInstance\x18\x03\"\tappEvents(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v1/appEvents\x12\x9f\x02\n" +
 	"\vGetAppEvent\x12#.asc.metadata.v1.GetAppEventRequest\x1a$.asc.metadata.v1.GetAppEventResponse\"\xc4\x01\x8a\xb2\x19\xa5\x01\b\x01\x12\x15appEvents_getInstance\x18\x02\"\tappEvents(\xc8\x012\x10application/json:h\n" +
@@ -1557,17 +1566,22 @@ const file_asc_metadata_v1_app_events_proto_rawDesc = "" +
 	"\x15appEventLocalizations\x1a\x14AppEventLocalization\"\x11\n" +
 	"\rlocalizations\x102\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/appEvents/{id}\x12\xc2\x01\n" +
 	"\x0eUpdateAppEvent\x12&.asc.metadata.v1.UpdateAppEventRequest\x1a'.asc.metadata.v1.UpdateAppEventResponse\"_\x8a\xb2\x19>\b\x01\x12\x18appEvents_updateInstance\x18\x04\"\tappEvents(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02\x17:\x01*2\x12/v1/appEvents/{id}\x12\xa2\x01\n" +
-	"\x0eDeleteAppEvent\x12&.asc.metadata.v1.DeleteAppEventRequest\x1a'.asc.metadata.v1.DeleteAppEventResponse\"?\x8a\xb2\x19!\b\x01\x12\x18appEvents_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/v1/appEvents/{id}\x12\x90\x04\n" +
-	"\x19ListAppEventLocalizations\x121.asc.metadata.v1.ListAppEventLocalizationsRequest\x1a2.asc.metadata.v1.ListAppEventLocalizationsResponse\"\x8b\x03\x8a\xb2\x19\xde\x02\b\x01\x12(appEvents_localizations_getToManyRelated\x18\x06\"\x15appEventLocalizations(\xc8\x012\x10application/json:\x81\x02\n" +
+	"\x0eDeleteAppEvent\x12&.asc.metadata.v1.DeleteAppEventRequest\x1a'.asc.metadata.v1.DeleteAppEventResponse\"?\x8a\xb2\x19!\b\x01\x12\x18appEvents_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/v1/appEvents/{id}\x12\xe3\x04\n" +
+	"\x19ListAppEventLocalizations\x121.asc.metadata.v1.ListAppEventLocalizationsRequest\x1a2.asc.metadata.v1.ListAppEventLocalizationsResponse\"\xde\x03\x8a\xb2\x19\xb1\x03\b\x01\x12(appEvents_localizations_getToManyRelated\x18\x06\"\x15appEventLocalizations(\xc8\x012\x10application/json:\xd4\x02\n" +
 	"\bappEvent\n" +
 	"\x13appEventScreenshots\n" +
-	"\x12appEventVideoClips\x1a-\n" +
+	"\x12appEventVideoClips\n" +
+	"\n" +
+	"placements\x1a-\n" +
 	"\x15appEventLocalizations\x1a\x14AppEventLocalization\x1a\x15\n" +
 	"\tappEvents\x1a\bAppEvent\x1a)\n" +
 	"\x13appEventScreenshots\x1a\x12AppEventScreenshot\x1a'\n" +
-	"\x12appEventVideoClips\x1a\x11AppEventVideoClip\"\x17\n" +
+	"\x12appEventVideoClips\x1a\x11AppEventVideoClip\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x17\n" +
 	"\x13appEventScreenshots\x102\"\x16\n" +
-	"\x12appEventVideoClips\x102(\xc8\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/appEvents/{id}/localizations\x12\xa9\x02\n" +
+	"\x12appEventVideoClips\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102(\xc8\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/appEvents/{id}/localizations\x12\xa9\x02\n" +
 	"\x1bListAppEventLocalizationIds\x123.asc.metadata.v1.ListAppEventLocalizationIdsRequest\x1a4.asc.metadata.v1.ListAppEventLocalizationIdsResponse\"\x9e\x01\x8a\xb2\x19d\b\x01\x12-appEvents_localizations_getToManyRelationship\x18\b\"\x15appEventLocalizations(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x020\x12./v1/appEvents/{id}/relationships/localizationsBCZAgithub.com/asc-gateway/asc-gateway/gen/asc/metadata/v1;metadatav1b\x06proto3"
 
 var (
@@ -1623,13 +1637,14 @@ var file_asc_metadata_v1_app_events_proto_goTypes = []any{
 	(v1.AppEventPurchaseRequirementEnum_AppEventPurchaseRequirement)(0), // 36: asc.enums.v1.AppEventPurchaseRequirementEnum.AppEventPurchaseRequirement
 	(v1.AppEventPriorityEnum_AppEventPriority)(0),                       // 37: asc.enums.v1.AppEventPriorityEnum.AppEventPriority
 	(v1.AppEventPurposeEnum_AppEventPurpose)(0),                         // 38: asc.enums.v1.AppEventPurposeEnum.AppEventPurpose
-	(*v11.ToOne)(nil),                // 39: asc.types.v1.ToOne
-	(*v12.AppEvent)(nil),             // 40: asc.resources.v1.AppEvent
-	(*v12.AppEventLocalization)(nil), // 41: asc.resources.v1.AppEventLocalization
-	(*timestamppb.Timestamp)(nil),    // 42: google.protobuf.Timestamp
-	(*v11.FieldNames)(nil),           // 43: asc.types.v1.FieldNames
-	(*v12.AppEventScreenshot)(nil),   // 44: asc.resources.v1.AppEventScreenshot
-	(*v12.AppEventVideoClip)(nil),    // 45: asc.resources.v1.AppEventVideoClip
+	(*v11.ToOne)(nil),                    // 39: asc.types.v1.ToOne
+	(*v12.AppEvent)(nil),                 // 40: asc.resources.v1.AppEvent
+	(*v12.AppEventLocalization)(nil),     // 41: asc.resources.v1.AppEventLocalization
+	(*timestamppb.Timestamp)(nil),        // 42: google.protobuf.Timestamp
+	(*v11.FieldNames)(nil),               // 43: asc.types.v1.FieldNames
+	(*v12.AppEventScreenshot)(nil),       // 44: asc.resources.v1.AppEventScreenshot
+	(*v12.AppEventVideoClip)(nil),        // 45: asc.resources.v1.AppEventVideoClip
+	(*v12.AppAssetLibraryPlacement)(nil), // 46: asc.resources.v1.AppAssetLibraryPlacement
 }
 var file_asc_metadata_v1_app_events_proto_depIdxs = []int32{
 	35, // 0: asc.metadata.v1.CreateAppEventRequest.badge:type_name -> asc.enums.v1.AppEventBadgeEnum.AppEventBadge
@@ -1678,27 +1693,28 @@ var file_asc_metadata_v1_app_events_proto_depIdxs = []int32{
 	44, // 43: asc.metadata.v1.ListAppEventLocalizationsResponse.Included.app_event_screenshots:type_name -> asc.resources.v1.AppEventScreenshot
 	45, // 44: asc.metadata.v1.ListAppEventLocalizationsResponse.Included.app_event_video_clips:type_name -> asc.resources.v1.AppEventVideoClip
 	40, // 45: asc.metadata.v1.ListAppEventLocalizationsResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	42, // 46: asc.metadata.v1.UpdateAppEventRequest.TerritorySchedule.publish_start:type_name -> google.protobuf.Timestamp
-	42, // 47: asc.metadata.v1.UpdateAppEventRequest.TerritorySchedule.event_start:type_name -> google.protobuf.Timestamp
-	42, // 48: asc.metadata.v1.UpdateAppEventRequest.TerritorySchedule.event_end:type_name -> google.protobuf.Timestamp
-	41, // 49: asc.metadata.v1.UpdateAppEventResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
-	0,  // 50: asc.metadata.v1.AppEventsService.CreateAppEvent:input_type -> asc.metadata.v1.CreateAppEventRequest
-	4,  // 51: asc.metadata.v1.AppEventsService.GetAppEvent:input_type -> asc.metadata.v1.GetAppEventRequest
-	10, // 52: asc.metadata.v1.AppEventsService.UpdateAppEvent:input_type -> asc.metadata.v1.UpdateAppEventRequest
-	2,  // 53: asc.metadata.v1.AppEventsService.DeleteAppEvent:input_type -> asc.metadata.v1.DeleteAppEventRequest
-	8,  // 54: asc.metadata.v1.AppEventsService.ListAppEventLocalizations:input_type -> asc.metadata.v1.ListAppEventLocalizationsRequest
-	6,  // 55: asc.metadata.v1.AppEventsService.ListAppEventLocalizationIds:input_type -> asc.metadata.v1.ListAppEventLocalizationIdsRequest
-	1,  // 56: asc.metadata.v1.AppEventsService.CreateAppEvent:output_type -> asc.metadata.v1.CreateAppEventResponse
-	5,  // 57: asc.metadata.v1.AppEventsService.GetAppEvent:output_type -> asc.metadata.v1.GetAppEventResponse
-	11, // 58: asc.metadata.v1.AppEventsService.UpdateAppEvent:output_type -> asc.metadata.v1.UpdateAppEventResponse
-	3,  // 59: asc.metadata.v1.AppEventsService.DeleteAppEvent:output_type -> asc.metadata.v1.DeleteAppEventResponse
-	9,  // 60: asc.metadata.v1.AppEventsService.ListAppEventLocalizations:output_type -> asc.metadata.v1.ListAppEventLocalizationsResponse
-	7,  // 61: asc.metadata.v1.AppEventsService.ListAppEventLocalizationIds:output_type -> asc.metadata.v1.ListAppEventLocalizationIdsResponse
-	56, // [56:62] is the sub-list for method output_type
-	50, // [50:56] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	46, // 46: asc.metadata.v1.ListAppEventLocalizationsResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	42, // 47: asc.metadata.v1.UpdateAppEventRequest.TerritorySchedule.publish_start:type_name -> google.protobuf.Timestamp
+	42, // 48: asc.metadata.v1.UpdateAppEventRequest.TerritorySchedule.event_start:type_name -> google.protobuf.Timestamp
+	42, // 49: asc.metadata.v1.UpdateAppEventRequest.TerritorySchedule.event_end:type_name -> google.protobuf.Timestamp
+	41, // 50: asc.metadata.v1.UpdateAppEventResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	0,  // 51: asc.metadata.v1.AppEventsService.CreateAppEvent:input_type -> asc.metadata.v1.CreateAppEventRequest
+	4,  // 52: asc.metadata.v1.AppEventsService.GetAppEvent:input_type -> asc.metadata.v1.GetAppEventRequest
+	10, // 53: asc.metadata.v1.AppEventsService.UpdateAppEvent:input_type -> asc.metadata.v1.UpdateAppEventRequest
+	2,  // 54: asc.metadata.v1.AppEventsService.DeleteAppEvent:input_type -> asc.metadata.v1.DeleteAppEventRequest
+	8,  // 55: asc.metadata.v1.AppEventsService.ListAppEventLocalizations:input_type -> asc.metadata.v1.ListAppEventLocalizationsRequest
+	6,  // 56: asc.metadata.v1.AppEventsService.ListAppEventLocalizationIds:input_type -> asc.metadata.v1.ListAppEventLocalizationIdsRequest
+	1,  // 57: asc.metadata.v1.AppEventsService.CreateAppEvent:output_type -> asc.metadata.v1.CreateAppEventResponse
+	5,  // 58: asc.metadata.v1.AppEventsService.GetAppEvent:output_type -> asc.metadata.v1.GetAppEventResponse
+	11, // 59: asc.metadata.v1.AppEventsService.UpdateAppEvent:output_type -> asc.metadata.v1.UpdateAppEventResponse
+	3,  // 60: asc.metadata.v1.AppEventsService.DeleteAppEvent:output_type -> asc.metadata.v1.DeleteAppEventResponse
+	9,  // 61: asc.metadata.v1.AppEventsService.ListAppEventLocalizations:output_type -> asc.metadata.v1.ListAppEventLocalizationsResponse
+	7,  // 62: asc.metadata.v1.AppEventsService.ListAppEventLocalizationIds:output_type -> asc.metadata.v1.ListAppEventLocalizationIdsResponse
+	57, // [57:63] is the sub-list for method output_type
+	51, // [51:57] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_events_proto_init() }

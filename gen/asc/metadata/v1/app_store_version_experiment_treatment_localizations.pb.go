@@ -35,6 +35,8 @@ type CreateAppStoreVersionExperimentTreatmentLocalizationRequest struct {
 	Locale *string                `protobuf:"bytes,1,opt,name=locale,proto3,oneof" json:"locale,omitempty"`
 	// Related: appStoreVersionExperimentTreatments.
 	AppStoreVersionExperimentTreatment *v1.ToOne `protobuf:"bytes,2,opt,name=app_store_version_experiment_treatment,json=appStoreVersionExperimentTreatment,proto3" json:"app_store_version_experiment_treatment,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,3,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Query parameters that these protos do not know.
@@ -89,6 +91,13 @@ func (x *CreateAppStoreVersionExperimentTreatmentLocalizationRequest) GetLocale(
 func (x *CreateAppStoreVersionExperimentTreatmentLocalizationRequest) GetAppStoreVersionExperimentTreatment() *v1.ToOne {
 	if x != nil {
 		return x.AppStoreVersionExperimentTreatment
+	}
+	return nil
+}
+
+func (x *CreateAppStoreVersionExperimentTreatmentLocalizationRequest) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
 	}
 	return nil
 }
@@ -288,7 +297,7 @@ type GetAppStoreVersionExperimentTreatmentLocalizationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the resource in the path.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Relationships to include: appStoreVersionExperimentTreatment, appScreenshotSets, appPreviewSets.
+	// Relationships to include: appStoreVersionExperimentTreatment, appScreenshotSets, appPreviewSets, placements.
 	Include []string `protobuf:"bytes,2,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v1.FieldNames `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1097,19 +1106,354 @@ func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResp
 	return 0
 }
 
+// Request of ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds.
+type ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) Reset() {
+	*x = ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest{}
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) ProtoMessage() {}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds.
+type ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Related: appAssetLibraryPlacements.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) Reset() {
+	*x = ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse{}
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) ProtoMessage() {}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
+// Request of ListAppStoreVersionExperimentTreatmentLocalizationPlacements.
+type ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id     string                                                                      `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Filter *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Relationships to include: image, video, appEventLocalization, appStoreVersionLocalization, appCustomProductPageLocalization, appStoreVersionExperimentTreatmentLocalization.
+	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
+	// The fields to return, by JSON:API type.
+	Fields map[string]*v1.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Order: createdDate, -createdDate, lastModifiedDate, -lastModifiedDate, placementGroupPosition, -placementGroupPosition.
+	Sort []string `protobuf:"bytes,5,rep,name=sort,proto3" json:"sort,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) Reset() {
+	*x = ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest{}
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) ProtoMessage() {}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetFilter() *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetFields() map[string]*v1.FieldNames {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetSort() []string {
+	if x != nil {
+		return x.Sort
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppStoreVersionExperimentTreatmentLocalizationPlacements.
+type ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse struct {
+	state                     protoimpl.MessageState                                                         `protogen:"open.v1"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement                                                `protobuf:"bytes,1,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	Included                  *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included `protobuf:"bytes,2,opt,name=included,proto3" json:"included,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) Reset() {
+	*x = ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse{}
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) ProtoMessage() {}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) GetIncluded() *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included {
+	if x != nil {
+		return x.Included
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
 // The resources included, by type.
 type CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included struct {
 	state                               protoimpl.MessageState                    `protogen:"open.v1"`
 	AppPreviewSets                      []*v11.AppPreviewSet                      `protobuf:"bytes,1,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	AppScreenshotSets                   []*v11.AppScreenshotSet                   `protobuf:"bytes,2,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
 	AppStoreVersionExperimentTreatments []*v11.AppStoreVersionExperimentTreatment `protobuf:"bytes,3,rep,name=app_store_version_experiment_treatments,json=appStoreVersionExperimentTreatments,proto3" json:"app_store_version_experiment_treatments,omitempty"`
+	AppAssetLibraryPlacements           []*v11.AppAssetLibraryPlacement           `protobuf:"bytes,4,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
 	unknownFields                       protoimpl.UnknownFields
 	sizeCache                           protoimpl.SizeCache
 }
 
 func (x *CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included) Reset() {
 	*x = CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1465,7 @@ func (x *CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included) 
 func (*CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,19 +1502,27 @@ func (x *CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included) 
 	return nil
 }
 
+func (x *CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // The resources included, by type.
 type GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included struct {
 	state                               protoimpl.MessageState                    `protogen:"open.v1"`
 	AppPreviewSets                      []*v11.AppPreviewSet                      `protobuf:"bytes,1,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	AppScreenshotSets                   []*v11.AppScreenshotSet                   `protobuf:"bytes,2,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
 	AppStoreVersionExperimentTreatments []*v11.AppStoreVersionExperimentTreatment `protobuf:"bytes,3,rep,name=app_store_version_experiment_treatments,json=appStoreVersionExperimentTreatments,proto3" json:"app_store_version_experiment_treatments,omitempty"`
+	AppAssetLibraryPlacements           []*v11.AppAssetLibraryPlacement           `protobuf:"bytes,4,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
 	unknownFields                       protoimpl.UnknownFields
 	sizeCache                           protoimpl.SizeCache
 }
 
 func (x *GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included) Reset() {
 	*x = GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1534,7 @@ func (x *GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included) Str
 func (*GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,6 +1571,13 @@ func (x *GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included) Get
 	return nil
 }
 
+func (x *GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // Filters: a resource must meet all that are set, each by one of its values.
 type ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_Filter struct {
 	state                            protoimpl.MessageState            `protogen:"open.v1"`
@@ -1231,7 +1590,7 @@ type ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_Fil
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_Filter) Reset() {
 	*x = ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[29]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1603,7 @@ func (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_F
 }
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[29]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1653,7 @@ type ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse_In
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse_Included) Reset() {
 	*x = ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[31]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1666,7 @@ func (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse_
 }
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[31]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1722,7 @@ type ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest_
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest_Filter) Reset() {
 	*x = ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[37]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1735,7 @@ func (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsReques
 }
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[37]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1426,7 +1785,7 @@ type ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse_Included) Reset() {
 	*x = ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[39]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1798,7 @@ func (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRespon
 }
 
 func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[39]
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,14 +1842,212 @@ func (x *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResp
 	return nil
 }
 
+// Filters: a resource must meet all that are set, each by one of its values.
+type ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter struct {
+	state                            protoimpl.MessageState                                                `protogen:"open.v1"`
+	PlacementType                    []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType   `protobuf:"varint,1,rep,packed,name=placement_type,json=placementType,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType" json:"placement_type,omitempty"`
+	PlacementGroup                   []string                                                              `protobuf:"bytes,2,rep,name=placement_group,json=placementGroup,proto3" json:"placement_group,omitempty"`
+	State                            []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState `protobuf:"varint,3,rep,packed,name=state,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState" json:"state,omitempty"`
+	Image                            []string                                                              `protobuf:"bytes,4,rep,name=image,proto3" json:"image,omitempty"`
+	Video                            []string                                                              `protobuf:"bytes,5,rep,name=video,proto3" json:"video,omitempty"`
+	AppEventLocalization             []string                                                              `protobuf:"bytes,6,rep,name=app_event_localization,json=appEventLocalization,proto3" json:"app_event_localization,omitempty"`
+	AppStoreVersionLocalization      []string                                                              `protobuf:"bytes,7,rep,name=app_store_version_localization,json=appStoreVersionLocalization,proto3" json:"app_store_version_localization,omitempty"`
+	AppCustomProductPageLocalization []string                                                              `protobuf:"bytes,8,rep,name=app_custom_product_page_localization,json=appCustomProductPageLocalization,proto3" json:"app_custom_product_page_localization,omitempty"`
+	Id                               []string                                                              `protobuf:"bytes,9,rep,name=id,proto3" json:"id,omitempty"`
+	unknownFields                    protoimpl.UnknownFields
+	sizeCache                        protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) Reset() {
+	*x = ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter{}
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) ProtoMessage() {}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescGZIP(), []int{16, 2}
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetPlacementType() []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType {
+	if x != nil {
+		return x.PlacementType
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetPlacementGroup() []string {
+	if x != nil {
+		return x.PlacementGroup
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetState() []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetImage() []string {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetVideo() []string {
+	if x != nil {
+		return x.Video
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetAppEventLocalization() []string {
+	if x != nil {
+		return x.AppEventLocalization
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetAppStoreVersionLocalization() []string {
+	if x != nil {
+		return x.AppStoreVersionLocalization
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetAppCustomProductPageLocalization() []string {
+	if x != nil {
+		return x.AppCustomProductPageLocalization
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter) GetId() []string {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+// The resources included, by type.
+type ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included struct {
+	state                                           protoimpl.MessageState                                `protogen:"open.v1"`
+	AppAssetLibraryImages                           []*v11.AppAssetLibraryImage                           `protobuf:"bytes,1,rep,name=app_asset_library_images,json=appAssetLibraryImages,proto3" json:"app_asset_library_images,omitempty"`
+	AppAssetLibraryVideos                           []*v11.AppAssetLibraryVideo                           `protobuf:"bytes,2,rep,name=app_asset_library_videos,json=appAssetLibraryVideos,proto3" json:"app_asset_library_videos,omitempty"`
+	AppCustomProductPageLocalizations               []*v11.AppCustomProductPageLocalization               `protobuf:"bytes,3,rep,name=app_custom_product_page_localizations,json=appCustomProductPageLocalizations,proto3" json:"app_custom_product_page_localizations,omitempty"`
+	AppEventLocalizations                           []*v11.AppEventLocalization                           `protobuf:"bytes,4,rep,name=app_event_localizations,json=appEventLocalizations,proto3" json:"app_event_localizations,omitempty"`
+	AppStoreVersionExperimentTreatmentLocalizations []*v11.AppStoreVersionExperimentTreatmentLocalization `protobuf:"bytes,5,rep,name=app_store_version_experiment_treatment_localizations,json=appStoreVersionExperimentTreatmentLocalizations,proto3" json:"app_store_version_experiment_treatment_localizations,omitempty"`
+	AppStoreVersionLocalizations                    []*v11.AppStoreVersionLocalization                    `protobuf:"bytes,6,rep,name=app_store_version_localizations,json=appStoreVersionLocalizations,proto3" json:"app_store_version_localizations,omitempty"`
+	unknownFields                                   protoimpl.UnknownFields
+	sizeCache                                       protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) Reset() {
+	*x = ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included{}
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) ProtoMessage() {
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescGZIP(), []int{17, 1}
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) GetAppAssetLibraryImages() []*v11.AppAssetLibraryImage {
+	if x != nil {
+		return x.AppAssetLibraryImages
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) GetAppAssetLibraryVideos() []*v11.AppAssetLibraryVideo {
+	if x != nil {
+		return x.AppAssetLibraryVideos
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) GetAppCustomProductPageLocalizations() []*v11.AppCustomProductPageLocalization {
+	if x != nil {
+		return x.AppCustomProductPageLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) GetAppEventLocalizations() []*v11.AppEventLocalization {
+	if x != nil {
+		return x.AppEventLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) GetAppStoreVersionExperimentTreatmentLocalizations() []*v11.AppStoreVersionExperimentTreatmentLocalization {
+	if x != nil {
+		return x.AppStoreVersionExperimentTreatmentLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included) GetAppStoreVersionLocalizations() []*v11.AppStoreVersionLocalization {
+	if x != nil {
+		return x.AppStoreVersionLocalizations
+	}
+	return nil
+}
+
 var File_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDesc = "" +
 	"\n" +
-	"Jasc/metadata/v1/app_store_version_experiment_treatment_localizations.proto\x12\x0fasc.metadata.v1\x1a\x1fasc/enums/v1/preview_type.proto\x1a*asc/enums/v1/screenshot_display_type.proto\x1a\x1casc/options/v1/options.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a\"asc/resources/v1/app_preview.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a%asc/resources/v1/app_screenshot.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xe4\x05\n" +
+	"Jasc/metadata/v1/app_store_version_experiment_treatment_localizations.proto\x12\x0fasc.metadata.v1\x1a4asc/enums/v1/app_asset_library_placement_state.proto\x1a3asc/enums/v1/app_asset_library_placement_type.proto\x1a\x1fasc/enums/v1/preview_type.proto\x1a*asc/enums/v1/screenshot_display_type.proto\x1a\x1casc/options/v1/options.proto\x1a.asc/resources/v1/app_asset_library_image.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a.asc/resources/v1/app_asset_library_video.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\"asc/resources/v1/app_preview.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a%asc/resources/v1/app_screenshot.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xbd\x06\n" +
 	";CreateAppStoreVersionExperimentTreatmentLocalizationRequest\x12+\n" +
 	"\x06locale\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\x06locale\x88\x01\x01\x12\x9c\x01\n" +
-	"&app_store_version_experiment_treatment\x18\x02 \x01(\v2\x13.asc.types.v1.ToOneB3\xbaH\x03\xc8\x01\x01\x8a\xb2\x19)\b\x03\x1a#appStoreVersionExperimentTreatments0\x01R\"appStoreVersionExperimentTreatment\x12n\n" +
+	"&app_store_version_experiment_treatment\x18\x02 \x01(\v2\x13.asc.types.v1.ToOneB3\xbaH\x03\xc8\x01\x01\x8a\xb2\x19)\b\x03\x1a#appStoreVersionExperimentTreatments0\x01R\"appStoreVersionExperimentTreatment\x12W\n" +
+	"\n" +
+	"placements\x18\x03 \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12n\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2W.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraEntryR\x05extra\x12~\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2\\.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntryR\n" +
 	"extraQuery\x12\x15\n" +
@@ -1505,7 +2062,7 @@ const file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
-	"\a_locale\"\xe7\a\n" +
+	"\a_locale\"\xf8\b\n" +
 	"<CreateAppStoreVersionExperimentTreatmentLocalizationResponse\x12\xe6\x01\n" +
 	"3app_store_version_experiment_treatment_localization\x18\x01 \x01(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\v\x1a/appStoreVersionExperimentTreatmentLocalizationsR.appStoreVersionExperimentTreatmentLocalization\x12z\n" +
 	"\bincluded\x18\x02 \x01(\v2V.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12o\n" +
@@ -1513,11 +2070,12 @@ const file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x96\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xa7\x04\n" +
 	"\bIncluded\x12a\n" +
 	"\x10app_preview_sets\x18\x01 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
 	"\x13app_screenshot_sets\x18\x02 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12\xb7\x01\n" +
-	"'app_store_version_experiment_treatments\x18\x03 \x03(\v24.asc.resources.v1.AppStoreVersionExperimentTreatmentB+\x8a\xb2\x19'\b\f\x1a#appStoreVersionExperimentTreatmentsR#appStoreVersionExperimentTreatments\"\xa1\x02\n" +
+	"'app_store_version_experiment_treatments\x18\x03 \x03(\v24.asc.resources.v1.AppStoreVersionExperimentTreatmentB+\x8a\xb2\x19'\b\f\x1a#appStoreVersionExperimentTreatmentsR#appStoreVersionExperimentTreatments\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x04 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\xa1\x02\n" +
 	";DeleteAppStoreVersionExperimentTreatmentLocalizationRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12~\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2\\.asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntryR\n" +
@@ -1542,7 +2100,7 @@ const file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xde\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xef\b\n" +
 	"9GetAppStoreVersionExperimentTreatmentLocalizationResponse\x12\xe6\x01\n" +
 	"3app_store_version_experiment_treatment_localization\x18\x01 \x01(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\v\x1a/appStoreVersionExperimentTreatmentLocalizationsR.appStoreVersionExperimentTreatmentLocalization\x12w\n" +
 	"\bincluded\x18\x02 \x01(\v2S.asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12l\n" +
@@ -1550,11 +2108,12 @@ const file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x96\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xa7\x04\n" +
 	"\bIncluded\x12a\n" +
 	"\x10app_preview_sets\x18\x01 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
 	"\x13app_screenshot_sets\x18\x02 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12\xb7\x01\n" +
-	"'app_store_version_experiment_treatments\x18\x03 \x03(\v24.asc.resources.v1.AppStoreVersionExperimentTreatmentB+\x8a\xb2\x19'\b\f\x1a#appStoreVersionExperimentTreatmentsR#appStoreVersionExperimentTreatments\"\x8f\x03\n" +
+	"'app_store_version_experiment_treatments\x18\x03 \x03(\v24.asc.resources.v1.AppStoreVersionExperimentTreatmentB+\x8a\xb2\x19'\b\f\x1a#appStoreVersionExperimentTreatmentsR#appStoreVersionExperimentTreatments\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x04 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\x8f\x03\n" +
 	"IListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\x8c\x01\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2j.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest.ExtraQueryEntryR\n" +
@@ -1682,19 +2241,92 @@ const file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_
 	"\x0fapp_screenshots\x18\x02 \x03(\v2\x1f.asc.resources.v1.AppScreenshotB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappScreenshotsR\x0eappScreenshots\x12\xe8\x01\n" +
 	"4app_store_version_experiment_treatment_localizations\x18\x03 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9a\x01\n" +
 	"\x1fapp_store_version_localizations\x18\x04 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\f\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizationsB\r\n" +
-	"\v_total_size2\xd3\"\n" +
+	"\v_total_size\"\x87\x03\n" +
+	"EListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12\x88\x01\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2f.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8f\x03\n" +
+	"FListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse\x123\n" +
+	"\x03ids\x18\x01 \x03(\tB!\x8a\xb2\x19\x1d\b\r\x1a\x19appAssetLibraryPlacementsR\x03ids\x12y\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2b.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
+	"\v_total_size\"\xf2\n" +
+	"\n" +
+	"CListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12{\n" +
+	"\x06filter\x18\x02 \x01(\v2[.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.FilterB\x06\x8a\xb2\x19\x02\b\x04R\x06filter\x12 \n" +
+	"\ainclude\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x06R\ainclude\x12\x80\x01\n" +
+	"\x06fields\x18\x04 \x03(\v2`.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12\x1a\n" +
+	"\x04sort\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\bR\x04sort\x12\x86\x01\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2d.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1aS\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd9\x04\n" +
+	"\x06Filter\x12z\n" +
+	"\x0eplacement_type\x18\x01 \x03(\x0e2K.asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementTypeB\x06\x8a\xb2\x19\x02\b\x04R\rplacementType\x12/\n" +
+	"\x0fplacement_group\x18\x02 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x0eplacementGroup\x12k\n" +
+	"\x05state\x18\x03 \x03(\x0e2M.asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementStateB\x06\x8a\xb2\x19\x02\b\x04R\x05state\x12\x1c\n" +
+	"\x05image\x18\x04 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05image\x12\x1c\n" +
+	"\x05video\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05video\x12<\n" +
+	"\x16app_event_localization\x18\x06 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x14appEventLocalization\x12K\n" +
+	"\x1eapp_store_version_localization\x18\a \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x1bappStoreVersionLocalization\x12V\n" +
+	"$app_custom_product_page_localization\x18\b \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R appCustomProductPageLocalization\x12\x16\n" +
+	"\x02id\x18\t \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x02id\"\xb2\f\n" +
+	"DListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x01 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\v\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\x12\x82\x01\n" +
+	"\bincluded\x18\x02 \x01(\v2^.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12w\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2`.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\a\n" +
+	"\bIncluded\x12~\n" +
+	"\x18app_asset_library_images\x18\x01 \x03(\v2&.asc.resources.v1.AppAssetLibraryImageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryImagesR\x15appAssetLibraryImages\x12~\n" +
+	"\x18app_asset_library_videos\x18\x02 \x03(\v2&.asc.resources.v1.AppAssetLibraryVideoB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryVideosR\x15appAssetLibraryVideos\x12\xaf\x01\n" +
+	"%app_custom_product_page_localizations\x18\x03 \x03(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\f\x1a!appCustomProductPageLocalizationsR!appCustomProductPageLocalizations\x12}\n" +
+	"\x17app_event_localizations\x18\x04 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appEventLocalizationsR\x15appEventLocalizations\x12\xe8\x01\n" +
+	"4app_store_version_experiment_treatment_localizations\x18\x05 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9a\x01\n" +
+	"\x1fapp_store_version_localizations\x18\x06 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\f\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizationsB\r\n" +
+	"\v_total_size2\xfd/\n" +
 	"6AppStoreVersionExperimentTreatmentLocalizationsService\x12\xa3\x03\n" +
-	"4CreateAppStoreVersionExperimentTreatmentLocalization\x12L.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest\x1aM.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse\"\xcd\x01\x8a\xb2\x19\x8a\x01\b\x01\x12>appStoreVersionExperimentTreatmentLocalizations_createInstance\x18\x03\"/appStoreVersionExperimentTreatmentLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x028:\x01*\"3/v1/appStoreVersionExperimentTreatmentLocalizations\x12\x84\x06\n" +
-	"1GetAppStoreVersionExperimentTreatmentLocalization\x12I.asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest\x1aJ.asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse\"\xb7\x04\x8a\xb2\x19\xf2\x03\b\x01\x12;appStoreVersionExperimentTreatmentLocalizations_getInstance\x18\x02\"/appStoreVersionExperimentTreatmentLocalizations(\xc8\x012\x10application/json:\xe8\x02\n" +
+	"4CreateAppStoreVersionExperimentTreatmentLocalization\x12L.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest\x1aM.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse\"\xcd\x01\x8a\xb2\x19\x8a\x01\b\x01\x12>appStoreVersionExperimentTreatmentLocalizations_createInstance\x18\x03\"/appStoreVersionExperimentTreatmentLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x028:\x01*\"3/v1/appStoreVersionExperimentTreatmentLocalizations\x12\xd7\x06\n" +
+	"1GetAppStoreVersionExperimentTreatmentLocalization\x12I.asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest\x1aJ.asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse\"\x8a\x05\x8a\xb2\x19\xc5\x04\b\x01\x12;appStoreVersionExperimentTreatmentLocalizations_getInstance\x18\x02\"/appStoreVersionExperimentTreatmentLocalizations(\xc8\x012\x10application/json:\xbb\x03\n" +
 	"\"appStoreVersionExperimentTreatment\n" +
 	"\x11appScreenshotSets\n" +
-	"\x0eappPreviewSets\x1aa\n" +
+	"\x0eappPreviewSets\n" +
+	"\n" +
+	"placements\x1aa\n" +
 	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization\x1aI\n" +
 	"#appStoreVersionExperimentTreatments\x1a\"AppStoreVersionExperimentTreatment\x1a%\n" +
 	"\x11appScreenshotSets\x1a\x10AppScreenshotSet\x1a\x1f\n" +
-	"\x0eappPreviewSets\x1a\rAppPreviewSet\"\x12\n" +
+	"\x0eappPreviewSets\x1a\rAppPreviewSet\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x12\n" +
 	"\x0eappPreviewSets\x102\"\x15\n" +
-	"\x11appScreenshotSets\x102\x82\xd3\xe4\x93\x02:\x128/v1/appStoreVersionExperimentTreatmentLocalizations/{id}\x12\xe1\x02\n" +
+	"\x11appScreenshotSets\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102\x82\xd3\xe4\x93\x02:\x128/v1/appStoreVersionExperimentTreatmentLocalizations/{id}\x12\xe1\x02\n" +
 	"4DeleteAppStoreVersionExperimentTreatmentLocalization\x12L.asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest\x1aM.asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationResponse\"\x8b\x01\x8a\xb2\x19G\b\x01\x12>appStoreVersionExperimentTreatmentLocalizations_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02:*8/v1/appStoreVersionExperimentTreatmentLocalizations/{id}\x12\xfe\x06\n" +
 	"@ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets\x12X.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest\x1aY.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse\"\x84\x05\x8a\xb2\x19\xb0\x04\b\x01\x12OappStoreVersionExperimentTreatmentLocalizations_appPreviewSets_getToManyRelated\x18\x06\"\x0eappPreviewSets(\xc8\x012\x10application/json:\xb3\x03\n" +
 	"\x1bappStoreVersionLocalization\n" +
@@ -1718,9 +2350,24 @@ const file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_
 	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1aa\n" +
 	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization\x1a\x1f\n" +
 	"\x0eappScreenshots\x1a\rAppScreenshot\"\x12\n" +
-	"\x0eappScreenshots\x102(\xc8\x01\x82\xd3\xe4\x93\x02L\x12J/v1/appStoreVersionExperimentTreatmentLocalizations/{id}/appScreenshotSets\x12\xe6\x03\n" +
+	"\x0eappScreenshots\x102(\xc8\x01\x82\xd3\xe4\x93\x02L\x12J/v1/appStoreVersionExperimentTreatmentLocalizations/{id}/appScreenshotSets\x12\xf4\b\n" +
+	"<ListAppStoreVersionExperimentTreatmentLocalizationPlacements\x12T.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest\x1aU.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse\"\x86\a\x8a\xb2\x19\xb6\x06\b\x01\x12KappStoreVersionExperimentTreatmentLocalizations_placements_getToManyRelated\x18\x06\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\xb2\x05\n" +
+	"\x05image\n" +
+	"\x05video\n" +
+	"\x14appEventLocalization\n" +
+	"\x1bappStoreVersionLocalization\n" +
+	" appCustomProductPageLocalization\n" +
+	".appStoreVersionExperimentTreatmentLocalization\x12\vcreatedDate\x12\f-createdDate\x12\x10lastModifiedDate\x12\x11-lastModifiedDate\x12\x16placementGroupPosition\x12\x17-placementGroupPosition\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\x1a-\n" +
+	"\x15appAssetLibraryImages\x1a\x14AppAssetLibraryImage\x1a-\n" +
+	"\x15appAssetLibraryVideos\x1a\x14AppAssetLibraryVideo\x1a-\n" +
+	"\x15appEventLocalizations\x1a\x14AppEventLocalization\x1a;\n" +
+	"\x1cappStoreVersionLocalizations\x1a\x1bAppStoreVersionLocalization\x1aE\n" +
+	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1aa\n" +
+	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization(\xc8\x01\x82\xd3\xe4\x93\x02E\x12C/v1/appStoreVersionExperimentTreatmentLocalizations/{id}/placements\x12\xe6\x03\n" +
 	"BListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds\x12Z.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest\x1a[.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse\"\xe6\x01\x8a\xb2\x19\x84\x01\b\x01\x12TappStoreVersionExperimentTreatmentLocalizations_appPreviewSets_getToManyRelationship\x18\b\"\x0eappPreviewSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02W\x12U/v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/appPreviewSets\x12\xf8\x03\n" +
-	"EListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds\x12].asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest\x1a^.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse\"\xef\x01\x8a\xb2\x19\x8a\x01\b\x01\x12WappStoreVersionExperimentTreatmentLocalizations_appScreenshotSets_getToManyRelationship\x18\b\"\x11appScreenshotSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02Z\x12X/v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/appScreenshotSetsBCZAgithub.com/asc-gateway/asc-gateway/gen/asc/metadata/v1;metadatav1b\x06proto3"
+	"EListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds\x12].asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest\x1a^.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse\"\xef\x01\x8a\xb2\x19\x8a\x01\b\x01\x12WappStoreVersionExperimentTreatmentLocalizations_appScreenshotSets_getToManyRelationship\x18\b\"\x11appScreenshotSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02Z\x12X/v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/appScreenshotSets\x12\xdd\x03\n" +
+	">ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds\x12V.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest\x1aW.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse\"\xe9\x01\x8a\xb2\x19\x8b\x01\b\x01\x12PappStoreVersionExperimentTreatmentLocalizations_placements_getToManyRelationship\x18\b\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02S\x12Q/v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/placementsBCZAgithub.com/asc-gateway/asc-gateway/gen/asc/metadata/v1;metadatav1b\x06proto3"
 
 var (
 	file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescOnce sync.Once
@@ -1734,7 +2381,7 @@ func file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_p
 	return file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDescData
 }
 
-var file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_goTypes = []any{
 	(*CreateAppStoreVersionExperimentTreatmentLocalizationRequest)(nil),                   // 0: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest
 	(*CreateAppStoreVersionExperimentTreatmentLocalizationResponse)(nil),                  // 1: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse
@@ -1750,115 +2397,157 @@ var file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_pr
 	(*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse)(nil), // 11: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse
 	(*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest)(nil),    // 12: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest
 	(*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse)(nil),   // 13: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse
-	nil, // 14: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraEntry
-	nil, // 15: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
-	nil, // 16: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
-	(*CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included)(nil), // 17: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included
-	nil, // 18: asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
-	nil, // 19: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.FieldsEntry
-	nil, // 20: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.LimitEntry
-	nil, // 21: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
-	nil, // 22: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
-	(*GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included)(nil), // 23: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included
-	nil, // 24: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
-	nil, // 25: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse.ExtraEntry
-	nil, // 26: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.FieldsEntry
-	nil, // 27: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.LimitEntry
-	nil, // 28: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.ExtraQueryEntry
-	(*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_Filter)(nil), // 29: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.Filter
-	nil, // 30: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.ExtraEntry
-	(*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse_Included)(nil), // 31: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included
-	nil, // 32: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
-	nil, // 33: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse.ExtraEntry
-	nil, // 34: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.FieldsEntry
-	nil, // 35: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.LimitEntry
-	nil, // 36: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
-	(*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest_Filter)(nil), // 37: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.Filter
-	nil, // 38: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.ExtraEntry
-	(*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse_Included)(nil), // 39: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included
-	(*v1.ToOne)(nil), // 40: asc.types.v1.ToOne
-	(*v11.AppStoreVersionExperimentTreatmentLocalization)(nil), // 41: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	(*v11.AppPreviewSet)(nil),                                  // 42: asc.resources.v1.AppPreviewSet
-	(*v11.AppScreenshotSet)(nil),                               // 43: asc.resources.v1.AppScreenshotSet
-	(*v11.AppStoreVersionExperimentTreatment)(nil),             // 44: asc.resources.v1.AppStoreVersionExperimentTreatment
-	(*v1.FieldNames)(nil),                                      // 45: asc.types.v1.FieldNames
-	(v12.PreviewTypeEnum_PreviewType)(0),                       // 46: asc.enums.v1.PreviewTypeEnum.PreviewType
-	(*v11.AppCustomProductPageLocalization)(nil),               // 47: asc.resources.v1.AppCustomProductPageLocalization
-	(*v11.AppPreview)(nil),                                     // 48: asc.resources.v1.AppPreview
-	(*v11.AppStoreVersionLocalization)(nil),                    // 49: asc.resources.v1.AppStoreVersionLocalization
-	(v12.ScreenshotDisplayTypeEnum_ScreenshotDisplayType)(0),   // 50: asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
-	(*v11.AppScreenshot)(nil),                                  // 51: asc.resources.v1.AppScreenshot
+	(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest)(nil),         // 14: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest
+	(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse)(nil),        // 15: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse
+	(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest)(nil),           // 16: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest
+	(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse)(nil),          // 17: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse
+	nil, // 18: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraEntry
+	nil, // 19: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
+	nil, // 20: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
+	(*CreateAppStoreVersionExperimentTreatmentLocalizationResponse_Included)(nil), // 21: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included
+	nil, // 22: asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
+	nil, // 23: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.FieldsEntry
+	nil, // 24: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.LimitEntry
+	nil, // 25: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
+	nil, // 26: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
+	(*GetAppStoreVersionExperimentTreatmentLocalizationResponse_Included)(nil), // 27: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included
+	nil, // 28: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
+	nil, // 29: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse.ExtraEntry
+	nil, // 30: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.FieldsEntry
+	nil, // 31: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.LimitEntry
+	nil, // 32: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.ExtraQueryEntry
+	(*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest_Filter)(nil), // 33: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.Filter
+	nil, // 34: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.ExtraEntry
+	(*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse_Included)(nil), // 35: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included
+	nil, // 36: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
+	nil, // 37: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse.ExtraEntry
+	nil, // 38: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.FieldsEntry
+	nil, // 39: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.LimitEntry
+	nil, // 40: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
+	(*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest_Filter)(nil), // 41: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.Filter
+	nil, // 42: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.ExtraEntry
+	(*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse_Included)(nil), // 43: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included
+	nil, // 44: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest.ExtraQueryEntry
+	nil, // 45: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse.ExtraEntry
+	nil, // 46: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.FieldsEntry
+	nil, // 47: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.ExtraQueryEntry
+	(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest_Filter)(nil), // 48: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.Filter
+	nil, // 49: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.ExtraEntry
+	(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse_Included)(nil), // 50: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included
+	(*v1.ToOne)(nil),  // 51: asc.types.v1.ToOne
+	(*v1.ToMany)(nil), // 52: asc.types.v1.ToMany
+	(*v11.AppStoreVersionExperimentTreatmentLocalization)(nil),               // 53: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	(*v11.AppPreviewSet)(nil),                                                // 54: asc.resources.v1.AppPreviewSet
+	(*v11.AppScreenshotSet)(nil),                                             // 55: asc.resources.v1.AppScreenshotSet
+	(*v11.AppAssetLibraryPlacement)(nil),                                     // 56: asc.resources.v1.AppAssetLibraryPlacement
+	(*v11.AppStoreVersionExperimentTreatment)(nil),                           // 57: asc.resources.v1.AppStoreVersionExperimentTreatment
+	(*v1.FieldNames)(nil),                                                    // 58: asc.types.v1.FieldNames
+	(v12.PreviewTypeEnum_PreviewType)(0),                                     // 59: asc.enums.v1.PreviewTypeEnum.PreviewType
+	(*v11.AppCustomProductPageLocalization)(nil),                             // 60: asc.resources.v1.AppCustomProductPageLocalization
+	(*v11.AppPreview)(nil),                                                   // 61: asc.resources.v1.AppPreview
+	(*v11.AppStoreVersionLocalization)(nil),                                  // 62: asc.resources.v1.AppStoreVersionLocalization
+	(v12.ScreenshotDisplayTypeEnum_ScreenshotDisplayType)(0),                 // 63: asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
+	(*v11.AppScreenshot)(nil),                                                // 64: asc.resources.v1.AppScreenshot
+	(v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType)(0),   // 65: asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	(v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState)(0), // 66: asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	(*v11.AppAssetLibraryImage)(nil),                                         // 67: asc.resources.v1.AppAssetLibraryImage
+	(*v11.AppAssetLibraryVideo)(nil),                                         // 68: asc.resources.v1.AppAssetLibraryVideo
+	(*v11.AppEventLocalization)(nil),                                         // 69: asc.resources.v1.AppEventLocalization
 }
 var file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_depIdxs = []int32{
-	40, // 0: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.app_store_version_experiment_treatment:type_name -> asc.types.v1.ToOne
-	14, // 1: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraEntry
-	15, // 2: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
-	41, // 3: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.app_store_version_experiment_treatment_localization:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	17, // 4: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included
-	16, // 5: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
-	18, // 6: asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
-	19, // 7: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.FieldsEntry
-	20, // 8: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.LimitEntry
-	21, // 9: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
-	41, // 10: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.app_store_version_experiment_treatment_localization:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	23, // 11: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included
-	22, // 12: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
-	24, // 13: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
-	25, // 14: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse.ExtraEntry
-	29, // 15: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.Filter
-	26, // 16: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.FieldsEntry
-	27, // 17: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.LimitEntry
-	28, // 18: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.ExtraQueryEntry
-	42, // 19: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	31, // 20: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included
-	30, // 21: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.ExtraEntry
-	32, // 22: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
-	33, // 23: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse.ExtraEntry
-	37, // 24: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.Filter
-	34, // 25: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.FieldsEntry
-	35, // 26: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.LimitEntry
-	36, // 27: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
-	43, // 28: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	39, // 29: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included
-	38, // 30: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.ExtraEntry
-	42, // 31: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	43, // 32: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	44, // 33: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
-	45, // 34: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	42, // 35: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	43, // 36: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	44, // 37: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
-	45, // 38: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	46, // 39: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.Filter.preview_type:type_name -> asc.enums.v1.PreviewTypeEnum.PreviewType
-	47, // 40: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	48, // 41: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_previews:type_name -> asc.resources.v1.AppPreview
-	41, // 42: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	49, // 43: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	45, // 44: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	50, // 45: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.Filter.screenshot_display_type:type_name -> asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
-	47, // 46: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	51, // 47: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_screenshots:type_name -> asc.resources.v1.AppScreenshot
-	41, // 48: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	49, // 49: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	0,  // 50: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.CreateAppStoreVersionExperimentTreatmentLocalization:input_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest
-	4,  // 51: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.GetAppStoreVersionExperimentTreatmentLocalization:input_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest
-	2,  // 52: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.DeleteAppStoreVersionExperimentTreatmentLocalization:input_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest
-	8,  // 53: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest
-	12, // 54: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest
-	6,  // 55: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest
-	10, // 56: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest
-	1,  // 57: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.CreateAppStoreVersionExperimentTreatmentLocalization:output_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse
-	5,  // 58: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.GetAppStoreVersionExperimentTreatmentLocalization:output_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse
-	3,  // 59: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.DeleteAppStoreVersionExperimentTreatmentLocalization:output_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationResponse
-	9,  // 60: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse
-	13, // 61: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse
-	7,  // 62: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse
-	11, // 63: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse
-	57, // [57:64] is the sub-list for method output_type
-	50, // [50:57] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	51, // 0: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.app_store_version_experiment_treatment:type_name -> asc.types.v1.ToOne
+	52, // 1: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.placements:type_name -> asc.types.v1.ToMany
+	18, // 2: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraEntry
+	19, // 3: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
+	53, // 4: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.app_store_version_experiment_treatment_localization:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	21, // 5: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included
+	20, // 6: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
+	22, // 7: asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
+	23, // 8: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.FieldsEntry
+	24, // 9: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.LimitEntry
+	25, // 10: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.ExtraQueryEntry
+	53, // 11: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.app_store_version_experiment_treatment_localization:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	27, // 12: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included
+	26, // 13: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.ExtraEntry
+	28, // 14: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
+	29, // 15: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse.ExtraEntry
+	33, // 16: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.Filter
+	30, // 17: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.FieldsEntry
+	31, // 18: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.LimitEntry
+	32, // 19: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.ExtraQueryEntry
+	54, // 20: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	35, // 21: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included
+	34, // 22: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.ExtraEntry
+	36, // 23: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
+	37, // 24: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse.ExtraEntry
+	41, // 25: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.Filter
+	38, // 26: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.FieldsEntry
+	39, // 27: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.LimitEntry
+	40, // 28: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
+	55, // 29: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	43, // 30: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included
+	42, // 31: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.ExtraEntry
+	44, // 32: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest.ExtraQueryEntry
+	45, // 33: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse.ExtraEntry
+	48, // 34: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.Filter
+	46, // 35: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.FieldsEntry
+	47, // 36: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.ExtraQueryEntry
+	56, // 37: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	50, // 38: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included
+	49, // 39: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.ExtraEntry
+	54, // 40: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	55, // 41: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	57, // 42: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
+	56, // 43: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	58, // 44: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	54, // 45: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	55, // 46: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	57, // 47: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
+	56, // 48: asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	58, // 49: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	59, // 50: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest.Filter.preview_type:type_name -> asc.enums.v1.PreviewTypeEnum.PreviewType
+	60, // 51: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	61, // 52: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_previews:type_name -> asc.resources.v1.AppPreview
+	53, // 53: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	62, // 54: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	58, // 55: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	63, // 56: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest.Filter.screenshot_display_type:type_name -> asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
+	60, // 57: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	64, // 58: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_screenshots:type_name -> asc.resources.v1.AppScreenshot
+	53, // 59: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	62, // 60: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	58, // 61: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	65, // 62: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.Filter.placement_type:type_name -> asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	66, // 63: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest.Filter.state:type_name -> asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	67, // 64: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included.app_asset_library_images:type_name -> asc.resources.v1.AppAssetLibraryImage
+	68, // 65: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included.app_asset_library_videos:type_name -> asc.resources.v1.AppAssetLibraryVideo
+	60, // 66: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	69, // 67: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	53, // 68: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	62, // 69: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	0,  // 70: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.CreateAppStoreVersionExperimentTreatmentLocalization:input_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationRequest
+	4,  // 71: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.GetAppStoreVersionExperimentTreatmentLocalization:input_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationRequest
+	2,  // 72: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.DeleteAppStoreVersionExperimentTreatmentLocalization:input_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationRequest
+	8,  // 73: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest
+	12, // 74: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest
+	16, // 75: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationPlacements:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest
+	6,  // 76: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest
+	10, // 77: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest
+	14, // 78: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest
+	1,  // 79: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.CreateAppStoreVersionExperimentTreatmentLocalization:output_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentLocalizationResponse
+	5,  // 80: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.GetAppStoreVersionExperimentTreatmentLocalization:output_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentLocalizationResponse
+	3,  // 81: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.DeleteAppStoreVersionExperimentTreatmentLocalization:output_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentLocalizationResponse
+	9,  // 82: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse
+	13, // 83: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse
+	17, // 84: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationPlacements:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse
+	7,  // 85: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse
+	11, // 86: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse
+	15, // 87: asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse
+	79, // [79:88] is the sub-list for method output_type
+	70, // [70:79] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_init() }
@@ -1871,13 +2560,15 @@ func file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_p
 	file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[9].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[11].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[13].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[15].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDesc), len(file_asc_metadata_v1_app_store_version_experiment_treatment_localizations_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

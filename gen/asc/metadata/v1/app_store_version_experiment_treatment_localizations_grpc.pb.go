@@ -26,8 +26,10 @@ const (
 	AppStoreVersionExperimentTreatmentLocalizationsService_DeleteAppStoreVersionExperimentTreatmentLocalization_FullMethodName                  = "/asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService/DeleteAppStoreVersionExperimentTreatmentLocalization"
 	AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets_FullMethodName      = "/asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService/ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets"
 	AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets_FullMethodName   = "/asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService/ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets"
+	AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacements_FullMethodName          = "/asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService/ListAppStoreVersionExperimentTreatmentLocalizationPlacements"
 	AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds_FullMethodName    = "/asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService/ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds"
 	AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds_FullMethodName = "/asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService/ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds"
+	AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds_FullMethodName        = "/asc.metadata.v1.AppStoreVersionExperimentTreatmentLocalizationsService/ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds"
 )
 
 // AppStoreVersionExperimentTreatmentLocalizationsServiceClient is the client API for AppStoreVersionExperimentTreatmentLocalizationsService service.
@@ -46,10 +48,14 @@ type AppStoreVersionExperimentTreatmentLocalizationsServiceClient interface {
 	ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse, error)
 	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/appScreenshotSets
 	ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse, error)
+	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/placements
+	ListAppStoreVersionExperimentTreatmentLocalizationPlacements(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/appPreviewSets
 	ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse, error)
 	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/appScreenshotSets
 	ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse, error)
+	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/placements
+	ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse, error)
 }
 
 type appStoreVersionExperimentTreatmentLocalizationsServiceClient struct {
@@ -110,6 +116,16 @@ func (c *appStoreVersionExperimentTreatmentLocalizationsServiceClient) ListAppSt
 	return out, nil
 }
 
+func (c *appStoreVersionExperimentTreatmentLocalizationsServiceClient) ListAppStoreVersionExperimentTreatmentLocalizationPlacements(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse)
+	err := c.cc.Invoke(ctx, AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacements_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *appStoreVersionExperimentTreatmentLocalizationsServiceClient) ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse)
@@ -124,6 +140,16 @@ func (c *appStoreVersionExperimentTreatmentLocalizationsServiceClient) ListAppSt
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse)
 	err := c.cc.Invoke(ctx, AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *appStoreVersionExperimentTreatmentLocalizationsServiceClient) ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds(ctx context.Context, in *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse)
+	err := c.cc.Invoke(ctx, AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +172,14 @@ type AppStoreVersionExperimentTreatmentLocalizationsServiceServer interface {
 	ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSets(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetsResponse, error)
 	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/appScreenshotSets
 	ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse, error)
+	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/placements
+	ListAppStoreVersionExperimentTreatmentLocalizationPlacements(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/appPreviewSets
 	ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse, error)
 	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/appScreenshotSets
 	ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse, error)
+	// Apple: GET /v1/appStoreVersionExperimentTreatmentLocalizations/{id}/relationships/placements
+	ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse, error)
 	mustEmbedUnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer()
 }
 
@@ -175,11 +205,17 @@ func (UnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer)
 func (UnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer) ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets not implemented")
 }
+func (UnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer) ListAppStoreVersionExperimentTreatmentLocalizationPlacements(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionExperimentTreatmentLocalizationPlacements not implemented")
+}
 func (UnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer) ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds not implemented")
 }
 func (UnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer) ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds not implemented")
+}
+func (UnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer) ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds(context.Context, *ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest) (*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds not implemented")
 }
 func (UnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer) mustEmbedUnimplementedAppStoreVersionExperimentTreatmentLocalizationsServiceServer() {
 }
@@ -294,6 +330,24 @@ func _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersion
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacements_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppStoreVersionExperimentTreatmentLocalizationsServiceServer).ListAppStoreVersionExperimentTreatmentLocalizationPlacements(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacements_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppStoreVersionExperimentTreatmentLocalizationsServiceServer).ListAppStoreVersionExperimentTreatmentLocalizationPlacements(ctx, req.(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIdsRequest)
 	if err := dec(in); err != nil {
@@ -330,6 +384,24 @@ func _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersion
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppStoreVersionExperimentTreatmentLocalizationsServiceServer).ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppStoreVersionExperimentTreatmentLocalizationsServiceServer).ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds(ctx, req.(*ListAppStoreVersionExperimentTreatmentLocalizationPlacementIdsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AppStoreVersionExperimentTreatmentLocalizationsService_ServiceDesc is the grpc.ServiceDesc for AppStoreVersionExperimentTreatmentLocalizationsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -358,12 +430,20 @@ var AppStoreVersionExperimentTreatmentLocalizationsService_ServiceDesc = grpc.Se
 			Handler:    _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSets_Handler,
 		},
 		{
+			MethodName: "ListAppStoreVersionExperimentTreatmentLocalizationPlacements",
+			Handler:    _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacements_Handler,
+		},
+		{
 			MethodName: "ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds",
 			Handler:    _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppPreviewSetIds_Handler,
 		},
 		{
 			MethodName: "ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds",
 			Handler:    _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationAppScreenshotSetIds_Handler,
+		},
+		{
+			MethodName: "ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds",
+			Handler:    _AppStoreVersionExperimentTreatmentLocalizationsService_ListAppStoreVersionExperimentTreatmentLocalizationPlacementIds_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -598,7 +598,7 @@ type ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLoc
 	// Id of the resource in the path.
 	Id     string                                                                                               `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Filter *ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Relationships to include: appStoreVersionExperimentTreatment, appScreenshotSets, appPreviewSets.
+	// Relationships to include: appStoreVersionExperimentTreatment, appScreenshotSets, appPreviewSets, placements.
 	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v1.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1101,6 +1101,7 @@ type ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLoc
 	AppPreviewSets                      []*v11.AppPreviewSet                      `protobuf:"bytes,1,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	AppScreenshotSets                   []*v11.AppScreenshotSet                   `protobuf:"bytes,2,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
 	AppStoreVersionExperimentTreatments []*v11.AppStoreVersionExperimentTreatment `protobuf:"bytes,3,rep,name=app_store_version_experiment_treatments,json=appStoreVersionExperimentTreatments,proto3" json:"app_store_version_experiment_treatments,omitempty"`
+	AppAssetLibraryPlacements           []*v11.AppAssetLibraryPlacement           `protobuf:"bytes,4,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
 	unknownFields                       protoimpl.UnknownFields
 	sizeCache                           protoimpl.SizeCache
 }
@@ -1153,6 +1154,13 @@ func (x *ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmen
 func (x *ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse_Included) GetAppStoreVersionExperimentTreatments() []*v11.AppStoreVersionExperimentTreatment {
 	if x != nil {
 		return x.AppStoreVersionExperimentTreatments
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
 	}
 	return nil
 }
@@ -1214,7 +1222,7 @@ var File_asc_metadata_v1_app_store_version_experiment_treatments_proto protorefl
 
 const file_asc_metadata_v1_app_store_version_experiment_treatments_proto_rawDesc = "" +
 	"\n" +
-	"=asc/metadata/v1/app_store_version_experiment_treatments.proto\x12\x0fasc.metadata.v1\x1a\x1casc/options/v1/options.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xd9\x06\n" +
+	"=asc/metadata/v1/app_store_version_experiment_treatments.proto\x12\x0fasc.metadata.v1\x1a\x1casc/options/v1/options.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xd9\x06\n" +
 	"/CreateAppStoreVersionExperimentTreatmentRequest\x12'\n" +
 	"\x04name\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\x04name\x88\x01\x01\x121\n" +
 	"\rapp_icon_name\x18\x02 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x01R\vappIconName\x88\x01\x01\x12x\n" +
@@ -1326,7 +1334,8 @@ const file_asc_metadata_v1_app_store_version_experiment_treatments_proto_rawDesc
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a(\n" +
 	"\x06Filter\x12\x1e\n" +
-	"\x06locale\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x06locale\"\xab\t\n" +
+	"\x06locale\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x06locale\"\xbc\n" +
+	"\n" +
 	"]ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse\x12\xe8\x01\n" +
 	"4app_store_version_experiment_treatment_localizations\x18\x01 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\v\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9b\x01\n" +
 	"\bincluded\x18\x02 \x01(\v2w.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12\x90\x01\n" +
@@ -1337,11 +1346,12 @@ const file_asc_metadata_v1_app_store_version_experiment_treatments_proto_rawDesc
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x96\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xa7\x04\n" +
 	"\bIncluded\x12a\n" +
 	"\x10app_preview_sets\x18\x01 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
 	"\x13app_screenshot_sets\x18\x02 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12\xb7\x01\n" +
-	"'app_store_version_experiment_treatments\x18\x03 \x03(\v24.asc.resources.v1.AppStoreVersionExperimentTreatmentB+\x8a\xb2\x19'\b\f\x1a#appStoreVersionExperimentTreatmentsR#appStoreVersionExperimentTreatmentsB\r\n" +
+	"'app_store_version_experiment_treatments\x18\x03 \x03(\v24.asc.resources.v1.AppStoreVersionExperimentTreatmentB+\x8a\xb2\x19'\b\f\x1a#appStoreVersionExperimentTreatmentsR#appStoreVersionExperimentTreatments\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x04 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacementsB\r\n" +
 	"\v_total_size\"\xd5\x04\n" +
 	"/UpdateAppStoreVersionExperimentTreatmentRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12!\n" +
@@ -1371,7 +1381,7 @@ const file_asc_metadata_v1_app_store_version_experiment_treatments_proto_rawDesc
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x8a\x03\n" +
 	"\bIncluded\x12\xe8\x01\n" +
 	"4app_store_version_experiment_treatment_localizations\x18\x01 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x92\x01\n" +
-	"\x1dapp_store_version_experiments\x18\x02 \x03(\v2+.asc.resources.v1.AppStoreVersionExperimentB\"\x8a\xb2\x19\x1e\b\f\x1a\x1aappStoreVersionExperimentsR\x1aappStoreVersionExperiments2\xba\x1b\n" +
+	"\x1dapp_store_version_experiments\x18\x02 \x03(\v2+.asc.resources.v1.AppStoreVersionExperimentB\"\x8a\xb2\x19\x1e\b\f\x1a\x1aappStoreVersionExperimentsR\x1aappStoreVersionExperiments2\x8d\x1c\n" +
 	"*AppStoreVersionExperimentTreatmentsService\x12\xda\x02\n" +
 	"(CreateAppStoreVersionExperimentTreatment\x12@.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentRequest\x1aA.asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentResponse\"\xa8\x01\x8a\xb2\x19r\b\x01\x122appStoreVersionExperimentTreatments_createInstance\x18\x03\"#appStoreVersionExperimentTreatments(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02,:\x01*\"'/v1/appStoreVersionExperimentTreatments\x12\xef\x06\n" +
 	"%GetAppStoreVersionExperimentTreatment\x12=.asc.metadata.v1.GetAppStoreVersionExperimentTreatmentRequest\x1a>.asc.metadata.v1.GetAppStoreVersionExperimentTreatmentResponse\"\xc6\x05\x8a\xb2\x19\x8d\x05\b\x01\x12/appStoreVersionExperimentTreatments_getInstance\x18\x02\"#appStoreVersionExperimentTreatments(\xc8\x012\x10application/json:\x9b\x04\n" +
@@ -1383,17 +1393,22 @@ const file_asc_metadata_v1_app_store_version_experiment_treatments_proto_rawDesc
 	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization\"3\n" +
 	"/appStoreVersionExperimentTreatmentLocalizations\x102\x82\xd3\xe4\x93\x02.\x12,/v1/appStoreVersionExperimentTreatments/{id}\x12\xdf\x02\n" +
 	"(UpdateAppStoreVersionExperimentTreatment\x12@.asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentRequest\x1aA.asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentResponse\"\xad\x01\x8a\xb2\x19r\b\x01\x122appStoreVersionExperimentTreatments_updateInstance\x18\x04\"#appStoreVersionExperimentTreatments(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x021:\x01*2,/v1/appStoreVersionExperimentTreatments/{id}\x12\xa4\x02\n" +
-	"(DeleteAppStoreVersionExperimentTreatment\x12@.asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentRequest\x1aA.asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentResponse\"s\x8a\xb2\x19;\b\x01\x122appStoreVersionExperimentTreatments_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02.*,/v1/appStoreVersionExperimentTreatments/{id}\x12\xc0\a\n" +
-	"UListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizations\x12m.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsRequest\x1an.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse\"\x87\x05\x8a\xb2\x19\x9e\x04\b\x01\x12dappStoreVersionExperimentTreatments_appStoreVersionExperimentTreatmentLocalizations_getToManyRelated\x18\x06\"/appStoreVersionExperimentTreatmentLocalizations(\xc8\x012\x10application/json:\xeb\x02\n" +
+	"(DeleteAppStoreVersionExperimentTreatment\x12@.asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentRequest\x1aA.asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentResponse\"s\x8a\xb2\x19;\b\x01\x122appStoreVersionExperimentTreatments_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02.*,/v1/appStoreVersionExperimentTreatments/{id}\x12\x93\b\n" +
+	"UListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizations\x12m.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsRequest\x1an.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse\"\xda\x05\x8a\xb2\x19\xf1\x04\b\x01\x12dappStoreVersionExperimentTreatments_appStoreVersionExperimentTreatmentLocalizations_getToManyRelated\x18\x06\"/appStoreVersionExperimentTreatmentLocalizations(\xc8\x012\x10application/json:\xbe\x03\n" +
 	"\"appStoreVersionExperimentTreatment\n" +
 	"\x11appScreenshotSets\n" +
-	"\x0eappPreviewSets\x1aa\n" +
+	"\x0eappPreviewSets\n" +
+	"\n" +
+	"placements\x1aa\n" +
 	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization\x1aI\n" +
 	"#appStoreVersionExperimentTreatments\x1a\"AppStoreVersionExperimentTreatment\x1a%\n" +
 	"\x11appScreenshotSets\x1a\x10AppScreenshotSet\x1a\x1f\n" +
-	"\x0eappPreviewSets\x1a\rAppPreviewSet\"\x15\n" +
+	"\x0eappPreviewSets\x1a\rAppPreviewSet\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x15\n" +
 	"\x11appScreenshotSets\x102\"\x12\n" +
-	"\x0eappPreviewSets\x102(\xc8\x01\x82\xd3\xe4\x93\x02^\x12\\/v1/appStoreVersionExperimentTreatments/{id}/appStoreVersionExperimentTreatmentLocalizations\x12\xf0\x04\n" +
+	"\x0eappPreviewSets\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102(\xc8\x01\x82\xd3\xe4\x93\x02^\x12\\/v1/appStoreVersionExperimentTreatments/{id}/appStoreVersionExperimentTreatmentLocalizations\x12\xf0\x04\n" +
 	"WListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIds\x12o.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIdsRequest\x1ap.asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIdsResponse\"\xb1\x02\x8a\xb2\x19\xba\x01\b\x01\x12iappStoreVersionExperimentTreatments_appStoreVersionExperimentTreatmentLocalizations_getToManyRelationship\x18\b\"/appStoreVersionExperimentTreatmentLocalizations(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02l\x12j/v1/appStoreVersionExperimentTreatments/{id}/relationships/appStoreVersionExperimentTreatmentLocalizationsBCZAgithub.com/asc-gateway/asc-gateway/gen/asc/metadata/v1;metadatav1b\x06proto3"
 
 var (
@@ -1451,6 +1466,7 @@ var file_asc_metadata_v1_app_store_version_experiment_treatments_proto_goTypes =
 	(*v1.FieldNames)(nil),                                      // 38: asc.types.v1.FieldNames
 	(*v11.AppPreviewSet)(nil),                                  // 39: asc.resources.v1.AppPreviewSet
 	(*v11.AppScreenshotSet)(nil),                               // 40: asc.resources.v1.AppScreenshotSet
+	(*v11.AppAssetLibraryPlacement)(nil),                       // 41: asc.resources.v1.AppAssetLibraryPlacement
 }
 var file_asc_metadata_v1_app_store_version_experiment_treatments_proto_depIdxs = []int32{
 	34, // 0: asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentRequest.app_store_version_experiment:type_name -> asc.types.v1.ToOne
@@ -1490,25 +1506,26 @@ var file_asc_metadata_v1_app_store_version_experiment_treatments_proto_depIdxs =
 	39, // 34: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
 	40, // 35: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
 	35, // 36: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
-	36, // 37: asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	37, // 38: asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
-	0,  // 39: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.CreateAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentRequest
-	4,  // 40: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.GetAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentRequest
-	10, // 41: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.UpdateAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentRequest
-	2,  // 42: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.DeleteAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentRequest
-	8,  // 43: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizations:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsRequest
-	6,  // 44: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIds:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIdsRequest
-	1,  // 45: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.CreateAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentResponse
-	5,  // 46: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.GetAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentResponse
-	11, // 47: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.UpdateAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentResponse
-	3,  // 48: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.DeleteAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentResponse
-	9,  // 49: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizations:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse
-	7,  // 50: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIds:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIdsResponse
-	45, // [45:51] is the sub-list for method output_type
-	39, // [39:45] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	41, // 37: asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	36, // 38: asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	37, // 39: asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
+	0,  // 40: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.CreateAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentRequest
+	4,  // 41: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.GetAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentRequest
+	10, // 42: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.UpdateAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentRequest
+	2,  // 43: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.DeleteAppStoreVersionExperimentTreatment:input_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentRequest
+	8,  // 44: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizations:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsRequest
+	6,  // 45: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIds:input_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIdsRequest
+	1,  // 46: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.CreateAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.CreateAppStoreVersionExperimentTreatmentResponse
+	5,  // 47: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.GetAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.GetAppStoreVersionExperimentTreatmentResponse
+	11, // 48: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.UpdateAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.UpdateAppStoreVersionExperimentTreatmentResponse
+	3,  // 49: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.DeleteAppStoreVersionExperimentTreatment:output_type -> asc.metadata.v1.DeleteAppStoreVersionExperimentTreatmentResponse
+	9,  // 50: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizations:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationsResponse
+	7,  // 51: asc.metadata.v1.AppStoreVersionExperimentTreatmentsService.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIds:output_type -> asc.metadata.v1.ListAppStoreVersionExperimentTreatmentAppStoreVersionExperimentTreatmentLocalizationIdsResponse
+	46, // [46:52] is the sub-list for method output_type
+	40, // [40:46] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_store_version_experiment_treatments_proto_init() }

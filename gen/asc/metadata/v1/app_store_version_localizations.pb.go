@@ -151,6 +151,8 @@ type CreateAppStoreVersionLocalizationRequest struct {
 	WhatsNew        *string                `protobuf:"bytes,7,opt,name=whats_new,json=whatsNew,proto3,oneof" json:"whats_new,omitempty"`
 	// Related: appStoreVersions.
 	AppStoreVersion *v1.ToOne `protobuf:"bytes,8,opt,name=app_store_version,json=appStoreVersion,proto3" json:"app_store_version,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,9,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Query parameters that these protos do not know.
@@ -247,6 +249,13 @@ func (x *CreateAppStoreVersionLocalizationRequest) GetWhatsNew() string {
 func (x *CreateAppStoreVersionLocalizationRequest) GetAppStoreVersion() *v1.ToOne {
 	if x != nil {
 		return x.AppStoreVersion
+	}
+	return nil
+}
+
+func (x *CreateAppStoreVersionLocalizationRequest) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
 	}
 	return nil
 }
@@ -446,7 +455,7 @@ type GetAppStoreVersionLocalizationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the resource in the path.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Relationships to include: appStoreVersion, appScreenshotSets, appPreviewSets, searchKeywords.
+	// Relationships to include: appStoreVersion, appScreenshotSets, appPreviewSets, searchKeywords, placements.
 	Include []string `protobuf:"bytes,2,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v1.FieldNames `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1254,6 +1263,340 @@ func (x *ListAppStoreVersionLocalizationAppScreenshotSetsResponse) GetTotalSize(
 	return 0
 }
 
+// Request of ListAppStoreVersionLocalizationPlacementIds.
+type ListAppStoreVersionLocalizationPlacementIdsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsRequest) Reset() {
+	*x = ListAppStoreVersionLocalizationPlacementIdsRequest{}
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionLocalizationPlacementIdsRequest) ProtoMessage() {}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionLocalizationPlacementIdsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionLocalizationPlacementIdsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppStoreVersionLocalizationPlacementIds.
+type ListAppStoreVersionLocalizationPlacementIdsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Related: appAssetLibraryPlacements.
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsResponse) Reset() {
+	*x = ListAppStoreVersionLocalizationPlacementIdsResponse{}
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionLocalizationPlacementIdsResponse) ProtoMessage() {}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionLocalizationPlacementIdsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionLocalizationPlacementIdsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsResponse) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementIdsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
+// Request of ListAppStoreVersionLocalizationPlacements.
+type ListAppStoreVersionLocalizationPlacementsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id     string                                                   `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Filter *ListAppStoreVersionLocalizationPlacementsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Relationships to include: image, video, appEventLocalization, appStoreVersionLocalization, appCustomProductPageLocalization, appStoreVersionExperimentTreatmentLocalization.
+	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
+	// The fields to return, by JSON:API type.
+	Fields map[string]*v1.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Order: createdDate, -createdDate, lastModifiedDate, -lastModifiedDate, placementGroupPosition, -placementGroupPosition.
+	Sort []string `protobuf:"bytes,5,rep,name=sort,proto3" json:"sort,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.
+	PageSize int32 `protobuf:"varint,2006,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,2007,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) Reset() {
+	*x = ListAppStoreVersionLocalizationPlacementsRequest{}
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionLocalizationPlacementsRequest) ProtoMessage() {}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionLocalizationPlacementsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionLocalizationPlacementsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetFilter() *ListAppStoreVersionLocalizationPlacementsRequest_Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetFields() map[string]*v1.FieldNames {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetSort() []string {
+	if x != nil {
+		return x.Sort
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of ListAppStoreVersionLocalizationPlacements.
+type ListAppStoreVersionLocalizationPlacementsResponse struct {
+	state                     protoimpl.MessageState                                      `protogen:"open.v1"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement                             `protobuf:"bytes,1,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	Included                  *ListAppStoreVersionLocalizationPlacementsResponse_Included `protobuf:"bytes,2,opt,name=included,proto3" json:"included,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2008,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages, where Apple says so.
+	TotalSize     *int32 `protobuf:"varint,2009,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) Reset() {
+	*x = ListAppStoreVersionLocalizationPlacementsResponse{}
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionLocalizationPlacementsResponse) ProtoMessage() {}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionLocalizationPlacementsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionLocalizationPlacementsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) GetIncluded() *ListAppStoreVersionLocalizationPlacementsResponse_Included {
+	if x != nil {
+		return x.Included
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse) GetTotalSize() int32 {
+	if x != nil && x.TotalSize != nil {
+		return *x.TotalSize
+	}
+	return 0
+}
+
 // Request of ListAppStoreVersionLocalizationSearchKeywordIds.
 type ListAppStoreVersionLocalizationSearchKeywordIdsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1271,7 +1614,7 @@ type ListAppStoreVersionLocalizationSearchKeywordIdsRequest struct {
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordIdsRequest) Reset() {
 	*x = ListAppStoreVersionLocalizationSearchKeywordIdsRequest{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[16]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1626,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordIdsRequest) String() string
 func (*ListAppStoreVersionLocalizationSearchKeywordIdsRequest) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[16]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1639,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordIdsRequest) ProtoReflect() 
 
 // Deprecated: Use ListAppStoreVersionLocalizationSearchKeywordIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppStoreVersionLocalizationSearchKeywordIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{16}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordIdsRequest) GetId() string {
@@ -1344,7 +1687,7 @@ type ListAppStoreVersionLocalizationSearchKeywordIdsResponse struct {
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordIdsResponse) Reset() {
 	*x = ListAppStoreVersionLocalizationSearchKeywordIdsResponse{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1699,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordIdsResponse) String() strin
 func (*ListAppStoreVersionLocalizationSearchKeywordIdsResponse) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1712,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordIdsResponse) ProtoReflect()
 
 // Deprecated: Use ListAppStoreVersionLocalizationSearchKeywordIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppStoreVersionLocalizationSearchKeywordIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{17}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordIdsResponse) GetIds() []string {
@@ -1420,7 +1763,7 @@ type ListAppStoreVersionLocalizationSearchKeywordsRequest struct {
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest) Reset() {
 	*x = ListAppStoreVersionLocalizationSearchKeywordsRequest{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[18]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1775,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest) String() string {
 func (*ListAppStoreVersionLocalizationSearchKeywordsRequest) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[18]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1788,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest) ProtoReflect() pr
 
 // Deprecated: Use ListAppStoreVersionLocalizationSearchKeywordsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppStoreVersionLocalizationSearchKeywordsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{18}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest) GetId() string {
@@ -1506,7 +1849,7 @@ type ListAppStoreVersionLocalizationSearchKeywordsResponse struct {
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsResponse) Reset() {
 	*x = ListAppStoreVersionLocalizationSearchKeywordsResponse{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +1861,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordsResponse) String() string 
 func (*ListAppStoreVersionLocalizationSearchKeywordsResponse) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +1874,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordsResponse) ProtoReflect() p
 
 // Deprecated: Use ListAppStoreVersionLocalizationSearchKeywordsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppStoreVersionLocalizationSearchKeywordsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{19}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsResponse) GetAppKeywords() []*v11.AppKeyword {
@@ -1579,7 +1922,7 @@ type RemoveAppStoreVersionLocalizationSearchKeywordsRequest struct {
 
 func (x *RemoveAppStoreVersionLocalizationSearchKeywordsRequest) Reset() {
 	*x = RemoveAppStoreVersionLocalizationSearchKeywordsRequest{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[20]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +1934,7 @@ func (x *RemoveAppStoreVersionLocalizationSearchKeywordsRequest) String() string
 func (*RemoveAppStoreVersionLocalizationSearchKeywordsRequest) ProtoMessage() {}
 
 func (x *RemoveAppStoreVersionLocalizationSearchKeywordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[20]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +1947,7 @@ func (x *RemoveAppStoreVersionLocalizationSearchKeywordsRequest) ProtoReflect() 
 
 // Deprecated: Use RemoveAppStoreVersionLocalizationSearchKeywordsRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAppStoreVersionLocalizationSearchKeywordsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{20}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RemoveAppStoreVersionLocalizationSearchKeywordsRequest) GetId() string {
@@ -1644,7 +1987,7 @@ type RemoveAppStoreVersionLocalizationSearchKeywordsResponse struct {
 
 func (x *RemoveAppStoreVersionLocalizationSearchKeywordsResponse) Reset() {
 	*x = RemoveAppStoreVersionLocalizationSearchKeywordsResponse{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[21]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1999,7 @@ func (x *RemoveAppStoreVersionLocalizationSearchKeywordsResponse) String() strin
 func (*RemoveAppStoreVersionLocalizationSearchKeywordsResponse) ProtoMessage() {}
 
 func (x *RemoveAppStoreVersionLocalizationSearchKeywordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[21]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +2012,7 @@ func (x *RemoveAppStoreVersionLocalizationSearchKeywordsResponse) ProtoReflect()
 
 // Deprecated: Use RemoveAppStoreVersionLocalizationSearchKeywordsResponse.ProtoReflect.Descriptor instead.
 func (*RemoveAppStoreVersionLocalizationSearchKeywordsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{21}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{25}
 }
 
 // Request of UpdateAppStoreVersionLocalization.
@@ -1697,7 +2040,7 @@ type UpdateAppStoreVersionLocalizationRequest struct {
 
 func (x *UpdateAppStoreVersionLocalizationRequest) Reset() {
 	*x = UpdateAppStoreVersionLocalizationRequest{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[22]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +2052,7 @@ func (x *UpdateAppStoreVersionLocalizationRequest) String() string {
 func (*UpdateAppStoreVersionLocalizationRequest) ProtoMessage() {}
 
 func (x *UpdateAppStoreVersionLocalizationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[22]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +2065,7 @@ func (x *UpdateAppStoreVersionLocalizationRequest) ProtoReflect() protoreflect.M
 
 // Deprecated: Use UpdateAppStoreVersionLocalizationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAppStoreVersionLocalizationRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{22}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *UpdateAppStoreVersionLocalizationRequest) GetId() string {
@@ -1816,7 +2159,7 @@ type UpdateAppStoreVersionLocalizationResponse struct {
 
 func (x *UpdateAppStoreVersionLocalizationResponse) Reset() {
 	*x = UpdateAppStoreVersionLocalizationResponse{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +2171,7 @@ func (x *UpdateAppStoreVersionLocalizationResponse) String() string {
 func (*UpdateAppStoreVersionLocalizationResponse) ProtoMessage() {}
 
 func (x *UpdateAppStoreVersionLocalizationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +2184,7 @@ func (x *UpdateAppStoreVersionLocalizationResponse) ProtoReflect() protoreflect.
 
 // Deprecated: Use UpdateAppStoreVersionLocalizationResponse.ProtoReflect.Descriptor instead.
 func (*UpdateAppStoreVersionLocalizationResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{23}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdateAppStoreVersionLocalizationResponse) GetAppStoreVersionLocalization() *v11.AppStoreVersionLocalization {
@@ -1867,18 +2210,19 @@ func (x *UpdateAppStoreVersionLocalizationResponse) GetExtra() map[string]string
 
 // The resources included, by type.
 type CreateAppStoreVersionLocalizationResponse_Included struct {
-	state             protoimpl.MessageState  `protogen:"open.v1"`
-	AppKeywords       []*v11.AppKeyword       `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
-	AppPreviewSets    []*v11.AppPreviewSet    `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
-	AppScreenshotSets []*v11.AppScreenshotSet `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
-	AppStoreVersions  []*v11.AppStoreVersion  `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppKeywords               []*v11.AppKeyword               `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
+	AppPreviewSets            []*v11.AppPreviewSet            `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
+	AppScreenshotSets         []*v11.AppScreenshotSet         `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppStoreVersions          []*v11.AppStoreVersion          `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *CreateAppStoreVersionLocalizationResponse_Included) Reset() {
 	*x = CreateAppStoreVersionLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[28]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +2234,7 @@ func (x *CreateAppStoreVersionLocalizationResponse_Included) String() string {
 func (*CreateAppStoreVersionLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *CreateAppStoreVersionLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[28]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,20 +2278,28 @@ func (x *CreateAppStoreVersionLocalizationResponse_Included) GetAppStoreVersions
 	return nil
 }
 
+func (x *CreateAppStoreVersionLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // The resources included, by type.
 type GetAppStoreVersionLocalizationResponse_Included struct {
-	state             protoimpl.MessageState  `protogen:"open.v1"`
-	AppKeywords       []*v11.AppKeyword       `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
-	AppPreviewSets    []*v11.AppPreviewSet    `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
-	AppScreenshotSets []*v11.AppScreenshotSet `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
-	AppStoreVersions  []*v11.AppStoreVersion  `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppKeywords               []*v11.AppKeyword               `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
+	AppPreviewSets            []*v11.AppPreviewSet            `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
+	AppScreenshotSets         []*v11.AppScreenshotSet         `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppStoreVersions          []*v11.AppStoreVersion          `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *GetAppStoreVersionLocalizationResponse_Included) Reset() {
 	*x = GetAppStoreVersionLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[34]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2311,7 @@ func (x *GetAppStoreVersionLocalizationResponse_Included) String() string {
 func (*GetAppStoreVersionLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *GetAppStoreVersionLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[34]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,6 +2355,13 @@ func (x *GetAppStoreVersionLocalizationResponse_Included) GetAppStoreVersions() 
 	return nil
 }
 
+func (x *GetAppStoreVersionLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 // Filters: a resource must meet all that are set, each by one of its values.
 type ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter struct {
 	state                                          protoimpl.MessageState            `protogen:"open.v1"`
@@ -2015,7 +2374,7 @@ type ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter struct {
 
 func (x *ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter) Reset() {
 	*x = ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[40]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +2386,7 @@ func (x *ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter) String() s
 func (*ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[40]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2077,7 +2436,7 @@ type ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included struct {
 
 func (x *ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included) Reset() {
 	*x = ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[42]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2448,7 @@ func (x *ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included) String(
 func (*ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[42]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2504,7 @@ type ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter struct {
 
 func (x *ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter) Reset() {
 	*x = ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[48]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2157,7 +2516,7 @@ func (x *ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter) String(
 func (*ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[48]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2566,7 @@ type ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included struct {
 
 func (x *ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included) Reset() {
 	*x = ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[50]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2578,7 @@ func (x *ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included) Stri
 func (*ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[50]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,6 +2623,200 @@ func (x *ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included) GetA
 }
 
 // Filters: a resource must meet all that are set, each by one of its values.
+type ListAppStoreVersionLocalizationPlacementsRequest_Filter struct {
+	state                                          protoimpl.MessageState                                                `protogen:"open.v1"`
+	PlacementType                                  []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType   `protobuf:"varint,1,rep,packed,name=placement_type,json=placementType,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType" json:"placement_type,omitempty"`
+	PlacementGroup                                 []string                                                              `protobuf:"bytes,2,rep,name=placement_group,json=placementGroup,proto3" json:"placement_group,omitempty"`
+	State                                          []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState `protobuf:"varint,3,rep,packed,name=state,proto3,enum=asc.enums.v1.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState" json:"state,omitempty"`
+	Image                                          []string                                                              `protobuf:"bytes,4,rep,name=image,proto3" json:"image,omitempty"`
+	Video                                          []string                                                              `protobuf:"bytes,5,rep,name=video,proto3" json:"video,omitempty"`
+	AppEventLocalization                           []string                                                              `protobuf:"bytes,6,rep,name=app_event_localization,json=appEventLocalization,proto3" json:"app_event_localization,omitempty"`
+	AppCustomProductPageLocalization               []string                                                              `protobuf:"bytes,7,rep,name=app_custom_product_page_localization,json=appCustomProductPageLocalization,proto3" json:"app_custom_product_page_localization,omitempty"`
+	AppStoreVersionExperimentTreatmentLocalization []string                                                              `protobuf:"bytes,8,rep,name=app_store_version_experiment_treatment_localization,json=appStoreVersionExperimentTreatmentLocalization,proto3" json:"app_store_version_experiment_treatment_localization,omitempty"`
+	Id                                             []string                                                              `protobuf:"bytes,9,rep,name=id,proto3" json:"id,omitempty"`
+	unknownFields                                  protoimpl.UnknownFields
+	sizeCache                                      protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) Reset() {
+	*x = ListAppStoreVersionLocalizationPlacementsRequest_Filter{}
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionLocalizationPlacementsRequest_Filter) ProtoMessage() {}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionLocalizationPlacementsRequest_Filter.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionLocalizationPlacementsRequest_Filter) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{18, 2}
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetPlacementType() []v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType {
+	if x != nil {
+		return x.PlacementType
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetPlacementGroup() []string {
+	if x != nil {
+		return x.PlacementGroup
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetState() []v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetImage() []string {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetVideo() []string {
+	if x != nil {
+		return x.Video
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetAppEventLocalization() []string {
+	if x != nil {
+		return x.AppEventLocalization
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetAppCustomProductPageLocalization() []string {
+	if x != nil {
+		return x.AppCustomProductPageLocalization
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetAppStoreVersionExperimentTreatmentLocalization() []string {
+	if x != nil {
+		return x.AppStoreVersionExperimentTreatmentLocalization
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsRequest_Filter) GetId() []string {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+// The resources included, by type.
+type ListAppStoreVersionLocalizationPlacementsResponse_Included struct {
+	state                                           protoimpl.MessageState                                `protogen:"open.v1"`
+	AppAssetLibraryImages                           []*v11.AppAssetLibraryImage                           `protobuf:"bytes,1,rep,name=app_asset_library_images,json=appAssetLibraryImages,proto3" json:"app_asset_library_images,omitempty"`
+	AppAssetLibraryVideos                           []*v11.AppAssetLibraryVideo                           `protobuf:"bytes,2,rep,name=app_asset_library_videos,json=appAssetLibraryVideos,proto3" json:"app_asset_library_videos,omitempty"`
+	AppCustomProductPageLocalizations               []*v11.AppCustomProductPageLocalization               `protobuf:"bytes,3,rep,name=app_custom_product_page_localizations,json=appCustomProductPageLocalizations,proto3" json:"app_custom_product_page_localizations,omitempty"`
+	AppEventLocalizations                           []*v11.AppEventLocalization                           `protobuf:"bytes,4,rep,name=app_event_localizations,json=appEventLocalizations,proto3" json:"app_event_localizations,omitempty"`
+	AppStoreVersionExperimentTreatmentLocalizations []*v11.AppStoreVersionExperimentTreatmentLocalization `protobuf:"bytes,5,rep,name=app_store_version_experiment_treatment_localizations,json=appStoreVersionExperimentTreatmentLocalizations,proto3" json:"app_store_version_experiment_treatment_localizations,omitempty"`
+	AppStoreVersionLocalizations                    []*v11.AppStoreVersionLocalization                    `protobuf:"bytes,6,rep,name=app_store_version_localizations,json=appStoreVersionLocalizations,proto3" json:"app_store_version_localizations,omitempty"`
+	unknownFields                                   protoimpl.UnknownFields
+	sizeCache                                       protoimpl.SizeCache
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) Reset() {
+	*x = ListAppStoreVersionLocalizationPlacementsResponse_Included{}
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppStoreVersionLocalizationPlacementsResponse_Included) ProtoMessage() {}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppStoreVersionLocalizationPlacementsResponse_Included.ProtoReflect.Descriptor instead.
+func (*ListAppStoreVersionLocalizationPlacementsResponse_Included) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{19, 1}
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) GetAppAssetLibraryImages() []*v11.AppAssetLibraryImage {
+	if x != nil {
+		return x.AppAssetLibraryImages
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) GetAppAssetLibraryVideos() []*v11.AppAssetLibraryVideo {
+	if x != nil {
+		return x.AppAssetLibraryVideos
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) GetAppCustomProductPageLocalizations() []*v11.AppCustomProductPageLocalization {
+	if x != nil {
+		return x.AppCustomProductPageLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) GetAppEventLocalizations() []*v11.AppEventLocalization {
+	if x != nil {
+		return x.AppEventLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) GetAppStoreVersionExperimentTreatmentLocalizations() []*v11.AppStoreVersionExperimentTreatmentLocalization {
+	if x != nil {
+		return x.AppStoreVersionExperimentTreatmentLocalizations
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionLocalizationPlacementsResponse_Included) GetAppStoreVersionLocalizations() []*v11.AppStoreVersionLocalization {
+	if x != nil {
+		return x.AppStoreVersionLocalizations
+	}
+	return nil
+}
+
+// Filters: a resource must meet all that are set, each by one of its values.
 type ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Platform      []string               `protobuf:"bytes,1,rep,name=platform,proto3" json:"platform,omitempty"`
@@ -2274,7 +2827,7 @@ type ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter struct {
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) Reset() {
 	*x = ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[55]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2286,7 +2839,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) String() s
 func (*ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[55]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2299,7 +2852,7 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) ProtoRefle
 
 // Deprecated: Use ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{18, 2}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{22, 2}
 }
 
 func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) GetPlatform() []string {
@@ -2318,18 +2871,19 @@ func (x *ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter) GetLocale(
 
 // The resources included, by type.
 type UpdateAppStoreVersionLocalizationResponse_Included struct {
-	state             protoimpl.MessageState  `protogen:"open.v1"`
-	AppKeywords       []*v11.AppKeyword       `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
-	AppPreviewSets    []*v11.AppPreviewSet    `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
-	AppScreenshotSets []*v11.AppScreenshotSet `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
-	AppStoreVersions  []*v11.AppStoreVersion  `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppKeywords               []*v11.AppKeyword               `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
+	AppPreviewSets            []*v11.AppPreviewSet            `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
+	AppScreenshotSets         []*v11.AppScreenshotSet         `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppStoreVersions          []*v11.AppStoreVersion          `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
+	AppAssetLibraryPlacements []*v11.AppAssetLibraryPlacement `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *UpdateAppStoreVersionLocalizationResponse_Included) Reset() {
 	*x = UpdateAppStoreVersionLocalizationResponse_Included{}
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[61]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2341,7 +2895,7 @@ func (x *UpdateAppStoreVersionLocalizationResponse_Included) String() string {
 func (*UpdateAppStoreVersionLocalizationResponse_Included) ProtoMessage() {}
 
 func (x *UpdateAppStoreVersionLocalizationResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[61]
+	mi := &file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2354,7 +2908,7 @@ func (x *UpdateAppStoreVersionLocalizationResponse_Included) ProtoReflect() prot
 
 // Deprecated: Use UpdateAppStoreVersionLocalizationResponse_Included.ProtoReflect.Descriptor instead.
 func (*UpdateAppStoreVersionLocalizationResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{23, 1}
+	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP(), []int{27, 1}
 }
 
 func (x *UpdateAppStoreVersionLocalizationResponse_Included) GetAppKeywords() []*v11.AppKeyword {
@@ -2385,11 +2939,18 @@ func (x *UpdateAppStoreVersionLocalizationResponse_Included) GetAppStoreVersions
 	return nil
 }
 
+func (x *UpdateAppStoreVersionLocalizationResponse_Included) GetAppAssetLibraryPlacements() []*v11.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
+	}
+	return nil
+}
+
 var File_asc_metadata_v1_app_store_version_localizations_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\n" +
-	"5asc/metadata/v1/app_store_version_localizations.proto\x12\x0fasc.metadata.v1\x1a\x1fasc/enums/v1/preview_type.proto\x1a*asc/enums/v1/screenshot_display_type.proto\x1a\x1casc/options/v1/options.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a\"asc/resources/v1/app_preview.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a%asc/resources/v1/app_screenshot.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a(asc/resources/v1/app_store_version.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x93\x03\n" +
+	"5asc/metadata/v1/app_store_version_localizations.proto\x12\x0fasc.metadata.v1\x1a4asc/enums/v1/app_asset_library_placement_state.proto\x1a3asc/enums/v1/app_asset_library_placement_type.proto\x1a\x1fasc/enums/v1/preview_type.proto\x1a*asc/enums/v1/screenshot_display_type.proto\x1a\x1casc/options/v1/options.proto\x1a.asc/resources/v1/app_asset_library_image.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a.asc/resources/v1/app_asset_library_video.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a\"asc/resources/v1/app_preview.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a%asc/resources/v1/app_screenshot.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a(asc/resources/v1/app_store_version.proto\x1aJasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x93\x03\n" +
 	"3AddAppStoreVersionLocalizationSearchKeywordsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12Z\n" +
 	"\x0fsearch_keywords\x18\x02 \x01(\v2\x14.asc.types.v1.ToManyB\x1b\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x11\b\r\x1a\vappKeywords0\x01R\x0esearchKeywords\x12v\n" +
@@ -2399,7 +2960,7 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"6\n" +
-	"4AddAppStoreVersionLocalizationSearchKeywordsResponse\"\xfb\a\n" +
+	"4AddAppStoreVersionLocalizationSearchKeywordsResponse\"\xd4\b\n" +
 	"(CreateAppStoreVersionLocalizationRequest\x12/\n" +
 	"\vdescription\x18\x01 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x00R\vdescription\x88\x01\x01\x12+\n" +
 	"\x06locale\x18\x02 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x01R\x06locale\x88\x01\x01\x12)\n" +
@@ -2411,7 +2972,10 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\x8a\xb2\x19\x06\b\x02 \x04(\x01H\x05R\n" +
 	"supportUrl\x88\x01\x01\x12*\n" +
 	"\twhats_new\x18\a \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x06R\bwhatsNew\x88\x01\x01\x12a\n" +
-	"\x11app_store_version\x18\b \x01(\v2\x13.asc.types.v1.ToOneB \xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x16\b\x03\x1a\x10appStoreVersions0\x01R\x0fappStoreVersion\x12[\n" +
+	"\x11app_store_version\x18\b \x01(\v2\x13.asc.types.v1.ToOneB \xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x16\b\x03\x1a\x10appStoreVersions0\x01R\x0fappStoreVersion\x12W\n" +
+	"\n" +
+	"placements\x18\t \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12[\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2D.asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraEntryR\x05extra\x12k\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2I.asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraQueryEntryR\n" +
 	"extraQuery\x12\x15\n" +
@@ -2433,7 +2997,7 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\x11_promotional_textB\x0e\n" +
 	"\f_support_urlB\f\n" +
 	"\n" +
-	"_whats_new\"\xe7\x06\n" +
+	"_whats_new\"\xf8\a\n" +
 	")CreateAppStoreVersionLocalizationResponse\x12\x98\x01\n" +
 	"\x1eapp_store_version_localization\x18\x01 \x01(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\v\x1a\x1cappStoreVersionLocalizationsR\x1bappStoreVersionLocalization\x12g\n" +
 	"\bincluded\x18\x02 \x01(\v2C.asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12\\\n" +
@@ -2441,12 +3005,13 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9d\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xae\x04\n" +
 	"\bIncluded\x12T\n" +
 	"\fapp_keywords\x18\x01 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x02 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
 	"\x13app_screenshot_sets\x18\x03 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12i\n" +
-	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions\"\xfb\x01\n" +
+	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\xfb\x01\n" +
 	"(DeleteAppStoreVersionLocalizationRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12k\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2I.asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest.ExtraQueryEntryR\n" +
@@ -2471,7 +3036,7 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xde\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xef\a\n" +
 	"&GetAppStoreVersionLocalizationResponse\x12\x98\x01\n" +
 	"\x1eapp_store_version_localization\x18\x01 \x01(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\v\x1a\x1cappStoreVersionLocalizationsR\x1bappStoreVersionLocalization\x12d\n" +
 	"\bincluded\x18\x02 \x01(\v2@.asc.metadata.v1.GetAppStoreVersionLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12Y\n" +
@@ -2479,12 +3044,13 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9d\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xae\x04\n" +
 	"\bIncluded\x12T\n" +
 	"\fapp_keywords\x18\x01 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x02 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
 	"\x13app_screenshot_sets\x18\x03 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12i\n" +
-	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions\"\xe8\x02\n" +
+	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\"\xe8\x02\n" +
 	"6ListAppStoreVersionLocalizationAppPreviewSetIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12y\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2W.asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest.ExtraQueryEntryR\n" +
@@ -2610,6 +3176,74 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\x0fapp_screenshots\x18\x02 \x03(\v2\x1f.asc.resources.v1.AppScreenshotB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappScreenshotsR\x0eappScreenshots\x12\xe8\x01\n" +
 	"4app_store_version_experiment_treatment_localizations\x18\x03 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9a\x01\n" +
 	"\x1fapp_store_version_localizations\x18\x04 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\f\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizationsB\r\n" +
+	"\v_total_size\"\xe0\x02\n" +
+	"2ListAppStoreVersionLocalizationPlacementIdsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12u\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2S.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe9\x02\n" +
+	"3ListAppStoreVersionLocalizationPlacementIdsResponse\x123\n" +
+	"\x03ids\x18\x01 \x03(\tB!\x8a\xb2\x19\x1d\b\r\x1a\x19appAssetLibraryPlacementsR\x03ids\x12f\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2O.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
+	"\v_total_size\"\xcc\n" +
+	"\n" +
+	"0ListAppStoreVersionLocalizationPlacementsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12h\n" +
+	"\x06filter\x18\x02 \x01(\v2H.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.FilterB\x06\x8a\xb2\x19\x02\b\x04R\x06filter\x12 \n" +
+	"\ainclude\x18\x03 \x03(\tB\x06\x8a\xb2\x19\x02\b\x06R\ainclude\x12m\n" +
+	"\x06fields\x18\x04 \x03(\v2M.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12\x1a\n" +
+	"\x04sort\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\bR\x04sort\x12s\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2Q.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x12%\n" +
+	"\tpage_size\x18\xd6\x0f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12(\n" +
+	"\n" +
+	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1aS\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x81\x05\n" +
+	"\x06Filter\x12z\n" +
+	"\x0eplacement_type\x18\x01 \x03(\x0e2K.asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementTypeB\x06\x8a\xb2\x19\x02\b\x04R\rplacementType\x12/\n" +
+	"\x0fplacement_group\x18\x02 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x0eplacementGroup\x12k\n" +
+	"\x05state\x18\x03 \x03(\x0e2M.asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementStateB\x06\x8a\xb2\x19\x02\b\x04R\x05state\x12\x1c\n" +
+	"\x05image\x18\x04 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05image\x12\x1c\n" +
+	"\x05video\x18\x05 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x05video\x12<\n" +
+	"\x16app_event_localization\x18\x06 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x14appEventLocalization\x12V\n" +
+	"$app_custom_product_page_localization\x18\a \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R appCustomProductPageLocalization\x12s\n" +
+	"3app_store_version_experiment_treatment_localization\x18\b \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R.appStoreVersionExperimentTreatmentLocalization\x12\x16\n" +
+	"\x02id\x18\t \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x02id\"\xf8\v\n" +
+	"1ListAppStoreVersionLocalizationPlacementsResponse\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x01 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\v\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements\x12o\n" +
+	"\bincluded\x18\x02 \x01(\v2K.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12d\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2M.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.ExtraEntryR\x05extra\x12'\n" +
+	"\x0fnext_page_token\x18\xd8\x0f \x01(\tR\rnextPageToken\x12#\n" +
+	"\n" +
+	"total_size\x18\xd9\x0f \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc3\a\n" +
+	"\bIncluded\x12~\n" +
+	"\x18app_asset_library_images\x18\x01 \x03(\v2&.asc.resources.v1.AppAssetLibraryImageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryImagesR\x15appAssetLibraryImages\x12~\n" +
+	"\x18app_asset_library_videos\x18\x02 \x03(\v2&.asc.resources.v1.AppAssetLibraryVideoB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryVideosR\x15appAssetLibraryVideos\x12\xaf\x01\n" +
+	"%app_custom_product_page_localizations\x18\x03 \x03(\v22.asc.resources.v1.AppCustomProductPageLocalizationB)\x8a\xb2\x19%\b\f\x1a!appCustomProductPageLocalizationsR!appCustomProductPageLocalizations\x12}\n" +
+	"\x17app_event_localizations\x18\x04 \x03(\v2&.asc.resources.v1.AppEventLocalizationB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appEventLocalizationsR\x15appEventLocalizations\x12\xe8\x01\n" +
+	"4app_store_version_experiment_treatment_localizations\x18\x05 \x03(\v2@.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalizationB7\x8a\xb2\x193\b\f\x1a/appStoreVersionExperimentTreatmentLocalizationsR/appStoreVersionExperimentTreatmentLocalizations\x12\x9a\x01\n" +
+	"\x1fapp_store_version_localizations\x18\x06 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\f\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizationsB\r\n" +
 	"\v_total_size\"\xe8\x02\n" +
 	"6ListAppStoreVersionLocalizationSearchKeywordIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12y\n" +
@@ -2700,7 +3334,7 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\x11_promotional_textB\x0e\n" +
 	"\f_support_urlB\f\n" +
 	"\n" +
-	"_whats_new\"\xe7\x06\n" +
+	"_whats_new\"\xf8\a\n" +
 	")UpdateAppStoreVersionLocalizationResponse\x12\x98\x01\n" +
 	"\x1eapp_store_version_localization\x18\x01 \x01(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\v\x1a\x1cappStoreVersionLocalizationsR\x1bappStoreVersionLocalization\x12g\n" +
 	"\bincluded\x18\x02 \x01(\v2C.asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12\\\n" +
@@ -2708,25 +3342,31 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9d\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xae\x04\n" +
 	"\bIncluded\x12T\n" +
 	"\fapp_keywords\x18\x01 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x02 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
 	"\x13app_screenshot_sets\x18\x03 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12i\n" +
-	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions2\xdd*\n" +
+	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacements2\xc86\n" +
 	"#AppStoreVersionLocalizationsService\x12\xb0\x02\n" +
-	"!CreateAppStoreVersionLocalization\x129.asc.metadata.v1.CreateAppStoreVersionLocalizationRequest\x1a:.asc.metadata.v1.CreateAppStoreVersionLocalizationResponse\"\x93\x01\x8a\xb2\x19d\b\x01\x12+appStoreVersionLocalizations_createInstance\x18\x03\"\x1cappStoreVersionLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02%:\x01*\" /v1/appStoreVersionLocalizations\x12\xd7\x04\n" +
-	"\x1eGetAppStoreVersionLocalization\x126.asc.metadata.v1.GetAppStoreVersionLocalizationRequest\x1a7.asc.metadata.v1.GetAppStoreVersionLocalizationResponse\"\xc3\x03\x8a\xb2\x19\x91\x03\b\x01\x12(appStoreVersionLocalizations_getInstance\x18\x02\"\x1cappStoreVersionLocalizations(\xc8\x012\x10application/json:\xad\x02\n" +
+	"!CreateAppStoreVersionLocalization\x129.asc.metadata.v1.CreateAppStoreVersionLocalizationRequest\x1a:.asc.metadata.v1.CreateAppStoreVersionLocalizationResponse\"\x93\x01\x8a\xb2\x19d\b\x01\x12+appStoreVersionLocalizations_createInstance\x18\x03\"\x1cappStoreVersionLocalizations(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02%:\x01*\" /v1/appStoreVersionLocalizations\x12\xaa\x05\n" +
+	"\x1eGetAppStoreVersionLocalization\x126.asc.metadata.v1.GetAppStoreVersionLocalizationRequest\x1a7.asc.metadata.v1.GetAppStoreVersionLocalizationResponse\"\x96\x04\x8a\xb2\x19\xe4\x03\b\x01\x12(appStoreVersionLocalizations_getInstance\x18\x02\"\x1cappStoreVersionLocalizations(\xc8\x012\x10application/json:\x80\x03\n" +
 	"\x0fappStoreVersion\n" +
 	"\x11appScreenshotSets\n" +
 	"\x0eappPreviewSets\n" +
-	"\x0esearchKeywords\x1a;\n" +
+	"\x0esearchKeywords\n" +
+	"\n" +
+	"placements\x1a;\n" +
 	"\x1cappStoreVersionLocalizations\x1a\x1bAppStoreVersionLocalization\x1a#\n" +
 	"\x10appStoreVersions\x1a\x0fAppStoreVersion\x1a%\n" +
 	"\x11appScreenshotSets\x1a\x10AppScreenshotSet\x1a\x1f\n" +
-	"\x0eappPreviewSets\x1a\rAppPreviewSet\"\x12\n" +
+	"\x0eappPreviewSets\x1a\rAppPreviewSet\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x12\n" +
 	"\x0eappPreviewSets\x102\"\x15\n" +
-	"\x11appScreenshotSets\x102\"\x12\n" +
+	"\x11appScreenshotSets\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102\"\x12\n" +
 	"\x0esearchKeywords\x102\x82\xd3\xe4\x93\x02'\x12%/v1/appStoreVersionLocalizations/{id}\x12\xb5\x02\n" +
 	"!UpdateAppStoreVersionLocalization\x129.asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest\x1a:.asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse\"\x98\x01\x8a\xb2\x19d\b\x01\x12+appStoreVersionLocalizations_updateInstance\x18\x04\"\x1cappStoreVersionLocalizations(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02*:\x01*2%/v1/appStoreVersionLocalizations/{id}\x12\x81\x02\n" +
 	"!DeleteAppStoreVersionLocalization\x129.asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest\x1a:.asc.metadata.v1.DeleteAppStoreVersionLocalizationResponse\"e\x8a\xb2\x194\b\x01\x12+appStoreVersionLocalizations_deleteInstance\x18\x05(\xcc\x01\x82\xd3\xe4\x93\x02'*%/v1/appStoreVersionLocalizations/{id}\x12\x9f\x06\n" +
@@ -2752,9 +3392,24 @@ const file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc = "" +
 	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1aa\n" +
 	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization\x1a\x1f\n" +
 	"\x0eappScreenshots\x1a\rAppScreenshot\"\x12\n" +
-	"\x0eappScreenshots\x102(\xc8\x01\x82\xd3\xe4\x93\x029\x127/v1/appStoreVersionLocalizations/{id}/appScreenshotSets\x12\x86\x03\n" +
+	"\x0eappScreenshots\x102(\xc8\x01\x82\xd3\xe4\x93\x029\x127/v1/appStoreVersionLocalizations/{id}/appScreenshotSets\x12\x95\b\n" +
+	")ListAppStoreVersionLocalizationPlacements\x12A.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest\x1aB.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse\"\xe0\x06\x8a\xb2\x19\xa3\x06\b\x01\x128appStoreVersionLocalizations_placements_getToManyRelated\x18\x06\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\xb2\x05\n" +
+	"\x05image\n" +
+	"\x05video\n" +
+	"\x14appEventLocalization\n" +
+	"\x1bappStoreVersionLocalization\n" +
+	" appCustomProductPageLocalization\n" +
+	".appStoreVersionExperimentTreatmentLocalization\x12\vcreatedDate\x12\f-createdDate\x12\x10lastModifiedDate\x12\x11-lastModifiedDate\x12\x16placementGroupPosition\x12\x17-placementGroupPosition\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\x1a-\n" +
+	"\x15appAssetLibraryImages\x1a\x14AppAssetLibraryImage\x1a-\n" +
+	"\x15appAssetLibraryVideos\x1a\x14AppAssetLibraryVideo\x1a-\n" +
+	"\x15appEventLocalizations\x1a\x14AppEventLocalization\x1a;\n" +
+	"\x1cappStoreVersionLocalizations\x1a\x1bAppStoreVersionLocalization\x1aE\n" +
+	"!appCustomProductPageLocalizations\x1a AppCustomProductPageLocalization\x1aa\n" +
+	"/appStoreVersionExperimentTreatmentLocalizations\x1a.AppStoreVersionExperimentTreatmentLocalization(\xc8\x01\x82\xd3\xe4\x93\x022\x120/v1/appStoreVersionLocalizations/{id}/placements\x12\x86\x03\n" +
 	"/ListAppStoreVersionLocalizationAppPreviewSetIds\x12G.asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest\x1aH.asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse\"\xbf\x01\x8a\xb2\x19q\b\x01\x12AappStoreVersionLocalizations_appPreviewSets_getToManyRelationship\x18\b\"\x0eappPreviewSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02D\x12B/v1/appStoreVersionLocalizations/{id}/relationships/appPreviewSets\x12\x98\x03\n" +
-	"2ListAppStoreVersionLocalizationAppScreenshotSetIds\x12J.asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest\x1aK.asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse\"\xc8\x01\x8a\xb2\x19w\b\x01\x12DappStoreVersionLocalizations_appScreenshotSets_getToManyRelationship\x18\b\"\x11appScreenshotSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02G\x12E/v1/appStoreVersionLocalizations/{id}/relationships/appScreenshotSets\x12\x83\x03\n" +
+	"2ListAppStoreVersionLocalizationAppScreenshotSetIds\x12J.asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest\x1aK.asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse\"\xc8\x01\x8a\xb2\x19w\b\x01\x12DappStoreVersionLocalizations_appScreenshotSets_getToManyRelationship\x18\b\"\x11appScreenshotSets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02G\x12E/v1/appStoreVersionLocalizations/{id}/relationships/appScreenshotSets\x12\xfd\x02\n" +
+	"+ListAppStoreVersionLocalizationPlacementIds\x12C.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsRequest\x1aD.asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsResponse\"\xc2\x01\x8a\xb2\x19x\b\x01\x12=appStoreVersionLocalizations_placements_getToManyRelationship\x18\b\"\x19appAssetLibraryPlacements(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02@\x12>/v1/appStoreVersionLocalizations/{id}/relationships/placements\x12\x83\x03\n" +
 	"/ListAppStoreVersionLocalizationSearchKeywordIds\x12G.asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest\x1aH.asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse\"\xbc\x01\x8a\xb2\x19n\b\x01\x12AappStoreVersionLocalizations_searchKeywords_getToManyRelationship\x18\b\"\vappKeywords(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02D\x12B/v1/appStoreVersionLocalizations/{id}/relationships/searchKeywords\x12\xe9\x02\n" +
 	",AddAppStoreVersionLocalizationSearchKeywords\x12D.asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest\x1aE.asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsResponse\"\xab\x01\x8a\xb2\x19Z\b\x01\x12DappStoreVersionLocalizations_searchKeywords_createToManyRelationship\x18\n" +
 	"\"\vappKeywords(\xcc\x01\x82\xd3\xe4\x93\x02G:\x01*\"B/v1/appStoreVersionLocalizations/{id}/relationships/searchKeywords\x12\xf2\x02\n" +
@@ -2774,7 +3429,7 @@ func file_asc_metadata_v1_app_store_version_localizations_proto_rawDescGZIP() []
 	return file_asc_metadata_v1_app_store_version_localizations_proto_rawDescData
 }
 
-var file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_asc_metadata_v1_app_store_version_localizations_proto_goTypes = []any{
 	(*AddAppStoreVersionLocalizationSearchKeywordsRequest)(nil),        // 0: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest
 	(*AddAppStoreVersionLocalizationSearchKeywordsResponse)(nil),       // 1: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsResponse
@@ -2792,170 +3447,212 @@ var file_asc_metadata_v1_app_store_version_localizations_proto_goTypes = []any{
 	(*ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse)(nil), // 13: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse
 	(*ListAppStoreVersionLocalizationAppScreenshotSetsRequest)(nil),    // 14: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest
 	(*ListAppStoreVersionLocalizationAppScreenshotSetsResponse)(nil),   // 15: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse
-	(*ListAppStoreVersionLocalizationSearchKeywordIdsRequest)(nil),     // 16: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest
-	(*ListAppStoreVersionLocalizationSearchKeywordIdsResponse)(nil),    // 17: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse
-	(*ListAppStoreVersionLocalizationSearchKeywordsRequest)(nil),       // 18: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest
-	(*ListAppStoreVersionLocalizationSearchKeywordsResponse)(nil),      // 19: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse
-	(*RemoveAppStoreVersionLocalizationSearchKeywordsRequest)(nil),     // 20: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest
-	(*RemoveAppStoreVersionLocalizationSearchKeywordsResponse)(nil),    // 21: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsResponse
-	(*UpdateAppStoreVersionLocalizationRequest)(nil),                   // 22: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest
-	(*UpdateAppStoreVersionLocalizationResponse)(nil),                  // 23: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse
-	nil, // 24: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	nil, // 25: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraEntry
-	nil, // 26: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	nil, // 27: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.ExtraEntry
-	(*CreateAppStoreVersionLocalizationResponse_Included)(nil), // 28: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included
-	nil, // 29: asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	nil, // 30: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.FieldsEntry
-	nil, // 31: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.LimitEntry
-	nil, // 32: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	nil, // 33: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.ExtraEntry
-	(*GetAppStoreVersionLocalizationResponse_Included)(nil), // 34: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included
-	nil, // 35: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
-	nil, // 36: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse.ExtraEntry
-	nil, // 37: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.FieldsEntry
-	nil, // 38: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.LimitEntry
-	nil, // 39: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.ExtraQueryEntry
-	(*ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter)(nil), // 40: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.Filter
-	nil, // 41: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.ExtraEntry
-	(*ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included)(nil), // 42: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included
-	nil, // 43: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
-	nil, // 44: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse.ExtraEntry
-	nil, // 45: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.FieldsEntry
-	nil, // 46: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.LimitEntry
-	nil, // 47: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
-	(*ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter)(nil), // 48: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.Filter
-	nil, // 49: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.ExtraEntry
-	(*ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included)(nil), // 50: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included
-	nil, // 51: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
-	nil, // 52: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse.ExtraEntry
-	nil, // 53: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.FieldsEntry
-	nil, // 54: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	(*ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter)(nil), // 55: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.Filter
-	nil, // 56: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.ExtraEntry
-	nil, // 57: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	nil, // 58: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraEntry
-	nil, // 59: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	nil, // 60: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.ExtraEntry
-	(*UpdateAppStoreVersionLocalizationResponse_Included)(nil), // 61: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included
-	(*v1.ToMany)(nil),                                          // 62: asc.types.v1.ToMany
-	(*v1.ToOne)(nil),                                           // 63: asc.types.v1.ToOne
-	(*v11.AppStoreVersionLocalization)(nil),                    // 64: asc.resources.v1.AppStoreVersionLocalization
-	(*v11.AppPreviewSet)(nil),                                  // 65: asc.resources.v1.AppPreviewSet
-	(*v11.AppScreenshotSet)(nil),                               // 66: asc.resources.v1.AppScreenshotSet
-	(*v11.AppKeyword)(nil),                                     // 67: asc.resources.v1.AppKeyword
-	(*v11.AppStoreVersion)(nil),                                // 68: asc.resources.v1.AppStoreVersion
-	(*v1.FieldNames)(nil),                                      // 69: asc.types.v1.FieldNames
-	(v12.PreviewTypeEnum_PreviewType)(0),                       // 70: asc.enums.v1.PreviewTypeEnum.PreviewType
-	(*v11.AppCustomProductPageLocalization)(nil),               // 71: asc.resources.v1.AppCustomProductPageLocalization
-	(*v11.AppPreview)(nil),                                     // 72: asc.resources.v1.AppPreview
-	(*v11.AppStoreVersionExperimentTreatmentLocalization)(nil), // 73: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	(v12.ScreenshotDisplayTypeEnum_ScreenshotDisplayType)(0),   // 74: asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
-	(*v11.AppScreenshot)(nil),                                  // 75: asc.resources.v1.AppScreenshot
+	(*ListAppStoreVersionLocalizationPlacementIdsRequest)(nil),         // 16: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsRequest
+	(*ListAppStoreVersionLocalizationPlacementIdsResponse)(nil),        // 17: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsResponse
+	(*ListAppStoreVersionLocalizationPlacementsRequest)(nil),           // 18: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest
+	(*ListAppStoreVersionLocalizationPlacementsResponse)(nil),          // 19: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse
+	(*ListAppStoreVersionLocalizationSearchKeywordIdsRequest)(nil),     // 20: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest
+	(*ListAppStoreVersionLocalizationSearchKeywordIdsResponse)(nil),    // 21: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse
+	(*ListAppStoreVersionLocalizationSearchKeywordsRequest)(nil),       // 22: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest
+	(*ListAppStoreVersionLocalizationSearchKeywordsResponse)(nil),      // 23: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse
+	(*RemoveAppStoreVersionLocalizationSearchKeywordsRequest)(nil),     // 24: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest
+	(*RemoveAppStoreVersionLocalizationSearchKeywordsResponse)(nil),    // 25: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsResponse
+	(*UpdateAppStoreVersionLocalizationRequest)(nil),                   // 26: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest
+	(*UpdateAppStoreVersionLocalizationResponse)(nil),                  // 27: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse
+	nil, // 28: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	nil, // 29: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraEntry
+	nil, // 30: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	nil, // 31: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.ExtraEntry
+	(*CreateAppStoreVersionLocalizationResponse_Included)(nil), // 32: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included
+	nil, // 33: asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	nil, // 34: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.FieldsEntry
+	nil, // 35: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.LimitEntry
+	nil, // 36: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	nil, // 37: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.ExtraEntry
+	(*GetAppStoreVersionLocalizationResponse_Included)(nil), // 38: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included
+	nil, // 39: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
+	nil, // 40: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse.ExtraEntry
+	nil, // 41: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.FieldsEntry
+	nil, // 42: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.LimitEntry
+	nil, // 43: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.ExtraQueryEntry
+	(*ListAppStoreVersionLocalizationAppPreviewSetsRequest_Filter)(nil), // 44: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.Filter
+	nil, // 45: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.ExtraEntry
+	(*ListAppStoreVersionLocalizationAppPreviewSetsResponse_Included)(nil), // 46: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included
+	nil, // 47: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
+	nil, // 48: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse.ExtraEntry
+	nil, // 49: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.FieldsEntry
+	nil, // 50: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.LimitEntry
+	nil, // 51: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
+	(*ListAppStoreVersionLocalizationAppScreenshotSetsRequest_Filter)(nil), // 52: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.Filter
+	nil, // 53: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.ExtraEntry
+	(*ListAppStoreVersionLocalizationAppScreenshotSetsResponse_Included)(nil), // 54: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included
+	nil, // 55: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsRequest.ExtraQueryEntry
+	nil, // 56: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsResponse.ExtraEntry
+	nil, // 57: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.FieldsEntry
+	nil, // 58: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.ExtraQueryEntry
+	(*ListAppStoreVersionLocalizationPlacementsRequest_Filter)(nil), // 59: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.Filter
+	nil, // 60: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.ExtraEntry
+	(*ListAppStoreVersionLocalizationPlacementsResponse_Included)(nil), // 61: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included
+	nil, // 62: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
+	nil, // 63: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse.ExtraEntry
+	nil, // 64: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.FieldsEntry
+	nil, // 65: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	(*ListAppStoreVersionLocalizationSearchKeywordsRequest_Filter)(nil), // 66: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.Filter
+	nil, // 67: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.ExtraEntry
+	nil, // 68: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	nil, // 69: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraEntry
+	nil, // 70: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	nil, // 71: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.ExtraEntry
+	(*UpdateAppStoreVersionLocalizationResponse_Included)(nil), // 72: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included
+	(*v1.ToMany)(nil),                                                        // 73: asc.types.v1.ToMany
+	(*v1.ToOne)(nil),                                                         // 74: asc.types.v1.ToOne
+	(*v11.AppStoreVersionLocalization)(nil),                                  // 75: asc.resources.v1.AppStoreVersionLocalization
+	(*v11.AppPreviewSet)(nil),                                                // 76: asc.resources.v1.AppPreviewSet
+	(*v11.AppScreenshotSet)(nil),                                             // 77: asc.resources.v1.AppScreenshotSet
+	(*v11.AppAssetLibraryPlacement)(nil),                                     // 78: asc.resources.v1.AppAssetLibraryPlacement
+	(*v11.AppKeyword)(nil),                                                   // 79: asc.resources.v1.AppKeyword
+	(*v11.AppStoreVersion)(nil),                                              // 80: asc.resources.v1.AppStoreVersion
+	(*v1.FieldNames)(nil),                                                    // 81: asc.types.v1.FieldNames
+	(v12.PreviewTypeEnum_PreviewType)(0),                                     // 82: asc.enums.v1.PreviewTypeEnum.PreviewType
+	(*v11.AppCustomProductPageLocalization)(nil),                             // 83: asc.resources.v1.AppCustomProductPageLocalization
+	(*v11.AppPreview)(nil),                                                   // 84: asc.resources.v1.AppPreview
+	(*v11.AppStoreVersionExperimentTreatmentLocalization)(nil),               // 85: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	(v12.ScreenshotDisplayTypeEnum_ScreenshotDisplayType)(0),                 // 86: asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
+	(*v11.AppScreenshot)(nil),                                                // 87: asc.resources.v1.AppScreenshot
+	(v12.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType)(0),   // 88: asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	(v12.AppAssetLibraryPlacementStateEnum_AppAssetLibraryPlacementState)(0), // 89: asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	(*v11.AppAssetLibraryImage)(nil),                                         // 90: asc.resources.v1.AppAssetLibraryImage
+	(*v11.AppAssetLibraryVideo)(nil),                                         // 91: asc.resources.v1.AppAssetLibraryVideo
+	(*v11.AppEventLocalization)(nil),                                         // 92: asc.resources.v1.AppEventLocalization
 }
 var file_asc_metadata_v1_app_store_version_localizations_proto_depIdxs = []int32{
-	62, // 0: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
-	24, // 1: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	63, // 2: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.app_store_version:type_name -> asc.types.v1.ToOne
-	25, // 3: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraEntry
-	26, // 4: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	64, // 5: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.app_store_version_localization:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	28, // 6: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included
-	27, // 7: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.ExtraEntry
-	29, // 8: asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	30, // 9: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest.FieldsEntry
-	31, // 10: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest.LimitEntry
-	32, // 11: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	64, // 12: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.app_store_version_localization:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	34, // 13: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included
-	33, // 14: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationResponse.ExtraEntry
-	35, // 15: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
-	36, // 16: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse.ExtraEntry
-	40, // 17: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.Filter
-	37, // 18: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.FieldsEntry
-	38, // 19: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.LimitEntry
-	39, // 20: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.ExtraQueryEntry
-	65, // 21: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	42, // 22: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included
-	41, // 23: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.ExtraEntry
-	43, // 24: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
-	44, // 25: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse.ExtraEntry
-	48, // 26: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.Filter
-	45, // 27: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.FieldsEntry
-	46, // 28: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.LimitEntry
-	47, // 29: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
-	66, // 30: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	50, // 31: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included
-	49, // 32: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.ExtraEntry
-	51, // 33: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
-	52, // 34: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse.ExtraEntry
-	55, // 35: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.Filter
-	53, // 36: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.FieldsEntry
-	54, // 37: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	67, // 38: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	56, // 39: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.ExtraEntry
-	62, // 40: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
-	57, // 41: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
-	58, // 42: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.extra:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraEntry
-	59, // 43: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraQueryEntry
-	64, // 44: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.app_store_version_localization:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	61, // 45: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.included:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included
-	60, // 46: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.extra:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.ExtraEntry
-	67, // 47: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	65, // 48: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	66, // 49: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	68, // 50: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	69, // 51: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	67, // 52: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	65, // 53: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	66, // 54: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	68, // 55: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	69, // 56: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	70, // 57: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.Filter.preview_type:type_name -> asc.enums.v1.PreviewTypeEnum.PreviewType
-	71, // 58: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	72, // 59: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_previews:type_name -> asc.resources.v1.AppPreview
-	73, // 60: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	64, // 61: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	69, // 62: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	74, // 63: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.Filter.screenshot_display_type:type_name -> asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
-	71, // 64: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	75, // 65: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_screenshots:type_name -> asc.resources.v1.AppScreenshot
-	73, // 66: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
-	64, // 67: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	69, // 68: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	67, // 69: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	65, // 70: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
-	66, // 71: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
-	68, // 72: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	2,  // 73: asc.metadata.v1.AppStoreVersionLocalizationsService.CreateAppStoreVersionLocalization:input_type -> asc.metadata.v1.CreateAppStoreVersionLocalizationRequest
-	6,  // 74: asc.metadata.v1.AppStoreVersionLocalizationsService.GetAppStoreVersionLocalization:input_type -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest
-	22, // 75: asc.metadata.v1.AppStoreVersionLocalizationsService.UpdateAppStoreVersionLocalization:input_type -> asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest
-	4,  // 76: asc.metadata.v1.AppStoreVersionLocalizationsService.DeleteAppStoreVersionLocalization:input_type -> asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest
-	10, // 77: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSets:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest
-	14, // 78: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSets:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest
-	8,  // 79: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest
-	12, // 80: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest
-	16, // 81: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywordIds:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest
-	0,  // 82: asc.metadata.v1.AppStoreVersionLocalizationsService.AddAppStoreVersionLocalizationSearchKeywords:input_type -> asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest
-	20, // 83: asc.metadata.v1.AppStoreVersionLocalizationsService.RemoveAppStoreVersionLocalizationSearchKeywords:input_type -> asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest
-	18, // 84: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywords:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest
-	3,  // 85: asc.metadata.v1.AppStoreVersionLocalizationsService.CreateAppStoreVersionLocalization:output_type -> asc.metadata.v1.CreateAppStoreVersionLocalizationResponse
-	7,  // 86: asc.metadata.v1.AppStoreVersionLocalizationsService.GetAppStoreVersionLocalization:output_type -> asc.metadata.v1.GetAppStoreVersionLocalizationResponse
-	23, // 87: asc.metadata.v1.AppStoreVersionLocalizationsService.UpdateAppStoreVersionLocalization:output_type -> asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse
-	5,  // 88: asc.metadata.v1.AppStoreVersionLocalizationsService.DeleteAppStoreVersionLocalization:output_type -> asc.metadata.v1.DeleteAppStoreVersionLocalizationResponse
-	11, // 89: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSets:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse
-	15, // 90: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSets:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse
-	9,  // 91: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse
-	13, // 92: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse
-	17, // 93: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywordIds:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse
-	1,  // 94: asc.metadata.v1.AppStoreVersionLocalizationsService.AddAppStoreVersionLocalizationSearchKeywords:output_type -> asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsResponse
-	21, // 95: asc.metadata.v1.AppStoreVersionLocalizationsService.RemoveAppStoreVersionLocalizationSearchKeywords:output_type -> asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsResponse
-	19, // 96: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywords:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse
-	85, // [85:97] is the sub-list for method output_type
-	73, // [73:85] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	73,  // 0: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
+	28,  // 1: asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	74,  // 2: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.app_store_version:type_name -> asc.types.v1.ToOne
+	73,  // 3: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.placements:type_name -> asc.types.v1.ToMany
+	29,  // 4: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraEntry
+	30,  // 5: asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	75,  // 6: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.app_store_version_localization:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	32,  // 7: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.included:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included
+	31,  // 8: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.extra:type_name -> asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.ExtraEntry
+	33,  // 9: asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	34,  // 10: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.fields:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest.FieldsEntry
+	35,  // 11: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.limit:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest.LimitEntry
+	36,  // 12: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	75,  // 13: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.app_store_version_localization:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	38,  // 14: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.included:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included
+	37,  // 15: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.extra:type_name -> asc.metadata.v1.GetAppStoreVersionLocalizationResponse.ExtraEntry
+	39,  // 16: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest.ExtraQueryEntry
+	40,  // 17: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse.ExtraEntry
+	44,  // 18: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.Filter
+	41,  // 19: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.FieldsEntry
+	42,  // 20: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.LimitEntry
+	43,  // 21: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.ExtraQueryEntry
+	76,  // 22: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	46,  // 23: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included
+	45,  // 24: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.ExtraEntry
+	47,  // 25: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest.ExtraQueryEntry
+	48,  // 26: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse.ExtraEntry
+	52,  // 27: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.Filter
+	49,  // 28: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.FieldsEntry
+	50,  // 29: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.limit:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.LimitEntry
+	51,  // 30: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.ExtraQueryEntry
+	77,  // 31: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	54,  // 32: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included
+	53,  // 33: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.ExtraEntry
+	55,  // 34: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsRequest.ExtraQueryEntry
+	56,  // 35: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsResponse.ExtraEntry
+	59,  // 36: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.Filter
+	57,  // 37: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.FieldsEntry
+	58,  // 38: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.ExtraQueryEntry
+	78,  // 39: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	61,  // 40: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.included:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included
+	60,  // 41: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.ExtraEntry
+	62,  // 42: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest.ExtraQueryEntry
+	63,  // 43: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse.ExtraEntry
+	66,  // 44: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.filter:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.Filter
+	64,  // 45: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.fields:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.FieldsEntry
+	65,  // 46: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	79,  // 47: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	67,  // 48: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.extra:type_name -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse.ExtraEntry
+	73,  // 49: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.search_keywords:type_name -> asc.types.v1.ToMany
+	68,  // 50: asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest.ExtraQueryEntry
+	69,  // 51: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.extra:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraEntry
+	70,  // 52: asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest.ExtraQueryEntry
+	75,  // 53: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.app_store_version_localization:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	72,  // 54: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.included:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included
+	71,  // 55: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.extra:type_name -> asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.ExtraEntry
+	79,  // 56: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	76,  // 57: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	77,  // 58: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	80,  // 59: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	78,  // 60: asc.metadata.v1.CreateAppStoreVersionLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	81,  // 61: asc.metadata.v1.GetAppStoreVersionLocalizationRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	79,  // 62: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	76,  // 63: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	77,  // 64: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	80,  // 65: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	78,  // 66: asc.metadata.v1.GetAppStoreVersionLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	81,  // 67: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	82,  // 68: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest.Filter.preview_type:type_name -> asc.enums.v1.PreviewTypeEnum.PreviewType
+	83,  // 69: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	84,  // 70: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_previews:type_name -> asc.resources.v1.AppPreview
+	85,  // 71: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	75,  // 72: asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	81,  // 73: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	86,  // 74: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest.Filter.screenshot_display_type:type_name -> asc.enums.v1.ScreenshotDisplayTypeEnum.ScreenshotDisplayType
+	83,  // 75: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	87,  // 76: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_screenshots:type_name -> asc.resources.v1.AppScreenshot
+	85,  // 77: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	75,  // 78: asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	81,  // 79: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	88,  // 80: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.Filter.placement_type:type_name -> asc.enums.v1.AppAssetLibraryPlacementTypeEnum.AppAssetLibraryPlacementType
+	89,  // 81: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest.Filter.state:type_name -> asc.enums.v1.AppAssetLibraryPlacementStateEnum.AppAssetLibraryPlacementState
+	90,  // 82: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included.app_asset_library_images:type_name -> asc.resources.v1.AppAssetLibraryImage
+	91,  // 83: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included.app_asset_library_videos:type_name -> asc.resources.v1.AppAssetLibraryVideo
+	83,  // 84: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	92,  // 85: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	85,  // 86: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included.app_store_version_experiment_treatment_localizations:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization
+	75,  // 87: asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	81,  // 88: asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	79,  // 89: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	76,  // 90: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
+	77,  // 91: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
+	80,  // 92: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	78,  // 93: asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	2,   // 94: asc.metadata.v1.AppStoreVersionLocalizationsService.CreateAppStoreVersionLocalization:input_type -> asc.metadata.v1.CreateAppStoreVersionLocalizationRequest
+	6,   // 95: asc.metadata.v1.AppStoreVersionLocalizationsService.GetAppStoreVersionLocalization:input_type -> asc.metadata.v1.GetAppStoreVersionLocalizationRequest
+	26,  // 96: asc.metadata.v1.AppStoreVersionLocalizationsService.UpdateAppStoreVersionLocalization:input_type -> asc.metadata.v1.UpdateAppStoreVersionLocalizationRequest
+	4,   // 97: asc.metadata.v1.AppStoreVersionLocalizationsService.DeleteAppStoreVersionLocalization:input_type -> asc.metadata.v1.DeleteAppStoreVersionLocalizationRequest
+	10,  // 98: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSets:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsRequest
+	14,  // 99: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSets:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsRequest
+	18,  // 100: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationPlacements:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsRequest
+	8,   // 101: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsRequest
+	12,  // 102: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSetIds:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest
+	16,  // 103: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationPlacementIds:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsRequest
+	20,  // 104: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywordIds:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsRequest
+	0,   // 105: asc.metadata.v1.AppStoreVersionLocalizationsService.AddAppStoreVersionLocalizationSearchKeywords:input_type -> asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsRequest
+	24,  // 106: asc.metadata.v1.AppStoreVersionLocalizationsService.RemoveAppStoreVersionLocalizationSearchKeywords:input_type -> asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsRequest
+	22,  // 107: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywords:input_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsRequest
+	3,   // 108: asc.metadata.v1.AppStoreVersionLocalizationsService.CreateAppStoreVersionLocalization:output_type -> asc.metadata.v1.CreateAppStoreVersionLocalizationResponse
+	7,   // 109: asc.metadata.v1.AppStoreVersionLocalizationsService.GetAppStoreVersionLocalization:output_type -> asc.metadata.v1.GetAppStoreVersionLocalizationResponse
+	27,  // 110: asc.metadata.v1.AppStoreVersionLocalizationsService.UpdateAppStoreVersionLocalization:output_type -> asc.metadata.v1.UpdateAppStoreVersionLocalizationResponse
+	5,   // 111: asc.metadata.v1.AppStoreVersionLocalizationsService.DeleteAppStoreVersionLocalization:output_type -> asc.metadata.v1.DeleteAppStoreVersionLocalizationResponse
+	11,  // 112: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSets:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetsResponse
+	15,  // 113: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSets:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetsResponse
+	19,  // 114: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationPlacements:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementsResponse
+	9,   // 115: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppPreviewSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppPreviewSetIdsResponse
+	13,  // 116: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationAppScreenshotSetIds:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse
+	17,  // 117: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationPlacementIds:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationPlacementIdsResponse
+	21,  // 118: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywordIds:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordIdsResponse
+	1,   // 119: asc.metadata.v1.AppStoreVersionLocalizationsService.AddAppStoreVersionLocalizationSearchKeywords:output_type -> asc.metadata.v1.AddAppStoreVersionLocalizationSearchKeywordsResponse
+	25,  // 120: asc.metadata.v1.AppStoreVersionLocalizationsService.RemoveAppStoreVersionLocalizationSearchKeywords:output_type -> asc.metadata.v1.RemoveAppStoreVersionLocalizationSearchKeywordsResponse
+	23,  // 121: asc.metadata.v1.AppStoreVersionLocalizationsService.ListAppStoreVersionLocalizationSearchKeywords:output_type -> asc.metadata.v1.ListAppStoreVersionLocalizationSearchKeywordsResponse
+	108, // [108:122] is the sub-list for method output_type
+	94,  // [94:108] is the sub-list for method input_type
+	94,  // [94:94] is the sub-list for extension type_name
+	94,  // [94:94] is the sub-list for extension extendee
+	0,   // [0:94] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_store_version_localizations_proto_init() }
@@ -2970,14 +3667,16 @@ func file_asc_metadata_v1_app_store_version_localizations_proto_init() {
 	file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[15].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[17].OneofWrappers = []any{}
 	file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[19].OneofWrappers = []any{}
-	file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[22].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[21].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[23].OneofWrappers = []any{}
+	file_asc_metadata_v1_app_store_version_localizations_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc), len(file_asc_metadata_v1_app_store_version_localizations_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

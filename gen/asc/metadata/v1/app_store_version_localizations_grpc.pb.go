@@ -27,8 +27,10 @@ const (
 	AppStoreVersionLocalizationsService_DeleteAppStoreVersionLocalization_FullMethodName                  = "/asc.metadata.v1.AppStoreVersionLocalizationsService/DeleteAppStoreVersionLocalization"
 	AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppPreviewSets_FullMethodName      = "/asc.metadata.v1.AppStoreVersionLocalizationsService/ListAppStoreVersionLocalizationAppPreviewSets"
 	AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppScreenshotSets_FullMethodName   = "/asc.metadata.v1.AppStoreVersionLocalizationsService/ListAppStoreVersionLocalizationAppScreenshotSets"
+	AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacements_FullMethodName          = "/asc.metadata.v1.AppStoreVersionLocalizationsService/ListAppStoreVersionLocalizationPlacements"
 	AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppPreviewSetIds_FullMethodName    = "/asc.metadata.v1.AppStoreVersionLocalizationsService/ListAppStoreVersionLocalizationAppPreviewSetIds"
 	AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppScreenshotSetIds_FullMethodName = "/asc.metadata.v1.AppStoreVersionLocalizationsService/ListAppStoreVersionLocalizationAppScreenshotSetIds"
+	AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacementIds_FullMethodName        = "/asc.metadata.v1.AppStoreVersionLocalizationsService/ListAppStoreVersionLocalizationPlacementIds"
 	AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationSearchKeywordIds_FullMethodName    = "/asc.metadata.v1.AppStoreVersionLocalizationsService/ListAppStoreVersionLocalizationSearchKeywordIds"
 	AppStoreVersionLocalizationsService_AddAppStoreVersionLocalizationSearchKeywords_FullMethodName       = "/asc.metadata.v1.AppStoreVersionLocalizationsService/AddAppStoreVersionLocalizationSearchKeywords"
 	AppStoreVersionLocalizationsService_RemoveAppStoreVersionLocalizationSearchKeywords_FullMethodName    = "/asc.metadata.v1.AppStoreVersionLocalizationsService/RemoveAppStoreVersionLocalizationSearchKeywords"
@@ -53,10 +55,14 @@ type AppStoreVersionLocalizationsServiceClient interface {
 	ListAppStoreVersionLocalizationAppPreviewSets(ctx context.Context, in *ListAppStoreVersionLocalizationAppPreviewSetsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationAppPreviewSetsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/appScreenshotSets
 	ListAppStoreVersionLocalizationAppScreenshotSets(ctx context.Context, in *ListAppStoreVersionLocalizationAppScreenshotSetsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationAppScreenshotSetsResponse, error)
+	// Apple: GET /v1/appStoreVersionLocalizations/{id}/placements
+	ListAppStoreVersionLocalizationPlacements(ctx context.Context, in *ListAppStoreVersionLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/appPreviewSets
 	ListAppStoreVersionLocalizationAppPreviewSetIds(ctx context.Context, in *ListAppStoreVersionLocalizationAppPreviewSetIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationAppPreviewSetIdsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/appScreenshotSets
 	ListAppStoreVersionLocalizationAppScreenshotSetIds(ctx context.Context, in *ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse, error)
+	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/placements
+	ListAppStoreVersionLocalizationPlacementIds(ctx context.Context, in *ListAppStoreVersionLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationPlacementIdsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/searchKeywords
 	ListAppStoreVersionLocalizationSearchKeywordIds(ctx context.Context, in *ListAppStoreVersionLocalizationSearchKeywordIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationSearchKeywordIdsResponse, error)
 	// Apple: POST /v1/appStoreVersionLocalizations/{id}/relationships/searchKeywords
@@ -135,6 +141,16 @@ func (c *appStoreVersionLocalizationsServiceClient) ListAppStoreVersionLocalizat
 	return out, nil
 }
 
+func (c *appStoreVersionLocalizationsServiceClient) ListAppStoreVersionLocalizationPlacements(ctx context.Context, in *ListAppStoreVersionLocalizationPlacementsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationPlacementsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppStoreVersionLocalizationPlacementsResponse)
+	err := c.cc.Invoke(ctx, AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacements_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *appStoreVersionLocalizationsServiceClient) ListAppStoreVersionLocalizationAppPreviewSetIds(ctx context.Context, in *ListAppStoreVersionLocalizationAppPreviewSetIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationAppPreviewSetIdsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppStoreVersionLocalizationAppPreviewSetIdsResponse)
@@ -149,6 +165,16 @@ func (c *appStoreVersionLocalizationsServiceClient) ListAppStoreVersionLocalizat
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse)
 	err := c.cc.Invoke(ctx, AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppScreenshotSetIds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *appStoreVersionLocalizationsServiceClient) ListAppStoreVersionLocalizationPlacementIds(ctx context.Context, in *ListAppStoreVersionLocalizationPlacementIdsRequest, opts ...grpc.CallOption) (*ListAppStoreVersionLocalizationPlacementIdsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppStoreVersionLocalizationPlacementIdsResponse)
+	err := c.cc.Invoke(ctx, AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacementIds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -213,10 +239,14 @@ type AppStoreVersionLocalizationsServiceServer interface {
 	ListAppStoreVersionLocalizationAppPreviewSets(context.Context, *ListAppStoreVersionLocalizationAppPreviewSetsRequest) (*ListAppStoreVersionLocalizationAppPreviewSetsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/appScreenshotSets
 	ListAppStoreVersionLocalizationAppScreenshotSets(context.Context, *ListAppStoreVersionLocalizationAppScreenshotSetsRequest) (*ListAppStoreVersionLocalizationAppScreenshotSetsResponse, error)
+	// Apple: GET /v1/appStoreVersionLocalizations/{id}/placements
+	ListAppStoreVersionLocalizationPlacements(context.Context, *ListAppStoreVersionLocalizationPlacementsRequest) (*ListAppStoreVersionLocalizationPlacementsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/appPreviewSets
 	ListAppStoreVersionLocalizationAppPreviewSetIds(context.Context, *ListAppStoreVersionLocalizationAppPreviewSetIdsRequest) (*ListAppStoreVersionLocalizationAppPreviewSetIdsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/appScreenshotSets
 	ListAppStoreVersionLocalizationAppScreenshotSetIds(context.Context, *ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest) (*ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse, error)
+	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/placements
+	ListAppStoreVersionLocalizationPlacementIds(context.Context, *ListAppStoreVersionLocalizationPlacementIdsRequest) (*ListAppStoreVersionLocalizationPlacementIdsResponse, error)
 	// Apple: GET /v1/appStoreVersionLocalizations/{id}/relationships/searchKeywords
 	ListAppStoreVersionLocalizationSearchKeywordIds(context.Context, *ListAppStoreVersionLocalizationSearchKeywordIdsRequest) (*ListAppStoreVersionLocalizationSearchKeywordIdsResponse, error)
 	// Apple: POST /v1/appStoreVersionLocalizations/{id}/relationships/searchKeywords
@@ -253,11 +283,17 @@ func (UnimplementedAppStoreVersionLocalizationsServiceServer) ListAppStoreVersio
 func (UnimplementedAppStoreVersionLocalizationsServiceServer) ListAppStoreVersionLocalizationAppScreenshotSets(context.Context, *ListAppStoreVersionLocalizationAppScreenshotSetsRequest) (*ListAppStoreVersionLocalizationAppScreenshotSetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionLocalizationAppScreenshotSets not implemented")
 }
+func (UnimplementedAppStoreVersionLocalizationsServiceServer) ListAppStoreVersionLocalizationPlacements(context.Context, *ListAppStoreVersionLocalizationPlacementsRequest) (*ListAppStoreVersionLocalizationPlacementsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionLocalizationPlacements not implemented")
+}
 func (UnimplementedAppStoreVersionLocalizationsServiceServer) ListAppStoreVersionLocalizationAppPreviewSetIds(context.Context, *ListAppStoreVersionLocalizationAppPreviewSetIdsRequest) (*ListAppStoreVersionLocalizationAppPreviewSetIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionLocalizationAppPreviewSetIds not implemented")
 }
 func (UnimplementedAppStoreVersionLocalizationsServiceServer) ListAppStoreVersionLocalizationAppScreenshotSetIds(context.Context, *ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest) (*ListAppStoreVersionLocalizationAppScreenshotSetIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionLocalizationAppScreenshotSetIds not implemented")
+}
+func (UnimplementedAppStoreVersionLocalizationsServiceServer) ListAppStoreVersionLocalizationPlacementIds(context.Context, *ListAppStoreVersionLocalizationPlacementIdsRequest) (*ListAppStoreVersionLocalizationPlacementIdsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionLocalizationPlacementIds not implemented")
 }
 func (UnimplementedAppStoreVersionLocalizationsServiceServer) ListAppStoreVersionLocalizationSearchKeywordIds(context.Context, *ListAppStoreVersionLocalizationSearchKeywordIdsRequest) (*ListAppStoreVersionLocalizationSearchKeywordIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppStoreVersionLocalizationSearchKeywordIds not implemented")
@@ -401,6 +437,24 @@ func _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppScre
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacements_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppStoreVersionLocalizationPlacementsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppStoreVersionLocalizationsServiceServer).ListAppStoreVersionLocalizationPlacements(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacements_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppStoreVersionLocalizationsServiceServer).ListAppStoreVersionLocalizationPlacements(ctx, req.(*ListAppStoreVersionLocalizationPlacementsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppPreviewSetIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAppStoreVersionLocalizationAppPreviewSetIdsRequest)
 	if err := dec(in); err != nil {
@@ -433,6 +487,24 @@ func _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppScre
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AppStoreVersionLocalizationsServiceServer).ListAppStoreVersionLocalizationAppScreenshotSetIds(ctx, req.(*ListAppStoreVersionLocalizationAppScreenshotSetIdsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacementIds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppStoreVersionLocalizationPlacementIdsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppStoreVersionLocalizationsServiceServer).ListAppStoreVersionLocalizationPlacementIds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacementIds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppStoreVersionLocalizationsServiceServer).ListAppStoreVersionLocalizationPlacementIds(ctx, req.(*ListAppStoreVersionLocalizationPlacementIdsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -541,12 +613,20 @@ var AppStoreVersionLocalizationsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppScreenshotSets_Handler,
 		},
 		{
+			MethodName: "ListAppStoreVersionLocalizationPlacements",
+			Handler:    _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacements_Handler,
+		},
+		{
 			MethodName: "ListAppStoreVersionLocalizationAppPreviewSetIds",
 			Handler:    _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppPreviewSetIds_Handler,
 		},
 		{
 			MethodName: "ListAppStoreVersionLocalizationAppScreenshotSetIds",
 			Handler:    _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationAppScreenshotSetIds_Handler,
+		},
+		{
+			MethodName: "ListAppStoreVersionLocalizationPlacementIds",
+			Handler:    _AppStoreVersionLocalizationsService_ListAppStoreVersionLocalizationPlacementIds_Handler,
 		},
 		{
 			MethodName: "ListAppStoreVersionLocalizationSearchKeywordIds",

@@ -3289,7 +3289,7 @@ type ListAppStoreVersionAppStoreVersionLocalizationsRequest struct {
 	// Id of the resource in the path.
 	Id     string                                                         `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Filter *ListAppStoreVersionAppStoreVersionLocalizationsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Relationships to include: appStoreVersion, appScreenshotSets, appPreviewSets, searchKeywords.
+	// Relationships to include: appStoreVersion, appScreenshotSets, appPreviewSets, searchKeywords, placements.
 	Include []string `protobuf:"bytes,3,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v11.FieldNames `protobuf:"bytes,4,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -5067,13 +5067,14 @@ func (x *ListAppStoreVersionAppStoreVersionLocalizationsRequest_Filter) GetLocal
 
 // The resources included, by type.
 type ListAppStoreVersionAppStoreVersionLocalizationsResponse_Included struct {
-	state             protoimpl.MessageState  `protogen:"open.v1"`
-	AppKeywords       []*v12.AppKeyword       `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
-	AppPreviewSets    []*v12.AppPreviewSet    `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
-	AppScreenshotSets []*v12.AppScreenshotSet `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
-	AppStoreVersions  []*v12.AppStoreVersion  `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state                     protoimpl.MessageState          `protogen:"open.v1"`
+	AppKeywords               []*v12.AppKeyword               `protobuf:"bytes,1,rep,name=app_keywords,json=appKeywords,proto3" json:"app_keywords,omitempty"`
+	AppPreviewSets            []*v12.AppPreviewSet            `protobuf:"bytes,2,rep,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
+	AppScreenshotSets         []*v12.AppScreenshotSet         `protobuf:"bytes,3,rep,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
+	AppStoreVersions          []*v12.AppStoreVersion          `protobuf:"bytes,4,rep,name=app_store_versions,json=appStoreVersions,proto3" json:"app_store_versions,omitempty"`
+	AppAssetLibraryPlacements []*v12.AppAssetLibraryPlacement `protobuf:"bytes,5,rep,name=app_asset_library_placements,json=appAssetLibraryPlacements,proto3" json:"app_asset_library_placements,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *ListAppStoreVersionAppStoreVersionLocalizationsResponse_Included) Reset() {
@@ -5130,6 +5131,13 @@ func (x *ListAppStoreVersionAppStoreVersionLocalizationsResponse_Included) GetAp
 func (x *ListAppStoreVersionAppStoreVersionLocalizationsResponse_Included) GetAppStoreVersions() []*v12.AppStoreVersion {
 	if x != nil {
 		return x.AppStoreVersions
+	}
+	return nil
+}
+
+func (x *ListAppStoreVersionAppStoreVersionLocalizationsResponse_Included) GetAppAssetLibraryPlacements() []*v12.AppAssetLibraryPlacement {
+	if x != nil {
+		return x.AppAssetLibraryPlacements
 	}
 	return nil
 }
@@ -5422,7 +5430,7 @@ var File_asc_metadata_v1_app_store_versions_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_app_store_versions_proto_rawDesc = "" +
 	"\n" +
-	"(asc/metadata/v1/app_store_versions.proto\x12\x0fasc.metadata.v1\x1a5asc/enums/v1/app_store_version_experiment_state.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a1asc/enums/v1/app_store_version_release_type.proto\x1a0asc/enums/v1/app_store_version_review_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a?asc/resources/v1/alternative_distribution_package_version.proto\x1a\x1aasc/resources/v1/app.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a7asc/resources/v1/app_clip_app_store_review_detail.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a?asc/resources/v1/app_clip_default_experience_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a2asc/resources/v1/app_store_review_attachment.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1casc/resources/v1/build.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a asc/resources/v1/territory.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\n" +
+	"(asc/metadata/v1/app_store_versions.proto\x12\x0fasc.metadata.v1\x1a5asc/enums/v1/app_store_version_experiment_state.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a1asc/enums/v1/app_store_version_release_type.proto\x1a0asc/enums/v1/app_store_version_review_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a?asc/resources/v1/alternative_distribution_package_version.proto\x1a\x1aasc/resources/v1/app.proto\x1a2asc/resources/v1/app_asset_library_placement.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a7asc/resources/v1/app_clip_app_store_review_detail.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a?asc/resources/v1/app_clip_default_experience_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a&asc/resources/v1/app_preview_set.proto\x1a)asc/resources/v1/app_screenshot_set.proto\x1a2asc/resources/v1/app_store_review_attachment.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1casc/resources/v1/build.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a asc/resources/v1/territory.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\n" +
 	"\n" +
 	"\x1cCreateAppStoreVersionRequest\x12T\n" +
 	"\bplatform\x18\x01 \x01(\x0e2#.asc.enums.v1.PlatformEnum.PlatformB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\bplatform\x88\x01\x01\x12:\n" +
@@ -6008,7 +6016,7 @@ const file_asc_metadata_v1_app_store_versions_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a(\n" +
 	"\x06Filter\x12\x1e\n" +
-	"\x06locale\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x06locale\"\xf0\a\n" +
+	"\x06locale\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\x06locale\"\x81\t\n" +
 	"7ListAppStoreVersionAppStoreVersionLocalizationsResponse\x12\x9a\x01\n" +
 	"\x1fapp_store_version_localizations\x18\x01 \x03(\v2-.asc.resources.v1.AppStoreVersionLocalizationB$\x8a\xb2\x19 \b\v\x1a\x1cappStoreVersionLocalizationsR\x1cappStoreVersionLocalizations\x12u\n" +
 	"\bincluded\x18\x02 \x01(\v2Q.asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12j\n" +
@@ -6019,12 +6027,13 @@ const file_asc_metadata_v1_app_store_versions_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9d\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xae\x04\n" +
 	"\bIncluded\x12T\n" +
 	"\fapp_keywords\x18\x01 \x03(\v2\x1c.asc.resources.v1.AppKeywordB\x13\x8a\xb2\x19\x0f\b\f\x1a\vappKeywordsR\vappKeywords\x12a\n" +
 	"\x10app_preview_sets\x18\x02 \x03(\v2\x1f.asc.resources.v1.AppPreviewSetB\x16\x8a\xb2\x19\x12\b\f\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12m\n" +
 	"\x13app_screenshot_sets\x18\x03 \x03(\v2\".asc.resources.v1.AppScreenshotSetB\x19\x8a\xb2\x19\x15\b\f\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12i\n" +
-	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersionsB\r\n" +
+	"\x12app_store_versions\x18\x04 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions\x12\x8e\x01\n" +
+	"\x1capp_asset_library_placements\x18\x05 \x03(\v2*.asc.resources.v1.AppAssetLibraryPlacementB!\x8a\xb2\x19\x1d\b\f\x1a\x19appAssetLibraryPlacementsR\x19appAssetLibraryPlacementsB\r\n" +
 	"\v_total_size\"\xd2\x02\n" +
 	"+ListAppStoreVersionCustomerReviewIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12n\n" +
@@ -6163,7 +6172,7 @@ const file_asc_metadata_v1_app_store_versions_proto_rawDesc = "" +
 	"\b\f\x1a\x06buildsR\x06builds\x12~\n" +
 	"\x18game_center_app_versions\x18\n" +
 	" \x03(\v2&.asc.resources.v1.GameCenterAppVersionB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15gameCenterAppVersionsR\x15gameCenterAppVersions\x12u\n" +
-	"\x15routing_app_coverages\x18\v \x03(\v2$.asc.resources.v1.RoutingAppCoverageB\x1b\x8a\xb2\x19\x17\b\f\x1a\x13routingAppCoveragesR\x13routingAppCoverages2\xbak\n" +
+	"\x15routing_app_coverages\x18\v \x03(\v2$.asc.resources.v1.RoutingAppCoverageB\x1b\x8a\xb2\x19\x17\b\f\x1a\x13routingAppCoveragesR\x13routingAppCoverages2\x8dl\n" +
 	"\x17AppStoreVersionsService\x12\xe7\x01\n" +
 	"\x15CreateAppStoreVersion\x12-.asc.metadata.v1.CreateAppStoreVersionRequest\x1a..asc.metadata.v1.CreateAppStoreVersionResponse\"o\x8a\xb2\x19L\b\x01\x12\x1fappStoreVersions_createInstance\x18\x03\"\x10appStoreVersions(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/appStoreVersions\x12\xa7\n" +
 	"\n" +
@@ -6237,20 +6246,25 @@ const file_asc_metadata_v1_app_store_versions_proto_rawDesc = "" +
 	"\x10appStoreVersions\x1a\x0fAppStoreVersion\x1aI\n" +
 	"#appStoreVersionExperimentTreatments\x1a\"AppStoreVersionExperimentTreatment\"\x13\n" +
 	"\x0fcontrolVersions\x102\"'\n" +
-	"#appStoreVersionExperimentTreatments\x102(\xc8\x01\x82\xd3\xe4\x93\x028\x126/v1/appStoreVersions/{id}/appStoreVersionExperimentsV2\x12\xc3\x05\n" +
-	"/ListAppStoreVersionAppStoreVersionLocalizations\x12G.asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsRequest\x1aH.asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse\"\xfc\x03\x8a\xb2\x19\xb9\x03\b\x01\x12>appStoreVersions_appStoreVersionLocalizations_getToManyRelated\x18\x06\"\x1cappStoreVersionLocalizations(\xc8\x012\x10application/json:\xbf\x02\n" +
+	"#appStoreVersionExperimentTreatments\x102(\xc8\x01\x82\xd3\xe4\x93\x028\x126/v1/appStoreVersions/{id}/appStoreVersionExperimentsV2\x12\x96\x06\n" +
+	"/ListAppStoreVersionAppStoreVersionLocalizations\x12G.asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsRequest\x1aH.asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse\"\xcf\x04\x8a\xb2\x19\x8c\x04\b\x01\x12>appStoreVersions_appStoreVersionLocalizations_getToManyRelated\x18\x06\"\x1cappStoreVersionLocalizations(\xc8\x012\x10application/json:\x92\x03\n" +
 	"\x0fappStoreVersion\n" +
 	"\x11appScreenshotSets\n" +
 	"\x0eappPreviewSets\n" +
-	"\x0esearchKeywords\x1a;\n" +
+	"\x0esearchKeywords\n" +
+	"\n" +
+	"placements\x1a;\n" +
 	"\x1cappStoreVersionLocalizations\x1a\x1bAppStoreVersionLocalization\x1a#\n" +
 	"\x10appStoreVersions\x1a\x0fAppStoreVersion\x1a%\n" +
 	"\x11appScreenshotSets\x1a\x10AppScreenshotSet\x1a\x1f\n" +
 	"\x0eappPreviewSets\x1a\rAppPreviewSet\x1a\r\n" +
-	"\vappKeywords\"\x15\n" +
+	"\vappKeywords\x1a5\n" +
+	"\x19appAssetLibraryPlacements\x1a\x18AppAssetLibraryPlacement\"\x15\n" +
 	"\x11appScreenshotSets\x102\"\x12\n" +
 	"\x0eappPreviewSets\x102\"\x12\n" +
-	"\x0esearchKeywords\x102(\xc8\x01\x82\xd3\xe4\x93\x028\x126/v1/appStoreVersions/{id}/appStoreVersionLocalizations\x12\xbf\x03\n" +
+	"\x0esearchKeywords\x102\"\x0e\n" +
+	"\n" +
+	"placements\x102(\xc8\x01\x82\xd3\xe4\x93\x028\x126/v1/appStoreVersions/{id}/appStoreVersionLocalizations\x12\xbf\x03\n" +
 	".GetAppStoreVersionAppStoreVersionPhasedRelease\x12F.asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseRequest\x1aG.asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseResponse\"\xfb\x01\x8a\xb2\x19\xb8\x01\b\x01\x12=appStoreVersions_appStoreVersionPhasedRelease_getToOneRelated\x18\a\"\x1dappStoreVersionPhasedReleases(\xc8\x012\x10application/json:?\x1a=\n" +
 	"\x1dappStoreVersionPhasedReleases\x1a\x1cAppStoreVersionPhasedRelease\x82\xd3\xe4\x93\x028\x126/v1/appStoreVersions/{id}/appStoreVersionPhasedRelease\x12\xe0\x03\n" +
 	"+GetAppStoreVersionAppStoreVersionSubmission\x12C.asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionRequest\x1aD.asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionResponse\"\xa5\x02\x8a\xb2\x19\xe2\x01\b\x01\x12:appStoreVersions_appStoreVersionSubmission_getToOneRelated\x18\a\"\x1aappStoreVersionSubmissions(\xc8\x012\x10application/json:o\n" +
@@ -6494,9 +6508,10 @@ var file_asc_metadata_v1_app_store_versions_proto_goTypes = []any{
 	(*v12.AppKeyword)(nil),                                                        // 187: asc.resources.v1.AppKeyword
 	(*v12.AppPreviewSet)(nil),                                                     // 188: asc.resources.v1.AppPreviewSet
 	(*v12.AppScreenshotSet)(nil),                                                  // 189: asc.resources.v1.AppScreenshotSet
-	(v1.TerritoryCodeEnum_TerritoryCode)(0),                                       // 190: asc.enums.v1.TerritoryCodeEnum.TerritoryCode
-	(*v12.CustomerReviewResponseV1)(nil),                                          // 191: asc.resources.v1.CustomerReviewResponseV1
-	(*v12.Territory)(nil),                                                         // 192: asc.resources.v1.Territory
+	(*v12.AppAssetLibraryPlacement)(nil),                                          // 190: asc.resources.v1.AppAssetLibraryPlacement
+	(v1.TerritoryCodeEnum_TerritoryCode)(0),                                       // 191: asc.enums.v1.TerritoryCodeEnum.TerritoryCode
+	(*v12.CustomerReviewResponseV1)(nil),                                          // 192: asc.resources.v1.CustomerReviewResponseV1
+	(*v12.Territory)(nil),                                                         // 193: asc.resources.v1.Territory
 }
 var file_asc_metadata_v1_app_store_versions_proto_depIdxs = []int32{
 	158, // 0: asc.metadata.v1.CreateAppStoreVersionRequest.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
@@ -6682,86 +6697,87 @@ var file_asc_metadata_v1_app_store_versions_proto_depIdxs = []int32{
 	188, // 180: asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse.Included.app_preview_sets:type_name -> asc.resources.v1.AppPreviewSet
 	189, // 181: asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse.Included.app_screenshot_sets:type_name -> asc.resources.v1.AppScreenshotSet
 	164, // 182: asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	178, // 183: asc.metadata.v1.ListAppStoreVersionCustomerReviewsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	190, // 184: asc.metadata.v1.ListAppStoreVersionCustomerReviewsRequest.Filter.territory:type_name -> asc.enums.v1.TerritoryCodeEnum.TerritoryCode
-	191, // 185: asc.metadata.v1.ListAppStoreVersionCustomerReviewsResponse.Included.customer_review_responses:type_name -> asc.resources.v1.CustomerReviewResponseV1
-	192, // 186: asc.metadata.v1.ListAppStoreVersionCustomerReviewsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	165, // 187: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.alternative_distribution_packages:type_name -> asc.resources.v1.AlternativeDistributionPackage
-	166, // 188: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
-	167, // 189: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_review_details:type_name -> asc.resources.v1.AppStoreReviewDetail
-	173, // 190: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
-	175, // 191: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	168, // 192: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_phased_releases:type_name -> asc.resources.v1.AppStoreVersionPhasedRelease
-	169, // 193: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_submissions:type_name -> asc.resources.v1.AppStoreVersionSubmission
-	177, // 194: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.apps:type_name -> asc.resources.v1.App
-	170, // 195: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.builds:type_name -> asc.resources.v1.Build
-	171, // 196: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	172, // 197: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.routing_app_coverages:type_name -> asc.resources.v1.RoutingAppCoverage
-	0,   // 198: asc.metadata.v1.AppStoreVersionsService.CreateAppStoreVersion:input_type -> asc.metadata.v1.CreateAppStoreVersionRequest
-	32,  // 199: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersion:input_type -> asc.metadata.v1.GetAppStoreVersionRequest
-	58,  // 200: asc.metadata.v1.AppStoreVersionsService.UpdateAppStoreVersion:input_type -> asc.metadata.v1.UpdateAppStoreVersionRequest
-	2,   // 201: asc.metadata.v1.AppStoreVersionsService.DeleteAppStoreVersion:input_type -> asc.metadata.v1.DeleteAppStoreVersionRequest
-	6,   // 202: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackage:input_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageRequest
-	10,  // 203: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperience:input_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceRequest
-	14,  // 204: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetail:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailRequest
-	42,  // 205: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperiments:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsRequest
-	44,  // 206: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentsV2:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsV2Request
-	48,  // 207: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizations:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsRequest
-	18,  // 208: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedRelease:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseRequest
-	22,  // 209: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmission:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionRequest
-	26,  // 210: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuild:input_type -> asc.metadata.v1.GetAppStoreVersionBuildRequest
-	52,  // 211: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviews:input_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewsRequest
-	30,  // 212: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersion:input_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionRequest
-	4,   // 213: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackageId:input_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageIdRequest
-	8,   // 214: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperienceId:input_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceIdRequest
-	54,  // 215: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionAppClipDefaultExperience:input_type -> asc.metadata.v1.SetAppStoreVersionAppClipDefaultExperienceRequest
-	12,  // 216: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetailId:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailIdRequest
-	38,  // 217: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentIds:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentIdsRequest
-	40,  // 218: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentV2Ids:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentV2IdsRequest
-	46,  // 219: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizationIds:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationIdsRequest
-	16,  // 220: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedReleaseId:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseIdRequest
-	20,  // 221: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmissionId:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionIdRequest
-	24,  // 222: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuildId:input_type -> asc.metadata.v1.GetAppStoreVersionBuildIdRequest
-	56,  // 223: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionBuild:input_type -> asc.metadata.v1.SetAppStoreVersionBuildRequest
-	50,  // 224: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviewIds:input_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewIdsRequest
-	28,  // 225: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersionId:input_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionIdRequest
-	34,  // 226: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverageId:input_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageIdRequest
-	36,  // 227: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverage:input_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageRequest
-	1,   // 228: asc.metadata.v1.AppStoreVersionsService.CreateAppStoreVersion:output_type -> asc.metadata.v1.CreateAppStoreVersionResponse
-	33,  // 229: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersion:output_type -> asc.metadata.v1.GetAppStoreVersionResponse
-	59,  // 230: asc.metadata.v1.AppStoreVersionsService.UpdateAppStoreVersion:output_type -> asc.metadata.v1.UpdateAppStoreVersionResponse
-	3,   // 231: asc.metadata.v1.AppStoreVersionsService.DeleteAppStoreVersion:output_type -> asc.metadata.v1.DeleteAppStoreVersionResponse
-	7,   // 232: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackage:output_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageResponse
-	11,  // 233: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperience:output_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceResponse
-	15,  // 234: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetail:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailResponse
-	43,  // 235: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperiments:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsResponse
-	45,  // 236: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentsV2:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsV2Response
-	49,  // 237: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizations:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse
-	19,  // 238: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedRelease:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseResponse
-	23,  // 239: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmission:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionResponse
-	27,  // 240: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuild:output_type -> asc.metadata.v1.GetAppStoreVersionBuildResponse
-	53,  // 241: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviews:output_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewsResponse
-	31,  // 242: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersion:output_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionResponse
-	5,   // 243: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackageId:output_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageIdResponse
-	9,   // 244: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperienceId:output_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceIdResponse
-	55,  // 245: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionAppClipDefaultExperience:output_type -> asc.metadata.v1.SetAppStoreVersionAppClipDefaultExperienceResponse
-	13,  // 246: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetailId:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailIdResponse
-	39,  // 247: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentIds:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentIdsResponse
-	41,  // 248: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentV2Ids:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentV2IdsResponse
-	47,  // 249: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizationIds:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationIdsResponse
-	17,  // 250: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedReleaseId:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseIdResponse
-	21,  // 251: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmissionId:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionIdResponse
-	25,  // 252: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuildId:output_type -> asc.metadata.v1.GetAppStoreVersionBuildIdResponse
-	57,  // 253: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionBuild:output_type -> asc.metadata.v1.SetAppStoreVersionBuildResponse
-	51,  // 254: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviewIds:output_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewIdsResponse
-	29,  // 255: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersionId:output_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionIdResponse
-	35,  // 256: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverageId:output_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageIdResponse
-	37,  // 257: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverage:output_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageResponse
-	228, // [228:258] is the sub-list for method output_type
-	198, // [198:228] is the sub-list for method input_type
-	198, // [198:198] is the sub-list for extension type_name
-	198, // [198:198] is the sub-list for extension extendee
-	0,   // [0:198] is the sub-list for field type_name
+	190, // 183: asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse.Included.app_asset_library_placements:type_name -> asc.resources.v1.AppAssetLibraryPlacement
+	178, // 184: asc.metadata.v1.ListAppStoreVersionCustomerReviewsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	191, // 185: asc.metadata.v1.ListAppStoreVersionCustomerReviewsRequest.Filter.territory:type_name -> asc.enums.v1.TerritoryCodeEnum.TerritoryCode
+	192, // 186: asc.metadata.v1.ListAppStoreVersionCustomerReviewsResponse.Included.customer_review_responses:type_name -> asc.resources.v1.CustomerReviewResponseV1
+	193, // 187: asc.metadata.v1.ListAppStoreVersionCustomerReviewsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	165, // 188: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.alternative_distribution_packages:type_name -> asc.resources.v1.AlternativeDistributionPackage
+	166, // 189: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
+	167, // 190: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_review_details:type_name -> asc.resources.v1.AppStoreReviewDetail
+	173, // 191: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
+	175, // 192: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	168, // 193: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_phased_releases:type_name -> asc.resources.v1.AppStoreVersionPhasedRelease
+	169, // 194: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.app_store_version_submissions:type_name -> asc.resources.v1.AppStoreVersionSubmission
+	177, // 195: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.apps:type_name -> asc.resources.v1.App
+	170, // 196: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.builds:type_name -> asc.resources.v1.Build
+	171, // 197: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	172, // 198: asc.metadata.v1.UpdateAppStoreVersionResponse.Included.routing_app_coverages:type_name -> asc.resources.v1.RoutingAppCoverage
+	0,   // 199: asc.metadata.v1.AppStoreVersionsService.CreateAppStoreVersion:input_type -> asc.metadata.v1.CreateAppStoreVersionRequest
+	32,  // 200: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersion:input_type -> asc.metadata.v1.GetAppStoreVersionRequest
+	58,  // 201: asc.metadata.v1.AppStoreVersionsService.UpdateAppStoreVersion:input_type -> asc.metadata.v1.UpdateAppStoreVersionRequest
+	2,   // 202: asc.metadata.v1.AppStoreVersionsService.DeleteAppStoreVersion:input_type -> asc.metadata.v1.DeleteAppStoreVersionRequest
+	6,   // 203: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackage:input_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageRequest
+	10,  // 204: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperience:input_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceRequest
+	14,  // 205: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetail:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailRequest
+	42,  // 206: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperiments:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsRequest
+	44,  // 207: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentsV2:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsV2Request
+	48,  // 208: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizations:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsRequest
+	18,  // 209: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedRelease:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseRequest
+	22,  // 210: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmission:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionRequest
+	26,  // 211: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuild:input_type -> asc.metadata.v1.GetAppStoreVersionBuildRequest
+	52,  // 212: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviews:input_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewsRequest
+	30,  // 213: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersion:input_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionRequest
+	4,   // 214: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackageId:input_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageIdRequest
+	8,   // 215: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperienceId:input_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceIdRequest
+	54,  // 216: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionAppClipDefaultExperience:input_type -> asc.metadata.v1.SetAppStoreVersionAppClipDefaultExperienceRequest
+	12,  // 217: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetailId:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailIdRequest
+	38,  // 218: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentIds:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentIdsRequest
+	40,  // 219: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentV2Ids:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentV2IdsRequest
+	46,  // 220: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizationIds:input_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationIdsRequest
+	16,  // 221: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedReleaseId:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseIdRequest
+	20,  // 222: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmissionId:input_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionIdRequest
+	24,  // 223: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuildId:input_type -> asc.metadata.v1.GetAppStoreVersionBuildIdRequest
+	56,  // 224: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionBuild:input_type -> asc.metadata.v1.SetAppStoreVersionBuildRequest
+	50,  // 225: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviewIds:input_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewIdsRequest
+	28,  // 226: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersionId:input_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionIdRequest
+	34,  // 227: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverageId:input_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageIdRequest
+	36,  // 228: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverage:input_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageRequest
+	1,   // 229: asc.metadata.v1.AppStoreVersionsService.CreateAppStoreVersion:output_type -> asc.metadata.v1.CreateAppStoreVersionResponse
+	33,  // 230: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersion:output_type -> asc.metadata.v1.GetAppStoreVersionResponse
+	59,  // 231: asc.metadata.v1.AppStoreVersionsService.UpdateAppStoreVersion:output_type -> asc.metadata.v1.UpdateAppStoreVersionResponse
+	3,   // 232: asc.metadata.v1.AppStoreVersionsService.DeleteAppStoreVersion:output_type -> asc.metadata.v1.DeleteAppStoreVersionResponse
+	7,   // 233: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackage:output_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageResponse
+	11,  // 234: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperience:output_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceResponse
+	15,  // 235: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetail:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailResponse
+	43,  // 236: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperiments:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsResponse
+	45,  // 237: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentsV2:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentsV2Response
+	49,  // 238: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizations:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationsResponse
+	19,  // 239: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedRelease:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseResponse
+	23,  // 240: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmission:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionResponse
+	27,  // 241: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuild:output_type -> asc.metadata.v1.GetAppStoreVersionBuildResponse
+	53,  // 242: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviews:output_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewsResponse
+	31,  // 243: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersion:output_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionResponse
+	5,   // 244: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAlternativeDistributionPackageId:output_type -> asc.metadata.v1.GetAppStoreVersionAlternativeDistributionPackageIdResponse
+	9,   // 245: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppClipDefaultExperienceId:output_type -> asc.metadata.v1.GetAppStoreVersionAppClipDefaultExperienceIdResponse
+	55,  // 246: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionAppClipDefaultExperience:output_type -> asc.metadata.v1.SetAppStoreVersionAppClipDefaultExperienceResponse
+	13,  // 247: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreReviewDetailId:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreReviewDetailIdResponse
+	39,  // 248: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentIds:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentIdsResponse
+	41,  // 249: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionExperimentV2Ids:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionExperimentV2IdsResponse
+	47,  // 250: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionAppStoreVersionLocalizationIds:output_type -> asc.metadata.v1.ListAppStoreVersionAppStoreVersionLocalizationIdsResponse
+	17,  // 251: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionPhasedReleaseId:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionPhasedReleaseIdResponse
+	21,  // 252: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionAppStoreVersionSubmissionId:output_type -> asc.metadata.v1.GetAppStoreVersionAppStoreVersionSubmissionIdResponse
+	25,  // 253: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionBuildId:output_type -> asc.metadata.v1.GetAppStoreVersionBuildIdResponse
+	57,  // 254: asc.metadata.v1.AppStoreVersionsService.SetAppStoreVersionBuild:output_type -> asc.metadata.v1.SetAppStoreVersionBuildResponse
+	51,  // 255: asc.metadata.v1.AppStoreVersionsService.ListAppStoreVersionCustomerReviewIds:output_type -> asc.metadata.v1.ListAppStoreVersionCustomerReviewIdsResponse
+	29,  // 256: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionGameCenterAppVersionId:output_type -> asc.metadata.v1.GetAppStoreVersionGameCenterAppVersionIdResponse
+	35,  // 257: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverageId:output_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageIdResponse
+	37,  // 258: asc.metadata.v1.AppStoreVersionsService.GetAppStoreVersionRoutingAppCoverage:output_type -> asc.metadata.v1.GetAppStoreVersionRoutingAppCoverageResponse
+	229, // [229:259] is the sub-list for method output_type
+	199, // [199:229] is the sub-list for method input_type
+	199, // [199:199] is the sub-list for extension type_name
+	199, // [199:199] is the sub-list for extension extendee
+	0,   // [0:199] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_app_store_versions_proto_init() }

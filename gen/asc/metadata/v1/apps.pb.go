@@ -770,6 +770,116 @@ func (x *GetAppAppPriceScheduleResponse) GetExtra() map[string]string {
 	return nil
 }
 
+// Request of GetAppAssetLibraryId.
+type GetAppAssetLibraryIdRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery    map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAppAssetLibraryIdRequest) Reset() {
+	*x = GetAppAssetLibraryIdRequest{}
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAppAssetLibraryIdRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAppAssetLibraryIdRequest) ProtoMessage() {}
+
+func (x *GetAppAssetLibraryIdRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAppAssetLibraryIdRequest.ProtoReflect.Descriptor instead.
+func (*GetAppAssetLibraryIdRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetAppAssetLibraryIdRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetAppAssetLibraryIdRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+// Response of GetAppAssetLibraryId.
+type GetAppAssetLibraryIdResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset: there is none.
+	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAppAssetLibraryIdResponse) Reset() {
+	*x = GetAppAssetLibraryIdResponse{}
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAppAssetLibraryIdResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAppAssetLibraryIdResponse) ProtoMessage() {}
+
+func (x *GetAppAssetLibraryIdResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAppAssetLibraryIdResponse.ProtoReflect.Descriptor instead.
+func (*GetAppAssetLibraryIdResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetAppAssetLibraryIdResponse) GetId() string {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return ""
+}
+
+func (x *GetAppAssetLibraryIdResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
 // Request of GetAppBetaAppReviewDetailId.
 type GetAppBetaAppReviewDetailIdRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -783,7 +893,7 @@ type GetAppBetaAppReviewDetailIdRequest struct {
 
 func (x *GetAppBetaAppReviewDetailIdRequest) Reset() {
 	*x = GetAppBetaAppReviewDetailIdRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[12]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +905,7 @@ func (x *GetAppBetaAppReviewDetailIdRequest) String() string {
 func (*GetAppBetaAppReviewDetailIdRequest) ProtoMessage() {}
 
 func (x *GetAppBetaAppReviewDetailIdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[12]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +918,7 @@ func (x *GetAppBetaAppReviewDetailIdRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use GetAppBetaAppReviewDetailIdRequest.ProtoReflect.Descriptor instead.
 func (*GetAppBetaAppReviewDetailIdRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{12}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetAppBetaAppReviewDetailIdRequest) GetId() string {
@@ -838,7 +948,7 @@ type GetAppBetaAppReviewDetailIdResponse struct {
 
 func (x *GetAppBetaAppReviewDetailIdResponse) Reset() {
 	*x = GetAppBetaAppReviewDetailIdResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[13]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +960,7 @@ func (x *GetAppBetaAppReviewDetailIdResponse) String() string {
 func (*GetAppBetaAppReviewDetailIdResponse) ProtoMessage() {}
 
 func (x *GetAppBetaAppReviewDetailIdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[13]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +973,7 @@ func (x *GetAppBetaAppReviewDetailIdResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use GetAppBetaAppReviewDetailIdResponse.ProtoReflect.Descriptor instead.
 func (*GetAppBetaAppReviewDetailIdResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{13}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetAppBetaAppReviewDetailIdResponse) GetId() string {
@@ -895,7 +1005,7 @@ type GetAppBetaAppReviewDetailRequest struct {
 
 func (x *GetAppBetaAppReviewDetailRequest) Reset() {
 	*x = GetAppBetaAppReviewDetailRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[14]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +1017,7 @@ func (x *GetAppBetaAppReviewDetailRequest) String() string {
 func (*GetAppBetaAppReviewDetailRequest) ProtoMessage() {}
 
 func (x *GetAppBetaAppReviewDetailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[14]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,7 +1030,7 @@ func (x *GetAppBetaAppReviewDetailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppBetaAppReviewDetailRequest.ProtoReflect.Descriptor instead.
 func (*GetAppBetaAppReviewDetailRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{14}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetAppBetaAppReviewDetailRequest) GetId() string {
@@ -957,7 +1067,7 @@ type GetAppBetaAppReviewDetailResponse struct {
 
 func (x *GetAppBetaAppReviewDetailResponse) Reset() {
 	*x = GetAppBetaAppReviewDetailResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[15]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1079,7 @@ func (x *GetAppBetaAppReviewDetailResponse) String() string {
 func (*GetAppBetaAppReviewDetailResponse) ProtoMessage() {}
 
 func (x *GetAppBetaAppReviewDetailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[15]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1092,7 @@ func (x *GetAppBetaAppReviewDetailResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use GetAppBetaAppReviewDetailResponse.ProtoReflect.Descriptor instead.
 func (*GetAppBetaAppReviewDetailResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{15}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetAppBetaAppReviewDetailResponse) GetBetaAppReviewDetail() *v11.BetaAppReviewDetail {
@@ -1012,7 +1122,7 @@ type GetAppBetaLicenseAgreementIdRequest struct {
 
 func (x *GetAppBetaLicenseAgreementIdRequest) Reset() {
 	*x = GetAppBetaLicenseAgreementIdRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[16]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1134,7 @@ func (x *GetAppBetaLicenseAgreementIdRequest) String() string {
 func (*GetAppBetaLicenseAgreementIdRequest) ProtoMessage() {}
 
 func (x *GetAppBetaLicenseAgreementIdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[16]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1147,7 @@ func (x *GetAppBetaLicenseAgreementIdRequest) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use GetAppBetaLicenseAgreementIdRequest.ProtoReflect.Descriptor instead.
 func (*GetAppBetaLicenseAgreementIdRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{16}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetAppBetaLicenseAgreementIdRequest) GetId() string {
@@ -1067,7 +1177,7 @@ type GetAppBetaLicenseAgreementIdResponse struct {
 
 func (x *GetAppBetaLicenseAgreementIdResponse) Reset() {
 	*x = GetAppBetaLicenseAgreementIdResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1189,7 @@ func (x *GetAppBetaLicenseAgreementIdResponse) String() string {
 func (*GetAppBetaLicenseAgreementIdResponse) ProtoMessage() {}
 
 func (x *GetAppBetaLicenseAgreementIdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[17]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1202,7 @@ func (x *GetAppBetaLicenseAgreementIdResponse) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use GetAppBetaLicenseAgreementIdResponse.ProtoReflect.Descriptor instead.
 func (*GetAppBetaLicenseAgreementIdResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{17}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetAppBetaLicenseAgreementIdResponse) GetId() string {
@@ -1124,7 +1234,7 @@ type GetAppBetaLicenseAgreementRequest struct {
 
 func (x *GetAppBetaLicenseAgreementRequest) Reset() {
 	*x = GetAppBetaLicenseAgreementRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[18]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1246,7 @@ func (x *GetAppBetaLicenseAgreementRequest) String() string {
 func (*GetAppBetaLicenseAgreementRequest) ProtoMessage() {}
 
 func (x *GetAppBetaLicenseAgreementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[18]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1259,7 @@ func (x *GetAppBetaLicenseAgreementRequest) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use GetAppBetaLicenseAgreementRequest.ProtoReflect.Descriptor instead.
 func (*GetAppBetaLicenseAgreementRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{18}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetAppBetaLicenseAgreementRequest) GetId() string {
@@ -1186,7 +1296,7 @@ type GetAppBetaLicenseAgreementResponse struct {
 
 func (x *GetAppBetaLicenseAgreementResponse) Reset() {
 	*x = GetAppBetaLicenseAgreementResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1308,7 @@ func (x *GetAppBetaLicenseAgreementResponse) String() string {
 func (*GetAppBetaLicenseAgreementResponse) ProtoMessage() {}
 
 func (x *GetAppBetaLicenseAgreementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[19]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1321,7 @@ func (x *GetAppBetaLicenseAgreementResponse) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use GetAppBetaLicenseAgreementResponse.ProtoReflect.Descriptor instead.
 func (*GetAppBetaLicenseAgreementResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{19}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetAppBetaLicenseAgreementResponse) GetBetaLicenseAgreement() *v11.BetaLicenseAgreement {
@@ -1248,7 +1358,7 @@ type GetAppBetaTesterUsagesRequest struct {
 
 func (x *GetAppBetaTesterUsagesRequest) Reset() {
 	*x = GetAppBetaTesterUsagesRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[20]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1370,7 @@ func (x *GetAppBetaTesterUsagesRequest) String() string {
 func (*GetAppBetaTesterUsagesRequest) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[20]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1383,7 @@ func (x *GetAppBetaTesterUsagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppBetaTesterUsagesRequest.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{20}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetAppBetaTesterUsagesRequest) GetId() string {
@@ -1342,7 +1452,7 @@ type GetAppBetaTesterUsagesResponse struct {
 
 func (x *GetAppBetaTesterUsagesResponse) Reset() {
 	*x = GetAppBetaTesterUsagesResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[21]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1464,7 @@ func (x *GetAppBetaTesterUsagesResponse) String() string {
 func (*GetAppBetaTesterUsagesResponse) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[21]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1477,7 @@ func (x *GetAppBetaTesterUsagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppBetaTesterUsagesResponse.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetAppBetaTesterUsagesResponse) GetData() []*GetAppBetaTesterUsagesResponse_Data {
@@ -1418,7 +1528,7 @@ type GetAppCiProductIdRequest struct {
 
 func (x *GetAppCiProductIdRequest) Reset() {
 	*x = GetAppCiProductIdRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[22]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1430,7 +1540,7 @@ func (x *GetAppCiProductIdRequest) String() string {
 func (*GetAppCiProductIdRequest) ProtoMessage() {}
 
 func (x *GetAppCiProductIdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[22]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1443,7 +1553,7 @@ func (x *GetAppCiProductIdRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppCiProductIdRequest.ProtoReflect.Descriptor instead.
 func (*GetAppCiProductIdRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{22}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetAppCiProductIdRequest) GetId() string {
@@ -1473,7 +1583,7 @@ type GetAppCiProductIdResponse struct {
 
 func (x *GetAppCiProductIdResponse) Reset() {
 	*x = GetAppCiProductIdResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1595,7 @@ func (x *GetAppCiProductIdResponse) String() string {
 func (*GetAppCiProductIdResponse) ProtoMessage() {}
 
 func (x *GetAppCiProductIdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[23]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1608,7 @@ func (x *GetAppCiProductIdResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppCiProductIdResponse.ProtoReflect.Descriptor instead.
 func (*GetAppCiProductIdResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetAppCiProductIdResponse) GetId() string {
@@ -1534,7 +1644,7 @@ type GetAppCiProductRequest struct {
 
 func (x *GetAppCiProductRequest) Reset() {
 	*x = GetAppCiProductRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[24]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1656,7 @@ func (x *GetAppCiProductRequest) String() string {
 func (*GetAppCiProductRequest) ProtoMessage() {}
 
 func (x *GetAppCiProductRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[24]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1669,7 @@ func (x *GetAppCiProductRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppCiProductRequest.ProtoReflect.Descriptor instead.
 func (*GetAppCiProductRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{24}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetAppCiProductRequest) GetId() string {
@@ -1611,7 +1721,7 @@ type GetAppCiProductResponse struct {
 
 func (x *GetAppCiProductResponse) Reset() {
 	*x = GetAppCiProductResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[25]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1733,7 @@ func (x *GetAppCiProductResponse) String() string {
 func (*GetAppCiProductResponse) ProtoMessage() {}
 
 func (x *GetAppCiProductResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[25]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1746,7 @@ func (x *GetAppCiProductResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppCiProductResponse.ProtoReflect.Descriptor instead.
 func (*GetAppCiProductResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{25}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetAppCiProductResponse) GetCiProduct() *v11.CiProduct {
@@ -1673,7 +1783,7 @@ type GetAppEndUserLicenseAgreementIdRequest struct {
 
 func (x *GetAppEndUserLicenseAgreementIdRequest) Reset() {
 	*x = GetAppEndUserLicenseAgreementIdRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[26]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1795,7 @@ func (x *GetAppEndUserLicenseAgreementIdRequest) String() string {
 func (*GetAppEndUserLicenseAgreementIdRequest) ProtoMessage() {}
 
 func (x *GetAppEndUserLicenseAgreementIdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[26]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1808,7 @@ func (x *GetAppEndUserLicenseAgreementIdRequest) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use GetAppEndUserLicenseAgreementIdRequest.ProtoReflect.Descriptor instead.
 func (*GetAppEndUserLicenseAgreementIdRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{26}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetAppEndUserLicenseAgreementIdRequest) GetId() string {
@@ -1728,7 +1838,7 @@ type GetAppEndUserLicenseAgreementIdResponse struct {
 
 func (x *GetAppEndUserLicenseAgreementIdResponse) Reset() {
 	*x = GetAppEndUserLicenseAgreementIdResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[27]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +1850,7 @@ func (x *GetAppEndUserLicenseAgreementIdResponse) String() string {
 func (*GetAppEndUserLicenseAgreementIdResponse) ProtoMessage() {}
 
 func (x *GetAppEndUserLicenseAgreementIdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[27]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +1863,7 @@ func (x *GetAppEndUserLicenseAgreementIdResponse) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use GetAppEndUserLicenseAgreementIdResponse.ProtoReflect.Descriptor instead.
 func (*GetAppEndUserLicenseAgreementIdResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{27}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetAppEndUserLicenseAgreementIdResponse) GetId() string {
@@ -1785,7 +1895,7 @@ type GetAppEndUserLicenseAgreementRequest struct {
 
 func (x *GetAppEndUserLicenseAgreementRequest) Reset() {
 	*x = GetAppEndUserLicenseAgreementRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[28]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1907,7 @@ func (x *GetAppEndUserLicenseAgreementRequest) String() string {
 func (*GetAppEndUserLicenseAgreementRequest) ProtoMessage() {}
 
 func (x *GetAppEndUserLicenseAgreementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[28]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1920,7 @@ func (x *GetAppEndUserLicenseAgreementRequest) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use GetAppEndUserLicenseAgreementRequest.ProtoReflect.Descriptor instead.
 func (*GetAppEndUserLicenseAgreementRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{28}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetAppEndUserLicenseAgreementRequest) GetId() string {
@@ -1847,7 +1957,7 @@ type GetAppEndUserLicenseAgreementResponse struct {
 
 func (x *GetAppEndUserLicenseAgreementResponse) Reset() {
 	*x = GetAppEndUserLicenseAgreementResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[29]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +1969,7 @@ func (x *GetAppEndUserLicenseAgreementResponse) String() string {
 func (*GetAppEndUserLicenseAgreementResponse) ProtoMessage() {}
 
 func (x *GetAppEndUserLicenseAgreementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[29]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +1982,7 @@ func (x *GetAppEndUserLicenseAgreementResponse) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use GetAppEndUserLicenseAgreementResponse.ProtoReflect.Descriptor instead.
 func (*GetAppEndUserLicenseAgreementResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{29}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetAppEndUserLicenseAgreementResponse) GetEndUserLicenseAgreement() *v11.EndUserLicenseAgreement {
@@ -1902,7 +2012,7 @@ type GetAppGameCenterDetailIdRequest struct {
 
 func (x *GetAppGameCenterDetailIdRequest) Reset() {
 	*x = GetAppGameCenterDetailIdRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[30]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2024,7 @@ func (x *GetAppGameCenterDetailIdRequest) String() string {
 func (*GetAppGameCenterDetailIdRequest) ProtoMessage() {}
 
 func (x *GetAppGameCenterDetailIdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[30]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +2037,7 @@ func (x *GetAppGameCenterDetailIdRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppGameCenterDetailIdRequest.ProtoReflect.Descriptor instead.
 func (*GetAppGameCenterDetailIdRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{30}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetAppGameCenterDetailIdRequest) GetId() string {
@@ -1957,7 +2067,7 @@ type GetAppGameCenterDetailIdResponse struct {
 
 func (x *GetAppGameCenterDetailIdResponse) Reset() {
 	*x = GetAppGameCenterDetailIdResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[31]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2079,7 @@ func (x *GetAppGameCenterDetailIdResponse) String() string {
 func (*GetAppGameCenterDetailIdResponse) ProtoMessage() {}
 
 func (x *GetAppGameCenterDetailIdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[31]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2092,7 @@ func (x *GetAppGameCenterDetailIdResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppGameCenterDetailIdResponse.ProtoReflect.Descriptor instead.
 func (*GetAppGameCenterDetailIdResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{31}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetAppGameCenterDetailIdResponse) GetId() string {
@@ -2018,7 +2128,7 @@ type GetAppGameCenterDetailRequest struct {
 
 func (x *GetAppGameCenterDetailRequest) Reset() {
 	*x = GetAppGameCenterDetailRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[32]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2140,7 @@ func (x *GetAppGameCenterDetailRequest) String() string {
 func (*GetAppGameCenterDetailRequest) ProtoMessage() {}
 
 func (x *GetAppGameCenterDetailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[32]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2153,7 @@ func (x *GetAppGameCenterDetailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppGameCenterDetailRequest.ProtoReflect.Descriptor instead.
 func (*GetAppGameCenterDetailRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{32}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetAppGameCenterDetailRequest) GetId() string {
@@ -2095,7 +2205,7 @@ type GetAppGameCenterDetailResponse struct {
 
 func (x *GetAppGameCenterDetailResponse) Reset() {
 	*x = GetAppGameCenterDetailResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[33]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2217,7 @@ func (x *GetAppGameCenterDetailResponse) String() string {
 func (*GetAppGameCenterDetailResponse) ProtoMessage() {}
 
 func (x *GetAppGameCenterDetailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[33]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2230,7 @@ func (x *GetAppGameCenterDetailResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppGameCenterDetailResponse.ProtoReflect.Descriptor instead.
 func (*GetAppGameCenterDetailResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{33}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetAppGameCenterDetailResponse) GetGameCenterDetail() *v11.GameCenterDetail {
@@ -2157,7 +2267,7 @@ type GetAppMarketplaceSearchDetailIdRequest struct {
 
 func (x *GetAppMarketplaceSearchDetailIdRequest) Reset() {
 	*x = GetAppMarketplaceSearchDetailIdRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[34]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2169,7 +2279,7 @@ func (x *GetAppMarketplaceSearchDetailIdRequest) String() string {
 func (*GetAppMarketplaceSearchDetailIdRequest) ProtoMessage() {}
 
 func (x *GetAppMarketplaceSearchDetailIdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[34]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2182,7 +2292,7 @@ func (x *GetAppMarketplaceSearchDetailIdRequest) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use GetAppMarketplaceSearchDetailIdRequest.ProtoReflect.Descriptor instead.
 func (*GetAppMarketplaceSearchDetailIdRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{34}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetAppMarketplaceSearchDetailIdRequest) GetId() string {
@@ -2212,7 +2322,7 @@ type GetAppMarketplaceSearchDetailIdResponse struct {
 
 func (x *GetAppMarketplaceSearchDetailIdResponse) Reset() {
 	*x = GetAppMarketplaceSearchDetailIdResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[35]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2224,7 +2334,7 @@ func (x *GetAppMarketplaceSearchDetailIdResponse) String() string {
 func (*GetAppMarketplaceSearchDetailIdResponse) ProtoMessage() {}
 
 func (x *GetAppMarketplaceSearchDetailIdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[35]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2237,7 +2347,7 @@ func (x *GetAppMarketplaceSearchDetailIdResponse) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use GetAppMarketplaceSearchDetailIdResponse.ProtoReflect.Descriptor instead.
 func (*GetAppMarketplaceSearchDetailIdResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{35}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetAppMarketplaceSearchDetailIdResponse) GetId() string {
@@ -2269,7 +2379,7 @@ type GetAppMarketplaceSearchDetailRequest struct {
 
 func (x *GetAppMarketplaceSearchDetailRequest) Reset() {
 	*x = GetAppMarketplaceSearchDetailRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[36]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +2391,7 @@ func (x *GetAppMarketplaceSearchDetailRequest) String() string {
 func (*GetAppMarketplaceSearchDetailRequest) ProtoMessage() {}
 
 func (x *GetAppMarketplaceSearchDetailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[36]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,7 +2404,7 @@ func (x *GetAppMarketplaceSearchDetailRequest) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use GetAppMarketplaceSearchDetailRequest.ProtoReflect.Descriptor instead.
 func (*GetAppMarketplaceSearchDetailRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{36}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetAppMarketplaceSearchDetailRequest) GetId() string {
@@ -2331,7 +2441,7 @@ type GetAppMarketplaceSearchDetailResponse struct {
 
 func (x *GetAppMarketplaceSearchDetailResponse) Reset() {
 	*x = GetAppMarketplaceSearchDetailResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[37]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2453,7 @@ func (x *GetAppMarketplaceSearchDetailResponse) String() string {
 func (*GetAppMarketplaceSearchDetailResponse) ProtoMessage() {}
 
 func (x *GetAppMarketplaceSearchDetailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[37]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2466,7 @@ func (x *GetAppMarketplaceSearchDetailResponse) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use GetAppMarketplaceSearchDetailResponse.ProtoReflect.Descriptor instead.
 func (*GetAppMarketplaceSearchDetailResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{37}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetAppMarketplaceSearchDetailResponse) GetMarketplaceSearchDetail() *v11.MarketplaceSearchDetail {
@@ -2367,6 +2477,125 @@ func (x *GetAppMarketplaceSearchDetailResponse) GetMarketplaceSearchDetail() *v1
 }
 
 func (x *GetAppMarketplaceSearchDetailResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+// Request of GetAppRelatedAssetLibrary.
+type GetAppRelatedAssetLibraryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The fields to return, by JSON:API type.
+	Fields map[string]*v1.FieldNames `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Query parameters that these protos do not know.
+	ExtraQuery    map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAppRelatedAssetLibraryRequest) Reset() {
+	*x = GetAppRelatedAssetLibraryRequest{}
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAppRelatedAssetLibraryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAppRelatedAssetLibraryRequest) ProtoMessage() {}
+
+func (x *GetAppRelatedAssetLibraryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAppRelatedAssetLibraryRequest.ProtoReflect.Descriptor instead.
+func (*GetAppRelatedAssetLibraryRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GetAppRelatedAssetLibraryRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetAppRelatedAssetLibraryRequest) GetFields() map[string]*v1.FieldNames {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *GetAppRelatedAssetLibraryRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+// Response of GetAppRelatedAssetLibrary.
+type GetAppRelatedAssetLibraryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset: there is none.
+	AppAssetLibrary *v11.AppAssetLibrary `protobuf:"bytes,1,opt,name=app_asset_library,json=appAssetLibrary,proto3" json:"app_asset_library,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAppRelatedAssetLibraryResponse) Reset() {
+	*x = GetAppRelatedAssetLibraryResponse{}
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAppRelatedAssetLibraryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAppRelatedAssetLibraryResponse) ProtoMessage() {}
+
+func (x *GetAppRelatedAssetLibraryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAppRelatedAssetLibraryResponse.ProtoReflect.Descriptor instead.
+func (*GetAppRelatedAssetLibraryResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GetAppRelatedAssetLibraryResponse) GetAppAssetLibrary() *v11.AppAssetLibrary {
+	if x != nil {
+		return x.AppAssetLibrary
+	}
+	return nil
+}
+
+func (x *GetAppRelatedAssetLibraryResponse) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
 	}
@@ -2392,7 +2621,7 @@ type GetAppRequest struct {
 
 func (x *GetAppRequest) Reset() {
 	*x = GetAppRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[38]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2633,7 @@ func (x *GetAppRequest) String() string {
 func (*GetAppRequest) ProtoMessage() {}
 
 func (x *GetAppRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[38]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2646,7 @@ func (x *GetAppRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppRequest.ProtoReflect.Descriptor instead.
 func (*GetAppRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{38}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetAppRequest) GetId() string {
@@ -2469,7 +2698,7 @@ type GetAppResponse struct {
 
 func (x *GetAppResponse) Reset() {
 	*x = GetAppResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[39]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +2710,7 @@ func (x *GetAppResponse) String() string {
 func (*GetAppResponse) ProtoMessage() {}
 
 func (x *GetAppResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[39]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +2723,7 @@ func (x *GetAppResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppResponse.ProtoReflect.Descriptor instead.
 func (*GetAppResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{39}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetAppResponse) GetApp() *v11.App {
@@ -2531,7 +2760,7 @@ type GetAppSubscriptionGracePeriodIdRequest struct {
 
 func (x *GetAppSubscriptionGracePeriodIdRequest) Reset() {
 	*x = GetAppSubscriptionGracePeriodIdRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[40]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +2772,7 @@ func (x *GetAppSubscriptionGracePeriodIdRequest) String() string {
 func (*GetAppSubscriptionGracePeriodIdRequest) ProtoMessage() {}
 
 func (x *GetAppSubscriptionGracePeriodIdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[40]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +2785,7 @@ func (x *GetAppSubscriptionGracePeriodIdRequest) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use GetAppSubscriptionGracePeriodIdRequest.ProtoReflect.Descriptor instead.
 func (*GetAppSubscriptionGracePeriodIdRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{40}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GetAppSubscriptionGracePeriodIdRequest) GetId() string {
@@ -2586,7 +2815,7 @@ type GetAppSubscriptionGracePeriodIdResponse struct {
 
 func (x *GetAppSubscriptionGracePeriodIdResponse) Reset() {
 	*x = GetAppSubscriptionGracePeriodIdResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[41]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +2827,7 @@ func (x *GetAppSubscriptionGracePeriodIdResponse) String() string {
 func (*GetAppSubscriptionGracePeriodIdResponse) ProtoMessage() {}
 
 func (x *GetAppSubscriptionGracePeriodIdResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[41]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2611,7 +2840,7 @@ func (x *GetAppSubscriptionGracePeriodIdResponse) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use GetAppSubscriptionGracePeriodIdResponse.ProtoReflect.Descriptor instead.
 func (*GetAppSubscriptionGracePeriodIdResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{41}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *GetAppSubscriptionGracePeriodIdResponse) GetId() string {
@@ -2643,7 +2872,7 @@ type GetAppSubscriptionGracePeriodRequest struct {
 
 func (x *GetAppSubscriptionGracePeriodRequest) Reset() {
 	*x = GetAppSubscriptionGracePeriodRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[42]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2655,7 +2884,7 @@ func (x *GetAppSubscriptionGracePeriodRequest) String() string {
 func (*GetAppSubscriptionGracePeriodRequest) ProtoMessage() {}
 
 func (x *GetAppSubscriptionGracePeriodRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[42]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2668,7 +2897,7 @@ func (x *GetAppSubscriptionGracePeriodRequest) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use GetAppSubscriptionGracePeriodRequest.ProtoReflect.Descriptor instead.
 func (*GetAppSubscriptionGracePeriodRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{42}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetAppSubscriptionGracePeriodRequest) GetId() string {
@@ -2705,7 +2934,7 @@ type GetAppSubscriptionGracePeriodResponse struct {
 
 func (x *GetAppSubscriptionGracePeriodResponse) Reset() {
 	*x = GetAppSubscriptionGracePeriodResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[43]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2946,7 @@ func (x *GetAppSubscriptionGracePeriodResponse) String() string {
 func (*GetAppSubscriptionGracePeriodResponse) ProtoMessage() {}
 
 func (x *GetAppSubscriptionGracePeriodResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[43]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2959,7 @@ func (x *GetAppSubscriptionGracePeriodResponse) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use GetAppSubscriptionGracePeriodResponse.ProtoReflect.Descriptor instead.
 func (*GetAppSubscriptionGracePeriodResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{43}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GetAppSubscriptionGracePeriodResponse) GetSubscriptionGracePeriod() *v11.SubscriptionGracePeriod {
@@ -2764,7 +2993,7 @@ type ListAppAccessibilityDeclarationIdsRequest struct {
 
 func (x *ListAppAccessibilityDeclarationIdsRequest) Reset() {
 	*x = ListAppAccessibilityDeclarationIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[44]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2776,7 +3005,7 @@ func (x *ListAppAccessibilityDeclarationIdsRequest) String() string {
 func (*ListAppAccessibilityDeclarationIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAccessibilityDeclarationIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[44]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2789,7 +3018,7 @@ func (x *ListAppAccessibilityDeclarationIdsRequest) ProtoReflect() protoreflect.
 
 // Deprecated: Use ListAppAccessibilityDeclarationIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAccessibilityDeclarationIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{44}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListAppAccessibilityDeclarationIdsRequest) GetId() string {
@@ -2837,7 +3066,7 @@ type ListAppAccessibilityDeclarationIdsResponse struct {
 
 func (x *ListAppAccessibilityDeclarationIdsResponse) Reset() {
 	*x = ListAppAccessibilityDeclarationIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[45]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +3078,7 @@ func (x *ListAppAccessibilityDeclarationIdsResponse) String() string {
 func (*ListAppAccessibilityDeclarationIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAccessibilityDeclarationIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[45]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +3091,7 @@ func (x *ListAppAccessibilityDeclarationIdsResponse) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppAccessibilityDeclarationIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAccessibilityDeclarationIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{45}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListAppAccessibilityDeclarationIdsResponse) GetIds() []string {
@@ -2913,7 +3142,7 @@ type ListAppAccessibilityDeclarationsRequest struct {
 
 func (x *ListAppAccessibilityDeclarationsRequest) Reset() {
 	*x = ListAppAccessibilityDeclarationsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[46]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2925,7 +3154,7 @@ func (x *ListAppAccessibilityDeclarationsRequest) String() string {
 func (*ListAppAccessibilityDeclarationsRequest) ProtoMessage() {}
 
 func (x *ListAppAccessibilityDeclarationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[46]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2938,7 +3167,7 @@ func (x *ListAppAccessibilityDeclarationsRequest) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use ListAppAccessibilityDeclarationsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAccessibilityDeclarationsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{46}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListAppAccessibilityDeclarationsRequest) GetId() string {
@@ -2999,7 +3228,7 @@ type ListAppAccessibilityDeclarationsResponse struct {
 
 func (x *ListAppAccessibilityDeclarationsResponse) Reset() {
 	*x = ListAppAccessibilityDeclarationsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[47]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3011,7 +3240,7 @@ func (x *ListAppAccessibilityDeclarationsResponse) String() string {
 func (*ListAppAccessibilityDeclarationsResponse) ProtoMessage() {}
 
 func (x *ListAppAccessibilityDeclarationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[47]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3024,7 +3253,7 @@ func (x *ListAppAccessibilityDeclarationsResponse) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListAppAccessibilityDeclarationsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAccessibilityDeclarationsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{47}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAppAccessibilityDeclarationsResponse) GetAccessibilityDeclarations() []*v11.AccessibilityDeclaration {
@@ -3072,7 +3301,7 @@ type ListAppAnalyticsReportRequestIdsRequest struct {
 
 func (x *ListAppAnalyticsReportRequestIdsRequest) Reset() {
 	*x = ListAppAnalyticsReportRequestIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[48]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3313,7 @@ func (x *ListAppAnalyticsReportRequestIdsRequest) String() string {
 func (*ListAppAnalyticsReportRequestIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAnalyticsReportRequestIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[48]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3326,7 @@ func (x *ListAppAnalyticsReportRequestIdsRequest) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use ListAppAnalyticsReportRequestIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAnalyticsReportRequestIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{48}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListAppAnalyticsReportRequestIdsRequest) GetId() string {
@@ -3145,7 +3374,7 @@ type ListAppAnalyticsReportRequestIdsResponse struct {
 
 func (x *ListAppAnalyticsReportRequestIdsResponse) Reset() {
 	*x = ListAppAnalyticsReportRequestIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[49]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3157,7 +3386,7 @@ func (x *ListAppAnalyticsReportRequestIdsResponse) String() string {
 func (*ListAppAnalyticsReportRequestIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAnalyticsReportRequestIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[49]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3170,7 +3399,7 @@ func (x *ListAppAnalyticsReportRequestIdsResponse) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListAppAnalyticsReportRequestIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAnalyticsReportRequestIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{49}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListAppAnalyticsReportRequestIdsResponse) GetIds() []string {
@@ -3225,7 +3454,7 @@ type ListAppAnalyticsReportRequestsRequest struct {
 
 func (x *ListAppAnalyticsReportRequestsRequest) Reset() {
 	*x = ListAppAnalyticsReportRequestsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[50]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +3466,7 @@ func (x *ListAppAnalyticsReportRequestsRequest) String() string {
 func (*ListAppAnalyticsReportRequestsRequest) ProtoMessage() {}
 
 func (x *ListAppAnalyticsReportRequestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[50]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +3479,7 @@ func (x *ListAppAnalyticsReportRequestsRequest) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ListAppAnalyticsReportRequestsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAnalyticsReportRequestsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{50}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListAppAnalyticsReportRequestsRequest) GetId() string {
@@ -3326,7 +3555,7 @@ type ListAppAnalyticsReportRequestsResponse struct {
 
 func (x *ListAppAnalyticsReportRequestsResponse) Reset() {
 	*x = ListAppAnalyticsReportRequestsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[51]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3338,7 +3567,7 @@ func (x *ListAppAnalyticsReportRequestsResponse) String() string {
 func (*ListAppAnalyticsReportRequestsResponse) ProtoMessage() {}
 
 func (x *ListAppAnalyticsReportRequestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[51]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3351,7 +3580,7 @@ func (x *ListAppAnalyticsReportRequestsResponse) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use ListAppAnalyticsReportRequestsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAnalyticsReportRequestsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{51}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ListAppAnalyticsReportRequestsResponse) GetAnalyticsReportRequests() []*v11.AnalyticsReportRequest {
@@ -3406,7 +3635,7 @@ type ListAppAndroidToIosAppMappingDetailIdsRequest struct {
 
 func (x *ListAppAndroidToIosAppMappingDetailIdsRequest) Reset() {
 	*x = ListAppAndroidToIosAppMappingDetailIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[52]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3418,7 +3647,7 @@ func (x *ListAppAndroidToIosAppMappingDetailIdsRequest) String() string {
 func (*ListAppAndroidToIosAppMappingDetailIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAndroidToIosAppMappingDetailIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[52]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3431,7 +3660,7 @@ func (x *ListAppAndroidToIosAppMappingDetailIdsRequest) ProtoReflect() protorefl
 
 // Deprecated: Use ListAppAndroidToIosAppMappingDetailIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAndroidToIosAppMappingDetailIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{52}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListAppAndroidToIosAppMappingDetailIdsRequest) GetId() string {
@@ -3479,7 +3708,7 @@ type ListAppAndroidToIosAppMappingDetailIdsResponse struct {
 
 func (x *ListAppAndroidToIosAppMappingDetailIdsResponse) Reset() {
 	*x = ListAppAndroidToIosAppMappingDetailIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[53]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3491,7 +3720,7 @@ func (x *ListAppAndroidToIosAppMappingDetailIdsResponse) String() string {
 func (*ListAppAndroidToIosAppMappingDetailIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAndroidToIosAppMappingDetailIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[53]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3504,7 +3733,7 @@ func (x *ListAppAndroidToIosAppMappingDetailIdsResponse) ProtoReflect() protoref
 
 // Deprecated: Use ListAppAndroidToIosAppMappingDetailIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAndroidToIosAppMappingDetailIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{53}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListAppAndroidToIosAppMappingDetailIdsResponse) GetIds() []string {
@@ -3554,7 +3783,7 @@ type ListAppAndroidToIosAppMappingDetailsRequest struct {
 
 func (x *ListAppAndroidToIosAppMappingDetailsRequest) Reset() {
 	*x = ListAppAndroidToIosAppMappingDetailsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[54]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3566,7 +3795,7 @@ func (x *ListAppAndroidToIosAppMappingDetailsRequest) String() string {
 func (*ListAppAndroidToIosAppMappingDetailsRequest) ProtoMessage() {}
 
 func (x *ListAppAndroidToIosAppMappingDetailsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[54]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3579,7 +3808,7 @@ func (x *ListAppAndroidToIosAppMappingDetailsRequest) ProtoReflect() protoreflec
 
 // Deprecated: Use ListAppAndroidToIosAppMappingDetailsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAndroidToIosAppMappingDetailsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{54}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListAppAndroidToIosAppMappingDetailsRequest) GetId() string {
@@ -3633,7 +3862,7 @@ type ListAppAndroidToIosAppMappingDetailsResponse struct {
 
 func (x *ListAppAndroidToIosAppMappingDetailsResponse) Reset() {
 	*x = ListAppAndroidToIosAppMappingDetailsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[55]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3645,7 +3874,7 @@ func (x *ListAppAndroidToIosAppMappingDetailsResponse) String() string {
 func (*ListAppAndroidToIosAppMappingDetailsResponse) ProtoMessage() {}
 
 func (x *ListAppAndroidToIosAppMappingDetailsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[55]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3658,7 +3887,7 @@ func (x *ListAppAndroidToIosAppMappingDetailsResponse) ProtoReflect() protorefle
 
 // Deprecated: Use ListAppAndroidToIosAppMappingDetailsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAndroidToIosAppMappingDetailsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{55}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ListAppAndroidToIosAppMappingDetailsResponse) GetAndroidToIosAppMappingDetails() []*v11.AndroidToIosAppMappingDetail {
@@ -3706,7 +3935,7 @@ type ListAppAppClipIdsRequest struct {
 
 func (x *ListAppAppClipIdsRequest) Reset() {
 	*x = ListAppAppClipIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[56]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3718,7 +3947,7 @@ func (x *ListAppAppClipIdsRequest) String() string {
 func (*ListAppAppClipIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppClipIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[56]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3731,7 +3960,7 @@ func (x *ListAppAppClipIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppClipIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppClipIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{56}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListAppAppClipIdsRequest) GetId() string {
@@ -3779,7 +4008,7 @@ type ListAppAppClipIdsResponse struct {
 
 func (x *ListAppAppClipIdsResponse) Reset() {
 	*x = ListAppAppClipIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[57]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3791,7 +4020,7 @@ func (x *ListAppAppClipIdsResponse) String() string {
 func (*ListAppAppClipIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppClipIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[57]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3804,7 +4033,7 @@ func (x *ListAppAppClipIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppClipIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppClipIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{57}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListAppAppClipIdsResponse) GetIds() []string {
@@ -3859,7 +4088,7 @@ type ListAppAppClipsRequest struct {
 
 func (x *ListAppAppClipsRequest) Reset() {
 	*x = ListAppAppClipsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[58]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3871,7 +4100,7 @@ func (x *ListAppAppClipsRequest) String() string {
 func (*ListAppAppClipsRequest) ProtoMessage() {}
 
 func (x *ListAppAppClipsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[58]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3884,7 +4113,7 @@ func (x *ListAppAppClipsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppClipsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppClipsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{58}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListAppAppClipsRequest) GetId() string {
@@ -3960,7 +4189,7 @@ type ListAppAppClipsResponse struct {
 
 func (x *ListAppAppClipsResponse) Reset() {
 	*x = ListAppAppClipsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[59]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3972,7 +4201,7 @@ func (x *ListAppAppClipsResponse) String() string {
 func (*ListAppAppClipsResponse) ProtoMessage() {}
 
 func (x *ListAppAppClipsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[59]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3985,7 +4214,7 @@ func (x *ListAppAppClipsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppClipsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppClipsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{59}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListAppAppClipsResponse) GetAppClips() []*v11.AppClip {
@@ -4040,7 +4269,7 @@ type ListAppAppCustomProductPageIdsRequest struct {
 
 func (x *ListAppAppCustomProductPageIdsRequest) Reset() {
 	*x = ListAppAppCustomProductPageIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[60]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4052,7 +4281,7 @@ func (x *ListAppAppCustomProductPageIdsRequest) String() string {
 func (*ListAppAppCustomProductPageIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppCustomProductPageIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[60]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4065,7 +4294,7 @@ func (x *ListAppAppCustomProductPageIdsRequest) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ListAppAppCustomProductPageIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppCustomProductPageIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{60}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListAppAppCustomProductPageIdsRequest) GetId() string {
@@ -4113,7 +4342,7 @@ type ListAppAppCustomProductPageIdsResponse struct {
 
 func (x *ListAppAppCustomProductPageIdsResponse) Reset() {
 	*x = ListAppAppCustomProductPageIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[61]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4125,7 +4354,7 @@ func (x *ListAppAppCustomProductPageIdsResponse) String() string {
 func (*ListAppAppCustomProductPageIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppCustomProductPageIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[61]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4138,7 +4367,7 @@ func (x *ListAppAppCustomProductPageIdsResponse) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use ListAppAppCustomProductPageIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppCustomProductPageIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{61}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ListAppAppCustomProductPageIdsResponse) GetIds() []string {
@@ -4193,7 +4422,7 @@ type ListAppAppCustomProductPagesRequest struct {
 
 func (x *ListAppAppCustomProductPagesRequest) Reset() {
 	*x = ListAppAppCustomProductPagesRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[62]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4205,7 +4434,7 @@ func (x *ListAppAppCustomProductPagesRequest) String() string {
 func (*ListAppAppCustomProductPagesRequest) ProtoMessage() {}
 
 func (x *ListAppAppCustomProductPagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[62]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4218,7 +4447,7 @@ func (x *ListAppAppCustomProductPagesRequest) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ListAppAppCustomProductPagesRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppCustomProductPagesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{62}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ListAppAppCustomProductPagesRequest) GetId() string {
@@ -4294,7 +4523,7 @@ type ListAppAppCustomProductPagesResponse struct {
 
 func (x *ListAppAppCustomProductPagesResponse) Reset() {
 	*x = ListAppAppCustomProductPagesResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[63]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4306,7 +4535,7 @@ func (x *ListAppAppCustomProductPagesResponse) String() string {
 func (*ListAppAppCustomProductPagesResponse) ProtoMessage() {}
 
 func (x *ListAppAppCustomProductPagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[63]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4319,7 +4548,7 @@ func (x *ListAppAppCustomProductPagesResponse) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use ListAppAppCustomProductPagesResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppCustomProductPagesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{63}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ListAppAppCustomProductPagesResponse) GetAppCustomProductPages() []*v11.AppCustomProductPage {
@@ -4374,7 +4603,7 @@ type ListAppAppEncryptionDeclarationIdsRequest struct {
 
 func (x *ListAppAppEncryptionDeclarationIdsRequest) Reset() {
 	*x = ListAppAppEncryptionDeclarationIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[64]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4386,7 +4615,7 @@ func (x *ListAppAppEncryptionDeclarationIdsRequest) String() string {
 func (*ListAppAppEncryptionDeclarationIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppEncryptionDeclarationIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[64]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4399,7 +4628,7 @@ func (x *ListAppAppEncryptionDeclarationIdsRequest) ProtoReflect() protoreflect.
 
 // Deprecated: Use ListAppAppEncryptionDeclarationIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppEncryptionDeclarationIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{64}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ListAppAppEncryptionDeclarationIdsRequest) GetId() string {
@@ -4447,7 +4676,7 @@ type ListAppAppEncryptionDeclarationIdsResponse struct {
 
 func (x *ListAppAppEncryptionDeclarationIdsResponse) Reset() {
 	*x = ListAppAppEncryptionDeclarationIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[65]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4459,7 +4688,7 @@ func (x *ListAppAppEncryptionDeclarationIdsResponse) String() string {
 func (*ListAppAppEncryptionDeclarationIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppEncryptionDeclarationIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[65]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4472,7 +4701,7 @@ func (x *ListAppAppEncryptionDeclarationIdsResponse) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppAppEncryptionDeclarationIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppEncryptionDeclarationIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{65}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ListAppAppEncryptionDeclarationIdsResponse) GetIds() []string {
@@ -4527,7 +4756,7 @@ type ListAppAppEncryptionDeclarationsRequest struct {
 
 func (x *ListAppAppEncryptionDeclarationsRequest) Reset() {
 	*x = ListAppAppEncryptionDeclarationsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[66]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4539,7 +4768,7 @@ func (x *ListAppAppEncryptionDeclarationsRequest) String() string {
 func (*ListAppAppEncryptionDeclarationsRequest) ProtoMessage() {}
 
 func (x *ListAppAppEncryptionDeclarationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[66]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4552,7 +4781,7 @@ func (x *ListAppAppEncryptionDeclarationsRequest) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use ListAppAppEncryptionDeclarationsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppEncryptionDeclarationsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{66}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListAppAppEncryptionDeclarationsRequest) GetId() string {
@@ -4628,7 +4857,7 @@ type ListAppAppEncryptionDeclarationsResponse struct {
 
 func (x *ListAppAppEncryptionDeclarationsResponse) Reset() {
 	*x = ListAppAppEncryptionDeclarationsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[67]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4640,7 +4869,7 @@ func (x *ListAppAppEncryptionDeclarationsResponse) String() string {
 func (*ListAppAppEncryptionDeclarationsResponse) ProtoMessage() {}
 
 func (x *ListAppAppEncryptionDeclarationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[67]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4653,7 +4882,7 @@ func (x *ListAppAppEncryptionDeclarationsResponse) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListAppAppEncryptionDeclarationsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppEncryptionDeclarationsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{67}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListAppAppEncryptionDeclarationsResponse) GetAppEncryptionDeclarations() []*v11.AppEncryptionDeclaration {
@@ -4708,7 +4937,7 @@ type ListAppAppEventIdsRequest struct {
 
 func (x *ListAppAppEventIdsRequest) Reset() {
 	*x = ListAppAppEventIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[68]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4720,7 +4949,7 @@ func (x *ListAppAppEventIdsRequest) String() string {
 func (*ListAppAppEventIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppEventIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[68]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4733,7 +4962,7 @@ func (x *ListAppAppEventIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppEventIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppEventIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{68}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListAppAppEventIdsRequest) GetId() string {
@@ -4781,7 +5010,7 @@ type ListAppAppEventIdsResponse struct {
 
 func (x *ListAppAppEventIdsResponse) Reset() {
 	*x = ListAppAppEventIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[69]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4793,7 +5022,7 @@ func (x *ListAppAppEventIdsResponse) String() string {
 func (*ListAppAppEventIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppEventIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[69]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4806,7 +5035,7 @@ func (x *ListAppAppEventIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppEventIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppEventIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{69}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ListAppAppEventIdsResponse) GetIds() []string {
@@ -4861,7 +5090,7 @@ type ListAppAppEventsRequest struct {
 
 func (x *ListAppAppEventsRequest) Reset() {
 	*x = ListAppAppEventsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[70]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4873,7 +5102,7 @@ func (x *ListAppAppEventsRequest) String() string {
 func (*ListAppAppEventsRequest) ProtoMessage() {}
 
 func (x *ListAppAppEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[70]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4886,7 +5115,7 @@ func (x *ListAppAppEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppEventsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{70}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListAppAppEventsRequest) GetId() string {
@@ -4962,7 +5191,7 @@ type ListAppAppEventsResponse struct {
 
 func (x *ListAppAppEventsResponse) Reset() {
 	*x = ListAppAppEventsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[71]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4974,7 +5203,7 @@ func (x *ListAppAppEventsResponse) String() string {
 func (*ListAppAppEventsResponse) ProtoMessage() {}
 
 func (x *ListAppAppEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[71]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4987,7 +5216,7 @@ func (x *ListAppAppEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppEventsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{71}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListAppAppEventsResponse) GetAppEvents() []*v11.AppEvent {
@@ -5042,7 +5271,7 @@ type ListAppAppInfoIdsRequest struct {
 
 func (x *ListAppAppInfoIdsRequest) Reset() {
 	*x = ListAppAppInfoIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[72]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5054,7 +5283,7 @@ func (x *ListAppAppInfoIdsRequest) String() string {
 func (*ListAppAppInfoIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppInfoIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[72]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5067,7 +5296,7 @@ func (x *ListAppAppInfoIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppInfoIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppInfoIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{72}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListAppAppInfoIdsRequest) GetId() string {
@@ -5115,7 +5344,7 @@ type ListAppAppInfoIdsResponse struct {
 
 func (x *ListAppAppInfoIdsResponse) Reset() {
 	*x = ListAppAppInfoIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[73]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5127,7 +5356,7 @@ func (x *ListAppAppInfoIdsResponse) String() string {
 func (*ListAppAppInfoIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppInfoIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[73]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5140,7 +5369,7 @@ func (x *ListAppAppInfoIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppInfoIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppInfoIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{73}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ListAppAppInfoIdsResponse) GetIds() []string {
@@ -5194,7 +5423,7 @@ type ListAppAppInfosRequest struct {
 
 func (x *ListAppAppInfosRequest) Reset() {
 	*x = ListAppAppInfosRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[74]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5206,7 +5435,7 @@ func (x *ListAppAppInfosRequest) String() string {
 func (*ListAppAppInfosRequest) ProtoMessage() {}
 
 func (x *ListAppAppInfosRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[74]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5219,7 +5448,7 @@ func (x *ListAppAppInfosRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppInfosRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppInfosRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{74}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ListAppAppInfosRequest) GetId() string {
@@ -5288,7 +5517,7 @@ type ListAppAppInfosResponse struct {
 
 func (x *ListAppAppInfosResponse) Reset() {
 	*x = ListAppAppInfosResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[75]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5300,7 +5529,7 @@ func (x *ListAppAppInfosResponse) String() string {
 func (*ListAppAppInfosResponse) ProtoMessage() {}
 
 func (x *ListAppAppInfosResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[75]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5313,7 +5542,7 @@ func (x *ListAppAppInfosResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppInfosResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppInfosResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{75}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ListAppAppInfosResponse) GetAppInfos() []*v11.AppInfo {
@@ -5368,7 +5597,7 @@ type ListAppAppPricePointIdsRequest struct {
 
 func (x *ListAppAppPricePointIdsRequest) Reset() {
 	*x = ListAppAppPricePointIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[76]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5380,7 +5609,7 @@ func (x *ListAppAppPricePointIdsRequest) String() string {
 func (*ListAppAppPricePointIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppPricePointIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[76]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5393,7 +5622,7 @@ func (x *ListAppAppPricePointIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppPricePointIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppPricePointIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{76}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListAppAppPricePointIdsRequest) GetId() string {
@@ -5441,7 +5670,7 @@ type ListAppAppPricePointIdsResponse struct {
 
 func (x *ListAppAppPricePointIdsResponse) Reset() {
 	*x = ListAppAppPricePointIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[77]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5453,7 +5682,7 @@ func (x *ListAppAppPricePointIdsResponse) String() string {
 func (*ListAppAppPricePointIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppPricePointIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[77]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5466,7 +5695,7 @@ func (x *ListAppAppPricePointIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppPricePointIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppPricePointIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{77}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ListAppAppPricePointIdsResponse) GetIds() []string {
@@ -5519,7 +5748,7 @@ type ListAppAppPricePointsRequest struct {
 
 func (x *ListAppAppPricePointsRequest) Reset() {
 	*x = ListAppAppPricePointsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[78]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5531,7 +5760,7 @@ func (x *ListAppAppPricePointsRequest) String() string {
 func (*ListAppAppPricePointsRequest) ProtoMessage() {}
 
 func (x *ListAppAppPricePointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[78]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5544,7 +5773,7 @@ func (x *ListAppAppPricePointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppPricePointsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppPricePointsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{78}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListAppAppPricePointsRequest) GetId() string {
@@ -5613,7 +5842,7 @@ type ListAppAppPricePointsResponse struct {
 
 func (x *ListAppAppPricePointsResponse) Reset() {
 	*x = ListAppAppPricePointsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[79]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5625,7 +5854,7 @@ func (x *ListAppAppPricePointsResponse) String() string {
 func (*ListAppAppPricePointsResponse) ProtoMessage() {}
 
 func (x *ListAppAppPricePointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[79]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5638,7 +5867,7 @@ func (x *ListAppAppPricePointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppPricePointsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppPricePointsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{79}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ListAppAppPricePointsResponse) GetAppPricePoints() []*v11.AppPricePointV3 {
@@ -5693,7 +5922,7 @@ type ListAppAppStoreVersionExperimentV2IdsRequest struct {
 
 func (x *ListAppAppStoreVersionExperimentV2IdsRequest) Reset() {
 	*x = ListAppAppStoreVersionExperimentV2IdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[80]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5705,7 +5934,7 @@ func (x *ListAppAppStoreVersionExperimentV2IdsRequest) String() string {
 func (*ListAppAppStoreVersionExperimentV2IdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionExperimentV2IdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[80]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5718,7 +5947,7 @@ func (x *ListAppAppStoreVersionExperimentV2IdsRequest) ProtoReflect() protorefle
 
 // Deprecated: Use ListAppAppStoreVersionExperimentV2IdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionExperimentV2IdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{80}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ListAppAppStoreVersionExperimentV2IdsRequest) GetId() string {
@@ -5766,7 +5995,7 @@ type ListAppAppStoreVersionExperimentV2IdsResponse struct {
 
 func (x *ListAppAppStoreVersionExperimentV2IdsResponse) Reset() {
 	*x = ListAppAppStoreVersionExperimentV2IdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[81]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5778,7 +6007,7 @@ func (x *ListAppAppStoreVersionExperimentV2IdsResponse) String() string {
 func (*ListAppAppStoreVersionExperimentV2IdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionExperimentV2IdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[81]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5791,7 +6020,7 @@ func (x *ListAppAppStoreVersionExperimentV2IdsResponse) ProtoReflect() protorefl
 
 // Deprecated: Use ListAppAppStoreVersionExperimentV2IdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionExperimentV2IdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{81}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ListAppAppStoreVersionExperimentV2IdsResponse) GetIds() []string {
@@ -5846,7 +6075,7 @@ type ListAppAppStoreVersionExperimentsV2Request struct {
 
 func (x *ListAppAppStoreVersionExperimentsV2Request) Reset() {
 	*x = ListAppAppStoreVersionExperimentsV2Request{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[82]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5858,7 +6087,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Request) String() string {
 func (*ListAppAppStoreVersionExperimentsV2Request) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionExperimentsV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[82]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5871,7 +6100,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Request) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppAppStoreVersionExperimentsV2Request.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionExperimentsV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{82}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ListAppAppStoreVersionExperimentsV2Request) GetId() string {
@@ -5947,7 +6176,7 @@ type ListAppAppStoreVersionExperimentsV2Response struct {
 
 func (x *ListAppAppStoreVersionExperimentsV2Response) Reset() {
 	*x = ListAppAppStoreVersionExperimentsV2Response{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[83]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5959,7 +6188,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Response) String() string {
 func (*ListAppAppStoreVersionExperimentsV2Response) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionExperimentsV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[83]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5972,7 +6201,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Response) ProtoReflect() protoreflec
 
 // Deprecated: Use ListAppAppStoreVersionExperimentsV2Response.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionExperimentsV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{83}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ListAppAppStoreVersionExperimentsV2Response) GetAppStoreVersionExperiments() []*v11.AppStoreVersionExperimentV2 {
@@ -6027,7 +6256,7 @@ type ListAppAppStoreVersionIdsRequest struct {
 
 func (x *ListAppAppStoreVersionIdsRequest) Reset() {
 	*x = ListAppAppStoreVersionIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[84]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6039,7 +6268,7 @@ func (x *ListAppAppStoreVersionIdsRequest) String() string {
 func (*ListAppAppStoreVersionIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[84]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6052,7 +6281,7 @@ func (x *ListAppAppStoreVersionIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppStoreVersionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{84}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListAppAppStoreVersionIdsRequest) GetId() string {
@@ -6100,7 +6329,7 @@ type ListAppAppStoreVersionIdsResponse struct {
 
 func (x *ListAppAppStoreVersionIdsResponse) Reset() {
 	*x = ListAppAppStoreVersionIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[85]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6112,7 +6341,7 @@ func (x *ListAppAppStoreVersionIdsResponse) String() string {
 func (*ListAppAppStoreVersionIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[85]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6125,7 +6354,7 @@ func (x *ListAppAppStoreVersionIdsResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppAppStoreVersionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{85}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListAppAppStoreVersionIdsResponse) GetIds() []string {
@@ -6180,7 +6409,7 @@ type ListAppAppStoreVersionsRequest struct {
 
 func (x *ListAppAppStoreVersionsRequest) Reset() {
 	*x = ListAppAppStoreVersionsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[86]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6192,7 +6421,7 @@ func (x *ListAppAppStoreVersionsRequest) String() string {
 func (*ListAppAppStoreVersionsRequest) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[86]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6205,7 +6434,7 @@ func (x *ListAppAppStoreVersionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppStoreVersionsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{86}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ListAppAppStoreVersionsRequest) GetId() string {
@@ -6281,7 +6510,7 @@ type ListAppAppStoreVersionsResponse struct {
 
 func (x *ListAppAppStoreVersionsResponse) Reset() {
 	*x = ListAppAppStoreVersionsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[87]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6293,7 +6522,7 @@ func (x *ListAppAppStoreVersionsResponse) String() string {
 func (*ListAppAppStoreVersionsResponse) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[87]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6306,7 +6535,7 @@ func (x *ListAppAppStoreVersionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppStoreVersionsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{87}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ListAppAppStoreVersionsResponse) GetAppStoreVersions() []*v11.AppStoreVersion {
@@ -6361,7 +6590,7 @@ type ListAppAppTagIdsRequest struct {
 
 func (x *ListAppAppTagIdsRequest) Reset() {
 	*x = ListAppAppTagIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[88]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6373,7 +6602,7 @@ func (x *ListAppAppTagIdsRequest) String() string {
 func (*ListAppAppTagIdsRequest) ProtoMessage() {}
 
 func (x *ListAppAppTagIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[88]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6386,7 +6615,7 @@ func (x *ListAppAppTagIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppTagIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppTagIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{88}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListAppAppTagIdsRequest) GetId() string {
@@ -6434,7 +6663,7 @@ type ListAppAppTagIdsResponse struct {
 
 func (x *ListAppAppTagIdsResponse) Reset() {
 	*x = ListAppAppTagIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[89]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6446,7 +6675,7 @@ func (x *ListAppAppTagIdsResponse) String() string {
 func (*ListAppAppTagIdsResponse) ProtoMessage() {}
 
 func (x *ListAppAppTagIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[89]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6459,7 +6688,7 @@ func (x *ListAppAppTagIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppTagIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppTagIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{89}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListAppAppTagIdsResponse) GetIds() []string {
@@ -6516,7 +6745,7 @@ type ListAppAppTagsRequest struct {
 
 func (x *ListAppAppTagsRequest) Reset() {
 	*x = ListAppAppTagsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[90]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6528,7 +6757,7 @@ func (x *ListAppAppTagsRequest) String() string {
 func (*ListAppAppTagsRequest) ProtoMessage() {}
 
 func (x *ListAppAppTagsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[90]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6541,7 +6770,7 @@ func (x *ListAppAppTagsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppTagsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppAppTagsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{90}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListAppAppTagsRequest) GetId() string {
@@ -6624,7 +6853,7 @@ type ListAppAppTagsResponse struct {
 
 func (x *ListAppAppTagsResponse) Reset() {
 	*x = ListAppAppTagsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[91]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6636,7 +6865,7 @@ func (x *ListAppAppTagsResponse) String() string {
 func (*ListAppAppTagsResponse) ProtoMessage() {}
 
 func (x *ListAppAppTagsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[91]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6649,7 +6878,7 @@ func (x *ListAppAppTagsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppTagsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppAppTagsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{91}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListAppAppTagsResponse) GetAppTags() []*v11.AppTag {
@@ -6704,7 +6933,7 @@ type ListAppBackgroundAssetIdsRequest struct {
 
 func (x *ListAppBackgroundAssetIdsRequest) Reset() {
 	*x = ListAppBackgroundAssetIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[92]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6716,7 +6945,7 @@ func (x *ListAppBackgroundAssetIdsRequest) String() string {
 func (*ListAppBackgroundAssetIdsRequest) ProtoMessage() {}
 
 func (x *ListAppBackgroundAssetIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[92]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6729,7 +6958,7 @@ func (x *ListAppBackgroundAssetIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBackgroundAssetIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBackgroundAssetIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{92}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ListAppBackgroundAssetIdsRequest) GetId() string {
@@ -6777,7 +7006,7 @@ type ListAppBackgroundAssetIdsResponse struct {
 
 func (x *ListAppBackgroundAssetIdsResponse) Reset() {
 	*x = ListAppBackgroundAssetIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[93]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6789,7 +7018,7 @@ func (x *ListAppBackgroundAssetIdsResponse) String() string {
 func (*ListAppBackgroundAssetIdsResponse) ProtoMessage() {}
 
 func (x *ListAppBackgroundAssetIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[93]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6802,7 +7031,7 @@ func (x *ListAppBackgroundAssetIdsResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppBackgroundAssetIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBackgroundAssetIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{93}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *ListAppBackgroundAssetIdsResponse) GetIds() []string {
@@ -6857,7 +7086,7 @@ type ListAppBackgroundAssetsRequest struct {
 
 func (x *ListAppBackgroundAssetsRequest) Reset() {
 	*x = ListAppBackgroundAssetsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[94]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6869,7 +7098,7 @@ func (x *ListAppBackgroundAssetsRequest) String() string {
 func (*ListAppBackgroundAssetsRequest) ProtoMessage() {}
 
 func (x *ListAppBackgroundAssetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[94]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6882,7 +7111,7 @@ func (x *ListAppBackgroundAssetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBackgroundAssetsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBackgroundAssetsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{94}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListAppBackgroundAssetsRequest) GetId() string {
@@ -6958,7 +7187,7 @@ type ListAppBackgroundAssetsResponse struct {
 
 func (x *ListAppBackgroundAssetsResponse) Reset() {
 	*x = ListAppBackgroundAssetsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[95]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6970,7 +7199,7 @@ func (x *ListAppBackgroundAssetsResponse) String() string {
 func (*ListAppBackgroundAssetsResponse) ProtoMessage() {}
 
 func (x *ListAppBackgroundAssetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[95]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6983,7 +7212,7 @@ func (x *ListAppBackgroundAssetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBackgroundAssetsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBackgroundAssetsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{95}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *ListAppBackgroundAssetsResponse) GetBackgroundAssets() []*v11.BackgroundAsset {
@@ -7038,7 +7267,7 @@ type ListAppBetaAppLocalizationIdsRequest struct {
 
 func (x *ListAppBetaAppLocalizationIdsRequest) Reset() {
 	*x = ListAppBetaAppLocalizationIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[96]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7050,7 +7279,7 @@ func (x *ListAppBetaAppLocalizationIdsRequest) String() string {
 func (*ListAppBetaAppLocalizationIdsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaAppLocalizationIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[96]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7063,7 +7292,7 @@ func (x *ListAppBetaAppLocalizationIdsRequest) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use ListAppBetaAppLocalizationIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaAppLocalizationIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{96}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *ListAppBetaAppLocalizationIdsRequest) GetId() string {
@@ -7111,7 +7340,7 @@ type ListAppBetaAppLocalizationIdsResponse struct {
 
 func (x *ListAppBetaAppLocalizationIdsResponse) Reset() {
 	*x = ListAppBetaAppLocalizationIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[97]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7123,7 +7352,7 @@ func (x *ListAppBetaAppLocalizationIdsResponse) String() string {
 func (*ListAppBetaAppLocalizationIdsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaAppLocalizationIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[97]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7136,7 +7365,7 @@ func (x *ListAppBetaAppLocalizationIdsResponse) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ListAppBetaAppLocalizationIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaAppLocalizationIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{97}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *ListAppBetaAppLocalizationIdsResponse) GetIds() []string {
@@ -7186,7 +7415,7 @@ type ListAppBetaAppLocalizationsRequest struct {
 
 func (x *ListAppBetaAppLocalizationsRequest) Reset() {
 	*x = ListAppBetaAppLocalizationsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[98]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7198,7 +7427,7 @@ func (x *ListAppBetaAppLocalizationsRequest) String() string {
 func (*ListAppBetaAppLocalizationsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaAppLocalizationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[98]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7211,7 +7440,7 @@ func (x *ListAppBetaAppLocalizationsRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListAppBetaAppLocalizationsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaAppLocalizationsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{98}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *ListAppBetaAppLocalizationsRequest) GetId() string {
@@ -7265,7 +7494,7 @@ type ListAppBetaAppLocalizationsResponse struct {
 
 func (x *ListAppBetaAppLocalizationsResponse) Reset() {
 	*x = ListAppBetaAppLocalizationsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[99]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7277,7 +7506,7 @@ func (x *ListAppBetaAppLocalizationsResponse) String() string {
 func (*ListAppBetaAppLocalizationsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaAppLocalizationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[99]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7290,7 +7519,7 @@ func (x *ListAppBetaAppLocalizationsResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ListAppBetaAppLocalizationsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaAppLocalizationsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{99}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *ListAppBetaAppLocalizationsResponse) GetBetaAppLocalizations() []*v11.BetaAppLocalization {
@@ -7338,7 +7567,7 @@ type ListAppBetaFeedbackCrashSubmissionIdsRequest struct {
 
 func (x *ListAppBetaFeedbackCrashSubmissionIdsRequest) Reset() {
 	*x = ListAppBetaFeedbackCrashSubmissionIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[100]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7350,7 +7579,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionIdsRequest) String() string {
 func (*ListAppBetaFeedbackCrashSubmissionIdsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackCrashSubmissionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[100]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7363,7 +7592,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionIdsRequest) ProtoReflect() protorefle
 
 // Deprecated: Use ListAppBetaFeedbackCrashSubmissionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackCrashSubmissionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{100}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *ListAppBetaFeedbackCrashSubmissionIdsRequest) GetId() string {
@@ -7411,7 +7640,7 @@ type ListAppBetaFeedbackCrashSubmissionIdsResponse struct {
 
 func (x *ListAppBetaFeedbackCrashSubmissionIdsResponse) Reset() {
 	*x = ListAppBetaFeedbackCrashSubmissionIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[101]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7423,7 +7652,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionIdsResponse) String() string {
 func (*ListAppBetaFeedbackCrashSubmissionIdsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackCrashSubmissionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[101]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7436,7 +7665,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionIdsResponse) ProtoReflect() protorefl
 
 // Deprecated: Use ListAppBetaFeedbackCrashSubmissionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackCrashSubmissionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{101}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *ListAppBetaFeedbackCrashSubmissionIdsResponse) GetIds() []string {
@@ -7491,7 +7720,7 @@ type ListAppBetaFeedbackCrashSubmissionsRequest struct {
 
 func (x *ListAppBetaFeedbackCrashSubmissionsRequest) Reset() {
 	*x = ListAppBetaFeedbackCrashSubmissionsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[102]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7503,7 +7732,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsRequest) String() string {
 func (*ListAppBetaFeedbackCrashSubmissionsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackCrashSubmissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[102]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7516,7 +7745,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsRequest) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppBetaFeedbackCrashSubmissionsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackCrashSubmissionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{102}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *ListAppBetaFeedbackCrashSubmissionsRequest) GetId() string {
@@ -7592,7 +7821,7 @@ type ListAppBetaFeedbackCrashSubmissionsResponse struct {
 
 func (x *ListAppBetaFeedbackCrashSubmissionsResponse) Reset() {
 	*x = ListAppBetaFeedbackCrashSubmissionsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[103]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7604,7 +7833,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsResponse) String() string {
 func (*ListAppBetaFeedbackCrashSubmissionsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackCrashSubmissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[103]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7617,7 +7846,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsResponse) ProtoReflect() protoreflec
 
 // Deprecated: Use ListAppBetaFeedbackCrashSubmissionsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackCrashSubmissionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{103}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *ListAppBetaFeedbackCrashSubmissionsResponse) GetBetaFeedbackCrashSubmissions() []*v11.BetaFeedbackCrashSubmission {
@@ -7672,7 +7901,7 @@ type ListAppBetaFeedbackScreenshotSubmissionIdsRequest struct {
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionIdsRequest) Reset() {
 	*x = ListAppBetaFeedbackScreenshotSubmissionIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[104]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7684,7 +7913,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionIdsRequest) String() string {
 func (*ListAppBetaFeedbackScreenshotSubmissionIdsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[104]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7697,7 +7926,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionIdsRequest) ProtoReflect() proto
 
 // Deprecated: Use ListAppBetaFeedbackScreenshotSubmissionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackScreenshotSubmissionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{104}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionIdsRequest) GetId() string {
@@ -7745,7 +7974,7 @@ type ListAppBetaFeedbackScreenshotSubmissionIdsResponse struct {
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionIdsResponse) Reset() {
 	*x = ListAppBetaFeedbackScreenshotSubmissionIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[105]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7757,7 +7986,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionIdsResponse) String() string {
 func (*ListAppBetaFeedbackScreenshotSubmissionIdsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[105]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7770,7 +7999,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionIdsResponse) ProtoReflect() prot
 
 // Deprecated: Use ListAppBetaFeedbackScreenshotSubmissionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackScreenshotSubmissionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{105}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionIdsResponse) GetIds() []string {
@@ -7825,7 +8054,7 @@ type ListAppBetaFeedbackScreenshotSubmissionsRequest struct {
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest) Reset() {
 	*x = ListAppBetaFeedbackScreenshotSubmissionsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[106]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7837,7 +8066,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest) String() string {
 func (*ListAppBetaFeedbackScreenshotSubmissionsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[106]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7850,7 +8079,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest) ProtoReflect() protore
 
 // Deprecated: Use ListAppBetaFeedbackScreenshotSubmissionsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackScreenshotSubmissionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{106}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest) GetId() string {
@@ -7926,7 +8155,7 @@ type ListAppBetaFeedbackScreenshotSubmissionsResponse struct {
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse) Reset() {
 	*x = ListAppBetaFeedbackScreenshotSubmissionsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[107]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7938,7 +8167,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse) String() string {
 func (*ListAppBetaFeedbackScreenshotSubmissionsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[107]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7951,7 +8180,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse) ProtoReflect() protor
 
 // Deprecated: Use ListAppBetaFeedbackScreenshotSubmissionsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackScreenshotSubmissionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{107}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse) GetBetaFeedbackScreenshotSubmissions() []*v11.BetaFeedbackScreenshotSubmission {
@@ -8006,7 +8235,7 @@ type ListAppBetaGroupIdsRequest struct {
 
 func (x *ListAppBetaGroupIdsRequest) Reset() {
 	*x = ListAppBetaGroupIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[108]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8018,7 +8247,7 @@ func (x *ListAppBetaGroupIdsRequest) String() string {
 func (*ListAppBetaGroupIdsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaGroupIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[108]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8031,7 +8260,7 @@ func (x *ListAppBetaGroupIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBetaGroupIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaGroupIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{108}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *ListAppBetaGroupIdsRequest) GetId() string {
@@ -8079,7 +8308,7 @@ type ListAppBetaGroupIdsResponse struct {
 
 func (x *ListAppBetaGroupIdsResponse) Reset() {
 	*x = ListAppBetaGroupIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[109]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8091,7 +8320,7 @@ func (x *ListAppBetaGroupIdsResponse) String() string {
 func (*ListAppBetaGroupIdsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaGroupIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[109]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8104,7 +8333,7 @@ func (x *ListAppBetaGroupIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBetaGroupIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaGroupIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{109}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *ListAppBetaGroupIdsResponse) GetIds() []string {
@@ -8154,7 +8383,7 @@ type ListAppBetaGroupsRequest struct {
 
 func (x *ListAppBetaGroupsRequest) Reset() {
 	*x = ListAppBetaGroupsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[110]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8166,7 +8395,7 @@ func (x *ListAppBetaGroupsRequest) String() string {
 func (*ListAppBetaGroupsRequest) ProtoMessage() {}
 
 func (x *ListAppBetaGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[110]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8179,7 +8408,7 @@ func (x *ListAppBetaGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBetaGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBetaGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{110}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *ListAppBetaGroupsRequest) GetId() string {
@@ -8233,7 +8462,7 @@ type ListAppBetaGroupsResponse struct {
 
 func (x *ListAppBetaGroupsResponse) Reset() {
 	*x = ListAppBetaGroupsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[111]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8245,7 +8474,7 @@ func (x *ListAppBetaGroupsResponse) String() string {
 func (*ListAppBetaGroupsResponse) ProtoMessage() {}
 
 func (x *ListAppBetaGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[111]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8258,7 +8487,7 @@ func (x *ListAppBetaGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBetaGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBetaGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{111}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *ListAppBetaGroupsResponse) GetBetaGroups() []*v11.BetaGroup {
@@ -8306,7 +8535,7 @@ type ListAppBuildIdsRequest struct {
 
 func (x *ListAppBuildIdsRequest) Reset() {
 	*x = ListAppBuildIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[112]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8318,7 +8547,7 @@ func (x *ListAppBuildIdsRequest) String() string {
 func (*ListAppBuildIdsRequest) ProtoMessage() {}
 
 func (x *ListAppBuildIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[112]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8331,7 +8560,7 @@ func (x *ListAppBuildIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBuildIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{112}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *ListAppBuildIdsRequest) GetId() string {
@@ -8379,7 +8608,7 @@ type ListAppBuildIdsResponse struct {
 
 func (x *ListAppBuildIdsResponse) Reset() {
 	*x = ListAppBuildIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[113]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8391,7 +8620,7 @@ func (x *ListAppBuildIdsResponse) String() string {
 func (*ListAppBuildIdsResponse) ProtoMessage() {}
 
 func (x *ListAppBuildIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[113]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8404,7 +8633,7 @@ func (x *ListAppBuildIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBuildIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{113}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *ListAppBuildIdsResponse) GetIds() []string {
@@ -8452,7 +8681,7 @@ type ListAppBuildUploadIdsRequest struct {
 
 func (x *ListAppBuildUploadIdsRequest) Reset() {
 	*x = ListAppBuildUploadIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[114]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8464,7 +8693,7 @@ func (x *ListAppBuildUploadIdsRequest) String() string {
 func (*ListAppBuildUploadIdsRequest) ProtoMessage() {}
 
 func (x *ListAppBuildUploadIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[114]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8477,7 +8706,7 @@ func (x *ListAppBuildUploadIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildUploadIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBuildUploadIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{114}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *ListAppBuildUploadIdsRequest) GetId() string {
@@ -8525,7 +8754,7 @@ type ListAppBuildUploadIdsResponse struct {
 
 func (x *ListAppBuildUploadIdsResponse) Reset() {
 	*x = ListAppBuildUploadIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[115]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8537,7 +8766,7 @@ func (x *ListAppBuildUploadIdsResponse) String() string {
 func (*ListAppBuildUploadIdsResponse) ProtoMessage() {}
 
 func (x *ListAppBuildUploadIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[115]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8550,7 +8779,7 @@ func (x *ListAppBuildUploadIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildUploadIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBuildUploadIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{115}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *ListAppBuildUploadIdsResponse) GetIds() []string {
@@ -8605,7 +8834,7 @@ type ListAppBuildUploadsRequest struct {
 
 func (x *ListAppBuildUploadsRequest) Reset() {
 	*x = ListAppBuildUploadsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[116]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8617,7 +8846,7 @@ func (x *ListAppBuildUploadsRequest) String() string {
 func (*ListAppBuildUploadsRequest) ProtoMessage() {}
 
 func (x *ListAppBuildUploadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[116]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8630,7 +8859,7 @@ func (x *ListAppBuildUploadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildUploadsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBuildUploadsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{116}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *ListAppBuildUploadsRequest) GetId() string {
@@ -8706,7 +8935,7 @@ type ListAppBuildUploadsResponse struct {
 
 func (x *ListAppBuildUploadsResponse) Reset() {
 	*x = ListAppBuildUploadsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[117]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8718,7 +8947,7 @@ func (x *ListAppBuildUploadsResponse) String() string {
 func (*ListAppBuildUploadsResponse) ProtoMessage() {}
 
 func (x *ListAppBuildUploadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[117]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8731,7 +8960,7 @@ func (x *ListAppBuildUploadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildUploadsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBuildUploadsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{117}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *ListAppBuildUploadsResponse) GetBuildUploads() []*v11.BuildUpload {
@@ -8788,7 +9017,7 @@ type ListAppBuildsRequest struct {
 
 func (x *ListAppBuildsRequest) Reset() {
 	*x = ListAppBuildsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[118]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8800,7 +9029,7 @@ func (x *ListAppBuildsRequest) String() string {
 func (*ListAppBuildsRequest) ProtoMessage() {}
 
 func (x *ListAppBuildsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[118]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8813,7 +9042,7 @@ func (x *ListAppBuildsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppBuildsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{118}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *ListAppBuildsRequest) GetId() string {
@@ -8867,7 +9096,7 @@ type ListAppBuildsResponse struct {
 
 func (x *ListAppBuildsResponse) Reset() {
 	*x = ListAppBuildsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[119]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8879,7 +9108,7 @@ func (x *ListAppBuildsResponse) String() string {
 func (*ListAppBuildsResponse) ProtoMessage() {}
 
 func (x *ListAppBuildsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[119]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8892,7 +9121,7 @@ func (x *ListAppBuildsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppBuildsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppBuildsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{119}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *ListAppBuildsResponse) GetBuilds() []*v11.Build {
@@ -8940,7 +9169,7 @@ type ListAppCustomerReviewIdsRequest struct {
 
 func (x *ListAppCustomerReviewIdsRequest) Reset() {
 	*x = ListAppCustomerReviewIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[120]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8952,7 +9181,7 @@ func (x *ListAppCustomerReviewIdsRequest) String() string {
 func (*ListAppCustomerReviewIdsRequest) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[120]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8965,7 +9194,7 @@ func (x *ListAppCustomerReviewIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppCustomerReviewIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{120}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *ListAppCustomerReviewIdsRequest) GetId() string {
@@ -9013,7 +9242,7 @@ type ListAppCustomerReviewIdsResponse struct {
 
 func (x *ListAppCustomerReviewIdsResponse) Reset() {
 	*x = ListAppCustomerReviewIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[121]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9025,7 +9254,7 @@ func (x *ListAppCustomerReviewIdsResponse) String() string {
 func (*ListAppCustomerReviewIdsResponse) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[121]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9038,7 +9267,7 @@ func (x *ListAppCustomerReviewIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppCustomerReviewIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{121}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *ListAppCustomerReviewIdsResponse) GetIds() []string {
@@ -9091,7 +9320,7 @@ type ListAppCustomerReviewSummarizationsRequest struct {
 
 func (x *ListAppCustomerReviewSummarizationsRequest) Reset() {
 	*x = ListAppCustomerReviewSummarizationsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[122]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9103,7 +9332,7 @@ func (x *ListAppCustomerReviewSummarizationsRequest) String() string {
 func (*ListAppCustomerReviewSummarizationsRequest) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewSummarizationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[122]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9116,7 +9345,7 @@ func (x *ListAppCustomerReviewSummarizationsRequest) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppCustomerReviewSummarizationsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewSummarizationsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{122}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *ListAppCustomerReviewSummarizationsRequest) GetId() string {
@@ -9185,7 +9414,7 @@ type ListAppCustomerReviewSummarizationsResponse struct {
 
 func (x *ListAppCustomerReviewSummarizationsResponse) Reset() {
 	*x = ListAppCustomerReviewSummarizationsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[123]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9197,7 +9426,7 @@ func (x *ListAppCustomerReviewSummarizationsResponse) String() string {
 func (*ListAppCustomerReviewSummarizationsResponse) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewSummarizationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[123]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9210,7 +9439,7 @@ func (x *ListAppCustomerReviewSummarizationsResponse) ProtoReflect() protoreflec
 
 // Deprecated: Use ListAppCustomerReviewSummarizationsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewSummarizationsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{123}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *ListAppCustomerReviewSummarizationsResponse) GetCustomerReviewSummarizations() []*v11.CustomerReviewSummarization {
@@ -9273,7 +9502,7 @@ type ListAppCustomerReviewsRequest struct {
 
 func (x *ListAppCustomerReviewsRequest) Reset() {
 	*x = ListAppCustomerReviewsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[124]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9285,7 +9514,7 @@ func (x *ListAppCustomerReviewsRequest) String() string {
 func (*ListAppCustomerReviewsRequest) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[124]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9298,7 +9527,7 @@ func (x *ListAppCustomerReviewsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppCustomerReviewsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{124}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *ListAppCustomerReviewsRequest) GetId() string {
@@ -9381,7 +9610,7 @@ type ListAppCustomerReviewsResponse struct {
 
 func (x *ListAppCustomerReviewsResponse) Reset() {
 	*x = ListAppCustomerReviewsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[125]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9393,7 +9622,7 @@ func (x *ListAppCustomerReviewsResponse) String() string {
 func (*ListAppCustomerReviewsResponse) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[125]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9406,7 +9635,7 @@ func (x *ListAppCustomerReviewsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppCustomerReviewsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{125}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *ListAppCustomerReviewsResponse) GetCustomerReviews() []*v11.CustomerReview {
@@ -9461,7 +9690,7 @@ type ListAppGameCenterEnabledVersionIdsRequest struct {
 
 func (x *ListAppGameCenterEnabledVersionIdsRequest) Reset() {
 	*x = ListAppGameCenterEnabledVersionIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[126]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9473,7 +9702,7 @@ func (x *ListAppGameCenterEnabledVersionIdsRequest) String() string {
 func (*ListAppGameCenterEnabledVersionIdsRequest) ProtoMessage() {}
 
 func (x *ListAppGameCenterEnabledVersionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[126]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9486,7 +9715,7 @@ func (x *ListAppGameCenterEnabledVersionIdsRequest) ProtoReflect() protoreflect.
 
 // Deprecated: Use ListAppGameCenterEnabledVersionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppGameCenterEnabledVersionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{126}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *ListAppGameCenterEnabledVersionIdsRequest) GetId() string {
@@ -9534,7 +9763,7 @@ type ListAppGameCenterEnabledVersionIdsResponse struct {
 
 func (x *ListAppGameCenterEnabledVersionIdsResponse) Reset() {
 	*x = ListAppGameCenterEnabledVersionIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[127]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9546,7 +9775,7 @@ func (x *ListAppGameCenterEnabledVersionIdsResponse) String() string {
 func (*ListAppGameCenterEnabledVersionIdsResponse) ProtoMessage() {}
 
 func (x *ListAppGameCenterEnabledVersionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[127]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9559,7 +9788,7 @@ func (x *ListAppGameCenterEnabledVersionIdsResponse) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppGameCenterEnabledVersionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppGameCenterEnabledVersionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{127}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *ListAppGameCenterEnabledVersionIdsResponse) GetIds() []string {
@@ -9616,7 +9845,7 @@ type ListAppGameCenterEnabledVersionsRequest struct {
 
 func (x *ListAppGameCenterEnabledVersionsRequest) Reset() {
 	*x = ListAppGameCenterEnabledVersionsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[128]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9628,7 +9857,7 @@ func (x *ListAppGameCenterEnabledVersionsRequest) String() string {
 func (*ListAppGameCenterEnabledVersionsRequest) ProtoMessage() {}
 
 func (x *ListAppGameCenterEnabledVersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[128]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9641,7 +9870,7 @@ func (x *ListAppGameCenterEnabledVersionsRequest) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use ListAppGameCenterEnabledVersionsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppGameCenterEnabledVersionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{128}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *ListAppGameCenterEnabledVersionsRequest) GetId() string {
@@ -9724,7 +9953,7 @@ type ListAppGameCenterEnabledVersionsResponse struct {
 
 func (x *ListAppGameCenterEnabledVersionsResponse) Reset() {
 	*x = ListAppGameCenterEnabledVersionsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[129]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9736,7 +9965,7 @@ func (x *ListAppGameCenterEnabledVersionsResponse) String() string {
 func (*ListAppGameCenterEnabledVersionsResponse) ProtoMessage() {}
 
 func (x *ListAppGameCenterEnabledVersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[129]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9749,7 +9978,7 @@ func (x *ListAppGameCenterEnabledVersionsResponse) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListAppGameCenterEnabledVersionsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppGameCenterEnabledVersionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{129}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *ListAppGameCenterEnabledVersionsResponse) GetGameCenterEnabledVersions() []*v11.GameCenterEnabledVersion {
@@ -9804,7 +10033,7 @@ type ListAppInAppPurchaseIdsRequest struct {
 
 func (x *ListAppInAppPurchaseIdsRequest) Reset() {
 	*x = ListAppInAppPurchaseIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[130]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9816,7 +10045,7 @@ func (x *ListAppInAppPurchaseIdsRequest) String() string {
 func (*ListAppInAppPurchaseIdsRequest) ProtoMessage() {}
 
 func (x *ListAppInAppPurchaseIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[130]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9829,7 +10058,7 @@ func (x *ListAppInAppPurchaseIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppInAppPurchaseIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchaseIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{130}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *ListAppInAppPurchaseIdsRequest) GetId() string {
@@ -9877,7 +10106,7 @@ type ListAppInAppPurchaseIdsResponse struct {
 
 func (x *ListAppInAppPurchaseIdsResponse) Reset() {
 	*x = ListAppInAppPurchaseIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[131]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9889,7 +10118,7 @@ func (x *ListAppInAppPurchaseIdsResponse) String() string {
 func (*ListAppInAppPurchaseIdsResponse) ProtoMessage() {}
 
 func (x *ListAppInAppPurchaseIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[131]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9902,7 +10131,7 @@ func (x *ListAppInAppPurchaseIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppInAppPurchaseIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchaseIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{131}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *ListAppInAppPurchaseIdsResponse) GetIds() []string {
@@ -9950,7 +10179,7 @@ type ListAppInAppPurchaseV2IdsRequest struct {
 
 func (x *ListAppInAppPurchaseV2IdsRequest) Reset() {
 	*x = ListAppInAppPurchaseV2IdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[132]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9962,7 +10191,7 @@ func (x *ListAppInAppPurchaseV2IdsRequest) String() string {
 func (*ListAppInAppPurchaseV2IdsRequest) ProtoMessage() {}
 
 func (x *ListAppInAppPurchaseV2IdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[132]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9975,7 +10204,7 @@ func (x *ListAppInAppPurchaseV2IdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppInAppPurchaseV2IdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchaseV2IdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{132}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *ListAppInAppPurchaseV2IdsRequest) GetId() string {
@@ -10023,7 +10252,7 @@ type ListAppInAppPurchaseV2IdsResponse struct {
 
 func (x *ListAppInAppPurchaseV2IdsResponse) Reset() {
 	*x = ListAppInAppPurchaseV2IdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[133]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10035,7 +10264,7 @@ func (x *ListAppInAppPurchaseV2IdsResponse) String() string {
 func (*ListAppInAppPurchaseV2IdsResponse) ProtoMessage() {}
 
 func (x *ListAppInAppPurchaseV2IdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[133]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10048,7 +10277,7 @@ func (x *ListAppInAppPurchaseV2IdsResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppInAppPurchaseV2IdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchaseV2IdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{133}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *ListAppInAppPurchaseV2IdsResponse) GetIds() []string {
@@ -10105,7 +10334,7 @@ type ListAppInAppPurchasesRequest struct {
 
 func (x *ListAppInAppPurchasesRequest) Reset() {
 	*x = ListAppInAppPurchasesRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[134]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10117,7 +10346,7 @@ func (x *ListAppInAppPurchasesRequest) String() string {
 func (*ListAppInAppPurchasesRequest) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[134]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10130,7 +10359,7 @@ func (x *ListAppInAppPurchasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppInAppPurchasesRequest.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{134}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *ListAppInAppPurchasesRequest) GetId() string {
@@ -10213,7 +10442,7 @@ type ListAppInAppPurchasesResponse struct {
 
 func (x *ListAppInAppPurchasesResponse) Reset() {
 	*x = ListAppInAppPurchasesResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[135]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10225,7 +10454,7 @@ func (x *ListAppInAppPurchasesResponse) String() string {
 func (*ListAppInAppPurchasesResponse) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[135]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10238,7 +10467,7 @@ func (x *ListAppInAppPurchasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppInAppPurchasesResponse.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{135}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *ListAppInAppPurchasesResponse) GetInAppPurchases() []*v11.InAppPurchase {
@@ -10302,7 +10531,7 @@ type ListAppInAppPurchasesV2Request struct {
 
 func (x *ListAppInAppPurchasesV2Request) Reset() {
 	*x = ListAppInAppPurchasesV2Request{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[136]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10314,7 +10543,7 @@ func (x *ListAppInAppPurchasesV2Request) String() string {
 func (*ListAppInAppPurchasesV2Request) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesV2Request) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[136]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10327,7 +10556,7 @@ func (x *ListAppInAppPurchasesV2Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppInAppPurchasesV2Request.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesV2Request) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{136}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *ListAppInAppPurchasesV2Request) GetId() string {
@@ -10410,7 +10639,7 @@ type ListAppInAppPurchasesV2Response struct {
 
 func (x *ListAppInAppPurchasesV2Response) Reset() {
 	*x = ListAppInAppPurchasesV2Response{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[137]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10422,7 +10651,7 @@ func (x *ListAppInAppPurchasesV2Response) String() string {
 func (*ListAppInAppPurchasesV2Response) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesV2Response) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[137]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10435,7 +10664,7 @@ func (x *ListAppInAppPurchasesV2Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppInAppPurchasesV2Response.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesV2Response) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{137}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *ListAppInAppPurchasesV2Response) GetInAppPurchases() []*v11.InAppPurchaseV2 {
@@ -10487,7 +10716,7 @@ type ListAppPerfPowerMetricsRequest struct {
 
 func (x *ListAppPerfPowerMetricsRequest) Reset() {
 	*x = ListAppPerfPowerMetricsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[138]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10499,7 +10728,7 @@ func (x *ListAppPerfPowerMetricsRequest) String() string {
 func (*ListAppPerfPowerMetricsRequest) ProtoMessage() {}
 
 func (x *ListAppPerfPowerMetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[138]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10512,7 +10741,7 @@ func (x *ListAppPerfPowerMetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppPerfPowerMetricsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppPerfPowerMetricsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{138}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *ListAppPerfPowerMetricsRequest) GetId() string {
@@ -10548,7 +10777,7 @@ type ListAppPerfPowerMetricsResponse struct {
 
 func (x *ListAppPerfPowerMetricsResponse) Reset() {
 	*x = ListAppPerfPowerMetricsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[139]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10560,7 +10789,7 @@ func (x *ListAppPerfPowerMetricsResponse) String() string {
 func (*ListAppPerfPowerMetricsResponse) ProtoMessage() {}
 
 func (x *ListAppPerfPowerMetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[139]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10573,7 +10802,7 @@ func (x *ListAppPerfPowerMetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppPerfPowerMetricsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppPerfPowerMetricsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{139}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *ListAppPerfPowerMetricsResponse) GetXcodeMetrics() *v1.XcodeMetrics {
@@ -10584,6 +10813,123 @@ func (x *ListAppPerfPowerMetricsResponse) GetXcodeMetrics() *v1.XcodeMetrics {
 }
 
 func (x *ListAppPerfPowerMetricsResponse) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+// Request of ListAppPerformanceOverviews.
+type ListAppPerformanceOverviewsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the resource in the path.
+	Id     string                                     `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Filter *ListAppPerformanceOverviewsRequest_Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Query parameters that these protos do not know.
+	ExtraQuery    map[string]string `protobuf:"bytes,2002,rep,name=extra_query,json=extraQuery,proto3" json:"extra_query,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppPerformanceOverviewsRequest) Reset() {
+	*x = ListAppPerformanceOverviewsRequest{}
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[144]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppPerformanceOverviewsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppPerformanceOverviewsRequest) ProtoMessage() {}
+
+func (x *ListAppPerformanceOverviewsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[144]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppPerformanceOverviewsRequest.ProtoReflect.Descriptor instead.
+func (*ListAppPerformanceOverviewsRequest) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{144}
+}
+
+func (x *ListAppPerformanceOverviewsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListAppPerformanceOverviewsRequest) GetFilter() *ListAppPerformanceOverviewsRequest_Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListAppPerformanceOverviewsRequest) GetExtraQuery() map[string]string {
+	if x != nil {
+		return x.ExtraQuery
+	}
+	return nil
+}
+
+// Response of ListAppPerformanceOverviews.
+type ListAppPerformanceOverviewsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	XcodeOverview *v1.XcodeOverview      `protobuf:"bytes,1,opt,name=xcode_overview,json=xcodeOverview,proto3" json:"xcode_overview,omitempty"`
+	// What Apple said and these protos do not know, as JSON text by name.
+	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppPerformanceOverviewsResponse) Reset() {
+	*x = ListAppPerformanceOverviewsResponse{}
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[145]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppPerformanceOverviewsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppPerformanceOverviewsResponse) ProtoMessage() {}
+
+func (x *ListAppPerformanceOverviewsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[145]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppPerformanceOverviewsResponse.ProtoReflect.Descriptor instead.
+func (*ListAppPerformanceOverviewsResponse) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{145}
+}
+
+func (x *ListAppPerformanceOverviewsResponse) GetXcodeOverview() *v1.XcodeOverview {
+	if x != nil {
+		return x.XcodeOverview
+	}
+	return nil
+}
+
+func (x *ListAppPerformanceOverviewsResponse) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
 	}
@@ -10607,7 +10953,7 @@ type ListAppPreReleaseVersionIdsRequest struct {
 
 func (x *ListAppPreReleaseVersionIdsRequest) Reset() {
 	*x = ListAppPreReleaseVersionIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[140]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10619,7 +10965,7 @@ func (x *ListAppPreReleaseVersionIdsRequest) String() string {
 func (*ListAppPreReleaseVersionIdsRequest) ProtoMessage() {}
 
 func (x *ListAppPreReleaseVersionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[140]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10632,7 +10978,7 @@ func (x *ListAppPreReleaseVersionIdsRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListAppPreReleaseVersionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppPreReleaseVersionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{140}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *ListAppPreReleaseVersionIdsRequest) GetId() string {
@@ -10680,7 +11026,7 @@ type ListAppPreReleaseVersionIdsResponse struct {
 
 func (x *ListAppPreReleaseVersionIdsResponse) Reset() {
 	*x = ListAppPreReleaseVersionIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[141]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10692,7 +11038,7 @@ func (x *ListAppPreReleaseVersionIdsResponse) String() string {
 func (*ListAppPreReleaseVersionIdsResponse) ProtoMessage() {}
 
 func (x *ListAppPreReleaseVersionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[141]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10705,7 +11051,7 @@ func (x *ListAppPreReleaseVersionIdsResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ListAppPreReleaseVersionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppPreReleaseVersionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{141}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *ListAppPreReleaseVersionIdsResponse) GetIds() []string {
@@ -10755,7 +11101,7 @@ type ListAppPreReleaseVersionsRequest struct {
 
 func (x *ListAppPreReleaseVersionsRequest) Reset() {
 	*x = ListAppPreReleaseVersionsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[142]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10767,7 +11113,7 @@ func (x *ListAppPreReleaseVersionsRequest) String() string {
 func (*ListAppPreReleaseVersionsRequest) ProtoMessage() {}
 
 func (x *ListAppPreReleaseVersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[142]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10780,7 +11126,7 @@ func (x *ListAppPreReleaseVersionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppPreReleaseVersionsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppPreReleaseVersionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{142}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *ListAppPreReleaseVersionsRequest) GetId() string {
@@ -10834,7 +11180,7 @@ type ListAppPreReleaseVersionsResponse struct {
 
 func (x *ListAppPreReleaseVersionsResponse) Reset() {
 	*x = ListAppPreReleaseVersionsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[143]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10846,7 +11192,7 @@ func (x *ListAppPreReleaseVersionsResponse) String() string {
 func (*ListAppPreReleaseVersionsResponse) ProtoMessage() {}
 
 func (x *ListAppPreReleaseVersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[143]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10859,7 +11205,7 @@ func (x *ListAppPreReleaseVersionsResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppPreReleaseVersionsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppPreReleaseVersionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{143}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *ListAppPreReleaseVersionsResponse) GetPreReleaseVersions() []*v11.PrereleaseVersion {
@@ -10907,7 +11253,7 @@ type ListAppPromotedPurchaseIdsRequest struct {
 
 func (x *ListAppPromotedPurchaseIdsRequest) Reset() {
 	*x = ListAppPromotedPurchaseIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[144]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10919,7 +11265,7 @@ func (x *ListAppPromotedPurchaseIdsRequest) String() string {
 func (*ListAppPromotedPurchaseIdsRequest) ProtoMessage() {}
 
 func (x *ListAppPromotedPurchaseIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[144]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10932,7 +11278,7 @@ func (x *ListAppPromotedPurchaseIdsRequest) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppPromotedPurchaseIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppPromotedPurchaseIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{144}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *ListAppPromotedPurchaseIdsRequest) GetId() string {
@@ -10980,7 +11326,7 @@ type ListAppPromotedPurchaseIdsResponse struct {
 
 func (x *ListAppPromotedPurchaseIdsResponse) Reset() {
 	*x = ListAppPromotedPurchaseIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[145]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10992,7 +11338,7 @@ func (x *ListAppPromotedPurchaseIdsResponse) String() string {
 func (*ListAppPromotedPurchaseIdsResponse) ProtoMessage() {}
 
 func (x *ListAppPromotedPurchaseIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[145]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11005,7 +11351,7 @@ func (x *ListAppPromotedPurchaseIdsResponse) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListAppPromotedPurchaseIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppPromotedPurchaseIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{145}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *ListAppPromotedPurchaseIdsResponse) GetIds() []string {
@@ -11057,7 +11403,7 @@ type ListAppPromotedPurchasesRequest struct {
 
 func (x *ListAppPromotedPurchasesRequest) Reset() {
 	*x = ListAppPromotedPurchasesRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[146]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11069,7 +11415,7 @@ func (x *ListAppPromotedPurchasesRequest) String() string {
 func (*ListAppPromotedPurchasesRequest) ProtoMessage() {}
 
 func (x *ListAppPromotedPurchasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[146]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11082,7 +11428,7 @@ func (x *ListAppPromotedPurchasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppPromotedPurchasesRequest.ProtoReflect.Descriptor instead.
 func (*ListAppPromotedPurchasesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{146}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *ListAppPromotedPurchasesRequest) GetId() string {
@@ -11144,7 +11490,7 @@ type ListAppPromotedPurchasesResponse struct {
 
 func (x *ListAppPromotedPurchasesResponse) Reset() {
 	*x = ListAppPromotedPurchasesResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[147]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11156,7 +11502,7 @@ func (x *ListAppPromotedPurchasesResponse) String() string {
 func (*ListAppPromotedPurchasesResponse) ProtoMessage() {}
 
 func (x *ListAppPromotedPurchasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[147]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11169,7 +11515,7 @@ func (x *ListAppPromotedPurchasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppPromotedPurchasesResponse.ProtoReflect.Descriptor instead.
 func (*ListAppPromotedPurchasesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{147}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *ListAppPromotedPurchasesResponse) GetPromotedPurchases() []*v11.PromotedPurchase {
@@ -11224,7 +11570,7 @@ type ListAppReviewSubmissionIdsRequest struct {
 
 func (x *ListAppReviewSubmissionIdsRequest) Reset() {
 	*x = ListAppReviewSubmissionIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[148]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11236,7 +11582,7 @@ func (x *ListAppReviewSubmissionIdsRequest) String() string {
 func (*ListAppReviewSubmissionIdsRequest) ProtoMessage() {}
 
 func (x *ListAppReviewSubmissionIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[148]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11249,7 +11595,7 @@ func (x *ListAppReviewSubmissionIdsRequest) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppReviewSubmissionIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppReviewSubmissionIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{148}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *ListAppReviewSubmissionIdsRequest) GetId() string {
@@ -11297,7 +11643,7 @@ type ListAppReviewSubmissionIdsResponse struct {
 
 func (x *ListAppReviewSubmissionIdsResponse) Reset() {
 	*x = ListAppReviewSubmissionIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[149]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11309,7 +11655,7 @@ func (x *ListAppReviewSubmissionIdsResponse) String() string {
 func (*ListAppReviewSubmissionIdsResponse) ProtoMessage() {}
 
 func (x *ListAppReviewSubmissionIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[149]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11322,7 +11668,7 @@ func (x *ListAppReviewSubmissionIdsResponse) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListAppReviewSubmissionIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppReviewSubmissionIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{149}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *ListAppReviewSubmissionIdsResponse) GetIds() []string {
@@ -11377,7 +11723,7 @@ type ListAppReviewSubmissionsRequest struct {
 
 func (x *ListAppReviewSubmissionsRequest) Reset() {
 	*x = ListAppReviewSubmissionsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[150]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11389,7 +11735,7 @@ func (x *ListAppReviewSubmissionsRequest) String() string {
 func (*ListAppReviewSubmissionsRequest) ProtoMessage() {}
 
 func (x *ListAppReviewSubmissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[150]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11402,7 +11748,7 @@ func (x *ListAppReviewSubmissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppReviewSubmissionsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppReviewSubmissionsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{150}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *ListAppReviewSubmissionsRequest) GetId() string {
@@ -11478,7 +11824,7 @@ type ListAppReviewSubmissionsResponse struct {
 
 func (x *ListAppReviewSubmissionsResponse) Reset() {
 	*x = ListAppReviewSubmissionsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[151]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11490,7 +11836,7 @@ func (x *ListAppReviewSubmissionsResponse) String() string {
 func (*ListAppReviewSubmissionsResponse) ProtoMessage() {}
 
 func (x *ListAppReviewSubmissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[151]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11503,7 +11849,7 @@ func (x *ListAppReviewSubmissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppReviewSubmissionsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppReviewSubmissionsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{151}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *ListAppReviewSubmissionsResponse) GetReviewSubmissions() []*v11.ReviewSubmission {
@@ -11558,7 +11904,7 @@ type ListAppSearchKeywordIdsRequest struct {
 
 func (x *ListAppSearchKeywordIdsRequest) Reset() {
 	*x = ListAppSearchKeywordIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[152]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11570,7 +11916,7 @@ func (x *ListAppSearchKeywordIdsRequest) String() string {
 func (*ListAppSearchKeywordIdsRequest) ProtoMessage() {}
 
 func (x *ListAppSearchKeywordIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[152]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11583,7 +11929,7 @@ func (x *ListAppSearchKeywordIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppSearchKeywordIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppSearchKeywordIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{152}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *ListAppSearchKeywordIdsRequest) GetId() string {
@@ -11631,7 +11977,7 @@ type ListAppSearchKeywordIdsResponse struct {
 
 func (x *ListAppSearchKeywordIdsResponse) Reset() {
 	*x = ListAppSearchKeywordIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[153]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11643,7 +11989,7 @@ func (x *ListAppSearchKeywordIdsResponse) String() string {
 func (*ListAppSearchKeywordIdsResponse) ProtoMessage() {}
 
 func (x *ListAppSearchKeywordIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[153]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11656,7 +12002,7 @@ func (x *ListAppSearchKeywordIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppSearchKeywordIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppSearchKeywordIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{153}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *ListAppSearchKeywordIdsResponse) GetIds() []string {
@@ -11707,7 +12053,7 @@ type ListAppSearchKeywordsRequest struct {
 
 func (x *ListAppSearchKeywordsRequest) Reset() {
 	*x = ListAppSearchKeywordsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[154]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11719,7 +12065,7 @@ func (x *ListAppSearchKeywordsRequest) String() string {
 func (*ListAppSearchKeywordsRequest) ProtoMessage() {}
 
 func (x *ListAppSearchKeywordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[154]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11732,7 +12078,7 @@ func (x *ListAppSearchKeywordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppSearchKeywordsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppSearchKeywordsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{154}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *ListAppSearchKeywordsRequest) GetId() string {
@@ -11793,7 +12139,7 @@ type ListAppSearchKeywordsResponse struct {
 
 func (x *ListAppSearchKeywordsResponse) Reset() {
 	*x = ListAppSearchKeywordsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[155]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11805,7 +12151,7 @@ func (x *ListAppSearchKeywordsResponse) String() string {
 func (*ListAppSearchKeywordsResponse) ProtoMessage() {}
 
 func (x *ListAppSearchKeywordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[155]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11818,7 +12164,7 @@ func (x *ListAppSearchKeywordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppSearchKeywordsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppSearchKeywordsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{155}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *ListAppSearchKeywordsResponse) GetAppKeywords() []*v11.AppKeyword {
@@ -11866,7 +12212,7 @@ type ListAppSubscriptionGroupIdsRequest struct {
 
 func (x *ListAppSubscriptionGroupIdsRequest) Reset() {
 	*x = ListAppSubscriptionGroupIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[156]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11878,7 +12224,7 @@ func (x *ListAppSubscriptionGroupIdsRequest) String() string {
 func (*ListAppSubscriptionGroupIdsRequest) ProtoMessage() {}
 
 func (x *ListAppSubscriptionGroupIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[156]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11891,7 +12237,7 @@ func (x *ListAppSubscriptionGroupIdsRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListAppSubscriptionGroupIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppSubscriptionGroupIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{156}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *ListAppSubscriptionGroupIdsRequest) GetId() string {
@@ -11939,7 +12285,7 @@ type ListAppSubscriptionGroupIdsResponse struct {
 
 func (x *ListAppSubscriptionGroupIdsResponse) Reset() {
 	*x = ListAppSubscriptionGroupIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[157]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11951,7 +12297,7 @@ func (x *ListAppSubscriptionGroupIdsResponse) String() string {
 func (*ListAppSubscriptionGroupIdsResponse) ProtoMessage() {}
 
 func (x *ListAppSubscriptionGroupIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[157]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11964,7 +12310,7 @@ func (x *ListAppSubscriptionGroupIdsResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ListAppSubscriptionGroupIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppSubscriptionGroupIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{157}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *ListAppSubscriptionGroupIdsResponse) GetIds() []string {
@@ -12021,7 +12367,7 @@ type ListAppSubscriptionGroupsRequest struct {
 
 func (x *ListAppSubscriptionGroupsRequest) Reset() {
 	*x = ListAppSubscriptionGroupsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[158]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12033,7 +12379,7 @@ func (x *ListAppSubscriptionGroupsRequest) String() string {
 func (*ListAppSubscriptionGroupsRequest) ProtoMessage() {}
 
 func (x *ListAppSubscriptionGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[158]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12046,7 +12392,7 @@ func (x *ListAppSubscriptionGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppSubscriptionGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppSubscriptionGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{158}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *ListAppSubscriptionGroupsRequest) GetId() string {
@@ -12129,7 +12475,7 @@ type ListAppSubscriptionGroupsResponse struct {
 
 func (x *ListAppSubscriptionGroupsResponse) Reset() {
 	*x = ListAppSubscriptionGroupsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[159]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12141,7 +12487,7 @@ func (x *ListAppSubscriptionGroupsResponse) String() string {
 func (*ListAppSubscriptionGroupsResponse) ProtoMessage() {}
 
 func (x *ListAppSubscriptionGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[159]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12154,7 +12500,7 @@ func (x *ListAppSubscriptionGroupsResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppSubscriptionGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppSubscriptionGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{159}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *ListAppSubscriptionGroupsResponse) GetSubscriptionGroups() []*v11.SubscriptionGroup {
@@ -12209,7 +12555,7 @@ type ListAppWebhookIdsRequest struct {
 
 func (x *ListAppWebhookIdsRequest) Reset() {
 	*x = ListAppWebhookIdsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[160]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12221,7 +12567,7 @@ func (x *ListAppWebhookIdsRequest) String() string {
 func (*ListAppWebhookIdsRequest) ProtoMessage() {}
 
 func (x *ListAppWebhookIdsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[160]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12234,7 +12580,7 @@ func (x *ListAppWebhookIdsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppWebhookIdsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppWebhookIdsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{160}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *ListAppWebhookIdsRequest) GetId() string {
@@ -12282,7 +12628,7 @@ type ListAppWebhookIdsResponse struct {
 
 func (x *ListAppWebhookIdsResponse) Reset() {
 	*x = ListAppWebhookIdsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[161]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12294,7 +12640,7 @@ func (x *ListAppWebhookIdsResponse) String() string {
 func (*ListAppWebhookIdsResponse) ProtoMessage() {}
 
 func (x *ListAppWebhookIdsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[161]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12307,7 +12653,7 @@ func (x *ListAppWebhookIdsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppWebhookIdsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppWebhookIdsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{161}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *ListAppWebhookIdsResponse) GetIds() []string {
@@ -12359,7 +12705,7 @@ type ListAppWebhooksRequest struct {
 
 func (x *ListAppWebhooksRequest) Reset() {
 	*x = ListAppWebhooksRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[162]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12371,7 +12717,7 @@ func (x *ListAppWebhooksRequest) String() string {
 func (*ListAppWebhooksRequest) ProtoMessage() {}
 
 func (x *ListAppWebhooksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[162]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12384,7 +12730,7 @@ func (x *ListAppWebhooksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppWebhooksRequest.ProtoReflect.Descriptor instead.
 func (*ListAppWebhooksRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{162}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *ListAppWebhooksRequest) GetId() string {
@@ -12446,7 +12792,7 @@ type ListAppWebhooksResponse struct {
 
 func (x *ListAppWebhooksResponse) Reset() {
 	*x = ListAppWebhooksResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[163]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12458,7 +12804,7 @@ func (x *ListAppWebhooksResponse) String() string {
 func (*ListAppWebhooksResponse) ProtoMessage() {}
 
 func (x *ListAppWebhooksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[163]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12471,7 +12817,7 @@ func (x *ListAppWebhooksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppWebhooksResponse.ProtoReflect.Descriptor instead.
 func (*ListAppWebhooksResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{163}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *ListAppWebhooksResponse) GetWebhooks() []*v11.Webhook {
@@ -12534,7 +12880,7 @@ type ListAppsRequest struct {
 
 func (x *ListAppsRequest) Reset() {
 	*x = ListAppsRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[164]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12546,7 +12892,7 @@ func (x *ListAppsRequest) String() string {
 func (*ListAppsRequest) ProtoMessage() {}
 
 func (x *ListAppsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[164]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12559,7 +12905,7 @@ func (x *ListAppsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppsRequest.ProtoReflect.Descriptor instead.
 func (*ListAppsRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{164}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *ListAppsRequest) GetFilter() *ListAppsRequest_Filter {
@@ -12642,7 +12988,7 @@ type ListAppsResponse struct {
 
 func (x *ListAppsResponse) Reset() {
 	*x = ListAppsResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[165]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12654,7 +13000,7 @@ func (x *ListAppsResponse) String() string {
 func (*ListAppsResponse) ProtoMessage() {}
 
 func (x *ListAppsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[165]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12667,7 +13013,7 @@ func (x *ListAppsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppsResponse.ProtoReflect.Descriptor instead.
 func (*ListAppsResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{165}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *ListAppsResponse) GetApps() []*v11.App {
@@ -12722,7 +13068,7 @@ type RemoveAppBetaTestersRequest struct {
 
 func (x *RemoveAppBetaTestersRequest) Reset() {
 	*x = RemoveAppBetaTestersRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[166]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12734,7 +13080,7 @@ func (x *RemoveAppBetaTestersRequest) String() string {
 func (*RemoveAppBetaTestersRequest) ProtoMessage() {}
 
 func (x *RemoveAppBetaTestersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[166]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12747,7 +13093,7 @@ func (x *RemoveAppBetaTestersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveAppBetaTestersRequest.ProtoReflect.Descriptor instead.
 func (*RemoveAppBetaTestersRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{166}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *RemoveAppBetaTestersRequest) GetId() string {
@@ -12787,7 +13133,7 @@ type RemoveAppBetaTestersResponse struct {
 
 func (x *RemoveAppBetaTestersResponse) Reset() {
 	*x = RemoveAppBetaTestersResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[167]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12799,7 +13145,7 @@ func (x *RemoveAppBetaTestersResponse) String() string {
 func (*RemoveAppBetaTestersResponse) ProtoMessage() {}
 
 func (x *RemoveAppBetaTestersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[167]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12812,7 +13158,7 @@ func (x *RemoveAppBetaTestersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveAppBetaTestersResponse.ProtoReflect.Descriptor instead.
 func (*RemoveAppBetaTestersResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{167}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{173}
 }
 
 // Request of ReplaceAppPromotedPurchases.
@@ -12832,7 +13178,7 @@ type ReplaceAppPromotedPurchasesRequest struct {
 
 func (x *ReplaceAppPromotedPurchasesRequest) Reset() {
 	*x = ReplaceAppPromotedPurchasesRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[168]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12844,7 +13190,7 @@ func (x *ReplaceAppPromotedPurchasesRequest) String() string {
 func (*ReplaceAppPromotedPurchasesRequest) ProtoMessage() {}
 
 func (x *ReplaceAppPromotedPurchasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[168]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12857,7 +13203,7 @@ func (x *ReplaceAppPromotedPurchasesRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ReplaceAppPromotedPurchasesRequest.ProtoReflect.Descriptor instead.
 func (*ReplaceAppPromotedPurchasesRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{168}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *ReplaceAppPromotedPurchasesRequest) GetId() string {
@@ -12897,7 +13243,7 @@ type ReplaceAppPromotedPurchasesResponse struct {
 
 func (x *ReplaceAppPromotedPurchasesResponse) Reset() {
 	*x = ReplaceAppPromotedPurchasesResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[169]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12909,7 +13255,7 @@ func (x *ReplaceAppPromotedPurchasesResponse) String() string {
 func (*ReplaceAppPromotedPurchasesResponse) ProtoMessage() {}
 
 func (x *ReplaceAppPromotedPurchasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[169]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12922,7 +13268,7 @@ func (x *ReplaceAppPromotedPurchasesResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ReplaceAppPromotedPurchasesResponse.ProtoReflect.Descriptor instead.
 func (*ReplaceAppPromotedPurchasesResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{169}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{175}
 }
 
 // Request of UpdateApp.
@@ -12953,7 +13299,7 @@ type UpdateAppRequest struct {
 
 func (x *UpdateAppRequest) Reset() {
 	*x = UpdateAppRequest{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[170]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12965,7 +13311,7 @@ func (x *UpdateAppRequest) String() string {
 func (*UpdateAppRequest) ProtoMessage() {}
 
 func (x *UpdateAppRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[170]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12978,7 +13324,7 @@ func (x *UpdateAppRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAppRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAppRequest) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{170}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *UpdateAppRequest) GetId() string {
@@ -13093,7 +13439,7 @@ type UpdateAppResponse struct {
 
 func (x *UpdateAppResponse) Reset() {
 	*x = UpdateAppResponse{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[171]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13105,7 +13451,7 @@ func (x *UpdateAppResponse) String() string {
 func (*UpdateAppResponse) ProtoMessage() {}
 
 func (x *UpdateAppResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[171]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13118,7 +13464,7 @@ func (x *UpdateAppResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAppResponse.ProtoReflect.Descriptor instead.
 func (*UpdateAppResponse) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{171}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *UpdateAppResponse) GetApp() *v11.App {
@@ -13152,7 +13498,7 @@ type GetAppAppAvailabilityV2Response_Included struct {
 
 func (x *GetAppAppAvailabilityV2Response_Included) Reset() {
 	*x = GetAppAppAvailabilityV2Response_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[183]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[189]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13164,7 +13510,7 @@ func (x *GetAppAppAvailabilityV2Response_Included) String() string {
 func (*GetAppAppAvailabilityV2Response_Included) ProtoMessage() {}
 
 func (x *GetAppAppAvailabilityV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[183]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[189]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13199,7 +13545,7 @@ type GetAppAppPriceScheduleResponse_Included struct {
 
 func (x *GetAppAppPriceScheduleResponse_Included) Reset() {
 	*x = GetAppAppPriceScheduleResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[190]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[196]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13211,7 +13557,7 @@ func (x *GetAppAppPriceScheduleResponse_Included) String() string {
 func (*GetAppAppPriceScheduleResponse_Included) ProtoMessage() {}
 
 func (x *GetAppAppPriceScheduleResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[190]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[196]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13258,7 +13604,7 @@ type GetAppBetaTesterUsagesRequest_Filter struct {
 
 func (x *GetAppBetaTesterUsagesRequest_Filter) Reset() {
 	*x = GetAppBetaTesterUsagesRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[202]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[210]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13270,7 +13616,7 @@ func (x *GetAppBetaTesterUsagesRequest_Filter) String() string {
 func (*GetAppBetaTesterUsagesRequest_Filter) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[202]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[210]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13283,7 +13629,7 @@ func (x *GetAppBetaTesterUsagesRequest_Filter) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use GetAppBetaTesterUsagesRequest_Filter.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{20, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{22, 1}
 }
 
 func (x *GetAppBetaTesterUsagesRequest_Filter) GetBetaTesters() string {
@@ -13303,7 +13649,7 @@ type GetAppBetaTesterUsagesResponse_Data struct {
 
 func (x *GetAppBetaTesterUsagesResponse_Data) Reset() {
 	*x = GetAppBetaTesterUsagesResponse_Data{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[204]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[212]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13315,7 +13661,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data) String() string {
 func (*GetAppBetaTesterUsagesResponse_Data) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesResponse_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[204]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[212]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13328,7 +13674,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use GetAppBetaTesterUsagesResponse_Data.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesResponse_Data) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23, 1}
 }
 
 func (x *GetAppBetaTesterUsagesResponse_Data) GetDataPoints() []*GetAppBetaTesterUsagesResponse_Data_DataPoint {
@@ -13355,7 +13701,7 @@ type GetAppBetaTesterUsagesResponse_Included struct {
 
 func (x *GetAppBetaTesterUsagesResponse_Included) Reset() {
 	*x = GetAppBetaTesterUsagesResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[205]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[213]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13367,7 +13713,7 @@ func (x *GetAppBetaTesterUsagesResponse_Included) String() string {
 func (*GetAppBetaTesterUsagesResponse_Included) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[205]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[213]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13380,7 +13726,7 @@ func (x *GetAppBetaTesterUsagesResponse_Included) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use GetAppBetaTesterUsagesResponse_Included.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23, 2}
 }
 
 func (x *GetAppBetaTesterUsagesResponse_Included) GetBetaTesters() []*v11.BetaTester {
@@ -13401,7 +13747,7 @@ type GetAppBetaTesterUsagesResponse_Data_DataPoint struct {
 
 func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint) Reset() {
 	*x = GetAppBetaTesterUsagesResponse_Data_DataPoint{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[206]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[214]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13413,7 +13759,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint) String() string {
 func (*GetAppBetaTesterUsagesResponse_Data_DataPoint) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[206]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[214]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13426,7 +13772,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint) ProtoReflect() protorefl
 
 // Deprecated: Use GetAppBetaTesterUsagesResponse_Data_DataPoint.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesResponse_Data_DataPoint) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21, 1, 0}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23, 1, 0}
 }
 
 func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint) GetStart() *timestamppb.Timestamp {
@@ -13459,7 +13805,7 @@ type GetAppBetaTesterUsagesResponse_Data_Dimension struct {
 
 func (x *GetAppBetaTesterUsagesResponse_Data_Dimension) Reset() {
 	*x = GetAppBetaTesterUsagesResponse_Data_Dimension{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[207]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[215]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13471,7 +13817,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_Dimension) String() string {
 func (*GetAppBetaTesterUsagesResponse_Data_Dimension) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesResponse_Data_Dimension) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[207]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[215]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13484,7 +13830,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_Dimension) ProtoReflect() protorefl
 
 // Deprecated: Use GetAppBetaTesterUsagesResponse_Data_Dimension.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesResponse_Data_Dimension) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21, 1, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23, 1, 1}
 }
 
 func (x *GetAppBetaTesterUsagesResponse_Data_Dimension) GetBetaTesters() *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester {
@@ -13505,7 +13851,7 @@ type GetAppBetaTesterUsagesResponse_Data_DataPoint_Value struct {
 
 func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) Reset() {
 	*x = GetAppBetaTesterUsagesResponse_Data_DataPoint_Value{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[208]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[216]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13517,7 +13863,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) String() string {
 func (*GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[208]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[216]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13530,7 +13876,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) ProtoReflect() pro
 
 // Deprecated: Use GetAppBetaTesterUsagesResponse_Data_DataPoint_Value.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21, 1, 0, 0}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23, 1, 0, 0}
 }
 
 func (x *GetAppBetaTesterUsagesResponse_Data_DataPoint_Value) GetCrashCount() int32 {
@@ -13563,7 +13909,7 @@ type GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester struct {
 
 func (x *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) Reset() {
 	*x = GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[209]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[217]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13575,7 +13921,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) String() stri
 func (*GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) ProtoMessage() {}
 
 func (x *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[209]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[217]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13588,7 +13934,7 @@ func (x *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) ProtoReflect(
 
 // Deprecated: Use GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester.ProtoReflect.Descriptor instead.
 func (*GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{21, 1, 1, 0}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{23, 1, 1, 0}
 }
 
 func (x *GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester) GetData() *structpb.Value {
@@ -13610,7 +13956,7 @@ type GetAppCiProductResponse_Included struct {
 
 func (x *GetAppCiProductResponse_Included) Reset() {
 	*x = GetAppCiProductResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[216]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[224]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13622,7 +13968,7 @@ func (x *GetAppCiProductResponse_Included) String() string {
 func (*GetAppCiProductResponse_Included) ProtoMessage() {}
 
 func (x *GetAppCiProductResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[216]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[224]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13635,7 +13981,7 @@ func (x *GetAppCiProductResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppCiProductResponse_Included.ProtoReflect.Descriptor instead.
 func (*GetAppCiProductResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{25, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{27, 1}
 }
 
 func (x *GetAppCiProductResponse_Included) GetApps() []*v11.App {
@@ -13682,7 +14028,7 @@ type GetAppGameCenterDetailResponse_Included struct {
 
 func (x *GetAppGameCenterDetailResponse_Included) Reset() {
 	*x = GetAppGameCenterDetailResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[228]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[236]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13694,7 +14040,7 @@ func (x *GetAppGameCenterDetailResponse_Included) String() string {
 func (*GetAppGameCenterDetailResponse_Included) ProtoMessage() {}
 
 func (x *GetAppGameCenterDetailResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[228]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[236]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13707,7 +14053,7 @@ func (x *GetAppGameCenterDetailResponse_Included) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use GetAppGameCenterDetailResponse_Included.ProtoReflect.Descriptor instead.
 func (*GetAppGameCenterDetailResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{33, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{35, 1}
 }
 
 func (x *GetAppGameCenterDetailResponse_Included) GetAppStoreVersions() []*v11.AppStoreVersion {
@@ -13841,7 +14187,7 @@ type GetAppResponse_Included struct {
 
 func (x *GetAppResponse_Included) Reset() {
 	*x = GetAppResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[238]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[249]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13853,7 +14199,7 @@ func (x *GetAppResponse_Included) String() string {
 func (*GetAppResponse_Included) ProtoMessage() {}
 
 func (x *GetAppResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[238]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[249]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13866,7 +14212,7 @@ func (x *GetAppResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAppResponse_Included.ProtoReflect.Descriptor instead.
 func (*GetAppResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{39, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{43, 1}
 }
 
 func (x *GetAppResponse_Included) GetAndroidToIosAppMappingDetails() []*v11.AndroidToIosAppMappingDetail {
@@ -14048,7 +14394,7 @@ type ListAppAccessibilityDeclarationsRequest_Filter struct {
 
 func (x *ListAppAccessibilityDeclarationsRequest_Filter) Reset() {
 	*x = ListAppAccessibilityDeclarationsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[248]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[259]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14060,7 +14406,7 @@ func (x *ListAppAccessibilityDeclarationsRequest_Filter) String() string {
 func (*ListAppAccessibilityDeclarationsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAccessibilityDeclarationsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[248]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[259]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14073,7 +14419,7 @@ func (x *ListAppAccessibilityDeclarationsRequest_Filter) ProtoReflect() protoref
 
 // Deprecated: Use ListAppAccessibilityDeclarationsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAccessibilityDeclarationsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{46, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{50, 2}
 }
 
 func (x *ListAppAccessibilityDeclarationsRequest_Filter) GetDeviceFamily() []v12.DeviceFamilyEnum_DeviceFamily {
@@ -14100,7 +14446,7 @@ type ListAppAnalyticsReportRequestsRequest_Filter struct {
 
 func (x *ListAppAnalyticsReportRequestsRequest_Filter) Reset() {
 	*x = ListAppAnalyticsReportRequestsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[255]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[266]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14112,7 +14458,7 @@ func (x *ListAppAnalyticsReportRequestsRequest_Filter) String() string {
 func (*ListAppAnalyticsReportRequestsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAnalyticsReportRequestsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[255]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[266]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14125,7 +14471,7 @@ func (x *ListAppAnalyticsReportRequestsRequest_Filter) ProtoReflect() protorefle
 
 // Deprecated: Use ListAppAnalyticsReportRequestsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAnalyticsReportRequestsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{50, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{54, 3}
 }
 
 func (x *ListAppAnalyticsReportRequestsRequest_Filter) GetAccessType() []v12.AnalyticsReportRequestAccessTypeEnum_AnalyticsReportRequestAccessType {
@@ -14145,7 +14491,7 @@ type ListAppAnalyticsReportRequestsResponse_Included struct {
 
 func (x *ListAppAnalyticsReportRequestsResponse_Included) Reset() {
 	*x = ListAppAnalyticsReportRequestsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[257]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[268]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14157,7 +14503,7 @@ func (x *ListAppAnalyticsReportRequestsResponse_Included) String() string {
 func (*ListAppAnalyticsReportRequestsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAnalyticsReportRequestsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[257]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[268]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14170,7 +14516,7 @@ func (x *ListAppAnalyticsReportRequestsResponse_Included) ProtoReflect() protore
 
 // Deprecated: Use ListAppAnalyticsReportRequestsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAnalyticsReportRequestsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{51, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{55, 1}
 }
 
 func (x *ListAppAnalyticsReportRequestsResponse_Included) GetAnalyticsReports() []*v11.AnalyticsReport {
@@ -14190,7 +14536,7 @@ type ListAppAppClipsRequest_Filter struct {
 
 func (x *ListAppAppClipsRequest_Filter) Reset() {
 	*x = ListAppAppClipsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[268]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[279]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14202,7 +14548,7 @@ func (x *ListAppAppClipsRequest_Filter) String() string {
 func (*ListAppAppClipsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAppClipsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[268]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[279]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14215,7 +14561,7 @@ func (x *ListAppAppClipsRequest_Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppClipsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppClipsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{58, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{62, 3}
 }
 
 func (x *ListAppAppClipsRequest_Filter) GetBundleId() []string {
@@ -14236,7 +14582,7 @@ type ListAppAppClipsResponse_Included struct {
 
 func (x *ListAppAppClipsResponse_Included) Reset() {
 	*x = ListAppAppClipsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[270]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[281]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14248,7 +14594,7 @@ func (x *ListAppAppClipsResponse_Included) String() string {
 func (*ListAppAppClipsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppClipsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[270]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[281]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14261,7 +14607,7 @@ func (x *ListAppAppClipsResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppClipsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppClipsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{59, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{63, 1}
 }
 
 func (x *ListAppAppClipsResponse_Included) GetAppClipDefaultExperiences() []*v11.AppClipDefaultExperience {
@@ -14288,7 +14634,7 @@ type ListAppAppCustomProductPagesRequest_Filter struct {
 
 func (x *ListAppAppCustomProductPagesRequest_Filter) Reset() {
 	*x = ListAppAppCustomProductPagesRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[276]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[287]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14300,7 +14646,7 @@ func (x *ListAppAppCustomProductPagesRequest_Filter) String() string {
 func (*ListAppAppCustomProductPagesRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAppCustomProductPagesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[276]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[287]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14313,7 +14659,7 @@ func (x *ListAppAppCustomProductPagesRequest_Filter) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppAppCustomProductPagesRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppCustomProductPagesRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{62, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{66, 3}
 }
 
 func (x *ListAppAppCustomProductPagesRequest_Filter) GetVisible() []string {
@@ -14335,7 +14681,7 @@ type ListAppAppCustomProductPagesResponse_Included struct {
 
 func (x *ListAppAppCustomProductPagesResponse_Included) Reset() {
 	*x = ListAppAppCustomProductPagesResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[278]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[289]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14347,7 +14693,7 @@ func (x *ListAppAppCustomProductPagesResponse_Included) String() string {
 func (*ListAppAppCustomProductPagesResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppCustomProductPagesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[278]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[289]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14360,7 +14706,7 @@ func (x *ListAppAppCustomProductPagesResponse_Included) ProtoReflect() protorefl
 
 // Deprecated: Use ListAppAppCustomProductPagesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppCustomProductPagesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{63, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{67, 1}
 }
 
 func (x *ListAppAppCustomProductPagesResponse_Included) GetAppCustomProductPageLocalizations() []*v11.AppCustomProductPageLocalization {
@@ -14398,7 +14744,7 @@ type ListAppAppEncryptionDeclarationsRequest_Filter struct {
 
 func (x *ListAppAppEncryptionDeclarationsRequest_Filter) Reset() {
 	*x = ListAppAppEncryptionDeclarationsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[284]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[295]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14410,7 +14756,7 @@ func (x *ListAppAppEncryptionDeclarationsRequest_Filter) String() string {
 func (*ListAppAppEncryptionDeclarationsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAppEncryptionDeclarationsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[284]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[295]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14423,7 +14769,7 @@ func (x *ListAppAppEncryptionDeclarationsRequest_Filter) ProtoReflect() protoref
 
 // Deprecated: Use ListAppAppEncryptionDeclarationsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppEncryptionDeclarationsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{66, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{70, 3}
 }
 
 // Deprecated: Marked as deprecated in asc/metadata/v1/apps.proto.
@@ -14453,7 +14799,7 @@ type ListAppAppEncryptionDeclarationsResponse_Included struct {
 
 func (x *ListAppAppEncryptionDeclarationsResponse_Included) Reset() {
 	*x = ListAppAppEncryptionDeclarationsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[286]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[297]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14465,7 +14811,7 @@ func (x *ListAppAppEncryptionDeclarationsResponse_Included) String() string {
 func (*ListAppAppEncryptionDeclarationsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppEncryptionDeclarationsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[286]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[297]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14478,7 +14824,7 @@ func (x *ListAppAppEncryptionDeclarationsResponse_Included) ProtoReflect() proto
 
 // Deprecated: Use ListAppAppEncryptionDeclarationsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppEncryptionDeclarationsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{67, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{71, 1}
 }
 
 func (x *ListAppAppEncryptionDeclarationsResponse_Included) GetAppEncryptionDeclarationDocuments() []*v11.AppEncryptionDeclarationDocument {
@@ -14513,7 +14859,7 @@ type ListAppAppEventsRequest_Filter struct {
 
 func (x *ListAppAppEventsRequest_Filter) Reset() {
 	*x = ListAppAppEventsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[292]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[303]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14525,7 +14871,7 @@ func (x *ListAppAppEventsRequest_Filter) String() string {
 func (*ListAppAppEventsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAppEventsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[292]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[303]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14538,7 +14884,7 @@ func (x *ListAppAppEventsRequest_Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppEventsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppEventsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{70, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{74, 3}
 }
 
 func (x *ListAppAppEventsRequest_Filter) GetEventState() []v12.AppEventEventStateEnum_AppEventEventState {
@@ -14565,7 +14911,7 @@ type ListAppAppEventsResponse_Included struct {
 
 func (x *ListAppAppEventsResponse_Included) Reset() {
 	*x = ListAppAppEventsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[294]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[305]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14577,7 +14923,7 @@ func (x *ListAppAppEventsResponse_Included) String() string {
 func (*ListAppAppEventsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppEventsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[294]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[305]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14590,7 +14936,7 @@ func (x *ListAppAppEventsResponse_Included) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppAppEventsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppEventsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{71, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{75, 1}
 }
 
 func (x *ListAppAppEventsResponse_Included) GetAppEventLocalizations() []*v11.AppEventLocalization {
@@ -14613,7 +14959,7 @@ type ListAppAppInfosResponse_Included struct {
 
 func (x *ListAppAppInfosResponse_Included) Reset() {
 	*x = ListAppAppInfosResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[301]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[312]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14625,7 +14971,7 @@ func (x *ListAppAppInfosResponse_Included) String() string {
 func (*ListAppAppInfosResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppInfosResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[301]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[312]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14638,7 +14984,7 @@ func (x *ListAppAppInfosResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppInfosResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppInfosResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{75, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{79, 1}
 }
 
 func (x *ListAppAppInfosResponse_Included) GetAgeRatingDeclarations() []*v11.AgeRatingDeclaration {
@@ -14679,7 +15025,7 @@ type ListAppAppPricePointsRequest_Filter struct {
 
 func (x *ListAppAppPricePointsRequest_Filter) Reset() {
 	*x = ListAppAppPricePointsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[306]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[317]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14691,7 +15037,7 @@ func (x *ListAppAppPricePointsRequest_Filter) String() string {
 func (*ListAppAppPricePointsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAppPricePointsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[306]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[317]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14704,7 +15050,7 @@ func (x *ListAppAppPricePointsRequest_Filter) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ListAppAppPricePointsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppPricePointsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{78, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{82, 2}
 }
 
 func (x *ListAppAppPricePointsRequest_Filter) GetTerritory() []string {
@@ -14725,7 +15071,7 @@ type ListAppAppPricePointsResponse_Included struct {
 
 func (x *ListAppAppPricePointsResponse_Included) Reset() {
 	*x = ListAppAppPricePointsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[308]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[319]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14737,7 +15083,7 @@ func (x *ListAppAppPricePointsResponse_Included) String() string {
 func (*ListAppAppPricePointsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppPricePointsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[308]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[319]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14750,7 +15096,7 @@ func (x *ListAppAppPricePointsResponse_Included) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use ListAppAppPricePointsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppPricePointsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{79, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{83, 1}
 }
 
 func (x *ListAppAppPricePointsResponse_Included) GetApps() []*v11.App {
@@ -14777,7 +15123,7 @@ type ListAppAppStoreVersionExperimentsV2Request_Filter struct {
 
 func (x *ListAppAppStoreVersionExperimentsV2Request_Filter) Reset() {
 	*x = ListAppAppStoreVersionExperimentsV2Request_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[314]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[325]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14789,7 +15135,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Request_Filter) String() string {
 func (*ListAppAppStoreVersionExperimentsV2Request_Filter) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionExperimentsV2Request_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[314]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[325]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14802,7 +15148,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Request_Filter) ProtoReflect() proto
 
 // Deprecated: Use ListAppAppStoreVersionExperimentsV2Request_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionExperimentsV2Request_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{82, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{86, 3}
 }
 
 func (x *ListAppAppStoreVersionExperimentsV2Request_Filter) GetState() []v12.AppStoreVersionExperimentV2StateEnum_AppStoreVersionExperimentV2State {
@@ -14824,7 +15170,7 @@ type ListAppAppStoreVersionExperimentsV2Response_Included struct {
 
 func (x *ListAppAppStoreVersionExperimentsV2Response_Included) Reset() {
 	*x = ListAppAppStoreVersionExperimentsV2Response_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[316]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[327]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14836,7 +15182,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Response_Included) String() string {
 func (*ListAppAppStoreVersionExperimentsV2Response_Included) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionExperimentsV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[316]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[327]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14849,7 +15195,7 @@ func (x *ListAppAppStoreVersionExperimentsV2Response_Included) ProtoReflect() pr
 
 // Deprecated: Use ListAppAppStoreVersionExperimentsV2Response_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionExperimentsV2Response_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{83, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{87, 1}
 }
 
 func (x *ListAppAppStoreVersionExperimentsV2Response_Included) GetAppStoreVersionExperimentTreatments() []*v11.AppStoreVersionExperimentTreatment {
@@ -14890,7 +15236,7 @@ type ListAppAppStoreVersionsRequest_Filter struct {
 
 func (x *ListAppAppStoreVersionsRequest_Filter) Reset() {
 	*x = ListAppAppStoreVersionsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[322]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[333]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14902,7 +15248,7 @@ func (x *ListAppAppStoreVersionsRequest_Filter) String() string {
 func (*ListAppAppStoreVersionsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[322]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[333]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14915,7 +15261,7 @@ func (x *ListAppAppStoreVersionsRequest_Filter) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ListAppAppStoreVersionsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{86, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{90, 3}
 }
 
 func (x *ListAppAppStoreVersionsRequest_Filter) GetPlatform() []v12.PlatformEnum_Platform {
@@ -14974,7 +15320,7 @@ type ListAppAppStoreVersionsResponse_Included struct {
 
 func (x *ListAppAppStoreVersionsResponse_Included) Reset() {
 	*x = ListAppAppStoreVersionsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[324]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[335]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14986,7 +15332,7 @@ func (x *ListAppAppStoreVersionsResponse_Included) String() string {
 func (*ListAppAppStoreVersionsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppStoreVersionsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[324]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[335]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14999,7 +15345,7 @@ func (x *ListAppAppStoreVersionsResponse_Included) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListAppAppStoreVersionsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppStoreVersionsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{87, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{91, 1}
 }
 
 func (x *ListAppAppStoreVersionsResponse_Included) GetAlternativeDistributionPackages() []*v11.AlternativeDistributionPackage {
@@ -15089,7 +15435,7 @@ type ListAppAppTagsRequest_Filter struct {
 
 func (x *ListAppAppTagsRequest_Filter) Reset() {
 	*x = ListAppAppTagsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[330]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[341]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15101,7 +15447,7 @@ func (x *ListAppAppTagsRequest_Filter) String() string {
 func (*ListAppAppTagsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppAppTagsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[330]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[341]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15114,7 +15460,7 @@ func (x *ListAppAppTagsRequest_Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppTagsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppAppTagsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{90, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{94, 3}
 }
 
 func (x *ListAppAppTagsRequest_Filter) GetVisibleInAppStore() []string {
@@ -15134,7 +15480,7 @@ type ListAppAppTagsResponse_Included struct {
 
 func (x *ListAppAppTagsResponse_Included) Reset() {
 	*x = ListAppAppTagsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[332]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[343]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15146,7 +15492,7 @@ func (x *ListAppAppTagsResponse_Included) String() string {
 func (*ListAppAppTagsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppAppTagsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[332]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[343]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15159,7 +15505,7 @@ func (x *ListAppAppTagsResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppAppTagsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppAppTagsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{91, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{95, 1}
 }
 
 func (x *ListAppAppTagsResponse_Included) GetTerritories() []*v11.Territory {
@@ -15182,7 +15528,7 @@ type ListAppBackgroundAssetsRequest_Filter struct {
 
 func (x *ListAppBackgroundAssetsRequest_Filter) Reset() {
 	*x = ListAppBackgroundAssetsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[337]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[348]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15194,7 +15540,7 @@ func (x *ListAppBackgroundAssetsRequest_Filter) String() string {
 func (*ListAppBackgroundAssetsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppBackgroundAssetsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[337]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[348]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15207,7 +15553,7 @@ func (x *ListAppBackgroundAssetsRequest_Filter) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ListAppBackgroundAssetsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppBackgroundAssetsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{94, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{98, 2}
 }
 
 func (x *ListAppBackgroundAssetsRequest_Filter) GetArchived() []string {
@@ -15249,7 +15595,7 @@ type ListAppBackgroundAssetsResponse_Included struct {
 
 func (x *ListAppBackgroundAssetsResponse_Included) Reset() {
 	*x = ListAppBackgroundAssetsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[339]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[350]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15261,7 +15607,7 @@ func (x *ListAppBackgroundAssetsResponse_Included) String() string {
 func (*ListAppBackgroundAssetsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppBackgroundAssetsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[339]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[350]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15274,7 +15620,7 @@ func (x *ListAppBackgroundAssetsResponse_Included) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListAppBackgroundAssetsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppBackgroundAssetsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{95, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{99, 1}
 }
 
 func (x *ListAppBackgroundAssetsResponse_Included) GetApps() []*v11.App {
@@ -15307,7 +15653,7 @@ type ListAppBetaFeedbackCrashSubmissionsRequest_Filter struct {
 
 func (x *ListAppBetaFeedbackCrashSubmissionsRequest_Filter) Reset() {
 	*x = ListAppBetaFeedbackCrashSubmissionsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[349]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[360]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15319,7 +15665,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsRequest_Filter) String() string {
 func (*ListAppBetaFeedbackCrashSubmissionsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackCrashSubmissionsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[349]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[360]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15332,7 +15678,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsRequest_Filter) ProtoReflect() proto
 
 // Deprecated: Use ListAppBetaFeedbackCrashSubmissionsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackCrashSubmissionsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{102, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{106, 2}
 }
 
 func (x *ListAppBetaFeedbackCrashSubmissionsRequest_Filter) GetDeviceModel() []string {
@@ -15395,7 +15741,7 @@ type ListAppBetaFeedbackCrashSubmissionsResponse_Included struct {
 
 func (x *ListAppBetaFeedbackCrashSubmissionsResponse_Included) Reset() {
 	*x = ListAppBetaFeedbackCrashSubmissionsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[351]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[362]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15407,7 +15753,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsResponse_Included) String() string {
 func (*ListAppBetaFeedbackCrashSubmissionsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackCrashSubmissionsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[351]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[362]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15420,7 +15766,7 @@ func (x *ListAppBetaFeedbackCrashSubmissionsResponse_Included) ProtoReflect() pr
 
 // Deprecated: Use ListAppBetaFeedbackCrashSubmissionsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackCrashSubmissionsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{103, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{107, 1}
 }
 
 func (x *ListAppBetaFeedbackCrashSubmissionsResponse_Included) GetBetaTesters() []*v11.BetaTester {
@@ -15453,7 +15799,7 @@ type ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter struct {
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter) Reset() {
 	*x = ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[356]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[367]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15465,7 +15811,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter) String() string
 func (*ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[356]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[367]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15478,7 +15824,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter) ProtoReflect() 
 
 // Deprecated: Use ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{106, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{110, 2}
 }
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter) GetDeviceModel() []string {
@@ -15541,7 +15887,7 @@ type ListAppBetaFeedbackScreenshotSubmissionsResponse_Included struct {
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse_Included) Reset() {
 	*x = ListAppBetaFeedbackScreenshotSubmissionsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[358]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[369]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15553,7 +15899,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse_Included) String() str
 func (*ListAppBetaFeedbackScreenshotSubmissionsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[358]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[369]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15566,7 +15912,7 @@ func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse_Included) ProtoReflect
 
 // Deprecated: Use ListAppBetaFeedbackScreenshotSubmissionsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppBetaFeedbackScreenshotSubmissionsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{107, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{111, 1}
 }
 
 func (x *ListAppBetaFeedbackScreenshotSubmissionsResponse_Included) GetBetaTesters() []*v11.BetaTester {
@@ -15596,7 +15942,7 @@ type ListAppBuildUploadsRequest_Filter struct {
 
 func (x *ListAppBuildUploadsRequest_Filter) Reset() {
 	*x = ListAppBuildUploadsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[370]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[381]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15608,7 +15954,7 @@ func (x *ListAppBuildUploadsRequest_Filter) String() string {
 func (*ListAppBuildUploadsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppBuildUploadsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[370]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[381]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15621,7 +15967,7 @@ func (x *ListAppBuildUploadsRequest_Filter) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListAppBuildUploadsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppBuildUploadsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{116, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{120, 2}
 }
 
 func (x *ListAppBuildUploadsRequest_Filter) GetCfBundleShortVersionString() []string {
@@ -15663,7 +16009,7 @@ type ListAppBuildUploadsResponse_Included struct {
 
 func (x *ListAppBuildUploadsResponse_Included) Reset() {
 	*x = ListAppBuildUploadsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[372]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[383]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15675,7 +16021,7 @@ func (x *ListAppBuildUploadsResponse_Included) String() string {
 func (*ListAppBuildUploadsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppBuildUploadsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[372]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[383]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15688,7 +16034,7 @@ func (x *ListAppBuildUploadsResponse_Included) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use ListAppBuildUploadsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppBuildUploadsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{117, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{121, 1}
 }
 
 func (x *ListAppBuildUploadsResponse_Included) GetBuildUploadFiles() []*v11.BuildUploadFile {
@@ -15716,7 +16062,7 @@ type ListAppCustomerReviewSummarizationsRequest_Filter struct {
 
 func (x *ListAppCustomerReviewSummarizationsRequest_Filter) Reset() {
 	*x = ListAppCustomerReviewSummarizationsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[380]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[391]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15728,7 +16074,7 @@ func (x *ListAppCustomerReviewSummarizationsRequest_Filter) String() string {
 func (*ListAppCustomerReviewSummarizationsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewSummarizationsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[380]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[391]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15741,7 +16087,7 @@ func (x *ListAppCustomerReviewSummarizationsRequest_Filter) ProtoReflect() proto
 
 // Deprecated: Use ListAppCustomerReviewSummarizationsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewSummarizationsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{122, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{126, 2}
 }
 
 func (x *ListAppCustomerReviewSummarizationsRequest_Filter) GetPlatform() []v12.PlatformEnum_Platform {
@@ -15768,7 +16114,7 @@ type ListAppCustomerReviewSummarizationsResponse_Included struct {
 
 func (x *ListAppCustomerReviewSummarizationsResponse_Included) Reset() {
 	*x = ListAppCustomerReviewSummarizationsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[382]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[393]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15780,7 +16126,7 @@ func (x *ListAppCustomerReviewSummarizationsResponse_Included) String() string {
 func (*ListAppCustomerReviewSummarizationsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewSummarizationsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[382]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[393]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15793,7 +16139,7 @@ func (x *ListAppCustomerReviewSummarizationsResponse_Included) ProtoReflect() pr
 
 // Deprecated: Use ListAppCustomerReviewSummarizationsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewSummarizationsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{123, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{127, 1}
 }
 
 func (x *ListAppCustomerReviewSummarizationsResponse_Included) GetTerritories() []*v11.Territory {
@@ -15813,7 +16159,7 @@ type ListAppCustomerReviewsRequest_Exists struct {
 
 func (x *ListAppCustomerReviewsRequest_Exists) Reset() {
 	*x = ListAppCustomerReviewsRequest_Exists{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[385]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[396]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15825,7 +16171,7 @@ func (x *ListAppCustomerReviewsRequest_Exists) String() string {
 func (*ListAppCustomerReviewsRequest_Exists) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewsRequest_Exists) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[385]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[396]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15838,7 +16184,7 @@ func (x *ListAppCustomerReviewsRequest_Exists) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use ListAppCustomerReviewsRequest_Exists.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewsRequest_Exists) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{124, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{128, 2}
 }
 
 func (x *ListAppCustomerReviewsRequest_Exists) GetPublishedResponse() bool {
@@ -15860,7 +16206,7 @@ type ListAppCustomerReviewsRequest_Filter struct {
 
 func (x *ListAppCustomerReviewsRequest_Filter) Reset() {
 	*x = ListAppCustomerReviewsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[386]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[397]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15872,7 +16218,7 @@ func (x *ListAppCustomerReviewsRequest_Filter) String() string {
 func (*ListAppCustomerReviewsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[386]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[397]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15885,7 +16231,7 @@ func (x *ListAppCustomerReviewsRequest_Filter) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use ListAppCustomerReviewsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{124, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{128, 3}
 }
 
 func (x *ListAppCustomerReviewsRequest_Filter) GetTerritory() []v12.TerritoryCodeEnum_TerritoryCode {
@@ -15920,7 +16266,7 @@ type ListAppCustomerReviewsResponse_Included struct {
 
 func (x *ListAppCustomerReviewsResponse_Included) Reset() {
 	*x = ListAppCustomerReviewsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[388]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[399]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15932,7 +16278,7 @@ func (x *ListAppCustomerReviewsResponse_Included) String() string {
 func (*ListAppCustomerReviewsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppCustomerReviewsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[388]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[399]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15945,7 +16291,7 @@ func (x *ListAppCustomerReviewsResponse_Included) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use ListAppCustomerReviewsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppCustomerReviewsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{125, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{129, 1}
 }
 
 func (x *ListAppCustomerReviewsResponse_Included) GetCustomerReviewResponses() []*v11.CustomerReviewResponseV1 {
@@ -15974,7 +16320,7 @@ type ListAppGameCenterEnabledVersionsRequest_Filter struct {
 
 func (x *ListAppGameCenterEnabledVersionsRequest_Filter) Reset() {
 	*x = ListAppGameCenterEnabledVersionsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[394]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[405]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -15986,7 +16332,7 @@ func (x *ListAppGameCenterEnabledVersionsRequest_Filter) String() string {
 func (*ListAppGameCenterEnabledVersionsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppGameCenterEnabledVersionsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[394]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[405]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -15999,7 +16345,7 @@ func (x *ListAppGameCenterEnabledVersionsRequest_Filter) ProtoReflect() protoref
 
 // Deprecated: Use ListAppGameCenterEnabledVersionsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppGameCenterEnabledVersionsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{128, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{132, 3}
 }
 
 func (x *ListAppGameCenterEnabledVersionsRequest_Filter) GetPlatform() []v12.PlatformEnum_Platform {
@@ -16034,7 +16380,7 @@ type ListAppGameCenterEnabledVersionsResponse_Included struct {
 
 func (x *ListAppGameCenterEnabledVersionsResponse_Included) Reset() {
 	*x = ListAppGameCenterEnabledVersionsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[396]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[407]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16046,7 +16392,7 @@ func (x *ListAppGameCenterEnabledVersionsResponse_Included) String() string {
 func (*ListAppGameCenterEnabledVersionsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppGameCenterEnabledVersionsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[396]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[407]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16059,7 +16405,7 @@ func (x *ListAppGameCenterEnabledVersionsResponse_Included) ProtoReflect() proto
 
 // Deprecated: Use ListAppGameCenterEnabledVersionsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppGameCenterEnabledVersionsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{129, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{133, 1}
 }
 
 func (x *ListAppGameCenterEnabledVersionsResponse_Included) GetApps() []*v11.App {
@@ -16087,7 +16433,7 @@ type ListAppInAppPurchasesRequest_Filter struct {
 
 func (x *ListAppInAppPurchasesRequest_Filter) Reset() {
 	*x = ListAppInAppPurchasesRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[404]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[415]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16099,7 +16445,7 @@ func (x *ListAppInAppPurchasesRequest_Filter) String() string {
 func (*ListAppInAppPurchasesRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[404]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[415]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16112,7 +16458,7 @@ func (x *ListAppInAppPurchasesRequest_Filter) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ListAppInAppPurchasesRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{134, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{138, 3}
 }
 
 func (x *ListAppInAppPurchasesRequest_Filter) GetInAppPurchaseType() []v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType {
@@ -16139,7 +16485,7 @@ type ListAppInAppPurchasesResponse_Included struct {
 
 func (x *ListAppInAppPurchasesResponse_Included) Reset() {
 	*x = ListAppInAppPurchasesResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[406]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[417]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16151,7 +16497,7 @@ func (x *ListAppInAppPurchasesResponse_Included) String() string {
 func (*ListAppInAppPurchasesResponse_Included) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[406]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[417]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16164,7 +16510,7 @@ func (x *ListAppInAppPurchasesResponse_Included) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use ListAppInAppPurchasesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{135, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{139, 1}
 }
 
 func (x *ListAppInAppPurchasesResponse_Included) GetApps() []*v11.App {
@@ -16187,7 +16533,7 @@ type ListAppInAppPurchasesV2Request_Filter struct {
 
 func (x *ListAppInAppPurchasesV2Request_Filter) Reset() {
 	*x = ListAppInAppPurchasesV2Request_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[410]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[421]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16199,7 +16545,7 @@ func (x *ListAppInAppPurchasesV2Request_Filter) String() string {
 func (*ListAppInAppPurchasesV2Request_Filter) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesV2Request_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[410]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[421]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16212,7 +16558,7 @@ func (x *ListAppInAppPurchasesV2Request_Filter) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ListAppInAppPurchasesV2Request_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesV2Request_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{136, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{140, 3}
 }
 
 func (x *ListAppInAppPurchasesV2Request_Filter) GetProductId() []string {
@@ -16262,7 +16608,7 @@ type ListAppInAppPurchasesV2Response_Included struct {
 
 func (x *ListAppInAppPurchasesV2Response_Included) Reset() {
 	*x = ListAppInAppPurchasesV2Response_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[412]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[423]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16274,7 +16620,7 @@ func (x *ListAppInAppPurchasesV2Response_Included) String() string {
 func (*ListAppInAppPurchasesV2Response_Included) ProtoMessage() {}
 
 func (x *ListAppInAppPurchasesV2Response_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[412]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[423]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16287,7 +16633,7 @@ func (x *ListAppInAppPurchasesV2Response_Included) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListAppInAppPurchasesV2Response_Included.ProtoReflect.Descriptor instead.
 func (*ListAppInAppPurchasesV2Response_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{137, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{141, 1}
 }
 
 func (x *ListAppInAppPurchasesV2Response_Included) GetInAppPurchaseAppStoreReviewScreenshots() []*v11.InAppPurchaseAppStoreReviewScreenshot {
@@ -16372,7 +16718,7 @@ type ListAppPerfPowerMetricsRequest_Filter struct {
 
 func (x *ListAppPerfPowerMetricsRequest_Filter) Reset() {
 	*x = ListAppPerfPowerMetricsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[414]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[425]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16384,7 +16730,7 @@ func (x *ListAppPerfPowerMetricsRequest_Filter) String() string {
 func (*ListAppPerfPowerMetricsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppPerfPowerMetricsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[414]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[425]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16397,7 +16743,7 @@ func (x *ListAppPerfPowerMetricsRequest_Filter) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ListAppPerfPowerMetricsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppPerfPowerMetricsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{138, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{142, 1}
 }
 
 func (x *ListAppPerfPowerMetricsRequest_Filter) GetPlatform() []v12.AppPerfPowerMetricsPlatformEnum_AppPerfPowerMetricsPlatform {
@@ -16421,6 +16767,51 @@ func (x *ListAppPerfPowerMetricsRequest_Filter) GetDeviceType() []string {
 	return nil
 }
 
+// Filters: a resource must meet all that are set, each by one of its values.
+type ListAppPerformanceOverviewsRequest_Filter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	DeviceType    []string               `protobuf:"bytes,1,rep,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAppPerformanceOverviewsRequest_Filter) Reset() {
+	*x = ListAppPerformanceOverviewsRequest_Filter{}
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[428]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAppPerformanceOverviewsRequest_Filter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAppPerformanceOverviewsRequest_Filter) ProtoMessage() {}
+
+func (x *ListAppPerformanceOverviewsRequest_Filter) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[428]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAppPerformanceOverviewsRequest_Filter.ProtoReflect.Descriptor instead.
+func (*ListAppPerformanceOverviewsRequest_Filter) Descriptor() ([]byte, []int) {
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{144, 1}
+}
+
+func (x *ListAppPerformanceOverviewsRequest_Filter) GetDeviceType() []string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return nil
+}
+
 // The resources included, by type.
 type ListAppPromotedPurchasesResponse_Included struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -16432,7 +16823,7 @@ type ListAppPromotedPurchasesResponse_Included struct {
 
 func (x *ListAppPromotedPurchasesResponse_Included) Reset() {
 	*x = ListAppPromotedPurchasesResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[426]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[440]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16444,7 +16835,7 @@ func (x *ListAppPromotedPurchasesResponse_Included) String() string {
 func (*ListAppPromotedPurchasesResponse_Included) ProtoMessage() {}
 
 func (x *ListAppPromotedPurchasesResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[426]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[440]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16457,7 +16848,7 @@ func (x *ListAppPromotedPurchasesResponse_Included) ProtoReflect() protoreflect.
 
 // Deprecated: Use ListAppPromotedPurchasesResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppPromotedPurchasesResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{147, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{153, 1}
 }
 
 func (x *ListAppPromotedPurchasesResponse_Included) GetInAppPurchases() []*v11.InAppPurchaseV2 {
@@ -16485,7 +16876,7 @@ type ListAppReviewSubmissionsRequest_Filter struct {
 
 func (x *ListAppReviewSubmissionsRequest_Filter) Reset() {
 	*x = ListAppReviewSubmissionsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[432]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[446]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16497,7 +16888,7 @@ func (x *ListAppReviewSubmissionsRequest_Filter) String() string {
 func (*ListAppReviewSubmissionsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppReviewSubmissionsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[432]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[446]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16510,7 +16901,7 @@ func (x *ListAppReviewSubmissionsRequest_Filter) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use ListAppReviewSubmissionsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppReviewSubmissionsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{150, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{156, 3}
 }
 
 func (x *ListAppReviewSubmissionsRequest_Filter) GetPlatform() []v12.PlatformEnum_Platform {
@@ -16540,7 +16931,7 @@ type ListAppReviewSubmissionsResponse_Included struct {
 
 func (x *ListAppReviewSubmissionsResponse_Included) Reset() {
 	*x = ListAppReviewSubmissionsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[434]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[448]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16552,7 +16943,7 @@ func (x *ListAppReviewSubmissionsResponse_Included) String() string {
 func (*ListAppReviewSubmissionsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppReviewSubmissionsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[434]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[448]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16565,7 +16956,7 @@ func (x *ListAppReviewSubmissionsResponse_Included) ProtoReflect() protoreflect.
 
 // Deprecated: Use ListAppReviewSubmissionsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppReviewSubmissionsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{151, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{157, 1}
 }
 
 func (x *ListAppReviewSubmissionsResponse_Included) GetActors() []*v11.Actor {
@@ -16607,7 +16998,7 @@ type ListAppSearchKeywordsRequest_Filter struct {
 
 func (x *ListAppSearchKeywordsRequest_Filter) Reset() {
 	*x = ListAppSearchKeywordsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[439]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[453]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16619,7 +17010,7 @@ func (x *ListAppSearchKeywordsRequest_Filter) String() string {
 func (*ListAppSearchKeywordsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppSearchKeywordsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[439]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[453]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16632,7 +17023,7 @@ func (x *ListAppSearchKeywordsRequest_Filter) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use ListAppSearchKeywordsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppSearchKeywordsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{154, 2}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{160, 2}
 }
 
 func (x *ListAppSearchKeywordsRequest_Filter) GetPlatform() []string {
@@ -16660,7 +17051,7 @@ type ListAppSubscriptionGroupsRequest_Filter struct {
 
 func (x *ListAppSubscriptionGroupsRequest_Filter) Reset() {
 	*x = ListAppSubscriptionGroupsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[446]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[460]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16672,7 +17063,7 @@ func (x *ListAppSubscriptionGroupsRequest_Filter) String() string {
 func (*ListAppSubscriptionGroupsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppSubscriptionGroupsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[446]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[460]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16685,7 +17076,7 @@ func (x *ListAppSubscriptionGroupsRequest_Filter) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use ListAppSubscriptionGroupsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppSubscriptionGroupsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{158, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{164, 3}
 }
 
 func (x *ListAppSubscriptionGroupsRequest_Filter) GetReferenceName() []string {
@@ -16714,7 +17105,7 @@ type ListAppSubscriptionGroupsResponse_Included struct {
 
 func (x *ListAppSubscriptionGroupsResponse_Included) Reset() {
 	*x = ListAppSubscriptionGroupsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[448]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[462]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16726,7 +17117,7 @@ func (x *ListAppSubscriptionGroupsResponse_Included) String() string {
 func (*ListAppSubscriptionGroupsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppSubscriptionGroupsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[448]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[462]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16739,7 +17130,7 @@ func (x *ListAppSubscriptionGroupsResponse_Included) ProtoReflect() protoreflect
 
 // Deprecated: Use ListAppSubscriptionGroupsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppSubscriptionGroupsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{159, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{165, 1}
 }
 
 func (x *ListAppSubscriptionGroupsResponse_Included) GetSubscriptionGroupLocalizations() []*v11.SubscriptionGroupLocalization {
@@ -16773,7 +17164,7 @@ type ListAppWebhooksResponse_Included struct {
 
 func (x *ListAppWebhooksResponse_Included) Reset() {
 	*x = ListAppWebhooksResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[454]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[468]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16785,7 +17176,7 @@ func (x *ListAppWebhooksResponse_Included) String() string {
 func (*ListAppWebhooksResponse_Included) ProtoMessage() {}
 
 func (x *ListAppWebhooksResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[454]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[468]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16798,7 +17189,7 @@ func (x *ListAppWebhooksResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppWebhooksResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppWebhooksResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{163, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{169, 1}
 }
 
 func (x *ListAppWebhooksResponse_Included) GetApps() []*v11.App {
@@ -16821,7 +17212,7 @@ type ListAppsRequest_Exists struct {
 
 func (x *ListAppsRequest_Exists) Reset() {
 	*x = ListAppsRequest_Exists{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[458]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[472]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16833,7 +17224,7 @@ func (x *ListAppsRequest_Exists) String() string {
 func (*ListAppsRequest_Exists) ProtoMessage() {}
 
 func (x *ListAppsRequest_Exists) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[458]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[472]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16846,7 +17237,7 @@ func (x *ListAppsRequest_Exists) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppsRequest_Exists.ProtoReflect.Descriptor instead.
 func (*ListAppsRequest_Exists) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{164, 3}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{170, 3}
 }
 
 // Deprecated: Marked as deprecated in asc/metadata/v1/apps.proto.
@@ -16879,7 +17270,7 @@ type ListAppsRequest_Filter struct {
 
 func (x *ListAppsRequest_Filter) Reset() {
 	*x = ListAppsRequest_Filter{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[459]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[473]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -16891,7 +17282,7 @@ func (x *ListAppsRequest_Filter) String() string {
 func (*ListAppsRequest_Filter) ProtoMessage() {}
 
 func (x *ListAppsRequest_Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[459]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[473]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -16904,7 +17295,7 @@ func (x *ListAppsRequest_Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppsRequest_Filter.ProtoReflect.Descriptor instead.
 func (*ListAppsRequest_Filter) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{164, 4}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{170, 4}
 }
 
 func (x *ListAppsRequest_Filter) GetName() []string {
@@ -17011,7 +17402,7 @@ type ListAppsResponse_Included struct {
 
 func (x *ListAppsResponse_Included) Reset() {
 	*x = ListAppsResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[461]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[475]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -17023,7 +17414,7 @@ func (x *ListAppsResponse_Included) String() string {
 func (*ListAppsResponse_Included) ProtoMessage() {}
 
 func (x *ListAppsResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[461]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[475]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -17036,7 +17427,7 @@ func (x *ListAppsResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAppsResponse_Included.ProtoReflect.Descriptor instead.
 func (*ListAppsResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{165, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{171, 1}
 }
 
 func (x *ListAppsResponse_Included) GetAndroidToIosAppMappingDetails() []*v11.AndroidToIosAppMappingDetail {
@@ -17240,7 +17631,7 @@ type UpdateAppResponse_Included struct {
 
 func (x *UpdateAppResponse_Included) Reset() {
 	*x = UpdateAppResponse_Included{}
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[467]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[481]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -17252,7 +17643,7 @@ func (x *UpdateAppResponse_Included) String() string {
 func (*UpdateAppResponse_Included) ProtoMessage() {}
 
 func (x *UpdateAppResponse_Included) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_metadata_v1_apps_proto_msgTypes[467]
+	mi := &file_asc_metadata_v1_apps_proto_msgTypes[481]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -17265,7 +17656,7 @@ func (x *UpdateAppResponse_Included) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAppResponse_Included.ProtoReflect.Descriptor instead.
 func (*UpdateAppResponse_Included) Descriptor() ([]byte, []int) {
-	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{171, 1}
+	return file_asc_metadata_v1_apps_proto_rawDescGZIP(), []int{177, 1}
 }
 
 func (x *UpdateAppResponse_Included) GetAndroidToIosAppMappingDetails() []*v11.AndroidToIosAppMappingDetail {
@@ -17440,7 +17831,7 @@ var File_asc_metadata_v1_apps_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\n" +
-	"\x1aasc/metadata/v1/apps.proto\x12\x0fasc.metadata.v1\x1a2asc/enums/v1/accessibility_declaration_state.proto\x1a7asc/enums/v1/analytics_report_request_access_type.proto\x1a;asc/enums/v1/app_background_assets_versions_platforms.proto\x1a2asc/enums/v1/app_beta_tester_usages_group_by.proto\x1a0asc/enums/v1/app_beta_tester_usages_period.proto\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a(asc/enums/v1/app_event_event_state.proto\x1a5asc/enums/v1/app_perf_power_metrics_metric_type.proto\x1a2asc/enums/v1/app_perf_power_metrics_platform.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a*asc/enums/v1/app_store_version_state.proto\x1a$asc/enums/v1/app_version_state.proto\x1a asc/enums/v1/device_family.proto\x1a7asc/enums/v1/in_app_purchase_in_app_purchase_type.proto\x1a(asc/enums/v1/in_app_purchase_state.proto\x1a'asc/enums/v1/in_app_purchase_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a%asc/enums/v1/subscription_state.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a0asc/resources/v1/accessibility_declaration.proto\x1a\x1casc/resources/v1/actor.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a3asc/resources/v1/alternative_distribution_key.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a'asc/resources/v1/analytics_report.proto\x1a/asc/resources/v1/analytics_report_request.proto\x1a8asc/resources/v1/android_to_ios_app_mapping_detail.proto\x1a\x1aasc/resources/v1/app.proto\x1a*asc/resources/v1/app_availability_v2.proto\x1a#asc/resources/v1/app_category.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a1asc/resources/v1/app_encryption_declaration.proto\x1a:asc/resources/v1/app_encryption_declaration_document.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\x1fasc/resources/v1/app_info.proto\x1a,asc/resources/v1/app_info_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a)asc/resources/v1/app_price_point_v3.proto\x1a)asc/resources/v1/app_price_schedule.proto\x1a#asc/resources/v1/app_price_v2.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1easc/resources/v1/app_tag.proto\x1a'asc/resources/v1/background_asset.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a,asc/resources/v1/beta_app_localization.proto\x1a-asc/resources/v1/beta_app_review_detail.proto\x1a5asc/resources/v1/beta_feedback_crash_submission.proto\x1a:asc/resources/v1/beta_feedback_screenshot_submission.proto\x1a!asc/resources/v1/beta_group.proto\x1a-asc/resources/v1/beta_license_agreement.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a!asc/resources/v1/build_icon.proto\x1a#asc/resources/v1/build_upload.proto\x1a(asc/resources/v1/build_upload_file.proto\x1a asc/resources/v1/bundle_id.proto\x1a!asc/resources/v1/ci_product.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a4asc/resources/v1/customer_review_summarization.proto\x1a1asc/resources/v1/end_user_license_agreement.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a2asc/resources/v1/game_center_enabled_version.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a&asc/resources/v1/in_app_purchase.proto\x1aBasc/resources/v1/in_app_purchase_app_store_review_screenshot.proto\x1a3asc/resources/v1/in_app_purchase_availability.proto\x1a.asc/resources/v1/in_app_purchase_content.proto\x1a,asc/resources/v1/in_app_purchase_image.proto\x1a3asc/resources/v1/in_app_purchase_localization.proto\x1a1asc/resources/v1/in_app_purchase_offer_code.proto\x1a2asc/resources/v1/in_app_purchase_price_point.proto\x1a5asc/resources/v1/in_app_purchase_price_schedule.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a0asc/resources/v1/marketplace_search_detail.proto\x1a)asc/resources/v1/prerelease_version.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a%asc/resources/v1/scm_repository.proto\x1a#asc/resources/v1/subscription.proto\x1a0asc/resources/v1/subscription_grace_period.proto\x1a)asc/resources/v1/subscription_group.proto\x1a6asc/resources/v1/subscription_group_localization.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a asc/resources/v1/territory.proto\x1a-asc/resources/v1/territory_availability.proto\x1a\x1easc/resources/v1/webhook.proto\x1a\x19asc/types/v1/common.proto\x1a asc/types/v1/xcode_metrics.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x01\n" +
+	"\x1aasc/metadata/v1/apps.proto\x12\x0fasc.metadata.v1\x1a2asc/enums/v1/accessibility_declaration_state.proto\x1a7asc/enums/v1/analytics_report_request_access_type.proto\x1a;asc/enums/v1/app_background_assets_versions_platforms.proto\x1a2asc/enums/v1/app_beta_tester_usages_group_by.proto\x1a0asc/enums/v1/app_beta_tester_usages_period.proto\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a(asc/enums/v1/app_event_event_state.proto\x1a5asc/enums/v1/app_perf_power_metrics_metric_type.proto\x1a2asc/enums/v1/app_perf_power_metrics_platform.proto\x1a8asc/enums/v1/app_store_version_experiment_v2_state.proto\x1a*asc/enums/v1/app_store_version_state.proto\x1a$asc/enums/v1/app_version_state.proto\x1a asc/enums/v1/device_family.proto\x1a7asc/enums/v1/in_app_purchase_in_app_purchase_type.proto\x1a(asc/enums/v1/in_app_purchase_state.proto\x1a'asc/enums/v1/in_app_purchase_type.proto\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a%asc/enums/v1/subscription_state.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a!asc/enums/v1/territory_code.proto\x1a\x1casc/options/v1/options.proto\x1a0asc/resources/v1/accessibility_declaration.proto\x1a\x1casc/resources/v1/actor.proto\x1a-asc/resources/v1/age_rating_declaration.proto\x1a3asc/resources/v1/alternative_distribution_key.proto\x1a7asc/resources/v1/alternative_distribution_package.proto\x1a'asc/resources/v1/analytics_report.proto\x1a/asc/resources/v1/analytics_report_request.proto\x1a8asc/resources/v1/android_to_ios_app_mapping_detail.proto\x1a\x1aasc/resources/v1/app.proto\x1a(asc/resources/v1/app_asset_library.proto\x1a*asc/resources/v1/app_availability_v2.proto\x1a#asc/resources/v1/app_category.proto\x1a\x1fasc/resources/v1/app_clip.proto\x1a2asc/resources/v1/app_clip_default_experience.proto\x1a.asc/resources/v1/app_custom_product_page.proto\x1a;asc/resources/v1/app_custom_product_page_localization.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a1asc/resources/v1/app_encryption_declaration.proto\x1a:asc/resources/v1/app_encryption_declaration_document.proto\x1a asc/resources/v1/app_event.proto\x1a-asc/resources/v1/app_event_localization.proto\x1a\x1fasc/resources/v1/app_info.proto\x1a,asc/resources/v1/app_info_localization.proto\x1a\"asc/resources/v1/app_keyword.proto\x1a)asc/resources/v1/app_price_point_v3.proto\x1a)asc/resources/v1/app_price_schedule.proto\x1a#asc/resources/v1/app_price_v2.proto\x1a.asc/resources/v1/app_store_review_detail.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a=asc/resources/v1/app_store_version_experiment_treatment.proto\x1a6asc/resources/v1/app_store_version_experiment_v2.proto\x1a5asc/resources/v1/app_store_version_localization.proto\x1a7asc/resources/v1/app_store_version_phased_release.proto\x1a3asc/resources/v1/app_store_version_submission.proto\x1a\x1easc/resources/v1/app_tag.proto\x1a'asc/resources/v1/background_asset.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a,asc/resources/v1/beta_app_localization.proto\x1a-asc/resources/v1/beta_app_review_detail.proto\x1a5asc/resources/v1/beta_feedback_crash_submission.proto\x1a:asc/resources/v1/beta_feedback_screenshot_submission.proto\x1a!asc/resources/v1/beta_group.proto\x1a-asc/resources/v1/beta_license_agreement.proto\x1a\"asc/resources/v1/beta_tester.proto\x1a\x1casc/resources/v1/build.proto\x1a!asc/resources/v1/build_icon.proto\x1a#asc/resources/v1/build_upload.proto\x1a(asc/resources/v1/build_upload_file.proto\x1a asc/resources/v1/bundle_id.proto\x1a!asc/resources/v1/ci_product.proto\x1a&asc/resources/v1/customer_review.proto\x1a2asc/resources/v1/customer_review_response_v1.proto\x1a4asc/resources/v1/customer_review_summarization.proto\x1a1asc/resources/v1/end_user_license_agreement.proto\x1a.asc/resources/v1/game_center_achievement.proto\x1a6asc/resources/v1/game_center_achievement_release.proto\x1a+asc/resources/v1/game_center_activity.proto\x1a;asc/resources/v1/game_center_activity_version_release.proto\x1a.asc/resources/v1/game_center_app_version.proto\x1a,asc/resources/v1/game_center_challenge.proto\x1a<asc/resources/v1/game_center_challenge_version_release.proto\x1a)asc/resources/v1/game_center_detail.proto\x1a2asc/resources/v1/game_center_enabled_version.proto\x1a(asc/resources/v1/game_center_group.proto\x1a.asc/resources/v1/game_center_leaderboard.proto\x1a6asc/resources/v1/game_center_leaderboard_release.proto\x1a2asc/resources/v1/game_center_leaderboard_set.proto\x1a:asc/resources/v1/game_center_leaderboard_set_release.proto\x1a&asc/resources/v1/in_app_purchase.proto\x1aBasc/resources/v1/in_app_purchase_app_store_review_screenshot.proto\x1a3asc/resources/v1/in_app_purchase_availability.proto\x1a.asc/resources/v1/in_app_purchase_content.proto\x1a,asc/resources/v1/in_app_purchase_image.proto\x1a3asc/resources/v1/in_app_purchase_localization.proto\x1a1asc/resources/v1/in_app_purchase_offer_code.proto\x1a2asc/resources/v1/in_app_purchase_price_point.proto\x1a5asc/resources/v1/in_app_purchase_price_schedule.proto\x1a)asc/resources/v1/in_app_purchase_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a0asc/resources/v1/marketplace_search_detail.proto\x1a)asc/resources/v1/prerelease_version.proto\x1a(asc/resources/v1/promoted_purchase.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a+asc/resources/v1/routing_app_coverage.proto\x1a%asc/resources/v1/scm_repository.proto\x1a#asc/resources/v1/subscription.proto\x1a0asc/resources/v1/subscription_grace_period.proto\x1a)asc/resources/v1/subscription_group.proto\x1a6asc/resources/v1/subscription_group_localization.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a asc/resources/v1/territory.proto\x1a-asc/resources/v1/territory_availability.proto\x1a\x1easc/resources/v1/webhook.proto\x1a\x19asc/types/v1/common.proto\x1a asc/types/v1/xcode_metrics.proto\x1a!asc/types/v1/xcode_overview.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x01\n" +
 	")GetAppAlternativeDistributionKeyIdRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12l\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2J.asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntryR\n" +
@@ -17560,7 +17951,22 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\n" +
 	"app_prices\x18\x01 \x03(\v2\x1c.asc.resources.v1.AppPriceV2B\x11\x8a\xb2\x19\r\b\f\x1a\tappPricesR\tappPrices\x127\n" +
 	"\x04apps\x18\x02 \x03(\v2\x15.asc.resources.v1.AppB\f\x8a\xb2\x19\b\b\f\x1a\x04appsR\x04apps\x12R\n" +
-	"\vterritories\x18\x03 \x03(\v2\x1b.asc.resources.v1.TerritoryB\x13\x8a\xb2\x19\x0f\b\f\x1a\vterritoriesR\vterritories\"\xef\x01\n" +
+	"\vterritories\x18\x03 \x03(\v2\x1b.asc.resources.v1.TerritoryB\x13\x8a\xb2\x19\x0f\b\f\x1a\vterritoriesR\vterritories\"\xe1\x01\n" +
+	"\x1bGetAppAssetLibraryIdRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12^\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2<.asc.metadata.v1.GetAppAssetLibraryIdRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe0\x01\n" +
+	"\x1cGetAppAssetLibraryIdResponse\x12.\n" +
+	"\x02id\x18\x01 \x01(\tB\x19\x8a\xb2\x19\x15\b\r\x1a\x11appAssetLibrariesH\x00R\x02id\x88\x01\x01\x12O\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v28.asc.metadata.v1.GetAppAssetLibraryIdResponse.ExtraEntryR\x05extra\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n" +
+	"\x03_id\"\xef\x01\n" +
 	"\"GetAppBetaAppReviewDetailIdRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12e\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2C.asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest.ExtraQueryEntryR\n" +
@@ -17850,6 +18256,24 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"%GetAppMarketplaceSearchDetailResponse\x12\x87\x01\n" +
 	"\x19marketplace_search_detail\x18\x01 \x01(\v2).asc.resources.v1.MarketplaceSearchDetailB \x8a\xb2\x19\x1c\b\v\x1a\x18marketplaceSearchDetailsR\x17marketplaceSearchDetail\x12X\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2A.asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.ExtraEntryR\x05extra\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9f\x03\n" +
+	" GetAppRelatedAssetLibraryRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12]\n" +
+	"\x06fields\x18\x02 \x03(\v2=.asc.metadata.v1.GetAppRelatedAssetLibraryRequest.FieldsEntryB\x06\x8a\xb2\x19\x02\b\aR\x06fields\x12c\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2A.asc.metadata.v1.GetAppRelatedAssetLibraryRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x1aS\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x02\n" +
+	"!GetAppRelatedAssetLibraryResponse\x12h\n" +
+	"\x11app_asset_library\x18\x01 \x01(\v2!.asc.resources.v1.AppAssetLibraryB\x19\x8a\xb2\x19\x15\b\v\x1a\x11appAssetLibrariesR\x0fappAssetLibrary\x12T\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2=.asc.metadata.v1.GetAppRelatedAssetLibraryResponse.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -19343,6 +19767,24 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfe\x02\n" +
+	"\"ListAppPerformanceOverviewsRequest\x12#\n" +
+	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12Z\n" +
+	"\x06filter\x18\x02 \x01(\v2:.asc.metadata.v1.ListAppPerformanceOverviewsRequest.FilterB\x06\x8a\xb2\x19\x02\b\x04R\x06filter\x12e\n" +
+	"\vextra_query\x18\xd2\x0f \x03(\v2C.asc.metadata.v1.ListAppPerformanceOverviewsRequest.ExtraQueryEntryR\n" +
+	"extraQuery\x1a=\n" +
+	"\x0fExtraQueryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a1\n" +
+	"\x06Filter\x12'\n" +
+	"\vdevice_type\x18\x01 \x03(\tB\x06\x8a\xb2\x19\x02\b\x04R\n" +
+	"deviceType\"\x83\x02\n" +
+	"#ListAppPerformanceOverviewsResponse\x12J\n" +
+	"\x0excode_overview\x18\x01 \x01(\v2\x1b.asc.types.v1.XcodeOverviewB\x06\x8a\xb2\x19\x02\b\x0eR\rxcodeOverview\x12V\n" +
+	"\x05extra\x18\xd1\x0f \x03(\v2?.asc.metadata.v1.ListAppPerformanceOverviewsResponse.ExtraEntryR\x05extra\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc0\x02\n" +
 	"\"ListAppPreReleaseVersionIdsRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12e\n" +
@@ -19847,7 +20289,7 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x12promoted_purchases\x18\x15 \x03(\v2\".asc.resources.v1.PromotedPurchaseB\x19\x8a\xb2\x19\x15\b\f\x1a\x11promotedPurchasesR\x11promotedPurchases\x12l\n" +
 	"\x12review_submissions\x18\x16 \x03(\v2\".asc.resources.v1.ReviewSubmissionB\x19\x8a\xb2\x19\x15\b\f\x1a\x11reviewSubmissionsR\x11reviewSubmissions\x12\x89\x01\n" +
 	"\x1asubscription_grace_periods\x18\x17 \x03(\v2).asc.resources.v1.SubscriptionGracePeriodB \x8a\xb2\x19\x1c\b\f\x1a\x18subscriptionGracePeriodsR\x18subscriptionGracePeriods\x12p\n" +
-	"\x13subscription_groups\x18\x18 \x03(\v2#.asc.resources.v1.SubscriptionGroupB\x1a\x8a\xb2\x19\x16\b\f\x1a\x12subscriptionGroupsR\x12subscriptionGroups2\x9c\xa9\x02\n" +
+	"\x13subscription_groups\x18\x18 \x03(\v2#.asc.resources.v1.SubscriptionGroupB\x1a\x8a\xb2\x19\x16\b\f\x1a\x12subscriptionGroupsR\x12subscriptionGroups2\xf8\xaf\x02\n" +
 	"\vAppsService\x12\xd3\x14\n" +
 	"\bListApps\x12 .asc.metadata.v1.ListAppsRequest\x1a!.asc.metadata.v1.ListAppsResponse\"\x81\x14\x8a\xb2\x19\xec\x13\b\x01\x12\x12apps_getCollection\x18\x01\"\x04apps(\xc8\x012\x10application/json:\xb6\x13\n" +
 	"\x19appEncryptionDeclarations\n" +
@@ -20128,7 +20570,9 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\vterritories\x12\x04name\x12\x05-name\x1a\x11\n" +
 	"\aappTags\x1a\x06AppTag\x1a\x18\n" +
 	"\vterritories\x1a\tTerritory\"\x0f\n" +
-	"\vterritories\x102(\xc8\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/apps/{id}/appTags\x12\xee\x03\n" +
+	"\vterritories\x102(\xc8\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/apps/{id}/appTags\x12\xa2\x02\n" +
+	"\x19GetAppRelatedAssetLibrary\x121.asc.metadata.v1.GetAppRelatedAssetLibraryRequest\x1a2.asc.metadata.v1.GetAppRelatedAssetLibraryResponse\"\x9d\x01\x8a\xb2\x19w\b\x01\x12!apps_assetLibrary_getToOneRelated\x18\a\"\x11appAssetLibraries(\xc8\x012\x10application/json:&\x1a$\n" +
+	"\x11appAssetLibraries\x1a\x0fAppAssetLibrary\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/apps/{id}/assetLibrary\x12\xee\x03\n" +
 	"\x17ListAppBackgroundAssets\x12/.asc.metadata.v1.ListAppBackgroundAssetsRequest\x1a0.asc.metadata.v1.ListAppBackgroundAssetsResponse\"\xef\x02\x8a\xb2\x19\xc4\x02\b\x01\x12&apps_backgroundAssets_getToManyRelated\x18\x06\"\x10backgroundAssets(\xc8\x012\x10application/json:\xee\x01\n" +
 	"\x03app\n" +
 	"\x0fappStoreVersion\n" +
@@ -20193,8 +20637,8 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x17customerReviewResponses\x1a\x18CustomerReviewResponseV1\x1a\x18\n" +
 	"\vterritories\x1a\tTerritory(\xc8\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/apps/{id}/customerReviews\x12\xdb\x02\n" +
 	"\x1dGetAppEndUserLicenseAgreement\x125.asc.metadata.v1.GetAppEndUserLicenseAgreementRequest\x1a6.asc.metadata.v1.GetAppEndUserLicenseAgreementResponse\"\xca\x01\x8a\xb2\x19\x98\x01\b\x01\x12,apps_endUserLicenseAgreement_getToOneRelated\x18\a\"\x18endUserLicenseAgreements(\xc8\x012\x10application/json:5\x1a3\n" +
-	"\x18endUserLicenseAgreements\x1a\x17EndUserLicenseAgreement\x82\xd3\xe4\x93\x02'\x12%/v1/apps/{id}/endUserLicenseAgreement\x12\xe4\x13\n" +
-	"\x16GetAppGameCenterDetail\x12..asc.metadata.v1.GetAppGameCenterDetailRequest\x1a/.asc.metadata.v1.GetAppGameCenterDetailResponse\"\xe8\x12\x8a\xb2\x19\xbd\x12\b\x01\x12%apps_gameCenterDetail_getToOneRelated\x18\a\"\x11gameCenterDetails(\xc8\x012\x10application/json:\xe7\x11\n" +
+	"\x18endUserLicenseAgreements\x1a\x17EndUserLicenseAgreement\x82\xd3\xe4\x93\x02'\x12%/v1/apps/{id}/endUserLicenseAgreement\x12\x80\x14\n" +
+	"\x16GetAppGameCenterDetail\x12..asc.metadata.v1.GetAppGameCenterDetailRequest\x1a/.asc.metadata.v1.GetAppGameCenterDetailResponse\"\x84\x13\x8a\xb2\x19\xd9\x12\b\x01\x12%apps_gameCenterDetail_getToOneRelated\x18\a\"\x11gameCenterDetails(\xc8\x012\x10application/json:\x83\x12\n" +
 	"\x03app\n" +
 	"\x15gameCenterAppVersions\n" +
 	"\x0fgameCenterGroup\n" +
@@ -20219,9 +20663,9 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x11gameCenterDetails\x1a\x10GameCenterDetail\x1a\v\n" +
 	"\x04apps\x1a\x03App\x1a-\n" +
 	"\x15gameCenterAppVersions\x1a\x14GameCenterAppVersion\x1a#\n" +
-	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\xf5\x02\n" +
+	"\x10gameCenterGroups\x1a\x0fGameCenterGroup\x1a\x91\x03\n" +
 	"\x16gameCenterLeaderboards\x12\x10defaultFormatter\x12\rreferenceName\x12\x10vendorIdentifier\x12\x0esubmissionType\x12\rscoreSortType\x12\x0fscoreRangeStart\x12\rscoreRangeEnd\x12\x13recurrenceStartDate\x12\x12recurrenceDuration\x12\x0erecurrenceRule\x12\barchived\x12\x12activityProperties\x12\n" +
-	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\bversions\x1a\xaf\x01\n" +
+	"visibility\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupLeaderboard\x12\x19gameCenterLeaderboardSets\x12\rlocalizations\x12\breleases\x12\bactivity\x12\tchallenge\x12\x1agameCenterScoreModerations\x12\bversions\x1a\xaf\x01\n" +
 	"\x19gameCenterLeaderboardSets\x12\rreferenceName\x12\x10vendorIdentifier\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x13groupLeaderboardSet\x12\rlocalizations\x12\x16gameCenterLeaderboards\x12\breleases\x12\bversions\x1a\xdf\x01\n" +
 	"\x16gameCenterAchievements\x12\rreferenceName\x12\x10vendorIdentifier\x12\x06points\x12\x10showBeforeEarned\x12\n" +
 	"repeatable\x12\barchived\x12\x12activityProperties\x12\x10gameCenterDetail\x12\x0fgameCenterGroup\x12\x10groupAchievement\x12\rlocalizations\x12\breleases\x12\bactivity\x12\bversions\x1a*\n" +
@@ -20290,7 +20734,8 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x1dGetAppMarketplaceSearchDetail\x125.asc.metadata.v1.GetAppMarketplaceSearchDetailRequest\x1a6.asc.metadata.v1.GetAppMarketplaceSearchDetailResponse\"\xca\x01\x8a\xb2\x19\x98\x01\b\x01\x12,apps_marketplaceSearchDetail_getToOneRelated\x18\a\"\x18marketplaceSearchDetails(\xc8\x012\x10application/json:5\x1a3\n" +
 	"\x18marketplaceSearchDetails\x1a\x17MarketplaceSearchDetail\x82\xd3\xe4\x93\x02'\x12%/v1/apps/{id}/marketplaceSearchDetail\x12\xed\x01\n" +
 	"\x16GetAppBetaTesterUsages\x12..asc.metadata.v1.GetAppBetaTesterUsagesRequest\x1a/.asc.metadata.v1.GetAppBetaTesterUsagesResponse\"r\x8a\xb2\x19@\b\x01\x12 apps_betaTesterUsages_getMetrics\x18\x0e(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02(\x12&/v1/apps/{id}/metrics/betaTesterUsages\x12\x82\x02\n" +
-	"\x17ListAppPerfPowerMetrics\x12/.asc.metadata.v1.ListAppPerfPowerMetricsRequest\x1a0.asc.metadata.v1.ListAppPerfPowerMetricsResponse\"\x83\x01\x8a\xb2\x19Y\b\x01\x12&apps_perfPowerMetrics_getToManyRelated\x18\x06(\xc8\x012(application/vnd.apple.xcode-metrics+json\x82\xd3\xe4\x93\x02 \x12\x1e/v1/apps/{id}/perfPowerMetrics\x12\xb7\x02\n" +
+	"\x17ListAppPerfPowerMetrics\x12/.asc.metadata.v1.ListAppPerfPowerMetricsRequest\x1a0.asc.metadata.v1.ListAppPerfPowerMetricsResponse\"\x83\x01\x8a\xb2\x19Y\b\x01\x12&apps_perfPowerMetrics_getToManyRelated\x18\x06(\xc8\x012(application/vnd.apple.xcode-metrics+json\x82\xd3\xe4\x93\x02 \x12\x1e/v1/apps/{id}/perfPowerMetrics\x12\x97\x02\n" +
+	"\x1bListAppPerformanceOverviews\x123.asc.metadata.v1.ListAppPerformanceOverviewsRequest\x1a4.asc.metadata.v1.ListAppPerformanceOverviewsResponse\"\x8c\x01\x8a\xb2\x19^\b\x01\x12*apps_performanceOverviews_getToManyRelated\x18\x06(\xc8\x012)application/vnd.apple.xcode-overview+json\x82\xd3\xe4\x93\x02$\x12\"/v1/apps/{id}/performanceOverviews\x12\xb7\x02\n" +
 	"\x19ListAppPreReleaseVersions\x121.asc.metadata.v1.ListAppPreReleaseVersionsRequest\x1a2.asc.metadata.v1.ListAppPreReleaseVersionsResponse\"\xb2\x01\x8a\xb2\x19\x85\x01\b\x01\x12(apps_preReleaseVersions_getToManyRelated\x18\x06\"\x12preReleaseVersions(\xc8\x012\x10application/json:,\x1a'\n" +
 	"\x12preReleaseVersions\x1a\x11PrereleaseVersion(\xc8\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/apps/{id}/preReleaseVersions\x12\x91\x03\n" +
 	"\x18ListAppPromotedPurchases\x120.asc.metadata.v1.ListAppPromotedPurchasesRequest\x1a1.asc.metadata.v1.ListAppPromotedPurchasesResponse\"\x8f\x02\x8a\xb2\x19\xe3\x01\b\x01\x12'apps_promotedPurchases_getToManyRelated\x18\x06\"\x11promotedPurchases(\xc8\x012\x10application/json:\x8b\x01\n" +
@@ -20313,7 +20758,8 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x18GetAppAppPriceScheduleId\x120.asc.metadata.v1.GetAppAppPriceScheduleIdRequest\x1a1.asc.metadata.v1.GetAppAppPriceScheduleIdResponse\"\x90\x01\x8a\xb2\x19X\b\x01\x12*apps_appPriceSchedule_getToOneRelationship\x18\t\"\x11appPriceSchedules(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02.\x12,/v1/apps/{id}/relationships/appPriceSchedule\x12\xe0\x02\n" +
 	"%ListAppAppStoreVersionExperimentV2Ids\x12=.asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest\x1a>.asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse\"\xb7\x01\x8a\xb2\x19s\b\x01\x127apps_appStoreVersionExperimentsV2_getToManyRelationship\x18\b\"\x1aappStoreVersionExperiments(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02:\x128/v1/apps/{id}/relationships/appStoreVersionExperimentsV2\x12\x9a\x02\n" +
 	"\x19ListAppAppStoreVersionIds\x121.asc.metadata.v1.ListAppAppStoreVersionIdsRequest\x1a2.asc.metadata.v1.ListAppAppStoreVersionIdsResponse\"\x95\x01\x8a\xb2\x19]\b\x01\x12+apps_appStoreVersions_getToManyRelationship\x18\b\"\x10appStoreVersions(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02.\x12,/v1/apps/{id}/relationships/appStoreVersions\x12\xe3\x01\n" +
-	"\x10ListAppAppTagIds\x12(.asc.metadata.v1.ListAppAppTagIdsRequest\x1a).asc.metadata.v1.ListAppAppTagIdsResponse\"z\x8a\xb2\x19K\b\x01\x12\"apps_appTags_getToManyRelationship\x18\b\"\aappTags(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02%\x12#/v1/apps/{id}/relationships/appTags\x12\x9a\x02\n" +
+	"\x10ListAppAppTagIds\x12(.asc.metadata.v1.ListAppAppTagIdsRequest\x1a).asc.metadata.v1.ListAppAppTagIdsResponse\"z\x8a\xb2\x19K\b\x01\x12\"apps_appTags_getToManyRelationship\x18\b\"\aappTags(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02%\x12#/v1/apps/{id}/relationships/appTags\x12\xfe\x01\n" +
+	"\x14GetAppAssetLibraryId\x12,.asc.metadata.v1.GetAppAssetLibraryIdRequest\x1a-.asc.metadata.v1.GetAppAssetLibraryIdResponse\"\x88\x01\x8a\xb2\x19T\b\x01\x12&apps_assetLibrary_getToOneRelationship\x18\t\"\x11appAssetLibraries(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02*\x12(/v1/apps/{id}/relationships/assetLibrary\x12\x9a\x02\n" +
 	"\x19ListAppBackgroundAssetIds\x121.asc.metadata.v1.ListAppBackgroundAssetIdsRequest\x1a2.asc.metadata.v1.ListAppBackgroundAssetIdsResponse\"\x95\x01\x8a\xb2\x19]\b\x01\x12+apps_backgroundAssets_getToManyRelationship\x18\b\"\x10backgroundAssets(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x02.\x12,/v1/apps/{id}/relationships/backgroundAssets\x12\xb2\x02\n" +
 	"\x1dListAppBetaAppLocalizationIds\x125.asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest\x1a6.asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse\"\xa1\x01\x8a\xb2\x19e\b\x01\x12/apps_betaAppLocalizations_getToManyRelationship\x18\b\"\x14betaAppLocalizations(\xc8\x012\x10application/json:\x03(\xc8\x01\x82\xd3\xe4\x93\x022\x120/v1/apps/{id}/relationships/betaAppLocalizations\x12\xa4\x02\n" +
 	"\x1bGetAppBetaAppReviewDetailId\x123.asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest\x1a4.asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse\"\x99\x01\x8a\xb2\x19^\b\x01\x12-apps_betaAppReviewDetail_getToOneRelationship\x18\t\"\x14betaAppReviewDetails(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x021\x12//v1/apps/{id}/relationships/betaAppReviewDetail\x12\xe2\x02\n" +
@@ -20386,7 +20832,7 @@ func file_asc_metadata_v1_apps_proto_rawDescGZIP() []byte {
 	return file_asc_metadata_v1_apps_proto_rawDescData
 }
 
-var file_asc_metadata_v1_apps_proto_msgTypes = make([]protoimpl.MessageInfo, 468)
+var file_asc_metadata_v1_apps_proto_msgTypes = make([]protoimpl.MessageInfo, 482)
 var file_asc_metadata_v1_apps_proto_goTypes = []any{
 	(*GetAppAlternativeDistributionKeyIdRequest)(nil),          // 0: asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest
 	(*GetAppAlternativeDistributionKeyIdResponse)(nil),         // 1: asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse
@@ -20400,1343 +20846,1376 @@ var file_asc_metadata_v1_apps_proto_goTypes = []any{
 	(*GetAppAppPriceScheduleIdResponse)(nil),                   // 9: asc.metadata.v1.GetAppAppPriceScheduleIdResponse
 	(*GetAppAppPriceScheduleRequest)(nil),                      // 10: asc.metadata.v1.GetAppAppPriceScheduleRequest
 	(*GetAppAppPriceScheduleResponse)(nil),                     // 11: asc.metadata.v1.GetAppAppPriceScheduleResponse
-	(*GetAppBetaAppReviewDetailIdRequest)(nil),                 // 12: asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest
-	(*GetAppBetaAppReviewDetailIdResponse)(nil),                // 13: asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse
-	(*GetAppBetaAppReviewDetailRequest)(nil),                   // 14: asc.metadata.v1.GetAppBetaAppReviewDetailRequest
-	(*GetAppBetaAppReviewDetailResponse)(nil),                  // 15: asc.metadata.v1.GetAppBetaAppReviewDetailResponse
-	(*GetAppBetaLicenseAgreementIdRequest)(nil),                // 16: asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest
-	(*GetAppBetaLicenseAgreementIdResponse)(nil),               // 17: asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse
-	(*GetAppBetaLicenseAgreementRequest)(nil),                  // 18: asc.metadata.v1.GetAppBetaLicenseAgreementRequest
-	(*GetAppBetaLicenseAgreementResponse)(nil),                 // 19: asc.metadata.v1.GetAppBetaLicenseAgreementResponse
-	(*GetAppBetaTesterUsagesRequest)(nil),                      // 20: asc.metadata.v1.GetAppBetaTesterUsagesRequest
-	(*GetAppBetaTesterUsagesResponse)(nil),                     // 21: asc.metadata.v1.GetAppBetaTesterUsagesResponse
-	(*GetAppCiProductIdRequest)(nil),                           // 22: asc.metadata.v1.GetAppCiProductIdRequest
-	(*GetAppCiProductIdResponse)(nil),                          // 23: asc.metadata.v1.GetAppCiProductIdResponse
-	(*GetAppCiProductRequest)(nil),                             // 24: asc.metadata.v1.GetAppCiProductRequest
-	(*GetAppCiProductResponse)(nil),                            // 25: asc.metadata.v1.GetAppCiProductResponse
-	(*GetAppEndUserLicenseAgreementIdRequest)(nil),             // 26: asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest
-	(*GetAppEndUserLicenseAgreementIdResponse)(nil),            // 27: asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse
-	(*GetAppEndUserLicenseAgreementRequest)(nil),               // 28: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest
-	(*GetAppEndUserLicenseAgreementResponse)(nil),              // 29: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse
-	(*GetAppGameCenterDetailIdRequest)(nil),                    // 30: asc.metadata.v1.GetAppGameCenterDetailIdRequest
-	(*GetAppGameCenterDetailIdResponse)(nil),                   // 31: asc.metadata.v1.GetAppGameCenterDetailIdResponse
-	(*GetAppGameCenterDetailRequest)(nil),                      // 32: asc.metadata.v1.GetAppGameCenterDetailRequest
-	(*GetAppGameCenterDetailResponse)(nil),                     // 33: asc.metadata.v1.GetAppGameCenterDetailResponse
-	(*GetAppMarketplaceSearchDetailIdRequest)(nil),             // 34: asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest
-	(*GetAppMarketplaceSearchDetailIdResponse)(nil),            // 35: asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse
-	(*GetAppMarketplaceSearchDetailRequest)(nil),               // 36: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest
-	(*GetAppMarketplaceSearchDetailResponse)(nil),              // 37: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse
-	(*GetAppRequest)(nil),                                      // 38: asc.metadata.v1.GetAppRequest
-	(*GetAppResponse)(nil),                                     // 39: asc.metadata.v1.GetAppResponse
-	(*GetAppSubscriptionGracePeriodIdRequest)(nil),             // 40: asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest
-	(*GetAppSubscriptionGracePeriodIdResponse)(nil),            // 41: asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse
-	(*GetAppSubscriptionGracePeriodRequest)(nil),               // 42: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest
-	(*GetAppSubscriptionGracePeriodResponse)(nil),              // 43: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse
-	(*ListAppAccessibilityDeclarationIdsRequest)(nil),          // 44: asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest
-	(*ListAppAccessibilityDeclarationIdsResponse)(nil),         // 45: asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse
-	(*ListAppAccessibilityDeclarationsRequest)(nil),            // 46: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest
-	(*ListAppAccessibilityDeclarationsResponse)(nil),           // 47: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse
-	(*ListAppAnalyticsReportRequestIdsRequest)(nil),            // 48: asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest
-	(*ListAppAnalyticsReportRequestIdsResponse)(nil),           // 49: asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse
-	(*ListAppAnalyticsReportRequestsRequest)(nil),              // 50: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest
-	(*ListAppAnalyticsReportRequestsResponse)(nil),             // 51: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse
-	(*ListAppAndroidToIosAppMappingDetailIdsRequest)(nil),      // 52: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest
-	(*ListAppAndroidToIosAppMappingDetailIdsResponse)(nil),     // 53: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse
-	(*ListAppAndroidToIosAppMappingDetailsRequest)(nil),        // 54: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest
-	(*ListAppAndroidToIosAppMappingDetailsResponse)(nil),       // 55: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse
-	(*ListAppAppClipIdsRequest)(nil),                           // 56: asc.metadata.v1.ListAppAppClipIdsRequest
-	(*ListAppAppClipIdsResponse)(nil),                          // 57: asc.metadata.v1.ListAppAppClipIdsResponse
-	(*ListAppAppClipsRequest)(nil),                             // 58: asc.metadata.v1.ListAppAppClipsRequest
-	(*ListAppAppClipsResponse)(nil),                            // 59: asc.metadata.v1.ListAppAppClipsResponse
-	(*ListAppAppCustomProductPageIdsRequest)(nil),              // 60: asc.metadata.v1.ListAppAppCustomProductPageIdsRequest
-	(*ListAppAppCustomProductPageIdsResponse)(nil),             // 61: asc.metadata.v1.ListAppAppCustomProductPageIdsResponse
-	(*ListAppAppCustomProductPagesRequest)(nil),                // 62: asc.metadata.v1.ListAppAppCustomProductPagesRequest
-	(*ListAppAppCustomProductPagesResponse)(nil),               // 63: asc.metadata.v1.ListAppAppCustomProductPagesResponse
-	(*ListAppAppEncryptionDeclarationIdsRequest)(nil),          // 64: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest
-	(*ListAppAppEncryptionDeclarationIdsResponse)(nil),         // 65: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse
-	(*ListAppAppEncryptionDeclarationsRequest)(nil),            // 66: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest
-	(*ListAppAppEncryptionDeclarationsResponse)(nil),           // 67: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse
-	(*ListAppAppEventIdsRequest)(nil),                          // 68: asc.metadata.v1.ListAppAppEventIdsRequest
-	(*ListAppAppEventIdsResponse)(nil),                         // 69: asc.metadata.v1.ListAppAppEventIdsResponse
-	(*ListAppAppEventsRequest)(nil),                            // 70: asc.metadata.v1.ListAppAppEventsRequest
-	(*ListAppAppEventsResponse)(nil),                           // 71: asc.metadata.v1.ListAppAppEventsResponse
-	(*ListAppAppInfoIdsRequest)(nil),                           // 72: asc.metadata.v1.ListAppAppInfoIdsRequest
-	(*ListAppAppInfoIdsResponse)(nil),                          // 73: asc.metadata.v1.ListAppAppInfoIdsResponse
-	(*ListAppAppInfosRequest)(nil),                             // 74: asc.metadata.v1.ListAppAppInfosRequest
-	(*ListAppAppInfosResponse)(nil),                            // 75: asc.metadata.v1.ListAppAppInfosResponse
-	(*ListAppAppPricePointIdsRequest)(nil),                     // 76: asc.metadata.v1.ListAppAppPricePointIdsRequest
-	(*ListAppAppPricePointIdsResponse)(nil),                    // 77: asc.metadata.v1.ListAppAppPricePointIdsResponse
-	(*ListAppAppPricePointsRequest)(nil),                       // 78: asc.metadata.v1.ListAppAppPricePointsRequest
-	(*ListAppAppPricePointsResponse)(nil),                      // 79: asc.metadata.v1.ListAppAppPricePointsResponse
-	(*ListAppAppStoreVersionExperimentV2IdsRequest)(nil),       // 80: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest
-	(*ListAppAppStoreVersionExperimentV2IdsResponse)(nil),      // 81: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse
-	(*ListAppAppStoreVersionExperimentsV2Request)(nil),         // 82: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request
-	(*ListAppAppStoreVersionExperimentsV2Response)(nil),        // 83: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response
-	(*ListAppAppStoreVersionIdsRequest)(nil),                   // 84: asc.metadata.v1.ListAppAppStoreVersionIdsRequest
-	(*ListAppAppStoreVersionIdsResponse)(nil),                  // 85: asc.metadata.v1.ListAppAppStoreVersionIdsResponse
-	(*ListAppAppStoreVersionsRequest)(nil),                     // 86: asc.metadata.v1.ListAppAppStoreVersionsRequest
-	(*ListAppAppStoreVersionsResponse)(nil),                    // 87: asc.metadata.v1.ListAppAppStoreVersionsResponse
-	(*ListAppAppTagIdsRequest)(nil),                            // 88: asc.metadata.v1.ListAppAppTagIdsRequest
-	(*ListAppAppTagIdsResponse)(nil),                           // 89: asc.metadata.v1.ListAppAppTagIdsResponse
-	(*ListAppAppTagsRequest)(nil),                              // 90: asc.metadata.v1.ListAppAppTagsRequest
-	(*ListAppAppTagsResponse)(nil),                             // 91: asc.metadata.v1.ListAppAppTagsResponse
-	(*ListAppBackgroundAssetIdsRequest)(nil),                   // 92: asc.metadata.v1.ListAppBackgroundAssetIdsRequest
-	(*ListAppBackgroundAssetIdsResponse)(nil),                  // 93: asc.metadata.v1.ListAppBackgroundAssetIdsResponse
-	(*ListAppBackgroundAssetsRequest)(nil),                     // 94: asc.metadata.v1.ListAppBackgroundAssetsRequest
-	(*ListAppBackgroundAssetsResponse)(nil),                    // 95: asc.metadata.v1.ListAppBackgroundAssetsResponse
-	(*ListAppBetaAppLocalizationIdsRequest)(nil),               // 96: asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest
-	(*ListAppBetaAppLocalizationIdsResponse)(nil),              // 97: asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse
-	(*ListAppBetaAppLocalizationsRequest)(nil),                 // 98: asc.metadata.v1.ListAppBetaAppLocalizationsRequest
-	(*ListAppBetaAppLocalizationsResponse)(nil),                // 99: asc.metadata.v1.ListAppBetaAppLocalizationsResponse
-	(*ListAppBetaFeedbackCrashSubmissionIdsRequest)(nil),       // 100: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest
-	(*ListAppBetaFeedbackCrashSubmissionIdsResponse)(nil),      // 101: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse
-	(*ListAppBetaFeedbackCrashSubmissionsRequest)(nil),         // 102: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest
-	(*ListAppBetaFeedbackCrashSubmissionsResponse)(nil),        // 103: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse
-	(*ListAppBetaFeedbackScreenshotSubmissionIdsRequest)(nil),  // 104: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest
-	(*ListAppBetaFeedbackScreenshotSubmissionIdsResponse)(nil), // 105: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse
-	(*ListAppBetaFeedbackScreenshotSubmissionsRequest)(nil),    // 106: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest
-	(*ListAppBetaFeedbackScreenshotSubmissionsResponse)(nil),   // 107: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse
-	(*ListAppBetaGroupIdsRequest)(nil),                         // 108: asc.metadata.v1.ListAppBetaGroupIdsRequest
-	(*ListAppBetaGroupIdsResponse)(nil),                        // 109: asc.metadata.v1.ListAppBetaGroupIdsResponse
-	(*ListAppBetaGroupsRequest)(nil),                           // 110: asc.metadata.v1.ListAppBetaGroupsRequest
-	(*ListAppBetaGroupsResponse)(nil),                          // 111: asc.metadata.v1.ListAppBetaGroupsResponse
-	(*ListAppBuildIdsRequest)(nil),                             // 112: asc.metadata.v1.ListAppBuildIdsRequest
-	(*ListAppBuildIdsResponse)(nil),                            // 113: asc.metadata.v1.ListAppBuildIdsResponse
-	(*ListAppBuildUploadIdsRequest)(nil),                       // 114: asc.metadata.v1.ListAppBuildUploadIdsRequest
-	(*ListAppBuildUploadIdsResponse)(nil),                      // 115: asc.metadata.v1.ListAppBuildUploadIdsResponse
-	(*ListAppBuildUploadsRequest)(nil),                         // 116: asc.metadata.v1.ListAppBuildUploadsRequest
-	(*ListAppBuildUploadsResponse)(nil),                        // 117: asc.metadata.v1.ListAppBuildUploadsResponse
-	(*ListAppBuildsRequest)(nil),                               // 118: asc.metadata.v1.ListAppBuildsRequest
-	(*ListAppBuildsResponse)(nil),                              // 119: asc.metadata.v1.ListAppBuildsResponse
-	(*ListAppCustomerReviewIdsRequest)(nil),                    // 120: asc.metadata.v1.ListAppCustomerReviewIdsRequest
-	(*ListAppCustomerReviewIdsResponse)(nil),                   // 121: asc.metadata.v1.ListAppCustomerReviewIdsResponse
-	(*ListAppCustomerReviewSummarizationsRequest)(nil),         // 122: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest
-	(*ListAppCustomerReviewSummarizationsResponse)(nil),        // 123: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse
-	(*ListAppCustomerReviewsRequest)(nil),                      // 124: asc.metadata.v1.ListAppCustomerReviewsRequest
-	(*ListAppCustomerReviewsResponse)(nil),                     // 125: asc.metadata.v1.ListAppCustomerReviewsResponse
-	(*ListAppGameCenterEnabledVersionIdsRequest)(nil),          // 126: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest
-	(*ListAppGameCenterEnabledVersionIdsResponse)(nil),         // 127: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse
-	(*ListAppGameCenterEnabledVersionsRequest)(nil),            // 128: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest
-	(*ListAppGameCenterEnabledVersionsResponse)(nil),           // 129: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse
-	(*ListAppInAppPurchaseIdsRequest)(nil),                     // 130: asc.metadata.v1.ListAppInAppPurchaseIdsRequest
-	(*ListAppInAppPurchaseIdsResponse)(nil),                    // 131: asc.metadata.v1.ListAppInAppPurchaseIdsResponse
-	(*ListAppInAppPurchaseV2IdsRequest)(nil),                   // 132: asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest
-	(*ListAppInAppPurchaseV2IdsResponse)(nil),                  // 133: asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse
-	(*ListAppInAppPurchasesRequest)(nil),                       // 134: asc.metadata.v1.ListAppInAppPurchasesRequest
-	(*ListAppInAppPurchasesResponse)(nil),                      // 135: asc.metadata.v1.ListAppInAppPurchasesResponse
-	(*ListAppInAppPurchasesV2Request)(nil),                     // 136: asc.metadata.v1.ListAppInAppPurchasesV2Request
-	(*ListAppInAppPurchasesV2Response)(nil),                    // 137: asc.metadata.v1.ListAppInAppPurchasesV2Response
-	(*ListAppPerfPowerMetricsRequest)(nil),                     // 138: asc.metadata.v1.ListAppPerfPowerMetricsRequest
-	(*ListAppPerfPowerMetricsResponse)(nil),                    // 139: asc.metadata.v1.ListAppPerfPowerMetricsResponse
-	(*ListAppPreReleaseVersionIdsRequest)(nil),                 // 140: asc.metadata.v1.ListAppPreReleaseVersionIdsRequest
-	(*ListAppPreReleaseVersionIdsResponse)(nil),                // 141: asc.metadata.v1.ListAppPreReleaseVersionIdsResponse
-	(*ListAppPreReleaseVersionsRequest)(nil),                   // 142: asc.metadata.v1.ListAppPreReleaseVersionsRequest
-	(*ListAppPreReleaseVersionsResponse)(nil),                  // 143: asc.metadata.v1.ListAppPreReleaseVersionsResponse
-	(*ListAppPromotedPurchaseIdsRequest)(nil),                  // 144: asc.metadata.v1.ListAppPromotedPurchaseIdsRequest
-	(*ListAppPromotedPurchaseIdsResponse)(nil),                 // 145: asc.metadata.v1.ListAppPromotedPurchaseIdsResponse
-	(*ListAppPromotedPurchasesRequest)(nil),                    // 146: asc.metadata.v1.ListAppPromotedPurchasesRequest
-	(*ListAppPromotedPurchasesResponse)(nil),                   // 147: asc.metadata.v1.ListAppPromotedPurchasesResponse
-	(*ListAppReviewSubmissionIdsRequest)(nil),                  // 148: asc.metadata.v1.ListAppReviewSubmissionIdsRequest
-	(*ListAppReviewSubmissionIdsResponse)(nil),                 // 149: asc.metadata.v1.ListAppReviewSubmissionIdsResponse
-	(*ListAppReviewSubmissionsRequest)(nil),                    // 150: asc.metadata.v1.ListAppReviewSubmissionsRequest
-	(*ListAppReviewSubmissionsResponse)(nil),                   // 151: asc.metadata.v1.ListAppReviewSubmissionsResponse
-	(*ListAppSearchKeywordIdsRequest)(nil),                     // 152: asc.metadata.v1.ListAppSearchKeywordIdsRequest
-	(*ListAppSearchKeywordIdsResponse)(nil),                    // 153: asc.metadata.v1.ListAppSearchKeywordIdsResponse
-	(*ListAppSearchKeywordsRequest)(nil),                       // 154: asc.metadata.v1.ListAppSearchKeywordsRequest
-	(*ListAppSearchKeywordsResponse)(nil),                      // 155: asc.metadata.v1.ListAppSearchKeywordsResponse
-	(*ListAppSubscriptionGroupIdsRequest)(nil),                 // 156: asc.metadata.v1.ListAppSubscriptionGroupIdsRequest
-	(*ListAppSubscriptionGroupIdsResponse)(nil),                // 157: asc.metadata.v1.ListAppSubscriptionGroupIdsResponse
-	(*ListAppSubscriptionGroupsRequest)(nil),                   // 158: asc.metadata.v1.ListAppSubscriptionGroupsRequest
-	(*ListAppSubscriptionGroupsResponse)(nil),                  // 159: asc.metadata.v1.ListAppSubscriptionGroupsResponse
-	(*ListAppWebhookIdsRequest)(nil),                           // 160: asc.metadata.v1.ListAppWebhookIdsRequest
-	(*ListAppWebhookIdsResponse)(nil),                          // 161: asc.metadata.v1.ListAppWebhookIdsResponse
-	(*ListAppWebhooksRequest)(nil),                             // 162: asc.metadata.v1.ListAppWebhooksRequest
-	(*ListAppWebhooksResponse)(nil),                            // 163: asc.metadata.v1.ListAppWebhooksResponse
-	(*ListAppsRequest)(nil),                                    // 164: asc.metadata.v1.ListAppsRequest
-	(*ListAppsResponse)(nil),                                   // 165: asc.metadata.v1.ListAppsResponse
-	(*RemoveAppBetaTestersRequest)(nil),                        // 166: asc.metadata.v1.RemoveAppBetaTestersRequest
-	(*RemoveAppBetaTestersResponse)(nil),                       // 167: asc.metadata.v1.RemoveAppBetaTestersResponse
-	(*ReplaceAppPromotedPurchasesRequest)(nil),                 // 168: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest
-	(*ReplaceAppPromotedPurchasesResponse)(nil),                // 169: asc.metadata.v1.ReplaceAppPromotedPurchasesResponse
-	(*UpdateAppRequest)(nil),                                   // 170: asc.metadata.v1.UpdateAppRequest
-	(*UpdateAppResponse)(nil),                                  // 171: asc.metadata.v1.UpdateAppResponse
-	nil,                                                        // 172: asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntry
-	nil,                                                        // 173: asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse.ExtraEntry
-	nil,                                                        // 174: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.FieldsEntry
-	nil,                                                        // 175: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.ExtraQueryEntry
-	nil,                                                        // 176: asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.ExtraEntry
-	nil,                                                        // 177: asc.metadata.v1.GetAppAppAvailabilityV2IdRequest.ExtraQueryEntry
-	nil,                                                        // 178: asc.metadata.v1.GetAppAppAvailabilityV2IdResponse.ExtraEntry
-	nil,                                                        // 179: asc.metadata.v1.GetAppAppAvailabilityV2Request.FieldsEntry
-	nil,                                                        // 180: asc.metadata.v1.GetAppAppAvailabilityV2Request.LimitEntry
-	nil,                                                        // 181: asc.metadata.v1.GetAppAppAvailabilityV2Request.ExtraQueryEntry
-	nil,                                                        // 182: asc.metadata.v1.GetAppAppAvailabilityV2Response.ExtraEntry
-	(*GetAppAppAvailabilityV2Response_Included)(nil),           // 183: asc.metadata.v1.GetAppAppAvailabilityV2Response.Included
-	nil, // 184: asc.metadata.v1.GetAppAppPriceScheduleIdRequest.ExtraQueryEntry
-	nil, // 185: asc.metadata.v1.GetAppAppPriceScheduleIdResponse.ExtraEntry
-	nil, // 186: asc.metadata.v1.GetAppAppPriceScheduleRequest.FieldsEntry
-	nil, // 187: asc.metadata.v1.GetAppAppPriceScheduleRequest.LimitEntry
-	nil, // 188: asc.metadata.v1.GetAppAppPriceScheduleRequest.ExtraQueryEntry
-	nil, // 189: asc.metadata.v1.GetAppAppPriceScheduleResponse.ExtraEntry
-	(*GetAppAppPriceScheduleResponse_Included)(nil), // 190: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included
-	nil, // 191: asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest.ExtraQueryEntry
-	nil, // 192: asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse.ExtraEntry
-	nil, // 193: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.FieldsEntry
-	nil, // 194: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.ExtraQueryEntry
-	nil, // 195: asc.metadata.v1.GetAppBetaAppReviewDetailResponse.ExtraEntry
-	nil, // 196: asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest.ExtraQueryEntry
-	nil, // 197: asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse.ExtraEntry
-	nil, // 198: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.FieldsEntry
-	nil, // 199: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.ExtraQueryEntry
-	nil, // 200: asc.metadata.v1.GetAppBetaLicenseAgreementResponse.ExtraEntry
-	nil, // 201: asc.metadata.v1.GetAppBetaTesterUsagesRequest.ExtraQueryEntry
-	(*GetAppBetaTesterUsagesRequest_Filter)(nil), // 202: asc.metadata.v1.GetAppBetaTesterUsagesRequest.Filter
-	nil, // 203: asc.metadata.v1.GetAppBetaTesterUsagesResponse.ExtraEntry
-	(*GetAppBetaTesterUsagesResponse_Data)(nil),                      // 204: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data
-	(*GetAppBetaTesterUsagesResponse_Included)(nil),                  // 205: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Included
-	(*GetAppBetaTesterUsagesResponse_Data_DataPoint)(nil),            // 206: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint
-	(*GetAppBetaTesterUsagesResponse_Data_Dimension)(nil),            // 207: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension
-	(*GetAppBetaTesterUsagesResponse_Data_DataPoint_Value)(nil),      // 208: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.Value
-	(*GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester)(nil), // 209: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester
-	nil,                                      // 210: asc.metadata.v1.GetAppCiProductIdRequest.ExtraQueryEntry
-	nil,                                      // 211: asc.metadata.v1.GetAppCiProductIdResponse.ExtraEntry
-	nil,                                      // 212: asc.metadata.v1.GetAppCiProductRequest.FieldsEntry
-	nil,                                      // 213: asc.metadata.v1.GetAppCiProductRequest.LimitEntry
-	nil,                                      // 214: asc.metadata.v1.GetAppCiProductRequest.ExtraQueryEntry
-	nil,                                      // 215: asc.metadata.v1.GetAppCiProductResponse.ExtraEntry
-	(*GetAppCiProductResponse_Included)(nil), // 216: asc.metadata.v1.GetAppCiProductResponse.Included
-	nil,                                      // 217: asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest.ExtraQueryEntry
-	nil,                                      // 218: asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse.ExtraEntry
-	nil,                                      // 219: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry
-	nil,                                      // 220: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.ExtraQueryEntry
-	nil,                                      // 221: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.ExtraEntry
-	nil,                                      // 222: asc.metadata.v1.GetAppGameCenterDetailIdRequest.ExtraQueryEntry
-	nil,                                      // 223: asc.metadata.v1.GetAppGameCenterDetailIdResponse.ExtraEntry
-	nil,                                      // 224: asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry
-	nil,                                      // 225: asc.metadata.v1.GetAppGameCenterDetailRequest.LimitEntry
-	nil,                                      // 226: asc.metadata.v1.GetAppGameCenterDetailRequest.ExtraQueryEntry
-	nil,                                      // 227: asc.metadata.v1.GetAppGameCenterDetailResponse.ExtraEntry
-	(*GetAppGameCenterDetailResponse_Included)(nil), // 228: asc.metadata.v1.GetAppGameCenterDetailResponse.Included
-	nil,                             // 229: asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest.ExtraQueryEntry
-	nil,                             // 230: asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse.ExtraEntry
-	nil,                             // 231: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry
-	nil,                             // 232: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.ExtraQueryEntry
-	nil,                             // 233: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.ExtraEntry
-	nil,                             // 234: asc.metadata.v1.GetAppRequest.FieldsEntry
-	nil,                             // 235: asc.metadata.v1.GetAppRequest.LimitEntry
-	nil,                             // 236: asc.metadata.v1.GetAppRequest.ExtraQueryEntry
-	nil,                             // 237: asc.metadata.v1.GetAppResponse.ExtraEntry
-	(*GetAppResponse_Included)(nil), // 238: asc.metadata.v1.GetAppResponse.Included
-	nil,                             // 239: asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest.ExtraQueryEntry
-	nil,                             // 240: asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse.ExtraEntry
-	nil,                             // 241: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry
-	nil,                             // 242: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.ExtraQueryEntry
-	nil,                             // 243: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.ExtraEntry
-	nil,                             // 244: asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest.ExtraQueryEntry
-	nil,                             // 245: asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse.ExtraEntry
-	nil,                             // 246: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry
-	nil,                             // 247: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.ExtraQueryEntry
-	(*ListAppAccessibilityDeclarationsRequest_Filter)(nil), // 248: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter
-	nil, // 249: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.ExtraEntry
-	nil, // 250: asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest.ExtraQueryEntry
-	nil, // 251: asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse.ExtraEntry
-	nil, // 252: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry
-	nil, // 253: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.LimitEntry
-	nil, // 254: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.ExtraQueryEntry
-	(*ListAppAnalyticsReportRequestsRequest_Filter)(nil), // 255: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter
-	nil, // 256: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.ExtraEntry
-	(*ListAppAnalyticsReportRequestsResponse_Included)(nil), // 257: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included
-	nil,                                      // 258: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest.ExtraQueryEntry
-	nil,                                      // 259: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse.ExtraEntry
-	nil,                                      // 260: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry
-	nil,                                      // 261: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.ExtraQueryEntry
-	nil,                                      // 262: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.ExtraEntry
-	nil,                                      // 263: asc.metadata.v1.ListAppAppClipIdsRequest.ExtraQueryEntry
-	nil,                                      // 264: asc.metadata.v1.ListAppAppClipIdsResponse.ExtraEntry
-	nil,                                      // 265: asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry
-	nil,                                      // 266: asc.metadata.v1.ListAppAppClipsRequest.LimitEntry
-	nil,                                      // 267: asc.metadata.v1.ListAppAppClipsRequest.ExtraQueryEntry
-	(*ListAppAppClipsRequest_Filter)(nil),    // 268: asc.metadata.v1.ListAppAppClipsRequest.Filter
-	nil,                                      // 269: asc.metadata.v1.ListAppAppClipsResponse.ExtraEntry
-	(*ListAppAppClipsResponse_Included)(nil), // 270: asc.metadata.v1.ListAppAppClipsResponse.Included
-	nil,                                      // 271: asc.metadata.v1.ListAppAppCustomProductPageIdsRequest.ExtraQueryEntry
-	nil,                                      // 272: asc.metadata.v1.ListAppAppCustomProductPageIdsResponse.ExtraEntry
-	nil,                                      // 273: asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry
-	nil,                                      // 274: asc.metadata.v1.ListAppAppCustomProductPagesRequest.LimitEntry
-	nil,                                      // 275: asc.metadata.v1.ListAppAppCustomProductPagesRequest.ExtraQueryEntry
-	(*ListAppAppCustomProductPagesRequest_Filter)(nil), // 276: asc.metadata.v1.ListAppAppCustomProductPagesRequest.Filter
-	nil, // 277: asc.metadata.v1.ListAppAppCustomProductPagesResponse.ExtraEntry
-	(*ListAppAppCustomProductPagesResponse_Included)(nil), // 278: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included
-	nil, // 279: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest.ExtraQueryEntry
-	nil, // 280: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse.ExtraEntry
-	nil, // 281: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry
-	nil, // 282: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.LimitEntry
-	nil, // 283: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.ExtraQueryEntry
-	(*ListAppAppEncryptionDeclarationsRequest_Filter)(nil), // 284: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter
-	nil, // 285: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.ExtraEntry
-	(*ListAppAppEncryptionDeclarationsResponse_Included)(nil), // 286: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included
-	nil,                                    // 287: asc.metadata.v1.ListAppAppEventIdsRequest.ExtraQueryEntry
-	nil,                                    // 288: asc.metadata.v1.ListAppAppEventIdsResponse.ExtraEntry
-	nil,                                    // 289: asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry
-	nil,                                    // 290: asc.metadata.v1.ListAppAppEventsRequest.LimitEntry
-	nil,                                    // 291: asc.metadata.v1.ListAppAppEventsRequest.ExtraQueryEntry
-	(*ListAppAppEventsRequest_Filter)(nil), // 292: asc.metadata.v1.ListAppAppEventsRequest.Filter
-	nil,                                    // 293: asc.metadata.v1.ListAppAppEventsResponse.ExtraEntry
-	(*ListAppAppEventsResponse_Included)(nil), // 294: asc.metadata.v1.ListAppAppEventsResponse.Included
-	nil,                                      // 295: asc.metadata.v1.ListAppAppInfoIdsRequest.ExtraQueryEntry
-	nil,                                      // 296: asc.metadata.v1.ListAppAppInfoIdsResponse.ExtraEntry
-	nil,                                      // 297: asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry
-	nil,                                      // 298: asc.metadata.v1.ListAppAppInfosRequest.LimitEntry
-	nil,                                      // 299: asc.metadata.v1.ListAppAppInfosRequest.ExtraQueryEntry
-	nil,                                      // 300: asc.metadata.v1.ListAppAppInfosResponse.ExtraEntry
-	(*ListAppAppInfosResponse_Included)(nil), // 301: asc.metadata.v1.ListAppAppInfosResponse.Included
-	nil,                                      // 302: asc.metadata.v1.ListAppAppPricePointIdsRequest.ExtraQueryEntry
-	nil,                                      // 303: asc.metadata.v1.ListAppAppPricePointIdsResponse.ExtraEntry
-	nil,                                      // 304: asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry
-	nil,                                      // 305: asc.metadata.v1.ListAppAppPricePointsRequest.ExtraQueryEntry
-	(*ListAppAppPricePointsRequest_Filter)(nil), // 306: asc.metadata.v1.ListAppAppPricePointsRequest.Filter
-	nil, // 307: asc.metadata.v1.ListAppAppPricePointsResponse.ExtraEntry
-	(*ListAppAppPricePointsResponse_Included)(nil), // 308: asc.metadata.v1.ListAppAppPricePointsResponse.Included
-	nil, // 309: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest.ExtraQueryEntry
-	nil, // 310: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse.ExtraEntry
-	nil, // 311: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry
-	nil, // 312: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.LimitEntry
-	nil, // 313: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.ExtraQueryEntry
-	(*ListAppAppStoreVersionExperimentsV2Request_Filter)(nil), // 314: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter
-	nil, // 315: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.ExtraEntry
-	(*ListAppAppStoreVersionExperimentsV2Response_Included)(nil), // 316: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included
-	nil, // 317: asc.metadata.v1.ListAppAppStoreVersionIdsRequest.ExtraQueryEntry
-	nil, // 318: asc.metadata.v1.ListAppAppStoreVersionIdsResponse.ExtraEntry
-	nil, // 319: asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry
-	nil, // 320: asc.metadata.v1.ListAppAppStoreVersionsRequest.LimitEntry
-	nil, // 321: asc.metadata.v1.ListAppAppStoreVersionsRequest.ExtraQueryEntry
-	(*ListAppAppStoreVersionsRequest_Filter)(nil), // 322: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter
-	nil, // 323: asc.metadata.v1.ListAppAppStoreVersionsResponse.ExtraEntry
-	(*ListAppAppStoreVersionsResponse_Included)(nil), // 324: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included
-	nil,                                     // 325: asc.metadata.v1.ListAppAppTagIdsRequest.ExtraQueryEntry
-	nil,                                     // 326: asc.metadata.v1.ListAppAppTagIdsResponse.ExtraEntry
-	nil,                                     // 327: asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry
-	nil,                                     // 328: asc.metadata.v1.ListAppAppTagsRequest.LimitEntry
-	nil,                                     // 329: asc.metadata.v1.ListAppAppTagsRequest.ExtraQueryEntry
-	(*ListAppAppTagsRequest_Filter)(nil),    // 330: asc.metadata.v1.ListAppAppTagsRequest.Filter
-	nil,                                     // 331: asc.metadata.v1.ListAppAppTagsResponse.ExtraEntry
-	(*ListAppAppTagsResponse_Included)(nil), // 332: asc.metadata.v1.ListAppAppTagsResponse.Included
-	nil,                                     // 333: asc.metadata.v1.ListAppBackgroundAssetIdsRequest.ExtraQueryEntry
-	nil,                                     // 334: asc.metadata.v1.ListAppBackgroundAssetIdsResponse.ExtraEntry
-	nil,                                     // 335: asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry
-	nil,                                     // 336: asc.metadata.v1.ListAppBackgroundAssetsRequest.ExtraQueryEntry
-	(*ListAppBackgroundAssetsRequest_Filter)(nil), // 337: asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter
-	nil, // 338: asc.metadata.v1.ListAppBackgroundAssetsResponse.ExtraEntry
-	(*ListAppBackgroundAssetsResponse_Included)(nil), // 339: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included
-	nil, // 340: asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest.ExtraQueryEntry
-	nil, // 341: asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse.ExtraEntry
-	nil, // 342: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry
-	nil, // 343: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.ExtraQueryEntry
-	nil, // 344: asc.metadata.v1.ListAppBetaAppLocalizationsResponse.ExtraEntry
-	nil, // 345: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest.ExtraQueryEntry
-	nil, // 346: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse.ExtraEntry
-	nil, // 347: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry
-	nil, // 348: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.ExtraQueryEntry
-	(*ListAppBetaFeedbackCrashSubmissionsRequest_Filter)(nil), // 349: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter
-	nil, // 350: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.ExtraEntry
-	(*ListAppBetaFeedbackCrashSubmissionsResponse_Included)(nil), // 351: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included
-	nil, // 352: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest.ExtraQueryEntry
-	nil, // 353: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse.ExtraEntry
-	nil, // 354: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry
-	nil, // 355: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.ExtraQueryEntry
-	(*ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter)(nil), // 356: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter
-	nil, // 357: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.ExtraEntry
-	(*ListAppBetaFeedbackScreenshotSubmissionsResponse_Included)(nil), // 358: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included
-	nil, // 359: asc.metadata.v1.ListAppBetaGroupIdsRequest.ExtraQueryEntry
-	nil, // 360: asc.metadata.v1.ListAppBetaGroupIdsResponse.ExtraEntry
-	nil, // 361: asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry
-	nil, // 362: asc.metadata.v1.ListAppBetaGroupsRequest.ExtraQueryEntry
-	nil, // 363: asc.metadata.v1.ListAppBetaGroupsResponse.ExtraEntry
-	nil, // 364: asc.metadata.v1.ListAppBuildIdsRequest.ExtraQueryEntry
-	nil, // 365: asc.metadata.v1.ListAppBuildIdsResponse.ExtraEntry
-	nil, // 366: asc.metadata.v1.ListAppBuildUploadIdsRequest.ExtraQueryEntry
-	nil, // 367: asc.metadata.v1.ListAppBuildUploadIdsResponse.ExtraEntry
-	nil, // 368: asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry
-	nil, // 369: asc.metadata.v1.ListAppBuildUploadsRequest.ExtraQueryEntry
-	(*ListAppBuildUploadsRequest_Filter)(nil), // 370: asc.metadata.v1.ListAppBuildUploadsRequest.Filter
-	nil, // 371: asc.metadata.v1.ListAppBuildUploadsResponse.ExtraEntry
-	(*ListAppBuildUploadsResponse_Included)(nil), // 372: asc.metadata.v1.ListAppBuildUploadsResponse.Included
-	nil, // 373: asc.metadata.v1.ListAppBuildsRequest.FieldsEntry
-	nil, // 374: asc.metadata.v1.ListAppBuildsRequest.ExtraQueryEntry
-	nil, // 375: asc.metadata.v1.ListAppBuildsResponse.ExtraEntry
-	nil, // 376: asc.metadata.v1.ListAppCustomerReviewIdsRequest.ExtraQueryEntry
-	nil, // 377: asc.metadata.v1.ListAppCustomerReviewIdsResponse.ExtraEntry
-	nil, // 378: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry
-	nil, // 379: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.ExtraQueryEntry
-	(*ListAppCustomerReviewSummarizationsRequest_Filter)(nil), // 380: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter
-	nil, // 381: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.ExtraEntry
-	(*ListAppCustomerReviewSummarizationsResponse_Included)(nil), // 382: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included
-	nil, // 383: asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry
-	nil, // 384: asc.metadata.v1.ListAppCustomerReviewsRequest.ExtraQueryEntry
-	(*ListAppCustomerReviewsRequest_Exists)(nil), // 385: asc.metadata.v1.ListAppCustomerReviewsRequest.Exists
-	(*ListAppCustomerReviewsRequest_Filter)(nil), // 386: asc.metadata.v1.ListAppCustomerReviewsRequest.Filter
-	nil, // 387: asc.metadata.v1.ListAppCustomerReviewsResponse.ExtraEntry
-	(*ListAppCustomerReviewsResponse_Included)(nil), // 388: asc.metadata.v1.ListAppCustomerReviewsResponse.Included
-	nil, // 389: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest.ExtraQueryEntry
-	nil, // 390: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse.ExtraEntry
-	nil, // 391: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry
-	nil, // 392: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.LimitEntry
-	nil, // 393: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.ExtraQueryEntry
-	(*ListAppGameCenterEnabledVersionsRequest_Filter)(nil), // 394: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter
-	nil, // 395: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.ExtraEntry
-	(*ListAppGameCenterEnabledVersionsResponse_Included)(nil), // 396: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included
-	nil, // 397: asc.metadata.v1.ListAppInAppPurchaseIdsRequest.ExtraQueryEntry
-	nil, // 398: asc.metadata.v1.ListAppInAppPurchaseIdsResponse.ExtraEntry
-	nil, // 399: asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest.ExtraQueryEntry
-	nil, // 400: asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse.ExtraEntry
-	nil, // 401: asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry
-	nil, // 402: asc.metadata.v1.ListAppInAppPurchasesRequest.LimitEntry
-	nil, // 403: asc.metadata.v1.ListAppInAppPurchasesRequest.ExtraQueryEntry
-	(*ListAppInAppPurchasesRequest_Filter)(nil), // 404: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter
-	nil, // 405: asc.metadata.v1.ListAppInAppPurchasesResponse.ExtraEntry
-	(*ListAppInAppPurchasesResponse_Included)(nil), // 406: asc.metadata.v1.ListAppInAppPurchasesResponse.Included
-	nil, // 407: asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry
-	nil, // 408: asc.metadata.v1.ListAppInAppPurchasesV2Request.LimitEntry
-	nil, // 409: asc.metadata.v1.ListAppInAppPurchasesV2Request.ExtraQueryEntry
-	(*ListAppInAppPurchasesV2Request_Filter)(nil), // 410: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter
-	nil, // 411: asc.metadata.v1.ListAppInAppPurchasesV2Response.ExtraEntry
-	(*ListAppInAppPurchasesV2Response_Included)(nil), // 412: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included
-	nil, // 413: asc.metadata.v1.ListAppPerfPowerMetricsRequest.ExtraQueryEntry
-	(*ListAppPerfPowerMetricsRequest_Filter)(nil), // 414: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter
-	nil, // 415: asc.metadata.v1.ListAppPerfPowerMetricsResponse.ExtraEntry
-	nil, // 416: asc.metadata.v1.ListAppPreReleaseVersionIdsRequest.ExtraQueryEntry
-	nil, // 417: asc.metadata.v1.ListAppPreReleaseVersionIdsResponse.ExtraEntry
-	nil, // 418: asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry
-	nil, // 419: asc.metadata.v1.ListAppPreReleaseVersionsRequest.ExtraQueryEntry
-	nil, // 420: asc.metadata.v1.ListAppPreReleaseVersionsResponse.ExtraEntry
-	nil, // 421: asc.metadata.v1.ListAppPromotedPurchaseIdsRequest.ExtraQueryEntry
-	nil, // 422: asc.metadata.v1.ListAppPromotedPurchaseIdsResponse.ExtraEntry
-	nil, // 423: asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry
-	nil, // 424: asc.metadata.v1.ListAppPromotedPurchasesRequest.ExtraQueryEntry
-	nil, // 425: asc.metadata.v1.ListAppPromotedPurchasesResponse.ExtraEntry
-	(*ListAppPromotedPurchasesResponse_Included)(nil), // 426: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included
-	nil, // 427: asc.metadata.v1.ListAppReviewSubmissionIdsRequest.ExtraQueryEntry
-	nil, // 428: asc.metadata.v1.ListAppReviewSubmissionIdsResponse.ExtraEntry
-	nil, // 429: asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry
-	nil, // 430: asc.metadata.v1.ListAppReviewSubmissionsRequest.LimitEntry
-	nil, // 431: asc.metadata.v1.ListAppReviewSubmissionsRequest.ExtraQueryEntry
-	(*ListAppReviewSubmissionsRequest_Filter)(nil), // 432: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter
-	nil, // 433: asc.metadata.v1.ListAppReviewSubmissionsResponse.ExtraEntry
-	(*ListAppReviewSubmissionsResponse_Included)(nil), // 434: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included
-	nil, // 435: asc.metadata.v1.ListAppSearchKeywordIdsRequest.ExtraQueryEntry
-	nil, // 436: asc.metadata.v1.ListAppSearchKeywordIdsResponse.ExtraEntry
-	nil, // 437: asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry
-	nil, // 438: asc.metadata.v1.ListAppSearchKeywordsRequest.ExtraQueryEntry
-	(*ListAppSearchKeywordsRequest_Filter)(nil), // 439: asc.metadata.v1.ListAppSearchKeywordsRequest.Filter
-	nil, // 440: asc.metadata.v1.ListAppSearchKeywordsResponse.ExtraEntry
-	nil, // 441: asc.metadata.v1.ListAppSubscriptionGroupIdsRequest.ExtraQueryEntry
-	nil, // 442: asc.metadata.v1.ListAppSubscriptionGroupIdsResponse.ExtraEntry
-	nil, // 443: asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry
-	nil, // 444: asc.metadata.v1.ListAppSubscriptionGroupsRequest.LimitEntry
-	nil, // 445: asc.metadata.v1.ListAppSubscriptionGroupsRequest.ExtraQueryEntry
-	(*ListAppSubscriptionGroupsRequest_Filter)(nil), // 446: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter
-	nil, // 447: asc.metadata.v1.ListAppSubscriptionGroupsResponse.ExtraEntry
-	(*ListAppSubscriptionGroupsResponse_Included)(nil), // 448: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included
-	nil,                                      // 449: asc.metadata.v1.ListAppWebhookIdsRequest.ExtraQueryEntry
-	nil,                                      // 450: asc.metadata.v1.ListAppWebhookIdsResponse.ExtraEntry
-	nil,                                      // 451: asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry
-	nil,                                      // 452: asc.metadata.v1.ListAppWebhooksRequest.ExtraQueryEntry
-	nil,                                      // 453: asc.metadata.v1.ListAppWebhooksResponse.ExtraEntry
-	(*ListAppWebhooksResponse_Included)(nil), // 454: asc.metadata.v1.ListAppWebhooksResponse.Included
-	nil,                                      // 455: asc.metadata.v1.ListAppsRequest.FieldsEntry
-	nil,                                      // 456: asc.metadata.v1.ListAppsRequest.LimitEntry
-	nil,                                      // 457: asc.metadata.v1.ListAppsRequest.ExtraQueryEntry
-	(*ListAppsRequest_Exists)(nil),           // 458: asc.metadata.v1.ListAppsRequest.Exists
-	(*ListAppsRequest_Filter)(nil),           // 459: asc.metadata.v1.ListAppsRequest.Filter
-	nil,                                      // 460: asc.metadata.v1.ListAppsResponse.ExtraEntry
-	(*ListAppsResponse_Included)(nil),        // 461: asc.metadata.v1.ListAppsResponse.Included
-	nil,                                      // 462: asc.metadata.v1.RemoveAppBetaTestersRequest.ExtraQueryEntry
-	nil,                                      // 463: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.ExtraQueryEntry
-	nil,                                      // 464: asc.metadata.v1.UpdateAppRequest.ExtraEntry
-	nil,                                      // 465: asc.metadata.v1.UpdateAppRequest.ExtraQueryEntry
-	nil,                                      // 466: asc.metadata.v1.UpdateAppResponse.ExtraEntry
-	(*UpdateAppResponse_Included)(nil),       // 467: asc.metadata.v1.UpdateAppResponse.Included
-	(*v11.AlternativeDistributionKey)(nil),   // 468: asc.resources.v1.AlternativeDistributionKey
-	(*v11.AppAvailabilityV2)(nil),            // 469: asc.resources.v1.AppAvailabilityV2
-	(*v11.AppPriceSchedule)(nil),             // 470: asc.resources.v1.AppPriceSchedule
-	(*v11.BetaAppReviewDetail)(nil),          // 471: asc.resources.v1.BetaAppReviewDetail
-	(*v11.BetaLicenseAgreement)(nil),         // 472: asc.resources.v1.BetaLicenseAgreement
-	(v12.AppBetaTesterUsagesPeriodEnum_AppBetaTesterUsagesPeriod)(0),   // 473: asc.enums.v1.AppBetaTesterUsagesPeriodEnum.AppBetaTesterUsagesPeriod
-	(v12.AppBetaTesterUsagesGroupByEnum_AppBetaTesterUsagesGroupBy)(0), // 474: asc.enums.v1.AppBetaTesterUsagesGroupByEnum.AppBetaTesterUsagesGroupBy
-	(*v11.CiProduct)(nil),                        // 475: asc.resources.v1.CiProduct
-	(*v11.EndUserLicenseAgreement)(nil),          // 476: asc.resources.v1.EndUserLicenseAgreement
-	(*v11.GameCenterDetail)(nil),                 // 477: asc.resources.v1.GameCenterDetail
-	(*v11.MarketplaceSearchDetail)(nil),          // 478: asc.resources.v1.MarketplaceSearchDetail
-	(*v11.App)(nil),                              // 479: asc.resources.v1.App
-	(*v11.SubscriptionGracePeriod)(nil),          // 480: asc.resources.v1.SubscriptionGracePeriod
-	(*v11.AccessibilityDeclaration)(nil),         // 481: asc.resources.v1.AccessibilityDeclaration
-	(*v11.AnalyticsReportRequest)(nil),           // 482: asc.resources.v1.AnalyticsReportRequest
-	(*v11.AndroidToIosAppMappingDetail)(nil),     // 483: asc.resources.v1.AndroidToIosAppMappingDetail
-	(*v11.AppClip)(nil),                          // 484: asc.resources.v1.AppClip
-	(*v11.AppCustomProductPage)(nil),             // 485: asc.resources.v1.AppCustomProductPage
-	(*v11.AppEncryptionDeclaration)(nil),         // 486: asc.resources.v1.AppEncryptionDeclaration
-	(*v11.AppEvent)(nil),                         // 487: asc.resources.v1.AppEvent
-	(*v11.AppInfo)(nil),                          // 488: asc.resources.v1.AppInfo
-	(*v11.AppPricePointV3)(nil),                  // 489: asc.resources.v1.AppPricePointV3
-	(*v11.AppStoreVersionExperimentV2)(nil),      // 490: asc.resources.v1.AppStoreVersionExperimentV2
-	(*v11.AppStoreVersion)(nil),                  // 491: asc.resources.v1.AppStoreVersion
-	(*v11.AppTag)(nil),                           // 492: asc.resources.v1.AppTag
-	(*v11.BackgroundAsset)(nil),                  // 493: asc.resources.v1.BackgroundAsset
-	(*v11.BetaAppLocalization)(nil),              // 494: asc.resources.v1.BetaAppLocalization
-	(*v11.BetaFeedbackCrashSubmission)(nil),      // 495: asc.resources.v1.BetaFeedbackCrashSubmission
-	(*v11.BetaFeedbackScreenshotSubmission)(nil), // 496: asc.resources.v1.BetaFeedbackScreenshotSubmission
-	(*v11.BetaGroup)(nil),                        // 497: asc.resources.v1.BetaGroup
-	(*v11.BuildUpload)(nil),                      // 498: asc.resources.v1.BuildUpload
-	(*v11.Build)(nil),                            // 499: asc.resources.v1.Build
-	(*v11.CustomerReviewSummarization)(nil),      // 500: asc.resources.v1.CustomerReviewSummarization
-	(*v11.CustomerReview)(nil),                   // 501: asc.resources.v1.CustomerReview
-	(*v11.GameCenterEnabledVersion)(nil),         // 502: asc.resources.v1.GameCenterEnabledVersion
-	(*v11.InAppPurchase)(nil),                    // 503: asc.resources.v1.InAppPurchase
-	(*v11.InAppPurchaseV2)(nil),                  // 504: asc.resources.v1.InAppPurchaseV2
-	(*v1.XcodeMetrics)(nil),                      // 505: asc.types.v1.XcodeMetrics
-	(*v11.PrereleaseVersion)(nil),                // 506: asc.resources.v1.PrereleaseVersion
-	(*v11.PromotedPurchase)(nil),                 // 507: asc.resources.v1.PromotedPurchase
-	(*v11.ReviewSubmission)(nil),                 // 508: asc.resources.v1.ReviewSubmission
-	(*v11.AppKeyword)(nil),                       // 509: asc.resources.v1.AppKeyword
-	(*v11.SubscriptionGroup)(nil),                // 510: asc.resources.v1.SubscriptionGroup
-	(*v11.Webhook)(nil),                          // 511: asc.resources.v1.Webhook
-	(*v1.ToMany)(nil),                            // 512: asc.types.v1.ToMany
-	(v12.SubscriptionStatusUrlVersionEnum_SubscriptionStatusUrlVersion)(0), // 513: asc.enums.v1.SubscriptionStatusUrlVersionEnum.SubscriptionStatusUrlVersion
-	(v12.AppContentRightsDeclarationEnum_AppContentRightsDeclaration)(0),   // 514: asc.enums.v1.AppContentRightsDeclarationEnum.AppContentRightsDeclaration
-	(*v1.FieldNames)(nil),                                                    // 515: asc.types.v1.FieldNames
-	(*v11.TerritoryAvailability)(nil),                                        // 516: asc.resources.v1.TerritoryAvailability
-	(*v11.AppPriceV2)(nil),                                                   // 517: asc.resources.v1.AppPriceV2
-	(*v11.Territory)(nil),                                                    // 518: asc.resources.v1.Territory
-	(*v11.BetaTester)(nil),                                                   // 519: asc.resources.v1.BetaTester
-	(*timestamppb.Timestamp)(nil),                                            // 520: google.protobuf.Timestamp
-	(*structpb.Value)(nil),                                                   // 521: google.protobuf.Value
-	(*v11.BundleId)(nil),                                                     // 522: asc.resources.v1.BundleId
-	(*v11.ScmRepository)(nil),                                                // 523: asc.resources.v1.ScmRepository
-	(*v11.GameCenterAchievementRelease)(nil),                                 // 524: asc.resources.v1.GameCenterAchievementRelease
-	(*v11.GameCenterAchievement)(nil),                                        // 525: asc.resources.v1.GameCenterAchievement
-	(*v11.GameCenterActivity)(nil),                                           // 526: asc.resources.v1.GameCenterActivity
-	(*v11.GameCenterActivityVersionRelease)(nil),                             // 527: asc.resources.v1.GameCenterActivityVersionRelease
-	(*v11.GameCenterAppVersion)(nil),                                         // 528: asc.resources.v1.GameCenterAppVersion
-	(*v11.GameCenterChallengeVersionRelease)(nil),                            // 529: asc.resources.v1.GameCenterChallengeVersionRelease
-	(*v11.GameCenterChallenge)(nil),                                          // 530: asc.resources.v1.GameCenterChallenge
-	(*v11.GameCenterGroup)(nil),                                              // 531: asc.resources.v1.GameCenterGroup
-	(*v11.GameCenterLeaderboardRelease)(nil),                                 // 532: asc.resources.v1.GameCenterLeaderboardRelease
-	(*v11.GameCenterLeaderboardSetRelease)(nil),                              // 533: asc.resources.v1.GameCenterLeaderboardSetRelease
-	(*v11.GameCenterLeaderboardSet)(nil),                                     // 534: asc.resources.v1.GameCenterLeaderboardSet
-	(*v11.GameCenterLeaderboard)(nil),                                        // 535: asc.resources.v1.GameCenterLeaderboard
-	(*v11.BuildIcon)(nil),                                                    // 536: asc.resources.v1.BuildIcon
-	(v12.DeviceFamilyEnum_DeviceFamily)(0),                                   // 537: asc.enums.v1.DeviceFamilyEnum.DeviceFamily
-	(v12.AccessibilityDeclarationStateEnum_AccessibilityDeclarationState)(0), // 538: asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
-	(v12.AnalyticsReportRequestAccessTypeEnum_AnalyticsReportRequestAccessType)(0), // 539: asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
-	(*v11.AnalyticsReport)(nil),                                                            // 540: asc.resources.v1.AnalyticsReport
-	(*v11.AppClipDefaultExperience)(nil),                                                   // 541: asc.resources.v1.AppClipDefaultExperience
-	(*v11.AppCustomProductPageLocalization)(nil),                                           // 542: asc.resources.v1.AppCustomProductPageLocalization
-	(*v11.AppCustomProductPageVersion)(nil),                                                // 543: asc.resources.v1.AppCustomProductPageVersion
-	(v12.PlatformEnum_Platform)(0),                                                         // 544: asc.enums.v1.PlatformEnum.Platform
-	(*v11.AppEncryptionDeclarationDocument)(nil),                                           // 545: asc.resources.v1.AppEncryptionDeclarationDocument
-	(v12.AppEventEventStateEnum_AppEventEventState)(0),                                     // 546: asc.enums.v1.AppEventEventStateEnum.AppEventEventState
-	(*v11.AppEventLocalization)(nil),                                                       // 547: asc.resources.v1.AppEventLocalization
-	(*v11.AgeRatingDeclaration)(nil),                                                       // 548: asc.resources.v1.AgeRatingDeclaration
-	(*v11.AppCategory)(nil),                                                                // 549: asc.resources.v1.AppCategory
-	(*v11.AppInfoLocalization)(nil),                                                        // 550: asc.resources.v1.AppInfoLocalization
-	(v12.AppStoreVersionExperimentV2StateEnum_AppStoreVersionExperimentV2State)(0),         // 551: asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
-	(*v11.AppStoreVersionExperimentTreatment)(nil),                                         // 552: asc.resources.v1.AppStoreVersionExperimentTreatment
-	(v12.AppStoreVersionStateEnum_AppStoreVersionState)(0),                                 // 553: asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
-	(v12.AppVersionStateEnum_AppVersionState)(0),                                           // 554: asc.enums.v1.AppVersionStateEnum.AppVersionState
-	(*v11.AlternativeDistributionPackage)(nil),                                             // 555: asc.resources.v1.AlternativeDistributionPackage
-	(*v11.AppStoreReviewDetail)(nil),                                                       // 556: asc.resources.v1.AppStoreReviewDetail
-	(*v11.AppStoreVersionExperiment)(nil),                                                  // 557: asc.resources.v1.AppStoreVersionExperiment
-	(*v11.AppStoreVersionLocalization)(nil),                                                // 558: asc.resources.v1.AppStoreVersionLocalization
-	(*v11.AppStoreVersionPhasedRelease)(nil),                                               // 559: asc.resources.v1.AppStoreVersionPhasedRelease
-	(*v11.AppStoreVersionSubmission)(nil),                                                  // 560: asc.resources.v1.AppStoreVersionSubmission
-	(*v11.RoutingAppCoverage)(nil),                                                         // 561: asc.resources.v1.RoutingAppCoverage
-	(v12.AppBackgroundAssetsVersionsPlatformsEnum_AppBackgroundAssetsVersionsPlatforms)(0), // 562: asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
-	(*v11.BackgroundAssetVersion)(nil),                                                     // 563: asc.resources.v1.BackgroundAssetVersion
-	(*v11.BuildUploadFile)(nil),                                                            // 564: asc.resources.v1.BuildUploadFile
-	(v12.TerritoryCodeEnum_TerritoryCode)(0),                                               // 565: asc.enums.v1.TerritoryCodeEnum.TerritoryCode
-	(*v11.CustomerReviewResponseV1)(nil),                                                   // 566: asc.resources.v1.CustomerReviewResponseV1
-	(v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType)(0),             // 567: asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
-	(v12.InAppPurchaseStateEnum_InAppPurchaseState)(0),                                     // 568: asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
-	(v12.InAppPurchaseTypeEnum_InAppPurchaseType)(0),                                       // 569: asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
-	(*v11.InAppPurchaseAppStoreReviewScreenshot)(nil),                                      // 570: asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
-	(*v11.InAppPurchaseAvailability)(nil),                                                  // 571: asc.resources.v1.InAppPurchaseAvailability
-	(*v11.InAppPurchaseContent)(nil),                                                       // 572: asc.resources.v1.InAppPurchaseContent
-	(*v11.InAppPurchaseImage)(nil),                                                         // 573: asc.resources.v1.InAppPurchaseImage
-	(*v11.InAppPurchaseLocalization)(nil),                                                  // 574: asc.resources.v1.InAppPurchaseLocalization
-	(*v11.InAppPurchaseOfferCode)(nil),                                                     // 575: asc.resources.v1.InAppPurchaseOfferCode
-	(*v11.InAppPurchasePricePoint)(nil),                                                    // 576: asc.resources.v1.InAppPurchasePricePoint
-	(*v11.InAppPurchasePriceSchedule)(nil),                                                 // 577: asc.resources.v1.InAppPurchasePriceSchedule
-	(*v11.InAppPurchaseVersion)(nil),                                                       // 578: asc.resources.v1.InAppPurchaseVersion
-	(v12.AppPerfPowerMetricsPlatformEnum_AppPerfPowerMetricsPlatform)(0),                   // 579: asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
-	(v12.AppPerfPowerMetricsMetricTypeEnum_AppPerfPowerMetricsMetricType)(0),               // 580: asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
-	(*v11.Subscription)(nil),                                                               // 581: asc.resources.v1.Subscription
-	(v12.ReviewSubmissionStateEnum_ReviewSubmissionState)(0),                               // 582: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	(*v11.Actor)(nil),                                                                      // 583: asc.resources.v1.Actor
-	(*v11.ReviewSubmissionItem)(nil),                                                       // 584: asc.resources.v1.ReviewSubmissionItem
-	(v12.SubscriptionStateEnum_SubscriptionState)(0),                                       // 585: asc.enums.v1.SubscriptionStateEnum.SubscriptionState
-	(*v11.SubscriptionGroupLocalization)(nil),                                              // 586: asc.resources.v1.SubscriptionGroupLocalization
-	(*v11.SubscriptionGroupVersion)(nil),                                                   // 587: asc.resources.v1.SubscriptionGroupVersion
+	(*GetAppAssetLibraryIdRequest)(nil),                        // 12: asc.metadata.v1.GetAppAssetLibraryIdRequest
+	(*GetAppAssetLibraryIdResponse)(nil),                       // 13: asc.metadata.v1.GetAppAssetLibraryIdResponse
+	(*GetAppBetaAppReviewDetailIdRequest)(nil),                 // 14: asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest
+	(*GetAppBetaAppReviewDetailIdResponse)(nil),                // 15: asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse
+	(*GetAppBetaAppReviewDetailRequest)(nil),                   // 16: asc.metadata.v1.GetAppBetaAppReviewDetailRequest
+	(*GetAppBetaAppReviewDetailResponse)(nil),                  // 17: asc.metadata.v1.GetAppBetaAppReviewDetailResponse
+	(*GetAppBetaLicenseAgreementIdRequest)(nil),                // 18: asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest
+	(*GetAppBetaLicenseAgreementIdResponse)(nil),               // 19: asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse
+	(*GetAppBetaLicenseAgreementRequest)(nil),                  // 20: asc.metadata.v1.GetAppBetaLicenseAgreementRequest
+	(*GetAppBetaLicenseAgreementResponse)(nil),                 // 21: asc.metadata.v1.GetAppBetaLicenseAgreementResponse
+	(*GetAppBetaTesterUsagesRequest)(nil),                      // 22: asc.metadata.v1.GetAppBetaTesterUsagesRequest
+	(*GetAppBetaTesterUsagesResponse)(nil),                     // 23: asc.metadata.v1.GetAppBetaTesterUsagesResponse
+	(*GetAppCiProductIdRequest)(nil),                           // 24: asc.metadata.v1.GetAppCiProductIdRequest
+	(*GetAppCiProductIdResponse)(nil),                          // 25: asc.metadata.v1.GetAppCiProductIdResponse
+	(*GetAppCiProductRequest)(nil),                             // 26: asc.metadata.v1.GetAppCiProductRequest
+	(*GetAppCiProductResponse)(nil),                            // 27: asc.metadata.v1.GetAppCiProductResponse
+	(*GetAppEndUserLicenseAgreementIdRequest)(nil),             // 28: asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest
+	(*GetAppEndUserLicenseAgreementIdResponse)(nil),            // 29: asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse
+	(*GetAppEndUserLicenseAgreementRequest)(nil),               // 30: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest
+	(*GetAppEndUserLicenseAgreementResponse)(nil),              // 31: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse
+	(*GetAppGameCenterDetailIdRequest)(nil),                    // 32: asc.metadata.v1.GetAppGameCenterDetailIdRequest
+	(*GetAppGameCenterDetailIdResponse)(nil),                   // 33: asc.metadata.v1.GetAppGameCenterDetailIdResponse
+	(*GetAppGameCenterDetailRequest)(nil),                      // 34: asc.metadata.v1.GetAppGameCenterDetailRequest
+	(*GetAppGameCenterDetailResponse)(nil),                     // 35: asc.metadata.v1.GetAppGameCenterDetailResponse
+	(*GetAppMarketplaceSearchDetailIdRequest)(nil),             // 36: asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest
+	(*GetAppMarketplaceSearchDetailIdResponse)(nil),            // 37: asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse
+	(*GetAppMarketplaceSearchDetailRequest)(nil),               // 38: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest
+	(*GetAppMarketplaceSearchDetailResponse)(nil),              // 39: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse
+	(*GetAppRelatedAssetLibraryRequest)(nil),                   // 40: asc.metadata.v1.GetAppRelatedAssetLibraryRequest
+	(*GetAppRelatedAssetLibraryResponse)(nil),                  // 41: asc.metadata.v1.GetAppRelatedAssetLibraryResponse
+	(*GetAppRequest)(nil),                                      // 42: asc.metadata.v1.GetAppRequest
+	(*GetAppResponse)(nil),                                     // 43: asc.metadata.v1.GetAppResponse
+	(*GetAppSubscriptionGracePeriodIdRequest)(nil),             // 44: asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest
+	(*GetAppSubscriptionGracePeriodIdResponse)(nil),            // 45: asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse
+	(*GetAppSubscriptionGracePeriodRequest)(nil),               // 46: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest
+	(*GetAppSubscriptionGracePeriodResponse)(nil),              // 47: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse
+	(*ListAppAccessibilityDeclarationIdsRequest)(nil),          // 48: asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest
+	(*ListAppAccessibilityDeclarationIdsResponse)(nil),         // 49: asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse
+	(*ListAppAccessibilityDeclarationsRequest)(nil),            // 50: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest
+	(*ListAppAccessibilityDeclarationsResponse)(nil),           // 51: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse
+	(*ListAppAnalyticsReportRequestIdsRequest)(nil),            // 52: asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest
+	(*ListAppAnalyticsReportRequestIdsResponse)(nil),           // 53: asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse
+	(*ListAppAnalyticsReportRequestsRequest)(nil),              // 54: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest
+	(*ListAppAnalyticsReportRequestsResponse)(nil),             // 55: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse
+	(*ListAppAndroidToIosAppMappingDetailIdsRequest)(nil),      // 56: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest
+	(*ListAppAndroidToIosAppMappingDetailIdsResponse)(nil),     // 57: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse
+	(*ListAppAndroidToIosAppMappingDetailsRequest)(nil),        // 58: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest
+	(*ListAppAndroidToIosAppMappingDetailsResponse)(nil),       // 59: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse
+	(*ListAppAppClipIdsRequest)(nil),                           // 60: asc.metadata.v1.ListAppAppClipIdsRequest
+	(*ListAppAppClipIdsResponse)(nil),                          // 61: asc.metadata.v1.ListAppAppClipIdsResponse
+	(*ListAppAppClipsRequest)(nil),                             // 62: asc.metadata.v1.ListAppAppClipsRequest
+	(*ListAppAppClipsResponse)(nil),                            // 63: asc.metadata.v1.ListAppAppClipsResponse
+	(*ListAppAppCustomProductPageIdsRequest)(nil),              // 64: asc.metadata.v1.ListAppAppCustomProductPageIdsRequest
+	(*ListAppAppCustomProductPageIdsResponse)(nil),             // 65: asc.metadata.v1.ListAppAppCustomProductPageIdsResponse
+	(*ListAppAppCustomProductPagesRequest)(nil),                // 66: asc.metadata.v1.ListAppAppCustomProductPagesRequest
+	(*ListAppAppCustomProductPagesResponse)(nil),               // 67: asc.metadata.v1.ListAppAppCustomProductPagesResponse
+	(*ListAppAppEncryptionDeclarationIdsRequest)(nil),          // 68: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest
+	(*ListAppAppEncryptionDeclarationIdsResponse)(nil),         // 69: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse
+	(*ListAppAppEncryptionDeclarationsRequest)(nil),            // 70: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest
+	(*ListAppAppEncryptionDeclarationsResponse)(nil),           // 71: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse
+	(*ListAppAppEventIdsRequest)(nil),                          // 72: asc.metadata.v1.ListAppAppEventIdsRequest
+	(*ListAppAppEventIdsResponse)(nil),                         // 73: asc.metadata.v1.ListAppAppEventIdsResponse
+	(*ListAppAppEventsRequest)(nil),                            // 74: asc.metadata.v1.ListAppAppEventsRequest
+	(*ListAppAppEventsResponse)(nil),                           // 75: asc.metadata.v1.ListAppAppEventsResponse
+	(*ListAppAppInfoIdsRequest)(nil),                           // 76: asc.metadata.v1.ListAppAppInfoIdsRequest
+	(*ListAppAppInfoIdsResponse)(nil),                          // 77: asc.metadata.v1.ListAppAppInfoIdsResponse
+	(*ListAppAppInfosRequest)(nil),                             // 78: asc.metadata.v1.ListAppAppInfosRequest
+	(*ListAppAppInfosResponse)(nil),                            // 79: asc.metadata.v1.ListAppAppInfosResponse
+	(*ListAppAppPricePointIdsRequest)(nil),                     // 80: asc.metadata.v1.ListAppAppPricePointIdsRequest
+	(*ListAppAppPricePointIdsResponse)(nil),                    // 81: asc.metadata.v1.ListAppAppPricePointIdsResponse
+	(*ListAppAppPricePointsRequest)(nil),                       // 82: asc.metadata.v1.ListAppAppPricePointsRequest
+	(*ListAppAppPricePointsResponse)(nil),                      // 83: asc.metadata.v1.ListAppAppPricePointsResponse
+	(*ListAppAppStoreVersionExperimentV2IdsRequest)(nil),       // 84: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest
+	(*ListAppAppStoreVersionExperimentV2IdsResponse)(nil),      // 85: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse
+	(*ListAppAppStoreVersionExperimentsV2Request)(nil),         // 86: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request
+	(*ListAppAppStoreVersionExperimentsV2Response)(nil),        // 87: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response
+	(*ListAppAppStoreVersionIdsRequest)(nil),                   // 88: asc.metadata.v1.ListAppAppStoreVersionIdsRequest
+	(*ListAppAppStoreVersionIdsResponse)(nil),                  // 89: asc.metadata.v1.ListAppAppStoreVersionIdsResponse
+	(*ListAppAppStoreVersionsRequest)(nil),                     // 90: asc.metadata.v1.ListAppAppStoreVersionsRequest
+	(*ListAppAppStoreVersionsResponse)(nil),                    // 91: asc.metadata.v1.ListAppAppStoreVersionsResponse
+	(*ListAppAppTagIdsRequest)(nil),                            // 92: asc.metadata.v1.ListAppAppTagIdsRequest
+	(*ListAppAppTagIdsResponse)(nil),                           // 93: asc.metadata.v1.ListAppAppTagIdsResponse
+	(*ListAppAppTagsRequest)(nil),                              // 94: asc.metadata.v1.ListAppAppTagsRequest
+	(*ListAppAppTagsResponse)(nil),                             // 95: asc.metadata.v1.ListAppAppTagsResponse
+	(*ListAppBackgroundAssetIdsRequest)(nil),                   // 96: asc.metadata.v1.ListAppBackgroundAssetIdsRequest
+	(*ListAppBackgroundAssetIdsResponse)(nil),                  // 97: asc.metadata.v1.ListAppBackgroundAssetIdsResponse
+	(*ListAppBackgroundAssetsRequest)(nil),                     // 98: asc.metadata.v1.ListAppBackgroundAssetsRequest
+	(*ListAppBackgroundAssetsResponse)(nil),                    // 99: asc.metadata.v1.ListAppBackgroundAssetsResponse
+	(*ListAppBetaAppLocalizationIdsRequest)(nil),               // 100: asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest
+	(*ListAppBetaAppLocalizationIdsResponse)(nil),              // 101: asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse
+	(*ListAppBetaAppLocalizationsRequest)(nil),                 // 102: asc.metadata.v1.ListAppBetaAppLocalizationsRequest
+	(*ListAppBetaAppLocalizationsResponse)(nil),                // 103: asc.metadata.v1.ListAppBetaAppLocalizationsResponse
+	(*ListAppBetaFeedbackCrashSubmissionIdsRequest)(nil),       // 104: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest
+	(*ListAppBetaFeedbackCrashSubmissionIdsResponse)(nil),      // 105: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse
+	(*ListAppBetaFeedbackCrashSubmissionsRequest)(nil),         // 106: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest
+	(*ListAppBetaFeedbackCrashSubmissionsResponse)(nil),        // 107: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse
+	(*ListAppBetaFeedbackScreenshotSubmissionIdsRequest)(nil),  // 108: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest
+	(*ListAppBetaFeedbackScreenshotSubmissionIdsResponse)(nil), // 109: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse
+	(*ListAppBetaFeedbackScreenshotSubmissionsRequest)(nil),    // 110: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest
+	(*ListAppBetaFeedbackScreenshotSubmissionsResponse)(nil),   // 111: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse
+	(*ListAppBetaGroupIdsRequest)(nil),                         // 112: asc.metadata.v1.ListAppBetaGroupIdsRequest
+	(*ListAppBetaGroupIdsResponse)(nil),                        // 113: asc.metadata.v1.ListAppBetaGroupIdsResponse
+	(*ListAppBetaGroupsRequest)(nil),                           // 114: asc.metadata.v1.ListAppBetaGroupsRequest
+	(*ListAppBetaGroupsResponse)(nil),                          // 115: asc.metadata.v1.ListAppBetaGroupsResponse
+	(*ListAppBuildIdsRequest)(nil),                             // 116: asc.metadata.v1.ListAppBuildIdsRequest
+	(*ListAppBuildIdsResponse)(nil),                            // 117: asc.metadata.v1.ListAppBuildIdsResponse
+	(*ListAppBuildUploadIdsRequest)(nil),                       // 118: asc.metadata.v1.ListAppBuildUploadIdsRequest
+	(*ListAppBuildUploadIdsResponse)(nil),                      // 119: asc.metadata.v1.ListAppBuildUploadIdsResponse
+	(*ListAppBuildUploadsRequest)(nil),                         // 120: asc.metadata.v1.ListAppBuildUploadsRequest
+	(*ListAppBuildUploadsResponse)(nil),                        // 121: asc.metadata.v1.ListAppBuildUploadsResponse
+	(*ListAppBuildsRequest)(nil),                               // 122: asc.metadata.v1.ListAppBuildsRequest
+	(*ListAppBuildsResponse)(nil),                              // 123: asc.metadata.v1.ListAppBuildsResponse
+	(*ListAppCustomerReviewIdsRequest)(nil),                    // 124: asc.metadata.v1.ListAppCustomerReviewIdsRequest
+	(*ListAppCustomerReviewIdsResponse)(nil),                   // 125: asc.metadata.v1.ListAppCustomerReviewIdsResponse
+	(*ListAppCustomerReviewSummarizationsRequest)(nil),         // 126: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest
+	(*ListAppCustomerReviewSummarizationsResponse)(nil),        // 127: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse
+	(*ListAppCustomerReviewsRequest)(nil),                      // 128: asc.metadata.v1.ListAppCustomerReviewsRequest
+	(*ListAppCustomerReviewsResponse)(nil),                     // 129: asc.metadata.v1.ListAppCustomerReviewsResponse
+	(*ListAppGameCenterEnabledVersionIdsRequest)(nil),          // 130: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest
+	(*ListAppGameCenterEnabledVersionIdsResponse)(nil),         // 131: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse
+	(*ListAppGameCenterEnabledVersionsRequest)(nil),            // 132: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest
+	(*ListAppGameCenterEnabledVersionsResponse)(nil),           // 133: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse
+	(*ListAppInAppPurchaseIdsRequest)(nil),                     // 134: asc.metadata.v1.ListAppInAppPurchaseIdsRequest
+	(*ListAppInAppPurchaseIdsResponse)(nil),                    // 135: asc.metadata.v1.ListAppInAppPurchaseIdsResponse
+	(*ListAppInAppPurchaseV2IdsRequest)(nil),                   // 136: asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest
+	(*ListAppInAppPurchaseV2IdsResponse)(nil),                  // 137: asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse
+	(*ListAppInAppPurchasesRequest)(nil),                       // 138: asc.metadata.v1.ListAppInAppPurchasesRequest
+	(*ListAppInAppPurchasesResponse)(nil),                      // 139: asc.metadata.v1.ListAppInAppPurchasesResponse
+	(*ListAppInAppPurchasesV2Request)(nil),                     // 140: asc.metadata.v1.ListAppInAppPurchasesV2Request
+	(*ListAppInAppPurchasesV2Response)(nil),                    // 141: asc.metadata.v1.ListAppInAppPurchasesV2Response
+	(*ListAppPerfPowerMetricsRequest)(nil),                     // 142: asc.metadata.v1.ListAppPerfPowerMetricsRequest
+	(*ListAppPerfPowerMetricsResponse)(nil),                    // 143: asc.metadata.v1.ListAppPerfPowerMetricsResponse
+	(*ListAppPerformanceOverviewsRequest)(nil),                 // 144: asc.metadata.v1.ListAppPerformanceOverviewsRequest
+	(*ListAppPerformanceOverviewsResponse)(nil),                // 145: asc.metadata.v1.ListAppPerformanceOverviewsResponse
+	(*ListAppPreReleaseVersionIdsRequest)(nil),                 // 146: asc.metadata.v1.ListAppPreReleaseVersionIdsRequest
+	(*ListAppPreReleaseVersionIdsResponse)(nil),                // 147: asc.metadata.v1.ListAppPreReleaseVersionIdsResponse
+	(*ListAppPreReleaseVersionsRequest)(nil),                   // 148: asc.metadata.v1.ListAppPreReleaseVersionsRequest
+	(*ListAppPreReleaseVersionsResponse)(nil),                  // 149: asc.metadata.v1.ListAppPreReleaseVersionsResponse
+	(*ListAppPromotedPurchaseIdsRequest)(nil),                  // 150: asc.metadata.v1.ListAppPromotedPurchaseIdsRequest
+	(*ListAppPromotedPurchaseIdsResponse)(nil),                 // 151: asc.metadata.v1.ListAppPromotedPurchaseIdsResponse
+	(*ListAppPromotedPurchasesRequest)(nil),                    // 152: asc.metadata.v1.ListAppPromotedPurchasesRequest
+	(*ListAppPromotedPurchasesResponse)(nil),                   // 153: asc.metadata.v1.ListAppPromotedPurchasesResponse
+	(*ListAppReviewSubmissionIdsRequest)(nil),                  // 154: asc.metadata.v1.ListAppReviewSubmissionIdsRequest
+	(*ListAppReviewSubmissionIdsResponse)(nil),                 // 155: asc.metadata.v1.ListAppReviewSubmissionIdsResponse
+	(*ListAppReviewSubmissionsRequest)(nil),                    // 156: asc.metadata.v1.ListAppReviewSubmissionsRequest
+	(*ListAppReviewSubmissionsResponse)(nil),                   // 157: asc.metadata.v1.ListAppReviewSubmissionsResponse
+	(*ListAppSearchKeywordIdsRequest)(nil),                     // 158: asc.metadata.v1.ListAppSearchKeywordIdsRequest
+	(*ListAppSearchKeywordIdsResponse)(nil),                    // 159: asc.metadata.v1.ListAppSearchKeywordIdsResponse
+	(*ListAppSearchKeywordsRequest)(nil),                       // 160: asc.metadata.v1.ListAppSearchKeywordsRequest
+	(*ListAppSearchKeywordsResponse)(nil),                      // 161: asc.metadata.v1.ListAppSearchKeywordsResponse
+	(*ListAppSubscriptionGroupIdsRequest)(nil),                 // 162: asc.metadata.v1.ListAppSubscriptionGroupIdsRequest
+	(*ListAppSubscriptionGroupIdsResponse)(nil),                // 163: asc.metadata.v1.ListAppSubscriptionGroupIdsResponse
+	(*ListAppSubscriptionGroupsRequest)(nil),                   // 164: asc.metadata.v1.ListAppSubscriptionGroupsRequest
+	(*ListAppSubscriptionGroupsResponse)(nil),                  // 165: asc.metadata.v1.ListAppSubscriptionGroupsResponse
+	(*ListAppWebhookIdsRequest)(nil),                           // 166: asc.metadata.v1.ListAppWebhookIdsRequest
+	(*ListAppWebhookIdsResponse)(nil),                          // 167: asc.metadata.v1.ListAppWebhookIdsResponse
+	(*ListAppWebhooksRequest)(nil),                             // 168: asc.metadata.v1.ListAppWebhooksRequest
+	(*ListAppWebhooksResponse)(nil),                            // 169: asc.metadata.v1.ListAppWebhooksResponse
+	(*ListAppsRequest)(nil),                                    // 170: asc.metadata.v1.ListAppsRequest
+	(*ListAppsResponse)(nil),                                   // 171: asc.metadata.v1.ListAppsResponse
+	(*RemoveAppBetaTestersRequest)(nil),                        // 172: asc.metadata.v1.RemoveAppBetaTestersRequest
+	(*RemoveAppBetaTestersResponse)(nil),                       // 173: asc.metadata.v1.RemoveAppBetaTestersResponse
+	(*ReplaceAppPromotedPurchasesRequest)(nil),                 // 174: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest
+	(*ReplaceAppPromotedPurchasesResponse)(nil),                // 175: asc.metadata.v1.ReplaceAppPromotedPurchasesResponse
+	(*UpdateAppRequest)(nil),                                   // 176: asc.metadata.v1.UpdateAppRequest
+	(*UpdateAppResponse)(nil),                                  // 177: asc.metadata.v1.UpdateAppResponse
+	nil,                                                        // 178: asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntry
+	nil,                                                        // 179: asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse.ExtraEntry
+	nil,                                                        // 180: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.FieldsEntry
+	nil,                                                        // 181: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.ExtraQueryEntry
+	nil,                                                        // 182: asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.ExtraEntry
+	nil,                                                        // 183: asc.metadata.v1.GetAppAppAvailabilityV2IdRequest.ExtraQueryEntry
+	nil,                                                        // 184: asc.metadata.v1.GetAppAppAvailabilityV2IdResponse.ExtraEntry
+	nil,                                                        // 185: asc.metadata.v1.GetAppAppAvailabilityV2Request.FieldsEntry
+	nil,                                                        // 186: asc.metadata.v1.GetAppAppAvailabilityV2Request.LimitEntry
+	nil,                                                        // 187: asc.metadata.v1.GetAppAppAvailabilityV2Request.ExtraQueryEntry
+	nil,                                                        // 188: asc.metadata.v1.GetAppAppAvailabilityV2Response.ExtraEntry
+	(*GetAppAppAvailabilityV2Response_Included)(nil),           // 189: asc.metadata.v1.GetAppAppAvailabilityV2Response.Included
+	nil, // 190: asc.metadata.v1.GetAppAppPriceScheduleIdRequest.ExtraQueryEntry
+	nil, // 191: asc.metadata.v1.GetAppAppPriceScheduleIdResponse.ExtraEntry
+	nil, // 192: asc.metadata.v1.GetAppAppPriceScheduleRequest.FieldsEntry
+	nil, // 193: asc.metadata.v1.GetAppAppPriceScheduleRequest.LimitEntry
+	nil, // 194: asc.metadata.v1.GetAppAppPriceScheduleRequest.ExtraQueryEntry
+	nil, // 195: asc.metadata.v1.GetAppAppPriceScheduleResponse.ExtraEntry
+	(*GetAppAppPriceScheduleResponse_Included)(nil), // 196: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included
+	nil, // 197: asc.metadata.v1.GetAppAssetLibraryIdRequest.ExtraQueryEntry
+	nil, // 198: asc.metadata.v1.GetAppAssetLibraryIdResponse.ExtraEntry
+	nil, // 199: asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest.ExtraQueryEntry
+	nil, // 200: asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse.ExtraEntry
+	nil, // 201: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.FieldsEntry
+	nil, // 202: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.ExtraQueryEntry
+	nil, // 203: asc.metadata.v1.GetAppBetaAppReviewDetailResponse.ExtraEntry
+	nil, // 204: asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest.ExtraQueryEntry
+	nil, // 205: asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse.ExtraEntry
+	nil, // 206: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.FieldsEntry
+	nil, // 207: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.ExtraQueryEntry
+	nil, // 208: asc.metadata.v1.GetAppBetaLicenseAgreementResponse.ExtraEntry
+	nil, // 209: asc.metadata.v1.GetAppBetaTesterUsagesRequest.ExtraQueryEntry
+	(*GetAppBetaTesterUsagesRequest_Filter)(nil), // 210: asc.metadata.v1.GetAppBetaTesterUsagesRequest.Filter
+	nil, // 211: asc.metadata.v1.GetAppBetaTesterUsagesResponse.ExtraEntry
+	(*GetAppBetaTesterUsagesResponse_Data)(nil),                      // 212: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data
+	(*GetAppBetaTesterUsagesResponse_Included)(nil),                  // 213: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Included
+	(*GetAppBetaTesterUsagesResponse_Data_DataPoint)(nil),            // 214: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint
+	(*GetAppBetaTesterUsagesResponse_Data_Dimension)(nil),            // 215: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension
+	(*GetAppBetaTesterUsagesResponse_Data_DataPoint_Value)(nil),      // 216: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.Value
+	(*GetAppBetaTesterUsagesResponse_Data_Dimension_BetaTester)(nil), // 217: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester
+	nil,                                      // 218: asc.metadata.v1.GetAppCiProductIdRequest.ExtraQueryEntry
+	nil,                                      // 219: asc.metadata.v1.GetAppCiProductIdResponse.ExtraEntry
+	nil,                                      // 220: asc.metadata.v1.GetAppCiProductRequest.FieldsEntry
+	nil,                                      // 221: asc.metadata.v1.GetAppCiProductRequest.LimitEntry
+	nil,                                      // 222: asc.metadata.v1.GetAppCiProductRequest.ExtraQueryEntry
+	nil,                                      // 223: asc.metadata.v1.GetAppCiProductResponse.ExtraEntry
+	(*GetAppCiProductResponse_Included)(nil), // 224: asc.metadata.v1.GetAppCiProductResponse.Included
+	nil,                                      // 225: asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest.ExtraQueryEntry
+	nil,                                      // 226: asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse.ExtraEntry
+	nil,                                      // 227: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry
+	nil,                                      // 228: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.ExtraQueryEntry
+	nil,                                      // 229: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.ExtraEntry
+	nil,                                      // 230: asc.metadata.v1.GetAppGameCenterDetailIdRequest.ExtraQueryEntry
+	nil,                                      // 231: asc.metadata.v1.GetAppGameCenterDetailIdResponse.ExtraEntry
+	nil,                                      // 232: asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry
+	nil,                                      // 233: asc.metadata.v1.GetAppGameCenterDetailRequest.LimitEntry
+	nil,                                      // 234: asc.metadata.v1.GetAppGameCenterDetailRequest.ExtraQueryEntry
+	nil,                                      // 235: asc.metadata.v1.GetAppGameCenterDetailResponse.ExtraEntry
+	(*GetAppGameCenterDetailResponse_Included)(nil), // 236: asc.metadata.v1.GetAppGameCenterDetailResponse.Included
+	nil,                             // 237: asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest.ExtraQueryEntry
+	nil,                             // 238: asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse.ExtraEntry
+	nil,                             // 239: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry
+	nil,                             // 240: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.ExtraQueryEntry
+	nil,                             // 241: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.ExtraEntry
+	nil,                             // 242: asc.metadata.v1.GetAppRelatedAssetLibraryRequest.FieldsEntry
+	nil,                             // 243: asc.metadata.v1.GetAppRelatedAssetLibraryRequest.ExtraQueryEntry
+	nil,                             // 244: asc.metadata.v1.GetAppRelatedAssetLibraryResponse.ExtraEntry
+	nil,                             // 245: asc.metadata.v1.GetAppRequest.FieldsEntry
+	nil,                             // 246: asc.metadata.v1.GetAppRequest.LimitEntry
+	nil,                             // 247: asc.metadata.v1.GetAppRequest.ExtraQueryEntry
+	nil,                             // 248: asc.metadata.v1.GetAppResponse.ExtraEntry
+	(*GetAppResponse_Included)(nil), // 249: asc.metadata.v1.GetAppResponse.Included
+	nil,                             // 250: asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest.ExtraQueryEntry
+	nil,                             // 251: asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse.ExtraEntry
+	nil,                             // 252: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry
+	nil,                             // 253: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.ExtraQueryEntry
+	nil,                             // 254: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.ExtraEntry
+	nil,                             // 255: asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest.ExtraQueryEntry
+	nil,                             // 256: asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse.ExtraEntry
+	nil,                             // 257: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry
+	nil,                             // 258: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.ExtraQueryEntry
+	(*ListAppAccessibilityDeclarationsRequest_Filter)(nil), // 259: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter
+	nil, // 260: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.ExtraEntry
+	nil, // 261: asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest.ExtraQueryEntry
+	nil, // 262: asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse.ExtraEntry
+	nil, // 263: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry
+	nil, // 264: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.LimitEntry
+	nil, // 265: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.ExtraQueryEntry
+	(*ListAppAnalyticsReportRequestsRequest_Filter)(nil), // 266: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter
+	nil, // 267: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.ExtraEntry
+	(*ListAppAnalyticsReportRequestsResponse_Included)(nil), // 268: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included
+	nil,                                      // 269: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest.ExtraQueryEntry
+	nil,                                      // 270: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse.ExtraEntry
+	nil,                                      // 271: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry
+	nil,                                      // 272: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.ExtraQueryEntry
+	nil,                                      // 273: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.ExtraEntry
+	nil,                                      // 274: asc.metadata.v1.ListAppAppClipIdsRequest.ExtraQueryEntry
+	nil,                                      // 275: asc.metadata.v1.ListAppAppClipIdsResponse.ExtraEntry
+	nil,                                      // 276: asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry
+	nil,                                      // 277: asc.metadata.v1.ListAppAppClipsRequest.LimitEntry
+	nil,                                      // 278: asc.metadata.v1.ListAppAppClipsRequest.ExtraQueryEntry
+	(*ListAppAppClipsRequest_Filter)(nil),    // 279: asc.metadata.v1.ListAppAppClipsRequest.Filter
+	nil,                                      // 280: asc.metadata.v1.ListAppAppClipsResponse.ExtraEntry
+	(*ListAppAppClipsResponse_Included)(nil), // 281: asc.metadata.v1.ListAppAppClipsResponse.Included
+	nil,                                      // 282: asc.metadata.v1.ListAppAppCustomProductPageIdsRequest.ExtraQueryEntry
+	nil,                                      // 283: asc.metadata.v1.ListAppAppCustomProductPageIdsResponse.ExtraEntry
+	nil,                                      // 284: asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry
+	nil,                                      // 285: asc.metadata.v1.ListAppAppCustomProductPagesRequest.LimitEntry
+	nil,                                      // 286: asc.metadata.v1.ListAppAppCustomProductPagesRequest.ExtraQueryEntry
+	(*ListAppAppCustomProductPagesRequest_Filter)(nil), // 287: asc.metadata.v1.ListAppAppCustomProductPagesRequest.Filter
+	nil, // 288: asc.metadata.v1.ListAppAppCustomProductPagesResponse.ExtraEntry
+	(*ListAppAppCustomProductPagesResponse_Included)(nil), // 289: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included
+	nil, // 290: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest.ExtraQueryEntry
+	nil, // 291: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse.ExtraEntry
+	nil, // 292: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry
+	nil, // 293: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.LimitEntry
+	nil, // 294: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.ExtraQueryEntry
+	(*ListAppAppEncryptionDeclarationsRequest_Filter)(nil), // 295: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter
+	nil, // 296: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.ExtraEntry
+	(*ListAppAppEncryptionDeclarationsResponse_Included)(nil), // 297: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included
+	nil,                                    // 298: asc.metadata.v1.ListAppAppEventIdsRequest.ExtraQueryEntry
+	nil,                                    // 299: asc.metadata.v1.ListAppAppEventIdsResponse.ExtraEntry
+	nil,                                    // 300: asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry
+	nil,                                    // 301: asc.metadata.v1.ListAppAppEventsRequest.LimitEntry
+	nil,                                    // 302: asc.metadata.v1.ListAppAppEventsRequest.ExtraQueryEntry
+	(*ListAppAppEventsRequest_Filter)(nil), // 303: asc.metadata.v1.ListAppAppEventsRequest.Filter
+	nil,                                    // 304: asc.metadata.v1.ListAppAppEventsResponse.ExtraEntry
+	(*ListAppAppEventsResponse_Included)(nil), // 305: asc.metadata.v1.ListAppAppEventsResponse.Included
+	nil,                                      // 306: asc.metadata.v1.ListAppAppInfoIdsRequest.ExtraQueryEntry
+	nil,                                      // 307: asc.metadata.v1.ListAppAppInfoIdsResponse.ExtraEntry
+	nil,                                      // 308: asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry
+	nil,                                      // 309: asc.metadata.v1.ListAppAppInfosRequest.LimitEntry
+	nil,                                      // 310: asc.metadata.v1.ListAppAppInfosRequest.ExtraQueryEntry
+	nil,                                      // 311: asc.metadata.v1.ListAppAppInfosResponse.ExtraEntry
+	(*ListAppAppInfosResponse_Included)(nil), // 312: asc.metadata.v1.ListAppAppInfosResponse.Included
+	nil,                                      // 313: asc.metadata.v1.ListAppAppPricePointIdsRequest.ExtraQueryEntry
+	nil,                                      // 314: asc.metadata.v1.ListAppAppPricePointIdsResponse.ExtraEntry
+	nil,                                      // 315: asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry
+	nil,                                      // 316: asc.metadata.v1.ListAppAppPricePointsRequest.ExtraQueryEntry
+	(*ListAppAppPricePointsRequest_Filter)(nil), // 317: asc.metadata.v1.ListAppAppPricePointsRequest.Filter
+	nil, // 318: asc.metadata.v1.ListAppAppPricePointsResponse.ExtraEntry
+	(*ListAppAppPricePointsResponse_Included)(nil), // 319: asc.metadata.v1.ListAppAppPricePointsResponse.Included
+	nil, // 320: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest.ExtraQueryEntry
+	nil, // 321: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse.ExtraEntry
+	nil, // 322: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry
+	nil, // 323: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.LimitEntry
+	nil, // 324: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.ExtraQueryEntry
+	(*ListAppAppStoreVersionExperimentsV2Request_Filter)(nil), // 325: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter
+	nil, // 326: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.ExtraEntry
+	(*ListAppAppStoreVersionExperimentsV2Response_Included)(nil), // 327: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included
+	nil, // 328: asc.metadata.v1.ListAppAppStoreVersionIdsRequest.ExtraQueryEntry
+	nil, // 329: asc.metadata.v1.ListAppAppStoreVersionIdsResponse.ExtraEntry
+	nil, // 330: asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry
+	nil, // 331: asc.metadata.v1.ListAppAppStoreVersionsRequest.LimitEntry
+	nil, // 332: asc.metadata.v1.ListAppAppStoreVersionsRequest.ExtraQueryEntry
+	(*ListAppAppStoreVersionsRequest_Filter)(nil), // 333: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter
+	nil, // 334: asc.metadata.v1.ListAppAppStoreVersionsResponse.ExtraEntry
+	(*ListAppAppStoreVersionsResponse_Included)(nil), // 335: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included
+	nil,                                     // 336: asc.metadata.v1.ListAppAppTagIdsRequest.ExtraQueryEntry
+	nil,                                     // 337: asc.metadata.v1.ListAppAppTagIdsResponse.ExtraEntry
+	nil,                                     // 338: asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry
+	nil,                                     // 339: asc.metadata.v1.ListAppAppTagsRequest.LimitEntry
+	nil,                                     // 340: asc.metadata.v1.ListAppAppTagsRequest.ExtraQueryEntry
+	(*ListAppAppTagsRequest_Filter)(nil),    // 341: asc.metadata.v1.ListAppAppTagsRequest.Filter
+	nil,                                     // 342: asc.metadata.v1.ListAppAppTagsResponse.ExtraEntry
+	(*ListAppAppTagsResponse_Included)(nil), // 343: asc.metadata.v1.ListAppAppTagsResponse.Included
+	nil,                                     // 344: asc.metadata.v1.ListAppBackgroundAssetIdsRequest.ExtraQueryEntry
+	nil,                                     // 345: asc.metadata.v1.ListAppBackgroundAssetIdsResponse.ExtraEntry
+	nil,                                     // 346: asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry
+	nil,                                     // 347: asc.metadata.v1.ListAppBackgroundAssetsRequest.ExtraQueryEntry
+	(*ListAppBackgroundAssetsRequest_Filter)(nil), // 348: asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter
+	nil, // 349: asc.metadata.v1.ListAppBackgroundAssetsResponse.ExtraEntry
+	(*ListAppBackgroundAssetsResponse_Included)(nil), // 350: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included
+	nil, // 351: asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest.ExtraQueryEntry
+	nil, // 352: asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse.ExtraEntry
+	nil, // 353: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry
+	nil, // 354: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.ExtraQueryEntry
+	nil, // 355: asc.metadata.v1.ListAppBetaAppLocalizationsResponse.ExtraEntry
+	nil, // 356: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest.ExtraQueryEntry
+	nil, // 357: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse.ExtraEntry
+	nil, // 358: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry
+	nil, // 359: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.ExtraQueryEntry
+	(*ListAppBetaFeedbackCrashSubmissionsRequest_Filter)(nil), // 360: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter
+	nil, // 361: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.ExtraEntry
+	(*ListAppBetaFeedbackCrashSubmissionsResponse_Included)(nil), // 362: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included
+	nil, // 363: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest.ExtraQueryEntry
+	nil, // 364: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse.ExtraEntry
+	nil, // 365: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry
+	nil, // 366: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.ExtraQueryEntry
+	(*ListAppBetaFeedbackScreenshotSubmissionsRequest_Filter)(nil), // 367: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter
+	nil, // 368: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.ExtraEntry
+	(*ListAppBetaFeedbackScreenshotSubmissionsResponse_Included)(nil), // 369: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included
+	nil, // 370: asc.metadata.v1.ListAppBetaGroupIdsRequest.ExtraQueryEntry
+	nil, // 371: asc.metadata.v1.ListAppBetaGroupIdsResponse.ExtraEntry
+	nil, // 372: asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry
+	nil, // 373: asc.metadata.v1.ListAppBetaGroupsRequest.ExtraQueryEntry
+	nil, // 374: asc.metadata.v1.ListAppBetaGroupsResponse.ExtraEntry
+	nil, // 375: asc.metadata.v1.ListAppBuildIdsRequest.ExtraQueryEntry
+	nil, // 376: asc.metadata.v1.ListAppBuildIdsResponse.ExtraEntry
+	nil, // 377: asc.metadata.v1.ListAppBuildUploadIdsRequest.ExtraQueryEntry
+	nil, // 378: asc.metadata.v1.ListAppBuildUploadIdsResponse.ExtraEntry
+	nil, // 379: asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry
+	nil, // 380: asc.metadata.v1.ListAppBuildUploadsRequest.ExtraQueryEntry
+	(*ListAppBuildUploadsRequest_Filter)(nil), // 381: asc.metadata.v1.ListAppBuildUploadsRequest.Filter
+	nil, // 382: asc.metadata.v1.ListAppBuildUploadsResponse.ExtraEntry
+	(*ListAppBuildUploadsResponse_Included)(nil), // 383: asc.metadata.v1.ListAppBuildUploadsResponse.Included
+	nil, // 384: asc.metadata.v1.ListAppBuildsRequest.FieldsEntry
+	nil, // 385: asc.metadata.v1.ListAppBuildsRequest.ExtraQueryEntry
+	nil, // 386: asc.metadata.v1.ListAppBuildsResponse.ExtraEntry
+	nil, // 387: asc.metadata.v1.ListAppCustomerReviewIdsRequest.ExtraQueryEntry
+	nil, // 388: asc.metadata.v1.ListAppCustomerReviewIdsResponse.ExtraEntry
+	nil, // 389: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry
+	nil, // 390: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.ExtraQueryEntry
+	(*ListAppCustomerReviewSummarizationsRequest_Filter)(nil), // 391: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter
+	nil, // 392: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.ExtraEntry
+	(*ListAppCustomerReviewSummarizationsResponse_Included)(nil), // 393: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included
+	nil, // 394: asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry
+	nil, // 395: asc.metadata.v1.ListAppCustomerReviewsRequest.ExtraQueryEntry
+	(*ListAppCustomerReviewsRequest_Exists)(nil), // 396: asc.metadata.v1.ListAppCustomerReviewsRequest.Exists
+	(*ListAppCustomerReviewsRequest_Filter)(nil), // 397: asc.metadata.v1.ListAppCustomerReviewsRequest.Filter
+	nil, // 398: asc.metadata.v1.ListAppCustomerReviewsResponse.ExtraEntry
+	(*ListAppCustomerReviewsResponse_Included)(nil), // 399: asc.metadata.v1.ListAppCustomerReviewsResponse.Included
+	nil, // 400: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest.ExtraQueryEntry
+	nil, // 401: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse.ExtraEntry
+	nil, // 402: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry
+	nil, // 403: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.LimitEntry
+	nil, // 404: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.ExtraQueryEntry
+	(*ListAppGameCenterEnabledVersionsRequest_Filter)(nil), // 405: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter
+	nil, // 406: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.ExtraEntry
+	(*ListAppGameCenterEnabledVersionsResponse_Included)(nil), // 407: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included
+	nil, // 408: asc.metadata.v1.ListAppInAppPurchaseIdsRequest.ExtraQueryEntry
+	nil, // 409: asc.metadata.v1.ListAppInAppPurchaseIdsResponse.ExtraEntry
+	nil, // 410: asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest.ExtraQueryEntry
+	nil, // 411: asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse.ExtraEntry
+	nil, // 412: asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry
+	nil, // 413: asc.metadata.v1.ListAppInAppPurchasesRequest.LimitEntry
+	nil, // 414: asc.metadata.v1.ListAppInAppPurchasesRequest.ExtraQueryEntry
+	(*ListAppInAppPurchasesRequest_Filter)(nil), // 415: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter
+	nil, // 416: asc.metadata.v1.ListAppInAppPurchasesResponse.ExtraEntry
+	(*ListAppInAppPurchasesResponse_Included)(nil), // 417: asc.metadata.v1.ListAppInAppPurchasesResponse.Included
+	nil, // 418: asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry
+	nil, // 419: asc.metadata.v1.ListAppInAppPurchasesV2Request.LimitEntry
+	nil, // 420: asc.metadata.v1.ListAppInAppPurchasesV2Request.ExtraQueryEntry
+	(*ListAppInAppPurchasesV2Request_Filter)(nil), // 421: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter
+	nil, // 422: asc.metadata.v1.ListAppInAppPurchasesV2Response.ExtraEntry
+	(*ListAppInAppPurchasesV2Response_Included)(nil), // 423: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included
+	nil, // 424: asc.metadata.v1.ListAppPerfPowerMetricsRequest.ExtraQueryEntry
+	(*ListAppPerfPowerMetricsRequest_Filter)(nil), // 425: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter
+	nil, // 426: asc.metadata.v1.ListAppPerfPowerMetricsResponse.ExtraEntry
+	nil, // 427: asc.metadata.v1.ListAppPerformanceOverviewsRequest.ExtraQueryEntry
+	(*ListAppPerformanceOverviewsRequest_Filter)(nil), // 428: asc.metadata.v1.ListAppPerformanceOverviewsRequest.Filter
+	nil, // 429: asc.metadata.v1.ListAppPerformanceOverviewsResponse.ExtraEntry
+	nil, // 430: asc.metadata.v1.ListAppPreReleaseVersionIdsRequest.ExtraQueryEntry
+	nil, // 431: asc.metadata.v1.ListAppPreReleaseVersionIdsResponse.ExtraEntry
+	nil, // 432: asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry
+	nil, // 433: asc.metadata.v1.ListAppPreReleaseVersionsRequest.ExtraQueryEntry
+	nil, // 434: asc.metadata.v1.ListAppPreReleaseVersionsResponse.ExtraEntry
+	nil, // 435: asc.metadata.v1.ListAppPromotedPurchaseIdsRequest.ExtraQueryEntry
+	nil, // 436: asc.metadata.v1.ListAppPromotedPurchaseIdsResponse.ExtraEntry
+	nil, // 437: asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry
+	nil, // 438: asc.metadata.v1.ListAppPromotedPurchasesRequest.ExtraQueryEntry
+	nil, // 439: asc.metadata.v1.ListAppPromotedPurchasesResponse.ExtraEntry
+	(*ListAppPromotedPurchasesResponse_Included)(nil), // 440: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included
+	nil, // 441: asc.metadata.v1.ListAppReviewSubmissionIdsRequest.ExtraQueryEntry
+	nil, // 442: asc.metadata.v1.ListAppReviewSubmissionIdsResponse.ExtraEntry
+	nil, // 443: asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry
+	nil, // 444: asc.metadata.v1.ListAppReviewSubmissionsRequest.LimitEntry
+	nil, // 445: asc.metadata.v1.ListAppReviewSubmissionsRequest.ExtraQueryEntry
+	(*ListAppReviewSubmissionsRequest_Filter)(nil), // 446: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter
+	nil, // 447: asc.metadata.v1.ListAppReviewSubmissionsResponse.ExtraEntry
+	(*ListAppReviewSubmissionsResponse_Included)(nil), // 448: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included
+	nil, // 449: asc.metadata.v1.ListAppSearchKeywordIdsRequest.ExtraQueryEntry
+	nil, // 450: asc.metadata.v1.ListAppSearchKeywordIdsResponse.ExtraEntry
+	nil, // 451: asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry
+	nil, // 452: asc.metadata.v1.ListAppSearchKeywordsRequest.ExtraQueryEntry
+	(*ListAppSearchKeywordsRequest_Filter)(nil), // 453: asc.metadata.v1.ListAppSearchKeywordsRequest.Filter
+	nil, // 454: asc.metadata.v1.ListAppSearchKeywordsResponse.ExtraEntry
+	nil, // 455: asc.metadata.v1.ListAppSubscriptionGroupIdsRequest.ExtraQueryEntry
+	nil, // 456: asc.metadata.v1.ListAppSubscriptionGroupIdsResponse.ExtraEntry
+	nil, // 457: asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry
+	nil, // 458: asc.metadata.v1.ListAppSubscriptionGroupsRequest.LimitEntry
+	nil, // 459: asc.metadata.v1.ListAppSubscriptionGroupsRequest.ExtraQueryEntry
+	(*ListAppSubscriptionGroupsRequest_Filter)(nil), // 460: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter
+	nil, // 461: asc.metadata.v1.ListAppSubscriptionGroupsResponse.ExtraEntry
+	(*ListAppSubscriptionGroupsResponse_Included)(nil), // 462: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included
+	nil,                                      // 463: asc.metadata.v1.ListAppWebhookIdsRequest.ExtraQueryEntry
+	nil,                                      // 464: asc.metadata.v1.ListAppWebhookIdsResponse.ExtraEntry
+	nil,                                      // 465: asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry
+	nil,                                      // 466: asc.metadata.v1.ListAppWebhooksRequest.ExtraQueryEntry
+	nil,                                      // 467: asc.metadata.v1.ListAppWebhooksResponse.ExtraEntry
+	(*ListAppWebhooksResponse_Included)(nil), // 468: asc.metadata.v1.ListAppWebhooksResponse.Included
+	nil,                                      // 469: asc.metadata.v1.ListAppsRequest.FieldsEntry
+	nil,                                      // 470: asc.metadata.v1.ListAppsRequest.LimitEntry
+	nil,                                      // 471: asc.metadata.v1.ListAppsRequest.ExtraQueryEntry
+	(*ListAppsRequest_Exists)(nil),           // 472: asc.metadata.v1.ListAppsRequest.Exists
+	(*ListAppsRequest_Filter)(nil),           // 473: asc.metadata.v1.ListAppsRequest.Filter
+	nil,                                      // 474: asc.metadata.v1.ListAppsResponse.ExtraEntry
+	(*ListAppsResponse_Included)(nil),        // 475: asc.metadata.v1.ListAppsResponse.Included
+	nil,                                      // 476: asc.metadata.v1.RemoveAppBetaTestersRequest.ExtraQueryEntry
+	nil,                                      // 477: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.ExtraQueryEntry
+	nil,                                      // 478: asc.metadata.v1.UpdateAppRequest.ExtraEntry
+	nil,                                      // 479: asc.metadata.v1.UpdateAppRequest.ExtraQueryEntry
+	nil,                                      // 480: asc.metadata.v1.UpdateAppResponse.ExtraEntry
+	(*UpdateAppResponse_Included)(nil),       // 481: asc.metadata.v1.UpdateAppResponse.Included
+	(*v11.AlternativeDistributionKey)(nil),   // 482: asc.resources.v1.AlternativeDistributionKey
+	(*v11.AppAvailabilityV2)(nil),            // 483: asc.resources.v1.AppAvailabilityV2
+	(*v11.AppPriceSchedule)(nil),             // 484: asc.resources.v1.AppPriceSchedule
+	(*v11.BetaAppReviewDetail)(nil),          // 485: asc.resources.v1.BetaAppReviewDetail
+	(*v11.BetaLicenseAgreement)(nil),         // 486: asc.resources.v1.BetaLicenseAgreement
+	(v12.AppBetaTesterUsagesPeriodEnum_AppBetaTesterUsagesPeriod)(0),   // 487: asc.enums.v1.AppBetaTesterUsagesPeriodEnum.AppBetaTesterUsagesPeriod
+	(v12.AppBetaTesterUsagesGroupByEnum_AppBetaTesterUsagesGroupBy)(0), // 488: asc.enums.v1.AppBetaTesterUsagesGroupByEnum.AppBetaTesterUsagesGroupBy
+	(*v11.CiProduct)(nil),                        // 489: asc.resources.v1.CiProduct
+	(*v11.EndUserLicenseAgreement)(nil),          // 490: asc.resources.v1.EndUserLicenseAgreement
+	(*v11.GameCenterDetail)(nil),                 // 491: asc.resources.v1.GameCenterDetail
+	(*v11.MarketplaceSearchDetail)(nil),          // 492: asc.resources.v1.MarketplaceSearchDetail
+	(*v11.AppAssetLibrary)(nil),                  // 493: asc.resources.v1.AppAssetLibrary
+	(*v11.App)(nil),                              // 494: asc.resources.v1.App
+	(*v11.SubscriptionGracePeriod)(nil),          // 495: asc.resources.v1.SubscriptionGracePeriod
+	(*v11.AccessibilityDeclaration)(nil),         // 496: asc.resources.v1.AccessibilityDeclaration
+	(*v11.AnalyticsReportRequest)(nil),           // 497: asc.resources.v1.AnalyticsReportRequest
+	(*v11.AndroidToIosAppMappingDetail)(nil),     // 498: asc.resources.v1.AndroidToIosAppMappingDetail
+	(*v11.AppClip)(nil),                          // 499: asc.resources.v1.AppClip
+	(*v11.AppCustomProductPage)(nil),             // 500: asc.resources.v1.AppCustomProductPage
+	(*v11.AppEncryptionDeclaration)(nil),         // 501: asc.resources.v1.AppEncryptionDeclaration
+	(*v11.AppEvent)(nil),                         // 502: asc.resources.v1.AppEvent
+	(*v11.AppInfo)(nil),                          // 503: asc.resources.v1.AppInfo
+	(*v11.AppPricePointV3)(nil),                  // 504: asc.resources.v1.AppPricePointV3
+	(*v11.AppStoreVersionExperimentV2)(nil),      // 505: asc.resources.v1.AppStoreVersionExperimentV2
+	(*v11.AppStoreVersion)(nil),                  // 506: asc.resources.v1.AppStoreVersion
+	(*v11.AppTag)(nil),                           // 507: asc.resources.v1.AppTag
+	(*v11.BackgroundAsset)(nil),                  // 508: asc.resources.v1.BackgroundAsset
+	(*v11.BetaAppLocalization)(nil),              // 509: asc.resources.v1.BetaAppLocalization
+	(*v11.BetaFeedbackCrashSubmission)(nil),      // 510: asc.resources.v1.BetaFeedbackCrashSubmission
+	(*v11.BetaFeedbackScreenshotSubmission)(nil), // 511: asc.resources.v1.BetaFeedbackScreenshotSubmission
+	(*v11.BetaGroup)(nil),                        // 512: asc.resources.v1.BetaGroup
+	(*v11.BuildUpload)(nil),                      // 513: asc.resources.v1.BuildUpload
+	(*v11.Build)(nil),                            // 514: asc.resources.v1.Build
+	(*v11.CustomerReviewSummarization)(nil),      // 515: asc.resources.v1.CustomerReviewSummarization
+	(*v11.CustomerReview)(nil),                   // 516: asc.resources.v1.CustomerReview
+	(*v11.GameCenterEnabledVersion)(nil),         // 517: asc.resources.v1.GameCenterEnabledVersion
+	(*v11.InAppPurchase)(nil),                    // 518: asc.resources.v1.InAppPurchase
+	(*v11.InAppPurchaseV2)(nil),                  // 519: asc.resources.v1.InAppPurchaseV2
+	(*v1.XcodeMetrics)(nil),                      // 520: asc.types.v1.XcodeMetrics
+	(*v1.XcodeOverview)(nil),                     // 521: asc.types.v1.XcodeOverview
+	(*v11.PrereleaseVersion)(nil),                // 522: asc.resources.v1.PrereleaseVersion
+	(*v11.PromotedPurchase)(nil),                 // 523: asc.resources.v1.PromotedPurchase
+	(*v11.ReviewSubmission)(nil),                 // 524: asc.resources.v1.ReviewSubmission
+	(*v11.AppKeyword)(nil),                       // 525: asc.resources.v1.AppKeyword
+	(*v11.SubscriptionGroup)(nil),                // 526: asc.resources.v1.SubscriptionGroup
+	(*v11.Webhook)(nil),                          // 527: asc.resources.v1.Webhook
+	(*v1.ToMany)(nil),                            // 528: asc.types.v1.ToMany
+	(v12.SubscriptionStatusUrlVersionEnum_SubscriptionStatusUrlVersion)(0), // 529: asc.enums.v1.SubscriptionStatusUrlVersionEnum.SubscriptionStatusUrlVersion
+	(v12.AppContentRightsDeclarationEnum_AppContentRightsDeclaration)(0),   // 530: asc.enums.v1.AppContentRightsDeclarationEnum.AppContentRightsDeclaration
+	(*v1.FieldNames)(nil),                                                    // 531: asc.types.v1.FieldNames
+	(*v11.TerritoryAvailability)(nil),                                        // 532: asc.resources.v1.TerritoryAvailability
+	(*v11.AppPriceV2)(nil),                                                   // 533: asc.resources.v1.AppPriceV2
+	(*v11.Territory)(nil),                                                    // 534: asc.resources.v1.Territory
+	(*v11.BetaTester)(nil),                                                   // 535: asc.resources.v1.BetaTester
+	(*timestamppb.Timestamp)(nil),                                            // 536: google.protobuf.Timestamp
+	(*structpb.Value)(nil),                                                   // 537: google.protobuf.Value
+	(*v11.BundleId)(nil),                                                     // 538: asc.resources.v1.BundleId
+	(*v11.ScmRepository)(nil),                                                // 539: asc.resources.v1.ScmRepository
+	(*v11.GameCenterAchievementRelease)(nil),                                 // 540: asc.resources.v1.GameCenterAchievementRelease
+	(*v11.GameCenterAchievement)(nil),                                        // 541: asc.resources.v1.GameCenterAchievement
+	(*v11.GameCenterActivity)(nil),                                           // 542: asc.resources.v1.GameCenterActivity
+	(*v11.GameCenterActivityVersionRelease)(nil),                             // 543: asc.resources.v1.GameCenterActivityVersionRelease
+	(*v11.GameCenterAppVersion)(nil),                                         // 544: asc.resources.v1.GameCenterAppVersion
+	(*v11.GameCenterChallengeVersionRelease)(nil),                            // 545: asc.resources.v1.GameCenterChallengeVersionRelease
+	(*v11.GameCenterChallenge)(nil),                                          // 546: asc.resources.v1.GameCenterChallenge
+	(*v11.GameCenterGroup)(nil),                                              // 547: asc.resources.v1.GameCenterGroup
+	(*v11.GameCenterLeaderboardRelease)(nil),                                 // 548: asc.resources.v1.GameCenterLeaderboardRelease
+	(*v11.GameCenterLeaderboardSetRelease)(nil),                              // 549: asc.resources.v1.GameCenterLeaderboardSetRelease
+	(*v11.GameCenterLeaderboardSet)(nil),                                     // 550: asc.resources.v1.GameCenterLeaderboardSet
+	(*v11.GameCenterLeaderboard)(nil),                                        // 551: asc.resources.v1.GameCenterLeaderboard
+	(*v11.BuildIcon)(nil),                                                    // 552: asc.resources.v1.BuildIcon
+	(v12.DeviceFamilyEnum_DeviceFamily)(0),                                   // 553: asc.enums.v1.DeviceFamilyEnum.DeviceFamily
+	(v12.AccessibilityDeclarationStateEnum_AccessibilityDeclarationState)(0), // 554: asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
+	(v12.AnalyticsReportRequestAccessTypeEnum_AnalyticsReportRequestAccessType)(0), // 555: asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
+	(*v11.AnalyticsReport)(nil),                                                            // 556: asc.resources.v1.AnalyticsReport
+	(*v11.AppClipDefaultExperience)(nil),                                                   // 557: asc.resources.v1.AppClipDefaultExperience
+	(*v11.AppCustomProductPageLocalization)(nil),                                           // 558: asc.resources.v1.AppCustomProductPageLocalization
+	(*v11.AppCustomProductPageVersion)(nil),                                                // 559: asc.resources.v1.AppCustomProductPageVersion
+	(v12.PlatformEnum_Platform)(0),                                                         // 560: asc.enums.v1.PlatformEnum.Platform
+	(*v11.AppEncryptionDeclarationDocument)(nil),                                           // 561: asc.resources.v1.AppEncryptionDeclarationDocument
+	(v12.AppEventEventStateEnum_AppEventEventState)(0),                                     // 562: asc.enums.v1.AppEventEventStateEnum.AppEventEventState
+	(*v11.AppEventLocalization)(nil),                                                       // 563: asc.resources.v1.AppEventLocalization
+	(*v11.AgeRatingDeclaration)(nil),                                                       // 564: asc.resources.v1.AgeRatingDeclaration
+	(*v11.AppCategory)(nil),                                                                // 565: asc.resources.v1.AppCategory
+	(*v11.AppInfoLocalization)(nil),                                                        // 566: asc.resources.v1.AppInfoLocalization
+	(v12.AppStoreVersionExperimentV2StateEnum_AppStoreVersionExperimentV2State)(0),         // 567: asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
+	(*v11.AppStoreVersionExperimentTreatment)(nil),                                         // 568: asc.resources.v1.AppStoreVersionExperimentTreatment
+	(v12.AppStoreVersionStateEnum_AppStoreVersionState)(0),                                 // 569: asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
+	(v12.AppVersionStateEnum_AppVersionState)(0),                                           // 570: asc.enums.v1.AppVersionStateEnum.AppVersionState
+	(*v11.AlternativeDistributionPackage)(nil),                                             // 571: asc.resources.v1.AlternativeDistributionPackage
+	(*v11.AppStoreReviewDetail)(nil),                                                       // 572: asc.resources.v1.AppStoreReviewDetail
+	(*v11.AppStoreVersionExperiment)(nil),                                                  // 573: asc.resources.v1.AppStoreVersionExperiment
+	(*v11.AppStoreVersionLocalization)(nil),                                                // 574: asc.resources.v1.AppStoreVersionLocalization
+	(*v11.AppStoreVersionPhasedRelease)(nil),                                               // 575: asc.resources.v1.AppStoreVersionPhasedRelease
+	(*v11.AppStoreVersionSubmission)(nil),                                                  // 576: asc.resources.v1.AppStoreVersionSubmission
+	(*v11.RoutingAppCoverage)(nil),                                                         // 577: asc.resources.v1.RoutingAppCoverage
+	(v12.AppBackgroundAssetsVersionsPlatformsEnum_AppBackgroundAssetsVersionsPlatforms)(0), // 578: asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
+	(*v11.BackgroundAssetVersion)(nil),                                                     // 579: asc.resources.v1.BackgroundAssetVersion
+	(*v11.BuildUploadFile)(nil),                                                            // 580: asc.resources.v1.BuildUploadFile
+	(v12.TerritoryCodeEnum_TerritoryCode)(0),                                               // 581: asc.enums.v1.TerritoryCodeEnum.TerritoryCode
+	(*v11.CustomerReviewResponseV1)(nil),                                                   // 582: asc.resources.v1.CustomerReviewResponseV1
+	(v12.InAppPurchaseInAppPurchaseTypeEnum_InAppPurchaseInAppPurchaseType)(0),             // 583: asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
+	(v12.InAppPurchaseStateEnum_InAppPurchaseState)(0),                                     // 584: asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
+	(v12.InAppPurchaseTypeEnum_InAppPurchaseType)(0),                                       // 585: asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	(*v11.InAppPurchaseAppStoreReviewScreenshot)(nil),                                      // 586: asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
+	(*v11.InAppPurchaseAvailability)(nil),                                                  // 587: asc.resources.v1.InAppPurchaseAvailability
+	(*v11.InAppPurchaseContent)(nil),                                                       // 588: asc.resources.v1.InAppPurchaseContent
+	(*v11.InAppPurchaseImage)(nil),                                                         // 589: asc.resources.v1.InAppPurchaseImage
+	(*v11.InAppPurchaseLocalization)(nil),                                                  // 590: asc.resources.v1.InAppPurchaseLocalization
+	(*v11.InAppPurchaseOfferCode)(nil),                                                     // 591: asc.resources.v1.InAppPurchaseOfferCode
+	(*v11.InAppPurchasePricePoint)(nil),                                                    // 592: asc.resources.v1.InAppPurchasePricePoint
+	(*v11.InAppPurchasePriceSchedule)(nil),                                                 // 593: asc.resources.v1.InAppPurchasePriceSchedule
+	(*v11.InAppPurchaseVersion)(nil),                                                       // 594: asc.resources.v1.InAppPurchaseVersion
+	(v12.AppPerfPowerMetricsPlatformEnum_AppPerfPowerMetricsPlatform)(0),                   // 595: asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
+	(v12.AppPerfPowerMetricsMetricTypeEnum_AppPerfPowerMetricsMetricType)(0),               // 596: asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
+	(*v11.Subscription)(nil),                                                               // 597: asc.resources.v1.Subscription
+	(v12.ReviewSubmissionStateEnum_ReviewSubmissionState)(0),                               // 598: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	(*v11.Actor)(nil),                                                                      // 599: asc.resources.v1.Actor
+	(*v11.ReviewSubmissionItem)(nil),                                                       // 600: asc.resources.v1.ReviewSubmissionItem
+	(v12.SubscriptionStateEnum_SubscriptionState)(0),                                       // 601: asc.enums.v1.SubscriptionStateEnum.SubscriptionState
+	(*v11.SubscriptionGroupLocalization)(nil),                                              // 602: asc.resources.v1.SubscriptionGroupLocalization
+	(*v11.SubscriptionGroupVersion)(nil),                                                   // 603: asc.resources.v1.SubscriptionGroupVersion
 }
 var file_asc_metadata_v1_apps_proto_depIdxs = []int32{
-	172, // 0: asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntry
-	173, // 1: asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse.extra:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse.ExtraEntry
-	174, // 2: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.fields:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.FieldsEntry
-	175, // 3: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.extra_query:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.ExtraQueryEntry
-	468, // 4: asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.alternative_distribution_key:type_name -> asc.resources.v1.AlternativeDistributionKey
-	176, // 5: asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.extra:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.ExtraEntry
-	177, // 6: asc.metadata.v1.GetAppAppAvailabilityV2IdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2IdRequest.ExtraQueryEntry
-	178, // 7: asc.metadata.v1.GetAppAppAvailabilityV2IdResponse.extra:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2IdResponse.ExtraEntry
-	179, // 8: asc.metadata.v1.GetAppAppAvailabilityV2Request.fields:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Request.FieldsEntry
-	180, // 9: asc.metadata.v1.GetAppAppAvailabilityV2Request.limit:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Request.LimitEntry
-	181, // 10: asc.metadata.v1.GetAppAppAvailabilityV2Request.extra_query:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Request.ExtraQueryEntry
-	469, // 11: asc.metadata.v1.GetAppAppAvailabilityV2Response.app_availability_v2:type_name -> asc.resources.v1.AppAvailabilityV2
-	183, // 12: asc.metadata.v1.GetAppAppAvailabilityV2Response.included:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Response.Included
-	182, // 13: asc.metadata.v1.GetAppAppAvailabilityV2Response.extra:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Response.ExtraEntry
-	184, // 14: asc.metadata.v1.GetAppAppPriceScheduleIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAppPriceScheduleIdRequest.ExtraQueryEntry
-	185, // 15: asc.metadata.v1.GetAppAppPriceScheduleIdResponse.extra:type_name -> asc.metadata.v1.GetAppAppPriceScheduleIdResponse.ExtraEntry
-	186, // 16: asc.metadata.v1.GetAppAppPriceScheduleRequest.fields:type_name -> asc.metadata.v1.GetAppAppPriceScheduleRequest.FieldsEntry
-	187, // 17: asc.metadata.v1.GetAppAppPriceScheduleRequest.limit:type_name -> asc.metadata.v1.GetAppAppPriceScheduleRequest.LimitEntry
-	188, // 18: asc.metadata.v1.GetAppAppPriceScheduleRequest.extra_query:type_name -> asc.metadata.v1.GetAppAppPriceScheduleRequest.ExtraQueryEntry
-	470, // 19: asc.metadata.v1.GetAppAppPriceScheduleResponse.app_price_schedule:type_name -> asc.resources.v1.AppPriceSchedule
-	190, // 20: asc.metadata.v1.GetAppAppPriceScheduleResponse.included:type_name -> asc.metadata.v1.GetAppAppPriceScheduleResponse.Included
-	189, // 21: asc.metadata.v1.GetAppAppPriceScheduleResponse.extra:type_name -> asc.metadata.v1.GetAppAppPriceScheduleResponse.ExtraEntry
-	191, // 22: asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest.ExtraQueryEntry
-	192, // 23: asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse.extra:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse.ExtraEntry
-	193, // 24: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.fields:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest.FieldsEntry
-	194, // 25: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest.ExtraQueryEntry
-	471, // 26: asc.metadata.v1.GetAppBetaAppReviewDetailResponse.beta_app_review_detail:type_name -> asc.resources.v1.BetaAppReviewDetail
-	195, // 27: asc.metadata.v1.GetAppBetaAppReviewDetailResponse.extra:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailResponse.ExtraEntry
-	196, // 28: asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest.ExtraQueryEntry
-	197, // 29: asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse.extra:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse.ExtraEntry
-	198, // 30: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.fields:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest.FieldsEntry
-	199, // 31: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest.ExtraQueryEntry
-	472, // 32: asc.metadata.v1.GetAppBetaLicenseAgreementResponse.beta_license_agreement:type_name -> asc.resources.v1.BetaLicenseAgreement
-	200, // 33: asc.metadata.v1.GetAppBetaLicenseAgreementResponse.extra:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementResponse.ExtraEntry
-	473, // 34: asc.metadata.v1.GetAppBetaTesterUsagesRequest.period:type_name -> asc.enums.v1.AppBetaTesterUsagesPeriodEnum.AppBetaTesterUsagesPeriod
-	474, // 35: asc.metadata.v1.GetAppBetaTesterUsagesRequest.group_by:type_name -> asc.enums.v1.AppBetaTesterUsagesGroupByEnum.AppBetaTesterUsagesGroupBy
-	202, // 36: asc.metadata.v1.GetAppBetaTesterUsagesRequest.filter:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesRequest.Filter
-	201, // 37: asc.metadata.v1.GetAppBetaTesterUsagesRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesRequest.ExtraQueryEntry
-	204, // 38: asc.metadata.v1.GetAppBetaTesterUsagesResponse.data:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data
-	205, // 39: asc.metadata.v1.GetAppBetaTesterUsagesResponse.included:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Included
-	203, // 40: asc.metadata.v1.GetAppBetaTesterUsagesResponse.extra:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.ExtraEntry
-	210, // 41: asc.metadata.v1.GetAppCiProductIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppCiProductIdRequest.ExtraQueryEntry
-	211, // 42: asc.metadata.v1.GetAppCiProductIdResponse.extra:type_name -> asc.metadata.v1.GetAppCiProductIdResponse.ExtraEntry
-	212, // 43: asc.metadata.v1.GetAppCiProductRequest.fields:type_name -> asc.metadata.v1.GetAppCiProductRequest.FieldsEntry
-	213, // 44: asc.metadata.v1.GetAppCiProductRequest.limit:type_name -> asc.metadata.v1.GetAppCiProductRequest.LimitEntry
-	214, // 45: asc.metadata.v1.GetAppCiProductRequest.extra_query:type_name -> asc.metadata.v1.GetAppCiProductRequest.ExtraQueryEntry
-	475, // 46: asc.metadata.v1.GetAppCiProductResponse.ci_product:type_name -> asc.resources.v1.CiProduct
-	216, // 47: asc.metadata.v1.GetAppCiProductResponse.included:type_name -> asc.metadata.v1.GetAppCiProductResponse.Included
-	215, // 48: asc.metadata.v1.GetAppCiProductResponse.extra:type_name -> asc.metadata.v1.GetAppCiProductResponse.ExtraEntry
-	217, // 49: asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest.ExtraQueryEntry
-	218, // 50: asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse.extra:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse.ExtraEntry
-	219, // 51: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.fields:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry
-	220, // 52: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.extra_query:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.ExtraQueryEntry
-	476, // 53: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.end_user_license_agreement:type_name -> asc.resources.v1.EndUserLicenseAgreement
-	221, // 54: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.extra:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.ExtraEntry
-	222, // 55: asc.metadata.v1.GetAppGameCenterDetailIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppGameCenterDetailIdRequest.ExtraQueryEntry
-	223, // 56: asc.metadata.v1.GetAppGameCenterDetailIdResponse.extra:type_name -> asc.metadata.v1.GetAppGameCenterDetailIdResponse.ExtraEntry
-	224, // 57: asc.metadata.v1.GetAppGameCenterDetailRequest.fields:type_name -> asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry
-	225, // 58: asc.metadata.v1.GetAppGameCenterDetailRequest.limit:type_name -> asc.metadata.v1.GetAppGameCenterDetailRequest.LimitEntry
-	226, // 59: asc.metadata.v1.GetAppGameCenterDetailRequest.extra_query:type_name -> asc.metadata.v1.GetAppGameCenterDetailRequest.ExtraQueryEntry
-	477, // 60: asc.metadata.v1.GetAppGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
-	228, // 61: asc.metadata.v1.GetAppGameCenterDetailResponse.included:type_name -> asc.metadata.v1.GetAppGameCenterDetailResponse.Included
-	227, // 62: asc.metadata.v1.GetAppGameCenterDetailResponse.extra:type_name -> asc.metadata.v1.GetAppGameCenterDetailResponse.ExtraEntry
-	229, // 63: asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest.ExtraQueryEntry
-	230, // 64: asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse.extra:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse.ExtraEntry
-	231, // 65: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.fields:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry
-	232, // 66: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.extra_query:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.ExtraQueryEntry
-	478, // 67: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.marketplace_search_detail:type_name -> asc.resources.v1.MarketplaceSearchDetail
-	233, // 68: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.extra:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.ExtraEntry
-	234, // 69: asc.metadata.v1.GetAppRequest.fields:type_name -> asc.metadata.v1.GetAppRequest.FieldsEntry
-	235, // 70: asc.metadata.v1.GetAppRequest.limit:type_name -> asc.metadata.v1.GetAppRequest.LimitEntry
-	236, // 71: asc.metadata.v1.GetAppRequest.extra_query:type_name -> asc.metadata.v1.GetAppRequest.ExtraQueryEntry
-	479, // 72: asc.metadata.v1.GetAppResponse.app:type_name -> asc.resources.v1.App
-	238, // 73: asc.metadata.v1.GetAppResponse.included:type_name -> asc.metadata.v1.GetAppResponse.Included
-	237, // 74: asc.metadata.v1.GetAppResponse.extra:type_name -> asc.metadata.v1.GetAppResponse.ExtraEntry
-	239, // 75: asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest.ExtraQueryEntry
-	240, // 76: asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse.extra:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse.ExtraEntry
-	241, // 77: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.fields:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry
-	242, // 78: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.extra_query:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.ExtraQueryEntry
-	480, // 79: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.subscription_grace_period:type_name -> asc.resources.v1.SubscriptionGracePeriod
-	243, // 80: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.extra:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.ExtraEntry
-	244, // 81: asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest.ExtraQueryEntry
-	245, // 82: asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse.ExtraEntry
-	248, // 83: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.filter:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter
-	246, // 84: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.fields:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry
-	247, // 85: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.ExtraQueryEntry
-	481, // 86: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.accessibility_declarations:type_name -> asc.resources.v1.AccessibilityDeclaration
-	249, // 87: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.extra:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.ExtraEntry
-	250, // 88: asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest.ExtraQueryEntry
-	251, // 89: asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse.ExtraEntry
-	255, // 90: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.filter:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter
-	252, // 91: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.fields:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry
-	253, // 92: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.limit:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.LimitEntry
-	254, // 93: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.ExtraQueryEntry
-	482, // 94: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.analytics_report_requests:type_name -> asc.resources.v1.AnalyticsReportRequest
-	257, // 95: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.included:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included
-	256, // 96: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.extra:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.ExtraEntry
-	258, // 97: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest.ExtraQueryEntry
-	259, // 98: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse.ExtraEntry
-	260, // 99: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.fields:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry
-	261, // 100: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.ExtraQueryEntry
-	483, // 101: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
-	262, // 102: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.extra:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.ExtraEntry
-	263, // 103: asc.metadata.v1.ListAppAppClipIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppClipIdsRequest.ExtraQueryEntry
-	264, // 104: asc.metadata.v1.ListAppAppClipIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppClipIdsResponse.ExtraEntry
-	268, // 105: asc.metadata.v1.ListAppAppClipsRequest.filter:type_name -> asc.metadata.v1.ListAppAppClipsRequest.Filter
-	265, // 106: asc.metadata.v1.ListAppAppClipsRequest.fields:type_name -> asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry
-	266, // 107: asc.metadata.v1.ListAppAppClipsRequest.limit:type_name -> asc.metadata.v1.ListAppAppClipsRequest.LimitEntry
-	267, // 108: asc.metadata.v1.ListAppAppClipsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppClipsRequest.ExtraQueryEntry
-	484, // 109: asc.metadata.v1.ListAppAppClipsResponse.app_clips:type_name -> asc.resources.v1.AppClip
-	270, // 110: asc.metadata.v1.ListAppAppClipsResponse.included:type_name -> asc.metadata.v1.ListAppAppClipsResponse.Included
-	269, // 111: asc.metadata.v1.ListAppAppClipsResponse.extra:type_name -> asc.metadata.v1.ListAppAppClipsResponse.ExtraEntry
-	271, // 112: asc.metadata.v1.ListAppAppCustomProductPageIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppCustomProductPageIdsRequest.ExtraQueryEntry
-	272, // 113: asc.metadata.v1.ListAppAppCustomProductPageIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppCustomProductPageIdsResponse.ExtraEntry
-	276, // 114: asc.metadata.v1.ListAppAppCustomProductPagesRequest.filter:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.Filter
-	273, // 115: asc.metadata.v1.ListAppAppCustomProductPagesRequest.fields:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry
-	274, // 116: asc.metadata.v1.ListAppAppCustomProductPagesRequest.limit:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.LimitEntry
-	275, // 117: asc.metadata.v1.ListAppAppCustomProductPagesRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.ExtraQueryEntry
-	485, // 118: asc.metadata.v1.ListAppAppCustomProductPagesResponse.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	278, // 119: asc.metadata.v1.ListAppAppCustomProductPagesResponse.included:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included
-	277, // 120: asc.metadata.v1.ListAppAppCustomProductPagesResponse.extra:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesResponse.ExtraEntry
-	279, // 121: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest.ExtraQueryEntry
-	280, // 122: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse.ExtraEntry
-	284, // 123: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.filter:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter
-	281, // 124: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.fields:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry
-	282, // 125: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.limit:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.LimitEntry
-	283, // 126: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.ExtraQueryEntry
-	486, // 127: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
-	286, // 128: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.included:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included
-	285, // 129: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.ExtraEntry
-	287, // 130: asc.metadata.v1.ListAppAppEventIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEventIdsRequest.ExtraQueryEntry
-	288, // 131: asc.metadata.v1.ListAppAppEventIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEventIdsResponse.ExtraEntry
-	292, // 132: asc.metadata.v1.ListAppAppEventsRequest.filter:type_name -> asc.metadata.v1.ListAppAppEventsRequest.Filter
-	289, // 133: asc.metadata.v1.ListAppAppEventsRequest.fields:type_name -> asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry
-	290, // 134: asc.metadata.v1.ListAppAppEventsRequest.limit:type_name -> asc.metadata.v1.ListAppAppEventsRequest.LimitEntry
-	291, // 135: asc.metadata.v1.ListAppAppEventsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEventsRequest.ExtraQueryEntry
-	487, // 136: asc.metadata.v1.ListAppAppEventsResponse.app_events:type_name -> asc.resources.v1.AppEvent
-	294, // 137: asc.metadata.v1.ListAppAppEventsResponse.included:type_name -> asc.metadata.v1.ListAppAppEventsResponse.Included
-	293, // 138: asc.metadata.v1.ListAppAppEventsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEventsResponse.ExtraEntry
-	295, // 139: asc.metadata.v1.ListAppAppInfoIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppInfoIdsRequest.ExtraQueryEntry
-	296, // 140: asc.metadata.v1.ListAppAppInfoIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppInfoIdsResponse.ExtraEntry
-	297, // 141: asc.metadata.v1.ListAppAppInfosRequest.fields:type_name -> asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry
-	298, // 142: asc.metadata.v1.ListAppAppInfosRequest.limit:type_name -> asc.metadata.v1.ListAppAppInfosRequest.LimitEntry
-	299, // 143: asc.metadata.v1.ListAppAppInfosRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppInfosRequest.ExtraQueryEntry
-	488, // 144: asc.metadata.v1.ListAppAppInfosResponse.app_infos:type_name -> asc.resources.v1.AppInfo
-	301, // 145: asc.metadata.v1.ListAppAppInfosResponse.included:type_name -> asc.metadata.v1.ListAppAppInfosResponse.Included
-	300, // 146: asc.metadata.v1.ListAppAppInfosResponse.extra:type_name -> asc.metadata.v1.ListAppAppInfosResponse.ExtraEntry
-	302, // 147: asc.metadata.v1.ListAppAppPricePointIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppPricePointIdsRequest.ExtraQueryEntry
-	303, // 148: asc.metadata.v1.ListAppAppPricePointIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppPricePointIdsResponse.ExtraEntry
-	306, // 149: asc.metadata.v1.ListAppAppPricePointsRequest.filter:type_name -> asc.metadata.v1.ListAppAppPricePointsRequest.Filter
-	304, // 150: asc.metadata.v1.ListAppAppPricePointsRequest.fields:type_name -> asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry
-	305, // 151: asc.metadata.v1.ListAppAppPricePointsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppPricePointsRequest.ExtraQueryEntry
-	489, // 152: asc.metadata.v1.ListAppAppPricePointsResponse.app_price_points:type_name -> asc.resources.v1.AppPricePointV3
-	308, // 153: asc.metadata.v1.ListAppAppPricePointsResponse.included:type_name -> asc.metadata.v1.ListAppAppPricePointsResponse.Included
-	307, // 154: asc.metadata.v1.ListAppAppPricePointsResponse.extra:type_name -> asc.metadata.v1.ListAppAppPricePointsResponse.ExtraEntry
-	309, // 155: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest.ExtraQueryEntry
-	310, // 156: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse.ExtraEntry
-	314, // 157: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.filter:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter
-	311, // 158: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.fields:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry
-	312, // 159: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.limit:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.LimitEntry
-	313, // 160: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.ExtraQueryEntry
-	490, // 161: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
-	316, // 162: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.included:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included
-	315, // 163: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.ExtraEntry
-	317, // 164: asc.metadata.v1.ListAppAppStoreVersionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionIdsRequest.ExtraQueryEntry
-	318, // 165: asc.metadata.v1.ListAppAppStoreVersionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionIdsResponse.ExtraEntry
-	322, // 166: asc.metadata.v1.ListAppAppStoreVersionsRequest.filter:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter
-	319, // 167: asc.metadata.v1.ListAppAppStoreVersionsRequest.fields:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry
-	320, // 168: asc.metadata.v1.ListAppAppStoreVersionsRequest.limit:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.LimitEntry
-	321, // 169: asc.metadata.v1.ListAppAppStoreVersionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.ExtraQueryEntry
-	491, // 170: asc.metadata.v1.ListAppAppStoreVersionsResponse.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	324, // 171: asc.metadata.v1.ListAppAppStoreVersionsResponse.included:type_name -> asc.metadata.v1.ListAppAppStoreVersionsResponse.Included
-	323, // 172: asc.metadata.v1.ListAppAppStoreVersionsResponse.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionsResponse.ExtraEntry
-	325, // 173: asc.metadata.v1.ListAppAppTagIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppTagIdsRequest.ExtraQueryEntry
-	326, // 174: asc.metadata.v1.ListAppAppTagIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppTagIdsResponse.ExtraEntry
-	330, // 175: asc.metadata.v1.ListAppAppTagsRequest.filter:type_name -> asc.metadata.v1.ListAppAppTagsRequest.Filter
-	327, // 176: asc.metadata.v1.ListAppAppTagsRequest.fields:type_name -> asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry
-	328, // 177: asc.metadata.v1.ListAppAppTagsRequest.limit:type_name -> asc.metadata.v1.ListAppAppTagsRequest.LimitEntry
-	329, // 178: asc.metadata.v1.ListAppAppTagsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppTagsRequest.ExtraQueryEntry
-	492, // 179: asc.metadata.v1.ListAppAppTagsResponse.app_tags:type_name -> asc.resources.v1.AppTag
-	332, // 180: asc.metadata.v1.ListAppAppTagsResponse.included:type_name -> asc.metadata.v1.ListAppAppTagsResponse.Included
-	331, // 181: asc.metadata.v1.ListAppAppTagsResponse.extra:type_name -> asc.metadata.v1.ListAppAppTagsResponse.ExtraEntry
-	333, // 182: asc.metadata.v1.ListAppBackgroundAssetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBackgroundAssetIdsRequest.ExtraQueryEntry
-	334, // 183: asc.metadata.v1.ListAppBackgroundAssetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBackgroundAssetIdsResponse.ExtraEntry
-	337, // 184: asc.metadata.v1.ListAppBackgroundAssetsRequest.filter:type_name -> asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter
-	335, // 185: asc.metadata.v1.ListAppBackgroundAssetsRequest.fields:type_name -> asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry
-	336, // 186: asc.metadata.v1.ListAppBackgroundAssetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBackgroundAssetsRequest.ExtraQueryEntry
-	493, // 187: asc.metadata.v1.ListAppBackgroundAssetsResponse.background_assets:type_name -> asc.resources.v1.BackgroundAsset
-	339, // 188: asc.metadata.v1.ListAppBackgroundAssetsResponse.included:type_name -> asc.metadata.v1.ListAppBackgroundAssetsResponse.Included
-	338, // 189: asc.metadata.v1.ListAppBackgroundAssetsResponse.extra:type_name -> asc.metadata.v1.ListAppBackgroundAssetsResponse.ExtraEntry
-	340, // 190: asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest.ExtraQueryEntry
-	341, // 191: asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse.ExtraEntry
-	342, // 192: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry
-	343, // 193: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest.ExtraQueryEntry
-	494, // 194: asc.metadata.v1.ListAppBetaAppLocalizationsResponse.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
-	344, // 195: asc.metadata.v1.ListAppBetaAppLocalizationsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationsResponse.ExtraEntry
-	345, // 196: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest.ExtraQueryEntry
-	346, // 197: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse.ExtraEntry
-	349, // 198: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.filter:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter
-	347, // 199: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry
-	348, // 200: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.ExtraQueryEntry
-	495, // 201: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.beta_feedback_crash_submissions:type_name -> asc.resources.v1.BetaFeedbackCrashSubmission
-	351, // 202: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.included:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included
-	350, // 203: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.ExtraEntry
-	352, // 204: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest.ExtraQueryEntry
-	353, // 205: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse.ExtraEntry
-	356, // 206: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.filter:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter
-	354, // 207: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry
-	355, // 208: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.ExtraQueryEntry
-	496, // 209: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.beta_feedback_screenshot_submissions:type_name -> asc.resources.v1.BetaFeedbackScreenshotSubmission
-	358, // 210: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.included:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included
-	357, // 211: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.ExtraEntry
-	359, // 212: asc.metadata.v1.ListAppBetaGroupIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaGroupIdsRequest.ExtraQueryEntry
-	360, // 213: asc.metadata.v1.ListAppBetaGroupIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaGroupIdsResponse.ExtraEntry
-	361, // 214: asc.metadata.v1.ListAppBetaGroupsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry
-	362, // 215: asc.metadata.v1.ListAppBetaGroupsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaGroupsRequest.ExtraQueryEntry
-	497, // 216: asc.metadata.v1.ListAppBetaGroupsResponse.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	363, // 217: asc.metadata.v1.ListAppBetaGroupsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaGroupsResponse.ExtraEntry
-	364, // 218: asc.metadata.v1.ListAppBuildIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildIdsRequest.ExtraQueryEntry
-	365, // 219: asc.metadata.v1.ListAppBuildIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildIdsResponse.ExtraEntry
-	366, // 220: asc.metadata.v1.ListAppBuildUploadIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildUploadIdsRequest.ExtraQueryEntry
-	367, // 221: asc.metadata.v1.ListAppBuildUploadIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildUploadIdsResponse.ExtraEntry
-	370, // 222: asc.metadata.v1.ListAppBuildUploadsRequest.filter:type_name -> asc.metadata.v1.ListAppBuildUploadsRequest.Filter
-	368, // 223: asc.metadata.v1.ListAppBuildUploadsRequest.fields:type_name -> asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry
-	369, // 224: asc.metadata.v1.ListAppBuildUploadsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildUploadsRequest.ExtraQueryEntry
-	498, // 225: asc.metadata.v1.ListAppBuildUploadsResponse.build_uploads:type_name -> asc.resources.v1.BuildUpload
-	372, // 226: asc.metadata.v1.ListAppBuildUploadsResponse.included:type_name -> asc.metadata.v1.ListAppBuildUploadsResponse.Included
-	371, // 227: asc.metadata.v1.ListAppBuildUploadsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildUploadsResponse.ExtraEntry
-	373, // 228: asc.metadata.v1.ListAppBuildsRequest.fields:type_name -> asc.metadata.v1.ListAppBuildsRequest.FieldsEntry
-	374, // 229: asc.metadata.v1.ListAppBuildsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildsRequest.ExtraQueryEntry
-	499, // 230: asc.metadata.v1.ListAppBuildsResponse.builds:type_name -> asc.resources.v1.Build
-	375, // 231: asc.metadata.v1.ListAppBuildsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildsResponse.ExtraEntry
-	376, // 232: asc.metadata.v1.ListAppCustomerReviewIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomerReviewIdsRequest.ExtraQueryEntry
-	377, // 233: asc.metadata.v1.ListAppCustomerReviewIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomerReviewIdsResponse.ExtraEntry
-	380, // 234: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter
-	378, // 235: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry
-	379, // 236: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.ExtraQueryEntry
-	500, // 237: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.customer_review_summarizations:type_name -> asc.resources.v1.CustomerReviewSummarization
-	382, // 238: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.included:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included
-	381, // 239: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.ExtraEntry
-	386, // 240: asc.metadata.v1.ListAppCustomerReviewsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.Filter
-	385, // 241: asc.metadata.v1.ListAppCustomerReviewsRequest.exists:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.Exists
-	383, // 242: asc.metadata.v1.ListAppCustomerReviewsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry
-	384, // 243: asc.metadata.v1.ListAppCustomerReviewsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.ExtraQueryEntry
-	501, // 244: asc.metadata.v1.ListAppCustomerReviewsResponse.customer_reviews:type_name -> asc.resources.v1.CustomerReview
-	388, // 245: asc.metadata.v1.ListAppCustomerReviewsResponse.included:type_name -> asc.metadata.v1.ListAppCustomerReviewsResponse.Included
-	387, // 246: asc.metadata.v1.ListAppCustomerReviewsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomerReviewsResponse.ExtraEntry
-	389, // 247: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest.ExtraQueryEntry
-	390, // 248: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse.ExtraEntry
-	394, // 249: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.filter:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter
-	391, // 250: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.fields:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry
-	392, // 251: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.limit:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.LimitEntry
-	393, // 252: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.ExtraQueryEntry
-	502, // 253: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	396, // 254: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.included:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included
-	395, // 255: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.extra:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.ExtraEntry
-	397, // 256: asc.metadata.v1.ListAppInAppPurchaseIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchaseIdsRequest.ExtraQueryEntry
-	398, // 257: asc.metadata.v1.ListAppInAppPurchaseIdsResponse.extra:type_name -> asc.metadata.v1.ListAppInAppPurchaseIdsResponse.ExtraEntry
-	399, // 258: asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest.ExtraQueryEntry
-	400, // 259: asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse.extra:type_name -> asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse.ExtraEntry
-	404, // 260: asc.metadata.v1.ListAppInAppPurchasesRequest.filter:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.Filter
-	401, // 261: asc.metadata.v1.ListAppInAppPurchasesRequest.fields:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry
-	402, // 262: asc.metadata.v1.ListAppInAppPurchasesRequest.limit:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.LimitEntry
-	403, // 263: asc.metadata.v1.ListAppInAppPurchasesRequest.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.ExtraQueryEntry
-	503, // 264: asc.metadata.v1.ListAppInAppPurchasesResponse.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
-	406, // 265: asc.metadata.v1.ListAppInAppPurchasesResponse.included:type_name -> asc.metadata.v1.ListAppInAppPurchasesResponse.Included
-	405, // 266: asc.metadata.v1.ListAppInAppPurchasesResponse.extra:type_name -> asc.metadata.v1.ListAppInAppPurchasesResponse.ExtraEntry
-	410, // 267: asc.metadata.v1.ListAppInAppPurchasesV2Request.filter:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter
-	407, // 268: asc.metadata.v1.ListAppInAppPurchasesV2Request.fields:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry
-	408, // 269: asc.metadata.v1.ListAppInAppPurchasesV2Request.limit:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.LimitEntry
-	409, // 270: asc.metadata.v1.ListAppInAppPurchasesV2Request.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.ExtraQueryEntry
-	504, // 271: asc.metadata.v1.ListAppInAppPurchasesV2Response.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
-	412, // 272: asc.metadata.v1.ListAppInAppPurchasesV2Response.included:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Response.Included
-	411, // 273: asc.metadata.v1.ListAppInAppPurchasesV2Response.extra:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Response.ExtraEntry
-	414, // 274: asc.metadata.v1.ListAppPerfPowerMetricsRequest.filter:type_name -> asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter
-	413, // 275: asc.metadata.v1.ListAppPerfPowerMetricsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPerfPowerMetricsRequest.ExtraQueryEntry
-	505, // 276: asc.metadata.v1.ListAppPerfPowerMetricsResponse.xcode_metrics:type_name -> asc.types.v1.XcodeMetrics
-	415, // 277: asc.metadata.v1.ListAppPerfPowerMetricsResponse.extra:type_name -> asc.metadata.v1.ListAppPerfPowerMetricsResponse.ExtraEntry
-	416, // 278: asc.metadata.v1.ListAppPreReleaseVersionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPreReleaseVersionIdsRequest.ExtraQueryEntry
-	417, // 279: asc.metadata.v1.ListAppPreReleaseVersionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppPreReleaseVersionIdsResponse.ExtraEntry
-	418, // 280: asc.metadata.v1.ListAppPreReleaseVersionsRequest.fields:type_name -> asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry
-	419, // 281: asc.metadata.v1.ListAppPreReleaseVersionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPreReleaseVersionsRequest.ExtraQueryEntry
-	506, // 282: asc.metadata.v1.ListAppPreReleaseVersionsResponse.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
-	420, // 283: asc.metadata.v1.ListAppPreReleaseVersionsResponse.extra:type_name -> asc.metadata.v1.ListAppPreReleaseVersionsResponse.ExtraEntry
-	421, // 284: asc.metadata.v1.ListAppPromotedPurchaseIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPromotedPurchaseIdsRequest.ExtraQueryEntry
-	422, // 285: asc.metadata.v1.ListAppPromotedPurchaseIdsResponse.extra:type_name -> asc.metadata.v1.ListAppPromotedPurchaseIdsResponse.ExtraEntry
-	423, // 286: asc.metadata.v1.ListAppPromotedPurchasesRequest.fields:type_name -> asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry
-	424, // 287: asc.metadata.v1.ListAppPromotedPurchasesRequest.extra_query:type_name -> asc.metadata.v1.ListAppPromotedPurchasesRequest.ExtraQueryEntry
-	507, // 288: asc.metadata.v1.ListAppPromotedPurchasesResponse.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	426, // 289: asc.metadata.v1.ListAppPromotedPurchasesResponse.included:type_name -> asc.metadata.v1.ListAppPromotedPurchasesResponse.Included
-	425, // 290: asc.metadata.v1.ListAppPromotedPurchasesResponse.extra:type_name -> asc.metadata.v1.ListAppPromotedPurchasesResponse.ExtraEntry
-	427, // 291: asc.metadata.v1.ListAppReviewSubmissionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppReviewSubmissionIdsRequest.ExtraQueryEntry
-	428, // 292: asc.metadata.v1.ListAppReviewSubmissionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppReviewSubmissionIdsResponse.ExtraEntry
-	432, // 293: asc.metadata.v1.ListAppReviewSubmissionsRequest.filter:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter
-	429, // 294: asc.metadata.v1.ListAppReviewSubmissionsRequest.fields:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry
-	430, // 295: asc.metadata.v1.ListAppReviewSubmissionsRequest.limit:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.LimitEntry
-	431, // 296: asc.metadata.v1.ListAppReviewSubmissionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.ExtraQueryEntry
-	508, // 297: asc.metadata.v1.ListAppReviewSubmissionsResponse.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
-	434, // 298: asc.metadata.v1.ListAppReviewSubmissionsResponse.included:type_name -> asc.metadata.v1.ListAppReviewSubmissionsResponse.Included
-	433, // 299: asc.metadata.v1.ListAppReviewSubmissionsResponse.extra:type_name -> asc.metadata.v1.ListAppReviewSubmissionsResponse.ExtraEntry
-	435, // 300: asc.metadata.v1.ListAppSearchKeywordIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSearchKeywordIdsRequest.ExtraQueryEntry
-	436, // 301: asc.metadata.v1.ListAppSearchKeywordIdsResponse.extra:type_name -> asc.metadata.v1.ListAppSearchKeywordIdsResponse.ExtraEntry
-	439, // 302: asc.metadata.v1.ListAppSearchKeywordsRequest.filter:type_name -> asc.metadata.v1.ListAppSearchKeywordsRequest.Filter
-	437, // 303: asc.metadata.v1.ListAppSearchKeywordsRequest.fields:type_name -> asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry
-	438, // 304: asc.metadata.v1.ListAppSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSearchKeywordsRequest.ExtraQueryEntry
-	509, // 305: asc.metadata.v1.ListAppSearchKeywordsResponse.app_keywords:type_name -> asc.resources.v1.AppKeyword
-	440, // 306: asc.metadata.v1.ListAppSearchKeywordsResponse.extra:type_name -> asc.metadata.v1.ListAppSearchKeywordsResponse.ExtraEntry
-	441, // 307: asc.metadata.v1.ListAppSubscriptionGroupIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSubscriptionGroupIdsRequest.ExtraQueryEntry
-	442, // 308: asc.metadata.v1.ListAppSubscriptionGroupIdsResponse.extra:type_name -> asc.metadata.v1.ListAppSubscriptionGroupIdsResponse.ExtraEntry
-	446, // 309: asc.metadata.v1.ListAppSubscriptionGroupsRequest.filter:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter
-	443, // 310: asc.metadata.v1.ListAppSubscriptionGroupsRequest.fields:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry
-	444, // 311: asc.metadata.v1.ListAppSubscriptionGroupsRequest.limit:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.LimitEntry
-	445, // 312: asc.metadata.v1.ListAppSubscriptionGroupsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.ExtraQueryEntry
-	510, // 313: asc.metadata.v1.ListAppSubscriptionGroupsResponse.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	448, // 314: asc.metadata.v1.ListAppSubscriptionGroupsResponse.included:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included
-	447, // 315: asc.metadata.v1.ListAppSubscriptionGroupsResponse.extra:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsResponse.ExtraEntry
-	449, // 316: asc.metadata.v1.ListAppWebhookIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppWebhookIdsRequest.ExtraQueryEntry
-	450, // 317: asc.metadata.v1.ListAppWebhookIdsResponse.extra:type_name -> asc.metadata.v1.ListAppWebhookIdsResponse.ExtraEntry
-	451, // 318: asc.metadata.v1.ListAppWebhooksRequest.fields:type_name -> asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry
-	452, // 319: asc.metadata.v1.ListAppWebhooksRequest.extra_query:type_name -> asc.metadata.v1.ListAppWebhooksRequest.ExtraQueryEntry
-	511, // 320: asc.metadata.v1.ListAppWebhooksResponse.webhooks:type_name -> asc.resources.v1.Webhook
-	454, // 321: asc.metadata.v1.ListAppWebhooksResponse.included:type_name -> asc.metadata.v1.ListAppWebhooksResponse.Included
-	453, // 322: asc.metadata.v1.ListAppWebhooksResponse.extra:type_name -> asc.metadata.v1.ListAppWebhooksResponse.ExtraEntry
-	459, // 323: asc.metadata.v1.ListAppsRequest.filter:type_name -> asc.metadata.v1.ListAppsRequest.Filter
-	458, // 324: asc.metadata.v1.ListAppsRequest.exists:type_name -> asc.metadata.v1.ListAppsRequest.Exists
-	455, // 325: asc.metadata.v1.ListAppsRequest.fields:type_name -> asc.metadata.v1.ListAppsRequest.FieldsEntry
-	456, // 326: asc.metadata.v1.ListAppsRequest.limit:type_name -> asc.metadata.v1.ListAppsRequest.LimitEntry
-	457, // 327: asc.metadata.v1.ListAppsRequest.extra_query:type_name -> asc.metadata.v1.ListAppsRequest.ExtraQueryEntry
-	479, // 328: asc.metadata.v1.ListAppsResponse.apps:type_name -> asc.resources.v1.App
-	461, // 329: asc.metadata.v1.ListAppsResponse.included:type_name -> asc.metadata.v1.ListAppsResponse.Included
-	460, // 330: asc.metadata.v1.ListAppsResponse.extra:type_name -> asc.metadata.v1.ListAppsResponse.ExtraEntry
-	512, // 331: asc.metadata.v1.RemoveAppBetaTestersRequest.beta_testers:type_name -> asc.types.v1.ToMany
-	462, // 332: asc.metadata.v1.RemoveAppBetaTestersRequest.extra_query:type_name -> asc.metadata.v1.RemoveAppBetaTestersRequest.ExtraQueryEntry
-	512, // 333: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.promoted_purchases:type_name -> asc.types.v1.ToMany
-	463, // 334: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.extra_query:type_name -> asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.ExtraQueryEntry
-	513, // 335: asc.metadata.v1.UpdateAppRequest.subscription_status_url_version:type_name -> asc.enums.v1.SubscriptionStatusUrlVersionEnum.SubscriptionStatusUrlVersion
-	513, // 336: asc.metadata.v1.UpdateAppRequest.subscription_status_url_version_for_sandbox:type_name -> asc.enums.v1.SubscriptionStatusUrlVersionEnum.SubscriptionStatusUrlVersion
-	514, // 337: asc.metadata.v1.UpdateAppRequest.content_rights_declaration:type_name -> asc.enums.v1.AppContentRightsDeclarationEnum.AppContentRightsDeclaration
-	464, // 338: asc.metadata.v1.UpdateAppRequest.extra:type_name -> asc.metadata.v1.UpdateAppRequest.ExtraEntry
-	465, // 339: asc.metadata.v1.UpdateAppRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppRequest.ExtraQueryEntry
-	479, // 340: asc.metadata.v1.UpdateAppResponse.app:type_name -> asc.resources.v1.App
-	467, // 341: asc.metadata.v1.UpdateAppResponse.included:type_name -> asc.metadata.v1.UpdateAppResponse.Included
-	466, // 342: asc.metadata.v1.UpdateAppResponse.extra:type_name -> asc.metadata.v1.UpdateAppResponse.ExtraEntry
-	515, // 343: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 344: asc.metadata.v1.GetAppAppAvailabilityV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	516, // 345: asc.metadata.v1.GetAppAppAvailabilityV2Response.Included.territory_availabilities:type_name -> asc.resources.v1.TerritoryAvailability
-	515, // 346: asc.metadata.v1.GetAppAppPriceScheduleRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	517, // 347: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included.app_prices:type_name -> asc.resources.v1.AppPriceV2
-	479, // 348: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included.apps:type_name -> asc.resources.v1.App
-	518, // 349: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 350: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 351: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	206, // 352: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.data_points:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint
-	207, // 353: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.dimensions:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension
-	519, // 354: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	520, // 355: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
-	520, // 356: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
-	208, // 357: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.values:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.Value
-	209, // 358: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.beta_testers:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester
-	521, // 359: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester.data:type_name -> google.protobuf.Value
-	515, // 360: asc.metadata.v1.GetAppCiProductRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	479, // 361: asc.metadata.v1.GetAppCiProductResponse.Included.apps:type_name -> asc.resources.v1.App
-	522, // 362: asc.metadata.v1.GetAppCiProductResponse.Included.bundle_ids:type_name -> asc.resources.v1.BundleId
-	523, // 363: asc.metadata.v1.GetAppCiProductResponse.Included.scm_repositories:type_name -> asc.resources.v1.ScmRepository
-	515, // 364: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 365: asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	491, // 366: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	479, // 367: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
-	524, // 368: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
-	525, // 369: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
-	526, // 370: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
-	527, // 371: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
-	528, // 372: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	529, // 373: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
-	530, // 374: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
-	531, // 375: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
-	532, // 376: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
-	533, // 377: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
-	534, // 378: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
-	535, // 379: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
-	515, // 380: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 381: asc.metadata.v1.GetAppRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	483, // 382: asc.metadata.v1.GetAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
-	484, // 383: asc.metadata.v1.GetAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
-	485, // 384: asc.metadata.v1.GetAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	486, // 385: asc.metadata.v1.GetAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
-	487, // 386: asc.metadata.v1.GetAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	488, // 387: asc.metadata.v1.GetAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
-	490, // 388: asc.metadata.v1.GetAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
-	491, // 389: asc.metadata.v1.GetAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	494, // 390: asc.metadata.v1.GetAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
-	471, // 391: asc.metadata.v1.GetAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
-	497, // 392: asc.metadata.v1.GetAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	472, // 393: asc.metadata.v1.GetAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
-	536, // 394: asc.metadata.v1.GetAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
-	499, // 395: asc.metadata.v1.GetAppResponse.Included.builds:type_name -> asc.resources.v1.Build
-	475, // 396: asc.metadata.v1.GetAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
-	476, // 397: asc.metadata.v1.GetAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
-	477, // 398: asc.metadata.v1.GetAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	502, // 399: asc.metadata.v1.GetAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	503, // 400: asc.metadata.v1.GetAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
-	506, // 401: asc.metadata.v1.GetAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
-	507, // 402: asc.metadata.v1.GetAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	508, // 403: asc.metadata.v1.GetAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
-	480, // 404: asc.metadata.v1.GetAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
-	510, // 405: asc.metadata.v1.GetAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	515, // 406: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 407: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	537, // 408: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.device_family:type_name -> asc.enums.v1.DeviceFamilyEnum.DeviceFamily
-	538, // 409: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.state:type_name -> asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
-	515, // 410: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	539, // 411: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter.access_type:type_name -> asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
-	540, // 412: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included.analytics_reports:type_name -> asc.resources.v1.AnalyticsReport
-	515, // 413: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 414: asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	541, // 415: asc.metadata.v1.ListAppAppClipsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
-	479, // 416: asc.metadata.v1.ListAppAppClipsResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 417: asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	542, // 418: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
-	543, // 419: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
-	479, // 420: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 421: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 422: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	545, // 423: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.app_encryption_declaration_documents:type_name -> asc.resources.v1.AppEncryptionDeclarationDocument
-	479, // 424: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.apps:type_name -> asc.resources.v1.App
-	499, // 425: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 426: asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	546, // 427: asc.metadata.v1.ListAppAppEventsRequest.Filter.event_state:type_name -> asc.enums.v1.AppEventEventStateEnum.AppEventEventState
-	547, // 428: asc.metadata.v1.ListAppAppEventsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
-	515, // 429: asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	548, // 430: asc.metadata.v1.ListAppAppInfosResponse.Included.age_rating_declarations:type_name -> asc.resources.v1.AgeRatingDeclaration
-	549, // 431: asc.metadata.v1.ListAppAppInfosResponse.Included.app_categories:type_name -> asc.resources.v1.AppCategory
-	550, // 432: asc.metadata.v1.ListAppAppInfosResponse.Included.app_info_localizations:type_name -> asc.resources.v1.AppInfoLocalization
-	479, // 433: asc.metadata.v1.ListAppAppInfosResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 434: asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	479, // 435: asc.metadata.v1.ListAppAppPricePointsResponse.Included.apps:type_name -> asc.resources.v1.App
-	518, // 436: asc.metadata.v1.ListAppAppPricePointsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 437: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	551, // 438: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter.state:type_name -> asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
-	552, // 439: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
-	491, // 440: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	479, // 441: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.apps:type_name -> asc.resources.v1.App
-	515, // 442: asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 443: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	553, // 444: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
-	554, // 445: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
-	555, // 446: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.alternative_distribution_packages:type_name -> asc.resources.v1.AlternativeDistributionPackage
-	541, // 447: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
-	556, // 448: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_review_details:type_name -> asc.resources.v1.AppStoreReviewDetail
-	557, // 449: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
-	558, // 450: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
-	559, // 451: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_phased_releases:type_name -> asc.resources.v1.AppStoreVersionPhasedRelease
-	560, // 452: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_submissions:type_name -> asc.resources.v1.AppStoreVersionSubmission
-	479, // 453: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	499, // 454: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	528, // 455: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
-	561, // 456: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.routing_app_coverages:type_name -> asc.resources.v1.RoutingAppCoverage
-	515, // 457: asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	518, // 458: asc.metadata.v1.ListAppAppTagsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 459: asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	562, // 460: asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter.versions_platforms:type_name -> asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
-	479, // 461: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.apps:type_name -> asc.resources.v1.App
-	563, // 462: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
-	515, // 463: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 464: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 465: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	544, // 466: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	519, // 467: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	499, // 468: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 469: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 470: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	544, // 471: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	519, // 472: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
-	499, // 473: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 474: asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 475: asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 476: asc.metadata.v1.ListAppBuildUploadsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	564, // 477: asc.metadata.v1.ListAppBuildUploadsResponse.Included.build_upload_files:type_name -> asc.resources.v1.BuildUploadFile
-	499, // 478: asc.metadata.v1.ListAppBuildUploadsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	515, // 479: asc.metadata.v1.ListAppBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 480: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 481: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	518, // 482: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 483: asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	565, // 484: asc.metadata.v1.ListAppCustomerReviewsRequest.Filter.territory:type_name -> asc.enums.v1.TerritoryCodeEnum.TerritoryCode
-	566, // 485: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.customer_review_responses:type_name -> asc.resources.v1.CustomerReviewResponseV1
-	518, // 486: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.territories:type_name -> asc.resources.v1.Territory
-	515, // 487: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 488: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	479, // 489: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	502, // 490: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	515, // 491: asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	567, // 492: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
-	479, // 493: asc.metadata.v1.ListAppInAppPurchasesResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 494: asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	568, // 495: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.state:type_name -> asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
-	569, // 496: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
-	570, // 497: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_app_store_review_screenshots:type_name -> asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
-	571, // 498: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_availabilities:type_name -> asc.resources.v1.InAppPurchaseAvailability
-	572, // 499: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_contents:type_name -> asc.resources.v1.InAppPurchaseContent
-	573, // 500: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_images:type_name -> asc.resources.v1.InAppPurchaseImage
-	574, // 501: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_localizations:type_name -> asc.resources.v1.InAppPurchaseLocalization
-	575, // 502: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_offer_codes:type_name -> asc.resources.v1.InAppPurchaseOfferCode
-	576, // 503: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_points:type_name -> asc.resources.v1.InAppPurchasePricePoint
-	577, // 504: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_schedules:type_name -> asc.resources.v1.InAppPurchasePriceSchedule
-	578, // 505: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
-	507, // 506: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	579, // 507: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.platform:type_name -> asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
-	580, // 508: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.metric_type:type_name -> asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
-	515, // 509: asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 510: asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	504, // 511: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
-	581, // 512: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	515, // 513: asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	544, // 514: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	582, // 515: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	583, // 516: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
-	491, // 517: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	479, // 518: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	584, // 519: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
-	515, // 520: asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	515, // 521: asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	585, // 522: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter.subscriptions_state:type_name -> asc.enums.v1.SubscriptionStateEnum.SubscriptionState
-	586, // 523: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_localizations:type_name -> asc.resources.v1.SubscriptionGroupLocalization
-	587, // 524: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
-	581, // 525: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
-	515, // 526: asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	479, // 527: asc.metadata.v1.ListAppWebhooksResponse.Included.apps:type_name -> asc.resources.v1.App
-	515, // 528: asc.metadata.v1.ListAppsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	553, // 529: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
-	544, // 530: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	554, // 531: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
-	582, // 532: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	544, // 533: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	483, // 534: asc.metadata.v1.ListAppsResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
-	484, // 535: asc.metadata.v1.ListAppsResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
-	485, // 536: asc.metadata.v1.ListAppsResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	486, // 537: asc.metadata.v1.ListAppsResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
-	487, // 538: asc.metadata.v1.ListAppsResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	488, // 539: asc.metadata.v1.ListAppsResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
-	490, // 540: asc.metadata.v1.ListAppsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
-	491, // 541: asc.metadata.v1.ListAppsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	494, // 542: asc.metadata.v1.ListAppsResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
-	471, // 543: asc.metadata.v1.ListAppsResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
-	497, // 544: asc.metadata.v1.ListAppsResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	472, // 545: asc.metadata.v1.ListAppsResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
-	536, // 546: asc.metadata.v1.ListAppsResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
-	499, // 547: asc.metadata.v1.ListAppsResponse.Included.builds:type_name -> asc.resources.v1.Build
-	475, // 548: asc.metadata.v1.ListAppsResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
-	476, // 549: asc.metadata.v1.ListAppsResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
-	477, // 550: asc.metadata.v1.ListAppsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	502, // 551: asc.metadata.v1.ListAppsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	503, // 552: asc.metadata.v1.ListAppsResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
-	506, // 553: asc.metadata.v1.ListAppsResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
-	507, // 554: asc.metadata.v1.ListAppsResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	508, // 555: asc.metadata.v1.ListAppsResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
-	480, // 556: asc.metadata.v1.ListAppsResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
-	510, // 557: asc.metadata.v1.ListAppsResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	483, // 558: asc.metadata.v1.UpdateAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
-	484, // 559: asc.metadata.v1.UpdateAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
-	485, // 560: asc.metadata.v1.UpdateAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
-	486, // 561: asc.metadata.v1.UpdateAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
-	487, // 562: asc.metadata.v1.UpdateAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	488, // 563: asc.metadata.v1.UpdateAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
-	490, // 564: asc.metadata.v1.UpdateAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
-	491, // 565: asc.metadata.v1.UpdateAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	494, // 566: asc.metadata.v1.UpdateAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
-	471, // 567: asc.metadata.v1.UpdateAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
-	497, // 568: asc.metadata.v1.UpdateAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
-	472, // 569: asc.metadata.v1.UpdateAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
-	536, // 570: asc.metadata.v1.UpdateAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
-	499, // 571: asc.metadata.v1.UpdateAppResponse.Included.builds:type_name -> asc.resources.v1.Build
-	475, // 572: asc.metadata.v1.UpdateAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
-	476, // 573: asc.metadata.v1.UpdateAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
-	477, // 574: asc.metadata.v1.UpdateAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
-	502, // 575: asc.metadata.v1.UpdateAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
-	503, // 576: asc.metadata.v1.UpdateAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
-	506, // 577: asc.metadata.v1.UpdateAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
-	507, // 578: asc.metadata.v1.UpdateAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
-	508, // 579: asc.metadata.v1.UpdateAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
-	480, // 580: asc.metadata.v1.UpdateAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
-	510, // 581: asc.metadata.v1.UpdateAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
-	164, // 582: asc.metadata.v1.AppsService.ListApps:input_type -> asc.metadata.v1.ListAppsRequest
-	38,  // 583: asc.metadata.v1.AppsService.GetApp:input_type -> asc.metadata.v1.GetAppRequest
-	170, // 584: asc.metadata.v1.AppsService.UpdateApp:input_type -> asc.metadata.v1.UpdateAppRequest
-	46,  // 585: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest
-	2,   // 586: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest
-	50,  // 587: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest
-	54,  // 588: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest
-	6,   // 589: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2Request
-	58,  // 590: asc.metadata.v1.AppsService.ListAppAppClips:input_type -> asc.metadata.v1.ListAppAppClipsRequest
-	62,  // 591: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:input_type -> asc.metadata.v1.ListAppAppCustomProductPagesRequest
-	66,  // 592: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest
-	70,  // 593: asc.metadata.v1.AppsService.ListAppAppEvents:input_type -> asc.metadata.v1.ListAppAppEventsRequest
-	74,  // 594: asc.metadata.v1.AppsService.ListAppAppInfos:input_type -> asc.metadata.v1.ListAppAppInfosRequest
-	78,  // 595: asc.metadata.v1.AppsService.ListAppAppPricePoints:input_type -> asc.metadata.v1.ListAppAppPricePointsRequest
-	10,  // 596: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:input_type -> asc.metadata.v1.GetAppAppPriceScheduleRequest
-	82,  // 597: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request
-	86,  // 598: asc.metadata.v1.AppsService.ListAppAppStoreVersions:input_type -> asc.metadata.v1.ListAppAppStoreVersionsRequest
-	90,  // 599: asc.metadata.v1.AppsService.ListAppAppTags:input_type -> asc.metadata.v1.ListAppAppTagsRequest
-	94,  // 600: asc.metadata.v1.AppsService.ListAppBackgroundAssets:input_type -> asc.metadata.v1.ListAppBackgroundAssetsRequest
-	98,  // 601: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest
-	14,  // 602: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest
-	102, // 603: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest
-	106, // 604: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest
-	110, // 605: asc.metadata.v1.AppsService.ListAppBetaGroups:input_type -> asc.metadata.v1.ListAppBetaGroupsRequest
-	18,  // 606: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest
-	116, // 607: asc.metadata.v1.AppsService.ListAppBuildUploads:input_type -> asc.metadata.v1.ListAppBuildUploadsRequest
-	118, // 608: asc.metadata.v1.AppsService.ListAppBuilds:input_type -> asc.metadata.v1.ListAppBuildsRequest
-	24,  // 609: asc.metadata.v1.AppsService.GetAppCiProduct:input_type -> asc.metadata.v1.GetAppCiProductRequest
-	122, // 610: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:input_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest
-	124, // 611: asc.metadata.v1.AppsService.ListAppCustomerReviews:input_type -> asc.metadata.v1.ListAppCustomerReviewsRequest
-	28,  // 612: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest
-	32,  // 613: asc.metadata.v1.AppsService.GetAppGameCenterDetail:input_type -> asc.metadata.v1.GetAppGameCenterDetailRequest
-	128, // 614: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest
-	134, // 615: asc.metadata.v1.AppsService.ListAppInAppPurchases:input_type -> asc.metadata.v1.ListAppInAppPurchasesRequest
-	136, // 616: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:input_type -> asc.metadata.v1.ListAppInAppPurchasesV2Request
-	36,  // 617: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest
-	20,  // 618: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:input_type -> asc.metadata.v1.GetAppBetaTesterUsagesRequest
-	138, // 619: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:input_type -> asc.metadata.v1.ListAppPerfPowerMetricsRequest
-	142, // 620: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:input_type -> asc.metadata.v1.ListAppPreReleaseVersionsRequest
-	146, // 621: asc.metadata.v1.AppsService.ListAppPromotedPurchases:input_type -> asc.metadata.v1.ListAppPromotedPurchasesRequest
-	44,  // 622: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest
-	0,   // 623: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest
-	48,  // 624: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest
-	52,  // 625: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest
-	4,   // 626: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdRequest
-	56,  // 627: asc.metadata.v1.AppsService.ListAppAppClipIds:input_type -> asc.metadata.v1.ListAppAppClipIdsRequest
-	60,  // 628: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:input_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsRequest
-	64,  // 629: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest
-	68,  // 630: asc.metadata.v1.AppsService.ListAppAppEventIds:input_type -> asc.metadata.v1.ListAppAppEventIdsRequest
-	72,  // 631: asc.metadata.v1.AppsService.ListAppAppInfoIds:input_type -> asc.metadata.v1.ListAppAppInfoIdsRequest
-	76,  // 632: asc.metadata.v1.AppsService.ListAppAppPricePointIds:input_type -> asc.metadata.v1.ListAppAppPricePointIdsRequest
-	8,   // 633: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:input_type -> asc.metadata.v1.GetAppAppPriceScheduleIdRequest
-	80,  // 634: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest
-	84,  // 635: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:input_type -> asc.metadata.v1.ListAppAppStoreVersionIdsRequest
-	88,  // 636: asc.metadata.v1.AppsService.ListAppAppTagIds:input_type -> asc.metadata.v1.ListAppAppTagIdsRequest
-	92,  // 637: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:input_type -> asc.metadata.v1.ListAppBackgroundAssetIdsRequest
-	96,  // 638: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest
-	12,  // 639: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest
-	100, // 640: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest
-	104, // 641: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest
-	108, // 642: asc.metadata.v1.AppsService.ListAppBetaGroupIds:input_type -> asc.metadata.v1.ListAppBetaGroupIdsRequest
-	16,  // 643: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest
-	166, // 644: asc.metadata.v1.AppsService.RemoveAppBetaTesters:input_type -> asc.metadata.v1.RemoveAppBetaTestersRequest
-	114, // 645: asc.metadata.v1.AppsService.ListAppBuildUploadIds:input_type -> asc.metadata.v1.ListAppBuildUploadIdsRequest
-	112, // 646: asc.metadata.v1.AppsService.ListAppBuildIds:input_type -> asc.metadata.v1.ListAppBuildIdsRequest
-	22,  // 647: asc.metadata.v1.AppsService.GetAppCiProductId:input_type -> asc.metadata.v1.GetAppCiProductIdRequest
-	120, // 648: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:input_type -> asc.metadata.v1.ListAppCustomerReviewIdsRequest
-	26,  // 649: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest
-	30,  // 650: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:input_type -> asc.metadata.v1.GetAppGameCenterDetailIdRequest
-	126, // 651: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest
-	130, // 652: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:input_type -> asc.metadata.v1.ListAppInAppPurchaseIdsRequest
-	132, // 653: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:input_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest
-	34,  // 654: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest
-	140, // 655: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:input_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsRequest
-	144, // 656: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:input_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsRequest
-	168, // 657: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:input_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesRequest
-	148, // 658: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:input_type -> asc.metadata.v1.ListAppReviewSubmissionIdsRequest
-	152, // 659: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:input_type -> asc.metadata.v1.ListAppSearchKeywordIdsRequest
-	40,  // 660: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest
-	156, // 661: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:input_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsRequest
-	160, // 662: asc.metadata.v1.AppsService.ListAppWebhookIds:input_type -> asc.metadata.v1.ListAppWebhookIdsRequest
-	150, // 663: asc.metadata.v1.AppsService.ListAppReviewSubmissions:input_type -> asc.metadata.v1.ListAppReviewSubmissionsRequest
-	154, // 664: asc.metadata.v1.AppsService.ListAppSearchKeywords:input_type -> asc.metadata.v1.ListAppSearchKeywordsRequest
-	42,  // 665: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest
-	158, // 666: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:input_type -> asc.metadata.v1.ListAppSubscriptionGroupsRequest
-	162, // 667: asc.metadata.v1.AppsService.ListAppWebhooks:input_type -> asc.metadata.v1.ListAppWebhooksRequest
-	165, // 668: asc.metadata.v1.AppsService.ListApps:output_type -> asc.metadata.v1.ListAppsResponse
-	39,  // 669: asc.metadata.v1.AppsService.GetApp:output_type -> asc.metadata.v1.GetAppResponse
-	171, // 670: asc.metadata.v1.AppsService.UpdateApp:output_type -> asc.metadata.v1.UpdateAppResponse
-	47,  // 671: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsResponse
-	3,   // 672: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyResponse
-	51,  // 673: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse
-	55,  // 674: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse
-	7,   // 675: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2Response
-	59,  // 676: asc.metadata.v1.AppsService.ListAppAppClips:output_type -> asc.metadata.v1.ListAppAppClipsResponse
-	63,  // 677: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:output_type -> asc.metadata.v1.ListAppAppCustomProductPagesResponse
-	67,  // 678: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse
-	71,  // 679: asc.metadata.v1.AppsService.ListAppAppEvents:output_type -> asc.metadata.v1.ListAppAppEventsResponse
-	75,  // 680: asc.metadata.v1.AppsService.ListAppAppInfos:output_type -> asc.metadata.v1.ListAppAppInfosResponse
-	79,  // 681: asc.metadata.v1.AppsService.ListAppAppPricePoints:output_type -> asc.metadata.v1.ListAppAppPricePointsResponse
-	11,  // 682: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:output_type -> asc.metadata.v1.GetAppAppPriceScheduleResponse
-	83,  // 683: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response
-	87,  // 684: asc.metadata.v1.AppsService.ListAppAppStoreVersions:output_type -> asc.metadata.v1.ListAppAppStoreVersionsResponse
-	91,  // 685: asc.metadata.v1.AppsService.ListAppAppTags:output_type -> asc.metadata.v1.ListAppAppTagsResponse
-	95,  // 686: asc.metadata.v1.AppsService.ListAppBackgroundAssets:output_type -> asc.metadata.v1.ListAppBackgroundAssetsResponse
-	99,  // 687: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationsResponse
-	15,  // 688: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailResponse
-	103, // 689: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse
-	107, // 690: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse
-	111, // 691: asc.metadata.v1.AppsService.ListAppBetaGroups:output_type -> asc.metadata.v1.ListAppBetaGroupsResponse
-	19,  // 692: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementResponse
-	117, // 693: asc.metadata.v1.AppsService.ListAppBuildUploads:output_type -> asc.metadata.v1.ListAppBuildUploadsResponse
-	119, // 694: asc.metadata.v1.AppsService.ListAppBuilds:output_type -> asc.metadata.v1.ListAppBuildsResponse
-	25,  // 695: asc.metadata.v1.AppsService.GetAppCiProduct:output_type -> asc.metadata.v1.GetAppCiProductResponse
-	123, // 696: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:output_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse
-	125, // 697: asc.metadata.v1.AppsService.ListAppCustomerReviews:output_type -> asc.metadata.v1.ListAppCustomerReviewsResponse
-	29,  // 698: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementResponse
-	33,  // 699: asc.metadata.v1.AppsService.GetAppGameCenterDetail:output_type -> asc.metadata.v1.GetAppGameCenterDetailResponse
-	129, // 700: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse
-	135, // 701: asc.metadata.v1.AppsService.ListAppInAppPurchases:output_type -> asc.metadata.v1.ListAppInAppPurchasesResponse
-	137, // 702: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:output_type -> asc.metadata.v1.ListAppInAppPurchasesV2Response
-	37,  // 703: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailResponse
-	21,  // 704: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:output_type -> asc.metadata.v1.GetAppBetaTesterUsagesResponse
-	139, // 705: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:output_type -> asc.metadata.v1.ListAppPerfPowerMetricsResponse
-	143, // 706: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:output_type -> asc.metadata.v1.ListAppPreReleaseVersionsResponse
-	147, // 707: asc.metadata.v1.AppsService.ListAppPromotedPurchases:output_type -> asc.metadata.v1.ListAppPromotedPurchasesResponse
-	45,  // 708: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse
-	1,   // 709: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse
-	49,  // 710: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse
-	53,  // 711: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse
-	5,   // 712: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdResponse
-	57,  // 713: asc.metadata.v1.AppsService.ListAppAppClipIds:output_type -> asc.metadata.v1.ListAppAppClipIdsResponse
-	61,  // 714: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:output_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsResponse
-	65,  // 715: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse
-	69,  // 716: asc.metadata.v1.AppsService.ListAppAppEventIds:output_type -> asc.metadata.v1.ListAppAppEventIdsResponse
-	73,  // 717: asc.metadata.v1.AppsService.ListAppAppInfoIds:output_type -> asc.metadata.v1.ListAppAppInfoIdsResponse
-	77,  // 718: asc.metadata.v1.AppsService.ListAppAppPricePointIds:output_type -> asc.metadata.v1.ListAppAppPricePointIdsResponse
-	9,   // 719: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:output_type -> asc.metadata.v1.GetAppAppPriceScheduleIdResponse
-	81,  // 720: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse
-	85,  // 721: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:output_type -> asc.metadata.v1.ListAppAppStoreVersionIdsResponse
-	89,  // 722: asc.metadata.v1.AppsService.ListAppAppTagIds:output_type -> asc.metadata.v1.ListAppAppTagIdsResponse
-	93,  // 723: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:output_type -> asc.metadata.v1.ListAppBackgroundAssetIdsResponse
-	97,  // 724: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse
-	13,  // 725: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse
-	101, // 726: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse
-	105, // 727: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse
-	109, // 728: asc.metadata.v1.AppsService.ListAppBetaGroupIds:output_type -> asc.metadata.v1.ListAppBetaGroupIdsResponse
-	17,  // 729: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse
-	167, // 730: asc.metadata.v1.AppsService.RemoveAppBetaTesters:output_type -> asc.metadata.v1.RemoveAppBetaTestersResponse
-	115, // 731: asc.metadata.v1.AppsService.ListAppBuildUploadIds:output_type -> asc.metadata.v1.ListAppBuildUploadIdsResponse
-	113, // 732: asc.metadata.v1.AppsService.ListAppBuildIds:output_type -> asc.metadata.v1.ListAppBuildIdsResponse
-	23,  // 733: asc.metadata.v1.AppsService.GetAppCiProductId:output_type -> asc.metadata.v1.GetAppCiProductIdResponse
-	121, // 734: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:output_type -> asc.metadata.v1.ListAppCustomerReviewIdsResponse
-	27,  // 735: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse
-	31,  // 736: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:output_type -> asc.metadata.v1.GetAppGameCenterDetailIdResponse
-	127, // 737: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse
-	131, // 738: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:output_type -> asc.metadata.v1.ListAppInAppPurchaseIdsResponse
-	133, // 739: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:output_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse
-	35,  // 740: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse
-	141, // 741: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:output_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsResponse
-	145, // 742: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:output_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsResponse
-	169, // 743: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:output_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesResponse
-	149, // 744: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:output_type -> asc.metadata.v1.ListAppReviewSubmissionIdsResponse
-	153, // 745: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:output_type -> asc.metadata.v1.ListAppSearchKeywordIdsResponse
-	41,  // 746: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse
-	157, // 747: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:output_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsResponse
-	161, // 748: asc.metadata.v1.AppsService.ListAppWebhookIds:output_type -> asc.metadata.v1.ListAppWebhookIdsResponse
-	151, // 749: asc.metadata.v1.AppsService.ListAppReviewSubmissions:output_type -> asc.metadata.v1.ListAppReviewSubmissionsResponse
-	155, // 750: asc.metadata.v1.AppsService.ListAppSearchKeywords:output_type -> asc.metadata.v1.ListAppSearchKeywordsResponse
-	43,  // 751: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodResponse
-	159, // 752: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:output_type -> asc.metadata.v1.ListAppSubscriptionGroupsResponse
-	163, // 753: asc.metadata.v1.AppsService.ListAppWebhooks:output_type -> asc.metadata.v1.ListAppWebhooksResponse
-	668, // [668:754] is the sub-list for method output_type
-	582, // [582:668] is the sub-list for method input_type
-	582, // [582:582] is the sub-list for extension type_name
-	582, // [582:582] is the sub-list for extension extendee
-	0,   // [0:582] is the sub-list for field type_name
+	178, // 0: asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest.ExtraQueryEntry
+	179, // 1: asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse.extra:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse.ExtraEntry
+	180, // 2: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.fields:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.FieldsEntry
+	181, // 3: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.extra_query:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.ExtraQueryEntry
+	482, // 4: asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.alternative_distribution_key:type_name -> asc.resources.v1.AlternativeDistributionKey
+	182, // 5: asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.extra:type_name -> asc.metadata.v1.GetAppAlternativeDistributionKeyResponse.ExtraEntry
+	183, // 6: asc.metadata.v1.GetAppAppAvailabilityV2IdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2IdRequest.ExtraQueryEntry
+	184, // 7: asc.metadata.v1.GetAppAppAvailabilityV2IdResponse.extra:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2IdResponse.ExtraEntry
+	185, // 8: asc.metadata.v1.GetAppAppAvailabilityV2Request.fields:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Request.FieldsEntry
+	186, // 9: asc.metadata.v1.GetAppAppAvailabilityV2Request.limit:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Request.LimitEntry
+	187, // 10: asc.metadata.v1.GetAppAppAvailabilityV2Request.extra_query:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Request.ExtraQueryEntry
+	483, // 11: asc.metadata.v1.GetAppAppAvailabilityV2Response.app_availability_v2:type_name -> asc.resources.v1.AppAvailabilityV2
+	189, // 12: asc.metadata.v1.GetAppAppAvailabilityV2Response.included:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Response.Included
+	188, // 13: asc.metadata.v1.GetAppAppAvailabilityV2Response.extra:type_name -> asc.metadata.v1.GetAppAppAvailabilityV2Response.ExtraEntry
+	190, // 14: asc.metadata.v1.GetAppAppPriceScheduleIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAppPriceScheduleIdRequest.ExtraQueryEntry
+	191, // 15: asc.metadata.v1.GetAppAppPriceScheduleIdResponse.extra:type_name -> asc.metadata.v1.GetAppAppPriceScheduleIdResponse.ExtraEntry
+	192, // 16: asc.metadata.v1.GetAppAppPriceScheduleRequest.fields:type_name -> asc.metadata.v1.GetAppAppPriceScheduleRequest.FieldsEntry
+	193, // 17: asc.metadata.v1.GetAppAppPriceScheduleRequest.limit:type_name -> asc.metadata.v1.GetAppAppPriceScheduleRequest.LimitEntry
+	194, // 18: asc.metadata.v1.GetAppAppPriceScheduleRequest.extra_query:type_name -> asc.metadata.v1.GetAppAppPriceScheduleRequest.ExtraQueryEntry
+	484, // 19: asc.metadata.v1.GetAppAppPriceScheduleResponse.app_price_schedule:type_name -> asc.resources.v1.AppPriceSchedule
+	196, // 20: asc.metadata.v1.GetAppAppPriceScheduleResponse.included:type_name -> asc.metadata.v1.GetAppAppPriceScheduleResponse.Included
+	195, // 21: asc.metadata.v1.GetAppAppPriceScheduleResponse.extra:type_name -> asc.metadata.v1.GetAppAppPriceScheduleResponse.ExtraEntry
+	197, // 22: asc.metadata.v1.GetAppAssetLibraryIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppAssetLibraryIdRequest.ExtraQueryEntry
+	198, // 23: asc.metadata.v1.GetAppAssetLibraryIdResponse.extra:type_name -> asc.metadata.v1.GetAppAssetLibraryIdResponse.ExtraEntry
+	199, // 24: asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest.ExtraQueryEntry
+	200, // 25: asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse.extra:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse.ExtraEntry
+	201, // 26: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.fields:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest.FieldsEntry
+	202, // 27: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest.ExtraQueryEntry
+	485, // 28: asc.metadata.v1.GetAppBetaAppReviewDetailResponse.beta_app_review_detail:type_name -> asc.resources.v1.BetaAppReviewDetail
+	203, // 29: asc.metadata.v1.GetAppBetaAppReviewDetailResponse.extra:type_name -> asc.metadata.v1.GetAppBetaAppReviewDetailResponse.ExtraEntry
+	204, // 30: asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest.ExtraQueryEntry
+	205, // 31: asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse.extra:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse.ExtraEntry
+	206, // 32: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.fields:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest.FieldsEntry
+	207, // 33: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest.ExtraQueryEntry
+	486, // 34: asc.metadata.v1.GetAppBetaLicenseAgreementResponse.beta_license_agreement:type_name -> asc.resources.v1.BetaLicenseAgreement
+	208, // 35: asc.metadata.v1.GetAppBetaLicenseAgreementResponse.extra:type_name -> asc.metadata.v1.GetAppBetaLicenseAgreementResponse.ExtraEntry
+	487, // 36: asc.metadata.v1.GetAppBetaTesterUsagesRequest.period:type_name -> asc.enums.v1.AppBetaTesterUsagesPeriodEnum.AppBetaTesterUsagesPeriod
+	488, // 37: asc.metadata.v1.GetAppBetaTesterUsagesRequest.group_by:type_name -> asc.enums.v1.AppBetaTesterUsagesGroupByEnum.AppBetaTesterUsagesGroupBy
+	210, // 38: asc.metadata.v1.GetAppBetaTesterUsagesRequest.filter:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesRequest.Filter
+	209, // 39: asc.metadata.v1.GetAppBetaTesterUsagesRequest.extra_query:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesRequest.ExtraQueryEntry
+	212, // 40: asc.metadata.v1.GetAppBetaTesterUsagesResponse.data:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data
+	213, // 41: asc.metadata.v1.GetAppBetaTesterUsagesResponse.included:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Included
+	211, // 42: asc.metadata.v1.GetAppBetaTesterUsagesResponse.extra:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.ExtraEntry
+	218, // 43: asc.metadata.v1.GetAppCiProductIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppCiProductIdRequest.ExtraQueryEntry
+	219, // 44: asc.metadata.v1.GetAppCiProductIdResponse.extra:type_name -> asc.metadata.v1.GetAppCiProductIdResponse.ExtraEntry
+	220, // 45: asc.metadata.v1.GetAppCiProductRequest.fields:type_name -> asc.metadata.v1.GetAppCiProductRequest.FieldsEntry
+	221, // 46: asc.metadata.v1.GetAppCiProductRequest.limit:type_name -> asc.metadata.v1.GetAppCiProductRequest.LimitEntry
+	222, // 47: asc.metadata.v1.GetAppCiProductRequest.extra_query:type_name -> asc.metadata.v1.GetAppCiProductRequest.ExtraQueryEntry
+	489, // 48: asc.metadata.v1.GetAppCiProductResponse.ci_product:type_name -> asc.resources.v1.CiProduct
+	224, // 49: asc.metadata.v1.GetAppCiProductResponse.included:type_name -> asc.metadata.v1.GetAppCiProductResponse.Included
+	223, // 50: asc.metadata.v1.GetAppCiProductResponse.extra:type_name -> asc.metadata.v1.GetAppCiProductResponse.ExtraEntry
+	225, // 51: asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest.ExtraQueryEntry
+	226, // 52: asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse.extra:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse.ExtraEntry
+	227, // 53: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.fields:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry
+	228, // 54: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.extra_query:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.ExtraQueryEntry
+	490, // 55: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.end_user_license_agreement:type_name -> asc.resources.v1.EndUserLicenseAgreement
+	229, // 56: asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.extra:type_name -> asc.metadata.v1.GetAppEndUserLicenseAgreementResponse.ExtraEntry
+	230, // 57: asc.metadata.v1.GetAppGameCenterDetailIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppGameCenterDetailIdRequest.ExtraQueryEntry
+	231, // 58: asc.metadata.v1.GetAppGameCenterDetailIdResponse.extra:type_name -> asc.metadata.v1.GetAppGameCenterDetailIdResponse.ExtraEntry
+	232, // 59: asc.metadata.v1.GetAppGameCenterDetailRequest.fields:type_name -> asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry
+	233, // 60: asc.metadata.v1.GetAppGameCenterDetailRequest.limit:type_name -> asc.metadata.v1.GetAppGameCenterDetailRequest.LimitEntry
+	234, // 61: asc.metadata.v1.GetAppGameCenterDetailRequest.extra_query:type_name -> asc.metadata.v1.GetAppGameCenterDetailRequest.ExtraQueryEntry
+	491, // 62: asc.metadata.v1.GetAppGameCenterDetailResponse.game_center_detail:type_name -> asc.resources.v1.GameCenterDetail
+	236, // 63: asc.metadata.v1.GetAppGameCenterDetailResponse.included:type_name -> asc.metadata.v1.GetAppGameCenterDetailResponse.Included
+	235, // 64: asc.metadata.v1.GetAppGameCenterDetailResponse.extra:type_name -> asc.metadata.v1.GetAppGameCenterDetailResponse.ExtraEntry
+	237, // 65: asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest.ExtraQueryEntry
+	238, // 66: asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse.extra:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse.ExtraEntry
+	239, // 67: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.fields:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry
+	240, // 68: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.extra_query:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.ExtraQueryEntry
+	492, // 69: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.marketplace_search_detail:type_name -> asc.resources.v1.MarketplaceSearchDetail
+	241, // 70: asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.extra:type_name -> asc.metadata.v1.GetAppMarketplaceSearchDetailResponse.ExtraEntry
+	242, // 71: asc.metadata.v1.GetAppRelatedAssetLibraryRequest.fields:type_name -> asc.metadata.v1.GetAppRelatedAssetLibraryRequest.FieldsEntry
+	243, // 72: asc.metadata.v1.GetAppRelatedAssetLibraryRequest.extra_query:type_name -> asc.metadata.v1.GetAppRelatedAssetLibraryRequest.ExtraQueryEntry
+	493, // 73: asc.metadata.v1.GetAppRelatedAssetLibraryResponse.app_asset_library:type_name -> asc.resources.v1.AppAssetLibrary
+	244, // 74: asc.metadata.v1.GetAppRelatedAssetLibraryResponse.extra:type_name -> asc.metadata.v1.GetAppRelatedAssetLibraryResponse.ExtraEntry
+	245, // 75: asc.metadata.v1.GetAppRequest.fields:type_name -> asc.metadata.v1.GetAppRequest.FieldsEntry
+	246, // 76: asc.metadata.v1.GetAppRequest.limit:type_name -> asc.metadata.v1.GetAppRequest.LimitEntry
+	247, // 77: asc.metadata.v1.GetAppRequest.extra_query:type_name -> asc.metadata.v1.GetAppRequest.ExtraQueryEntry
+	494, // 78: asc.metadata.v1.GetAppResponse.app:type_name -> asc.resources.v1.App
+	249, // 79: asc.metadata.v1.GetAppResponse.included:type_name -> asc.metadata.v1.GetAppResponse.Included
+	248, // 80: asc.metadata.v1.GetAppResponse.extra:type_name -> asc.metadata.v1.GetAppResponse.ExtraEntry
+	250, // 81: asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest.extra_query:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest.ExtraQueryEntry
+	251, // 82: asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse.extra:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse.ExtraEntry
+	252, // 83: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.fields:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry
+	253, // 84: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.extra_query:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.ExtraQueryEntry
+	495, // 85: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.subscription_grace_period:type_name -> asc.resources.v1.SubscriptionGracePeriod
+	254, // 86: asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.extra:type_name -> asc.metadata.v1.GetAppSubscriptionGracePeriodResponse.ExtraEntry
+	255, // 87: asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest.ExtraQueryEntry
+	256, // 88: asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse.ExtraEntry
+	259, // 89: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.filter:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter
+	257, // 90: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.fields:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry
+	258, // 91: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.ExtraQueryEntry
+	496, // 92: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.accessibility_declarations:type_name -> asc.resources.v1.AccessibilityDeclaration
+	260, // 93: asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.extra:type_name -> asc.metadata.v1.ListAppAccessibilityDeclarationsResponse.ExtraEntry
+	261, // 94: asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest.ExtraQueryEntry
+	262, // 95: asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse.ExtraEntry
+	266, // 96: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.filter:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter
+	263, // 97: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.fields:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry
+	264, // 98: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.limit:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.LimitEntry
+	265, // 99: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.ExtraQueryEntry
+	497, // 100: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.analytics_report_requests:type_name -> asc.resources.v1.AnalyticsReportRequest
+	268, // 101: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.included:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included
+	267, // 102: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.extra:type_name -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.ExtraEntry
+	269, // 103: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest.ExtraQueryEntry
+	270, // 104: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse.ExtraEntry
+	271, // 105: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.fields:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry
+	272, // 106: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.ExtraQueryEntry
+	498, // 107: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
+	273, // 108: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.extra:type_name -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse.ExtraEntry
+	274, // 109: asc.metadata.v1.ListAppAppClipIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppClipIdsRequest.ExtraQueryEntry
+	275, // 110: asc.metadata.v1.ListAppAppClipIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppClipIdsResponse.ExtraEntry
+	279, // 111: asc.metadata.v1.ListAppAppClipsRequest.filter:type_name -> asc.metadata.v1.ListAppAppClipsRequest.Filter
+	276, // 112: asc.metadata.v1.ListAppAppClipsRequest.fields:type_name -> asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry
+	277, // 113: asc.metadata.v1.ListAppAppClipsRequest.limit:type_name -> asc.metadata.v1.ListAppAppClipsRequest.LimitEntry
+	278, // 114: asc.metadata.v1.ListAppAppClipsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppClipsRequest.ExtraQueryEntry
+	499, // 115: asc.metadata.v1.ListAppAppClipsResponse.app_clips:type_name -> asc.resources.v1.AppClip
+	281, // 116: asc.metadata.v1.ListAppAppClipsResponse.included:type_name -> asc.metadata.v1.ListAppAppClipsResponse.Included
+	280, // 117: asc.metadata.v1.ListAppAppClipsResponse.extra:type_name -> asc.metadata.v1.ListAppAppClipsResponse.ExtraEntry
+	282, // 118: asc.metadata.v1.ListAppAppCustomProductPageIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppCustomProductPageIdsRequest.ExtraQueryEntry
+	283, // 119: asc.metadata.v1.ListAppAppCustomProductPageIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppCustomProductPageIdsResponse.ExtraEntry
+	287, // 120: asc.metadata.v1.ListAppAppCustomProductPagesRequest.filter:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.Filter
+	284, // 121: asc.metadata.v1.ListAppAppCustomProductPagesRequest.fields:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry
+	285, // 122: asc.metadata.v1.ListAppAppCustomProductPagesRequest.limit:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.LimitEntry
+	286, // 123: asc.metadata.v1.ListAppAppCustomProductPagesRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesRequest.ExtraQueryEntry
+	500, // 124: asc.metadata.v1.ListAppAppCustomProductPagesResponse.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	289, // 125: asc.metadata.v1.ListAppAppCustomProductPagesResponse.included:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included
+	288, // 126: asc.metadata.v1.ListAppAppCustomProductPagesResponse.extra:type_name -> asc.metadata.v1.ListAppAppCustomProductPagesResponse.ExtraEntry
+	290, // 127: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest.ExtraQueryEntry
+	291, // 128: asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse.ExtraEntry
+	295, // 129: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.filter:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter
+	292, // 130: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.fields:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry
+	293, // 131: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.limit:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.LimitEntry
+	294, // 132: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.ExtraQueryEntry
+	501, // 133: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
+	297, // 134: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.included:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included
+	296, // 135: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.ExtraEntry
+	298, // 136: asc.metadata.v1.ListAppAppEventIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEventIdsRequest.ExtraQueryEntry
+	299, // 137: asc.metadata.v1.ListAppAppEventIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEventIdsResponse.ExtraEntry
+	303, // 138: asc.metadata.v1.ListAppAppEventsRequest.filter:type_name -> asc.metadata.v1.ListAppAppEventsRequest.Filter
+	300, // 139: asc.metadata.v1.ListAppAppEventsRequest.fields:type_name -> asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry
+	301, // 140: asc.metadata.v1.ListAppAppEventsRequest.limit:type_name -> asc.metadata.v1.ListAppAppEventsRequest.LimitEntry
+	302, // 141: asc.metadata.v1.ListAppAppEventsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppEventsRequest.ExtraQueryEntry
+	502, // 142: asc.metadata.v1.ListAppAppEventsResponse.app_events:type_name -> asc.resources.v1.AppEvent
+	305, // 143: asc.metadata.v1.ListAppAppEventsResponse.included:type_name -> asc.metadata.v1.ListAppAppEventsResponse.Included
+	304, // 144: asc.metadata.v1.ListAppAppEventsResponse.extra:type_name -> asc.metadata.v1.ListAppAppEventsResponse.ExtraEntry
+	306, // 145: asc.metadata.v1.ListAppAppInfoIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppInfoIdsRequest.ExtraQueryEntry
+	307, // 146: asc.metadata.v1.ListAppAppInfoIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppInfoIdsResponse.ExtraEntry
+	308, // 147: asc.metadata.v1.ListAppAppInfosRequest.fields:type_name -> asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry
+	309, // 148: asc.metadata.v1.ListAppAppInfosRequest.limit:type_name -> asc.metadata.v1.ListAppAppInfosRequest.LimitEntry
+	310, // 149: asc.metadata.v1.ListAppAppInfosRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppInfosRequest.ExtraQueryEntry
+	503, // 150: asc.metadata.v1.ListAppAppInfosResponse.app_infos:type_name -> asc.resources.v1.AppInfo
+	312, // 151: asc.metadata.v1.ListAppAppInfosResponse.included:type_name -> asc.metadata.v1.ListAppAppInfosResponse.Included
+	311, // 152: asc.metadata.v1.ListAppAppInfosResponse.extra:type_name -> asc.metadata.v1.ListAppAppInfosResponse.ExtraEntry
+	313, // 153: asc.metadata.v1.ListAppAppPricePointIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppPricePointIdsRequest.ExtraQueryEntry
+	314, // 154: asc.metadata.v1.ListAppAppPricePointIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppPricePointIdsResponse.ExtraEntry
+	317, // 155: asc.metadata.v1.ListAppAppPricePointsRequest.filter:type_name -> asc.metadata.v1.ListAppAppPricePointsRequest.Filter
+	315, // 156: asc.metadata.v1.ListAppAppPricePointsRequest.fields:type_name -> asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry
+	316, // 157: asc.metadata.v1.ListAppAppPricePointsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppPricePointsRequest.ExtraQueryEntry
+	504, // 158: asc.metadata.v1.ListAppAppPricePointsResponse.app_price_points:type_name -> asc.resources.v1.AppPricePointV3
+	319, // 159: asc.metadata.v1.ListAppAppPricePointsResponse.included:type_name -> asc.metadata.v1.ListAppAppPricePointsResponse.Included
+	318, // 160: asc.metadata.v1.ListAppAppPricePointsResponse.extra:type_name -> asc.metadata.v1.ListAppAppPricePointsResponse.ExtraEntry
+	320, // 161: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest.ExtraQueryEntry
+	321, // 162: asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse.ExtraEntry
+	325, // 163: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.filter:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter
+	322, // 164: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.fields:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry
+	323, // 165: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.limit:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.LimitEntry
+	324, // 166: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.ExtraQueryEntry
+	505, // 167: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
+	327, // 168: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.included:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included
+	326, // 169: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.ExtraEntry
+	328, // 170: asc.metadata.v1.ListAppAppStoreVersionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionIdsRequest.ExtraQueryEntry
+	329, // 171: asc.metadata.v1.ListAppAppStoreVersionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionIdsResponse.ExtraEntry
+	333, // 172: asc.metadata.v1.ListAppAppStoreVersionsRequest.filter:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter
+	330, // 173: asc.metadata.v1.ListAppAppStoreVersionsRequest.fields:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry
+	331, // 174: asc.metadata.v1.ListAppAppStoreVersionsRequest.limit:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.LimitEntry
+	332, // 175: asc.metadata.v1.ListAppAppStoreVersionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppStoreVersionsRequest.ExtraQueryEntry
+	506, // 176: asc.metadata.v1.ListAppAppStoreVersionsResponse.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	335, // 177: asc.metadata.v1.ListAppAppStoreVersionsResponse.included:type_name -> asc.metadata.v1.ListAppAppStoreVersionsResponse.Included
+	334, // 178: asc.metadata.v1.ListAppAppStoreVersionsResponse.extra:type_name -> asc.metadata.v1.ListAppAppStoreVersionsResponse.ExtraEntry
+	336, // 179: asc.metadata.v1.ListAppAppTagIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppTagIdsRequest.ExtraQueryEntry
+	337, // 180: asc.metadata.v1.ListAppAppTagIdsResponse.extra:type_name -> asc.metadata.v1.ListAppAppTagIdsResponse.ExtraEntry
+	341, // 181: asc.metadata.v1.ListAppAppTagsRequest.filter:type_name -> asc.metadata.v1.ListAppAppTagsRequest.Filter
+	338, // 182: asc.metadata.v1.ListAppAppTagsRequest.fields:type_name -> asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry
+	339, // 183: asc.metadata.v1.ListAppAppTagsRequest.limit:type_name -> asc.metadata.v1.ListAppAppTagsRequest.LimitEntry
+	340, // 184: asc.metadata.v1.ListAppAppTagsRequest.extra_query:type_name -> asc.metadata.v1.ListAppAppTagsRequest.ExtraQueryEntry
+	507, // 185: asc.metadata.v1.ListAppAppTagsResponse.app_tags:type_name -> asc.resources.v1.AppTag
+	343, // 186: asc.metadata.v1.ListAppAppTagsResponse.included:type_name -> asc.metadata.v1.ListAppAppTagsResponse.Included
+	342, // 187: asc.metadata.v1.ListAppAppTagsResponse.extra:type_name -> asc.metadata.v1.ListAppAppTagsResponse.ExtraEntry
+	344, // 188: asc.metadata.v1.ListAppBackgroundAssetIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBackgroundAssetIdsRequest.ExtraQueryEntry
+	345, // 189: asc.metadata.v1.ListAppBackgroundAssetIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBackgroundAssetIdsResponse.ExtraEntry
+	348, // 190: asc.metadata.v1.ListAppBackgroundAssetsRequest.filter:type_name -> asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter
+	346, // 191: asc.metadata.v1.ListAppBackgroundAssetsRequest.fields:type_name -> asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry
+	347, // 192: asc.metadata.v1.ListAppBackgroundAssetsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBackgroundAssetsRequest.ExtraQueryEntry
+	508, // 193: asc.metadata.v1.ListAppBackgroundAssetsResponse.background_assets:type_name -> asc.resources.v1.BackgroundAsset
+	350, // 194: asc.metadata.v1.ListAppBackgroundAssetsResponse.included:type_name -> asc.metadata.v1.ListAppBackgroundAssetsResponse.Included
+	349, // 195: asc.metadata.v1.ListAppBackgroundAssetsResponse.extra:type_name -> asc.metadata.v1.ListAppBackgroundAssetsResponse.ExtraEntry
+	351, // 196: asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest.ExtraQueryEntry
+	352, // 197: asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse.ExtraEntry
+	353, // 198: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry
+	354, // 199: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest.ExtraQueryEntry
+	509, // 200: asc.metadata.v1.ListAppBetaAppLocalizationsResponse.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
+	355, // 201: asc.metadata.v1.ListAppBetaAppLocalizationsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaAppLocalizationsResponse.ExtraEntry
+	356, // 202: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest.ExtraQueryEntry
+	357, // 203: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse.ExtraEntry
+	360, // 204: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.filter:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter
+	358, // 205: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry
+	359, // 206: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.ExtraQueryEntry
+	510, // 207: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.beta_feedback_crash_submissions:type_name -> asc.resources.v1.BetaFeedbackCrashSubmission
+	362, // 208: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.included:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included
+	361, // 209: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.ExtraEntry
+	363, // 210: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest.ExtraQueryEntry
+	364, // 211: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse.ExtraEntry
+	367, // 212: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.filter:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter
+	365, // 213: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry
+	366, // 214: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.ExtraQueryEntry
+	511, // 215: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.beta_feedback_screenshot_submissions:type_name -> asc.resources.v1.BetaFeedbackScreenshotSubmission
+	369, // 216: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.included:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included
+	368, // 217: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.ExtraEntry
+	370, // 218: asc.metadata.v1.ListAppBetaGroupIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaGroupIdsRequest.ExtraQueryEntry
+	371, // 219: asc.metadata.v1.ListAppBetaGroupIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaGroupIdsResponse.ExtraEntry
+	372, // 220: asc.metadata.v1.ListAppBetaGroupsRequest.fields:type_name -> asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry
+	373, // 221: asc.metadata.v1.ListAppBetaGroupsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBetaGroupsRequest.ExtraQueryEntry
+	512, // 222: asc.metadata.v1.ListAppBetaGroupsResponse.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	374, // 223: asc.metadata.v1.ListAppBetaGroupsResponse.extra:type_name -> asc.metadata.v1.ListAppBetaGroupsResponse.ExtraEntry
+	375, // 224: asc.metadata.v1.ListAppBuildIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildIdsRequest.ExtraQueryEntry
+	376, // 225: asc.metadata.v1.ListAppBuildIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildIdsResponse.ExtraEntry
+	377, // 226: asc.metadata.v1.ListAppBuildUploadIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildUploadIdsRequest.ExtraQueryEntry
+	378, // 227: asc.metadata.v1.ListAppBuildUploadIdsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildUploadIdsResponse.ExtraEntry
+	381, // 228: asc.metadata.v1.ListAppBuildUploadsRequest.filter:type_name -> asc.metadata.v1.ListAppBuildUploadsRequest.Filter
+	379, // 229: asc.metadata.v1.ListAppBuildUploadsRequest.fields:type_name -> asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry
+	380, // 230: asc.metadata.v1.ListAppBuildUploadsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildUploadsRequest.ExtraQueryEntry
+	513, // 231: asc.metadata.v1.ListAppBuildUploadsResponse.build_uploads:type_name -> asc.resources.v1.BuildUpload
+	383, // 232: asc.metadata.v1.ListAppBuildUploadsResponse.included:type_name -> asc.metadata.v1.ListAppBuildUploadsResponse.Included
+	382, // 233: asc.metadata.v1.ListAppBuildUploadsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildUploadsResponse.ExtraEntry
+	384, // 234: asc.metadata.v1.ListAppBuildsRequest.fields:type_name -> asc.metadata.v1.ListAppBuildsRequest.FieldsEntry
+	385, // 235: asc.metadata.v1.ListAppBuildsRequest.extra_query:type_name -> asc.metadata.v1.ListAppBuildsRequest.ExtraQueryEntry
+	514, // 236: asc.metadata.v1.ListAppBuildsResponse.builds:type_name -> asc.resources.v1.Build
+	386, // 237: asc.metadata.v1.ListAppBuildsResponse.extra:type_name -> asc.metadata.v1.ListAppBuildsResponse.ExtraEntry
+	387, // 238: asc.metadata.v1.ListAppCustomerReviewIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomerReviewIdsRequest.ExtraQueryEntry
+	388, // 239: asc.metadata.v1.ListAppCustomerReviewIdsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomerReviewIdsResponse.ExtraEntry
+	391, // 240: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter
+	389, // 241: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry
+	390, // 242: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.ExtraQueryEntry
+	515, // 243: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.customer_review_summarizations:type_name -> asc.resources.v1.CustomerReviewSummarization
+	393, // 244: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.included:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included
+	392, // 245: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.ExtraEntry
+	397, // 246: asc.metadata.v1.ListAppCustomerReviewsRequest.filter:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.Filter
+	396, // 247: asc.metadata.v1.ListAppCustomerReviewsRequest.exists:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.Exists
+	394, // 248: asc.metadata.v1.ListAppCustomerReviewsRequest.fields:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry
+	395, // 249: asc.metadata.v1.ListAppCustomerReviewsRequest.extra_query:type_name -> asc.metadata.v1.ListAppCustomerReviewsRequest.ExtraQueryEntry
+	516, // 250: asc.metadata.v1.ListAppCustomerReviewsResponse.customer_reviews:type_name -> asc.resources.v1.CustomerReview
+	399, // 251: asc.metadata.v1.ListAppCustomerReviewsResponse.included:type_name -> asc.metadata.v1.ListAppCustomerReviewsResponse.Included
+	398, // 252: asc.metadata.v1.ListAppCustomerReviewsResponse.extra:type_name -> asc.metadata.v1.ListAppCustomerReviewsResponse.ExtraEntry
+	400, // 253: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest.ExtraQueryEntry
+	401, // 254: asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse.ExtraEntry
+	405, // 255: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.filter:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter
+	402, // 256: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.fields:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry
+	403, // 257: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.limit:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.LimitEntry
+	404, // 258: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.ExtraQueryEntry
+	517, // 259: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	407, // 260: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.included:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included
+	406, // 261: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.extra:type_name -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.ExtraEntry
+	408, // 262: asc.metadata.v1.ListAppInAppPurchaseIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchaseIdsRequest.ExtraQueryEntry
+	409, // 263: asc.metadata.v1.ListAppInAppPurchaseIdsResponse.extra:type_name -> asc.metadata.v1.ListAppInAppPurchaseIdsResponse.ExtraEntry
+	410, // 264: asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest.ExtraQueryEntry
+	411, // 265: asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse.extra:type_name -> asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse.ExtraEntry
+	415, // 266: asc.metadata.v1.ListAppInAppPurchasesRequest.filter:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.Filter
+	412, // 267: asc.metadata.v1.ListAppInAppPurchasesRequest.fields:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry
+	413, // 268: asc.metadata.v1.ListAppInAppPurchasesRequest.limit:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.LimitEntry
+	414, // 269: asc.metadata.v1.ListAppInAppPurchasesRequest.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchasesRequest.ExtraQueryEntry
+	518, // 270: asc.metadata.v1.ListAppInAppPurchasesResponse.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
+	417, // 271: asc.metadata.v1.ListAppInAppPurchasesResponse.included:type_name -> asc.metadata.v1.ListAppInAppPurchasesResponse.Included
+	416, // 272: asc.metadata.v1.ListAppInAppPurchasesResponse.extra:type_name -> asc.metadata.v1.ListAppInAppPurchasesResponse.ExtraEntry
+	421, // 273: asc.metadata.v1.ListAppInAppPurchasesV2Request.filter:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter
+	418, // 274: asc.metadata.v1.ListAppInAppPurchasesV2Request.fields:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry
+	419, // 275: asc.metadata.v1.ListAppInAppPurchasesV2Request.limit:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.LimitEntry
+	420, // 276: asc.metadata.v1.ListAppInAppPurchasesV2Request.extra_query:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Request.ExtraQueryEntry
+	519, // 277: asc.metadata.v1.ListAppInAppPurchasesV2Response.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
+	423, // 278: asc.metadata.v1.ListAppInAppPurchasesV2Response.included:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Response.Included
+	422, // 279: asc.metadata.v1.ListAppInAppPurchasesV2Response.extra:type_name -> asc.metadata.v1.ListAppInAppPurchasesV2Response.ExtraEntry
+	425, // 280: asc.metadata.v1.ListAppPerfPowerMetricsRequest.filter:type_name -> asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter
+	424, // 281: asc.metadata.v1.ListAppPerfPowerMetricsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPerfPowerMetricsRequest.ExtraQueryEntry
+	520, // 282: asc.metadata.v1.ListAppPerfPowerMetricsResponse.xcode_metrics:type_name -> asc.types.v1.XcodeMetrics
+	426, // 283: asc.metadata.v1.ListAppPerfPowerMetricsResponse.extra:type_name -> asc.metadata.v1.ListAppPerfPowerMetricsResponse.ExtraEntry
+	428, // 284: asc.metadata.v1.ListAppPerformanceOverviewsRequest.filter:type_name -> asc.metadata.v1.ListAppPerformanceOverviewsRequest.Filter
+	427, // 285: asc.metadata.v1.ListAppPerformanceOverviewsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPerformanceOverviewsRequest.ExtraQueryEntry
+	521, // 286: asc.metadata.v1.ListAppPerformanceOverviewsResponse.xcode_overview:type_name -> asc.types.v1.XcodeOverview
+	429, // 287: asc.metadata.v1.ListAppPerformanceOverviewsResponse.extra:type_name -> asc.metadata.v1.ListAppPerformanceOverviewsResponse.ExtraEntry
+	430, // 288: asc.metadata.v1.ListAppPreReleaseVersionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPreReleaseVersionIdsRequest.ExtraQueryEntry
+	431, // 289: asc.metadata.v1.ListAppPreReleaseVersionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppPreReleaseVersionIdsResponse.ExtraEntry
+	432, // 290: asc.metadata.v1.ListAppPreReleaseVersionsRequest.fields:type_name -> asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry
+	433, // 291: asc.metadata.v1.ListAppPreReleaseVersionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPreReleaseVersionsRequest.ExtraQueryEntry
+	522, // 292: asc.metadata.v1.ListAppPreReleaseVersionsResponse.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
+	434, // 293: asc.metadata.v1.ListAppPreReleaseVersionsResponse.extra:type_name -> asc.metadata.v1.ListAppPreReleaseVersionsResponse.ExtraEntry
+	435, // 294: asc.metadata.v1.ListAppPromotedPurchaseIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppPromotedPurchaseIdsRequest.ExtraQueryEntry
+	436, // 295: asc.metadata.v1.ListAppPromotedPurchaseIdsResponse.extra:type_name -> asc.metadata.v1.ListAppPromotedPurchaseIdsResponse.ExtraEntry
+	437, // 296: asc.metadata.v1.ListAppPromotedPurchasesRequest.fields:type_name -> asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry
+	438, // 297: asc.metadata.v1.ListAppPromotedPurchasesRequest.extra_query:type_name -> asc.metadata.v1.ListAppPromotedPurchasesRequest.ExtraQueryEntry
+	523, // 298: asc.metadata.v1.ListAppPromotedPurchasesResponse.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	440, // 299: asc.metadata.v1.ListAppPromotedPurchasesResponse.included:type_name -> asc.metadata.v1.ListAppPromotedPurchasesResponse.Included
+	439, // 300: asc.metadata.v1.ListAppPromotedPurchasesResponse.extra:type_name -> asc.metadata.v1.ListAppPromotedPurchasesResponse.ExtraEntry
+	441, // 301: asc.metadata.v1.ListAppReviewSubmissionIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppReviewSubmissionIdsRequest.ExtraQueryEntry
+	442, // 302: asc.metadata.v1.ListAppReviewSubmissionIdsResponse.extra:type_name -> asc.metadata.v1.ListAppReviewSubmissionIdsResponse.ExtraEntry
+	446, // 303: asc.metadata.v1.ListAppReviewSubmissionsRequest.filter:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter
+	443, // 304: asc.metadata.v1.ListAppReviewSubmissionsRequest.fields:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry
+	444, // 305: asc.metadata.v1.ListAppReviewSubmissionsRequest.limit:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.LimitEntry
+	445, // 306: asc.metadata.v1.ListAppReviewSubmissionsRequest.extra_query:type_name -> asc.metadata.v1.ListAppReviewSubmissionsRequest.ExtraQueryEntry
+	524, // 307: asc.metadata.v1.ListAppReviewSubmissionsResponse.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
+	448, // 308: asc.metadata.v1.ListAppReviewSubmissionsResponse.included:type_name -> asc.metadata.v1.ListAppReviewSubmissionsResponse.Included
+	447, // 309: asc.metadata.v1.ListAppReviewSubmissionsResponse.extra:type_name -> asc.metadata.v1.ListAppReviewSubmissionsResponse.ExtraEntry
+	449, // 310: asc.metadata.v1.ListAppSearchKeywordIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSearchKeywordIdsRequest.ExtraQueryEntry
+	450, // 311: asc.metadata.v1.ListAppSearchKeywordIdsResponse.extra:type_name -> asc.metadata.v1.ListAppSearchKeywordIdsResponse.ExtraEntry
+	453, // 312: asc.metadata.v1.ListAppSearchKeywordsRequest.filter:type_name -> asc.metadata.v1.ListAppSearchKeywordsRequest.Filter
+	451, // 313: asc.metadata.v1.ListAppSearchKeywordsRequest.fields:type_name -> asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry
+	452, // 314: asc.metadata.v1.ListAppSearchKeywordsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSearchKeywordsRequest.ExtraQueryEntry
+	525, // 315: asc.metadata.v1.ListAppSearchKeywordsResponse.app_keywords:type_name -> asc.resources.v1.AppKeyword
+	454, // 316: asc.metadata.v1.ListAppSearchKeywordsResponse.extra:type_name -> asc.metadata.v1.ListAppSearchKeywordsResponse.ExtraEntry
+	455, // 317: asc.metadata.v1.ListAppSubscriptionGroupIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSubscriptionGroupIdsRequest.ExtraQueryEntry
+	456, // 318: asc.metadata.v1.ListAppSubscriptionGroupIdsResponse.extra:type_name -> asc.metadata.v1.ListAppSubscriptionGroupIdsResponse.ExtraEntry
+	460, // 319: asc.metadata.v1.ListAppSubscriptionGroupsRequest.filter:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter
+	457, // 320: asc.metadata.v1.ListAppSubscriptionGroupsRequest.fields:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry
+	458, // 321: asc.metadata.v1.ListAppSubscriptionGroupsRequest.limit:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.LimitEntry
+	459, // 322: asc.metadata.v1.ListAppSubscriptionGroupsRequest.extra_query:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsRequest.ExtraQueryEntry
+	526, // 323: asc.metadata.v1.ListAppSubscriptionGroupsResponse.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	462, // 324: asc.metadata.v1.ListAppSubscriptionGroupsResponse.included:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included
+	461, // 325: asc.metadata.v1.ListAppSubscriptionGroupsResponse.extra:type_name -> asc.metadata.v1.ListAppSubscriptionGroupsResponse.ExtraEntry
+	463, // 326: asc.metadata.v1.ListAppWebhookIdsRequest.extra_query:type_name -> asc.metadata.v1.ListAppWebhookIdsRequest.ExtraQueryEntry
+	464, // 327: asc.metadata.v1.ListAppWebhookIdsResponse.extra:type_name -> asc.metadata.v1.ListAppWebhookIdsResponse.ExtraEntry
+	465, // 328: asc.metadata.v1.ListAppWebhooksRequest.fields:type_name -> asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry
+	466, // 329: asc.metadata.v1.ListAppWebhooksRequest.extra_query:type_name -> asc.metadata.v1.ListAppWebhooksRequest.ExtraQueryEntry
+	527, // 330: asc.metadata.v1.ListAppWebhooksResponse.webhooks:type_name -> asc.resources.v1.Webhook
+	468, // 331: asc.metadata.v1.ListAppWebhooksResponse.included:type_name -> asc.metadata.v1.ListAppWebhooksResponse.Included
+	467, // 332: asc.metadata.v1.ListAppWebhooksResponse.extra:type_name -> asc.metadata.v1.ListAppWebhooksResponse.ExtraEntry
+	473, // 333: asc.metadata.v1.ListAppsRequest.filter:type_name -> asc.metadata.v1.ListAppsRequest.Filter
+	472, // 334: asc.metadata.v1.ListAppsRequest.exists:type_name -> asc.metadata.v1.ListAppsRequest.Exists
+	469, // 335: asc.metadata.v1.ListAppsRequest.fields:type_name -> asc.metadata.v1.ListAppsRequest.FieldsEntry
+	470, // 336: asc.metadata.v1.ListAppsRequest.limit:type_name -> asc.metadata.v1.ListAppsRequest.LimitEntry
+	471, // 337: asc.metadata.v1.ListAppsRequest.extra_query:type_name -> asc.metadata.v1.ListAppsRequest.ExtraQueryEntry
+	494, // 338: asc.metadata.v1.ListAppsResponse.apps:type_name -> asc.resources.v1.App
+	475, // 339: asc.metadata.v1.ListAppsResponse.included:type_name -> asc.metadata.v1.ListAppsResponse.Included
+	474, // 340: asc.metadata.v1.ListAppsResponse.extra:type_name -> asc.metadata.v1.ListAppsResponse.ExtraEntry
+	528, // 341: asc.metadata.v1.RemoveAppBetaTestersRequest.beta_testers:type_name -> asc.types.v1.ToMany
+	476, // 342: asc.metadata.v1.RemoveAppBetaTestersRequest.extra_query:type_name -> asc.metadata.v1.RemoveAppBetaTestersRequest.ExtraQueryEntry
+	528, // 343: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.promoted_purchases:type_name -> asc.types.v1.ToMany
+	477, // 344: asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.extra_query:type_name -> asc.metadata.v1.ReplaceAppPromotedPurchasesRequest.ExtraQueryEntry
+	529, // 345: asc.metadata.v1.UpdateAppRequest.subscription_status_url_version:type_name -> asc.enums.v1.SubscriptionStatusUrlVersionEnum.SubscriptionStatusUrlVersion
+	529, // 346: asc.metadata.v1.UpdateAppRequest.subscription_status_url_version_for_sandbox:type_name -> asc.enums.v1.SubscriptionStatusUrlVersionEnum.SubscriptionStatusUrlVersion
+	530, // 347: asc.metadata.v1.UpdateAppRequest.content_rights_declaration:type_name -> asc.enums.v1.AppContentRightsDeclarationEnum.AppContentRightsDeclaration
+	478, // 348: asc.metadata.v1.UpdateAppRequest.extra:type_name -> asc.metadata.v1.UpdateAppRequest.ExtraEntry
+	479, // 349: asc.metadata.v1.UpdateAppRequest.extra_query:type_name -> asc.metadata.v1.UpdateAppRequest.ExtraQueryEntry
+	494, // 350: asc.metadata.v1.UpdateAppResponse.app:type_name -> asc.resources.v1.App
+	481, // 351: asc.metadata.v1.UpdateAppResponse.included:type_name -> asc.metadata.v1.UpdateAppResponse.Included
+	480, // 352: asc.metadata.v1.UpdateAppResponse.extra:type_name -> asc.metadata.v1.UpdateAppResponse.ExtraEntry
+	531, // 353: asc.metadata.v1.GetAppAlternativeDistributionKeyRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 354: asc.metadata.v1.GetAppAppAvailabilityV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	532, // 355: asc.metadata.v1.GetAppAppAvailabilityV2Response.Included.territory_availabilities:type_name -> asc.resources.v1.TerritoryAvailability
+	531, // 356: asc.metadata.v1.GetAppAppPriceScheduleRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	533, // 357: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included.app_prices:type_name -> asc.resources.v1.AppPriceV2
+	494, // 358: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included.apps:type_name -> asc.resources.v1.App
+	534, // 359: asc.metadata.v1.GetAppAppPriceScheduleResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	531, // 360: asc.metadata.v1.GetAppBetaAppReviewDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 361: asc.metadata.v1.GetAppBetaLicenseAgreementRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	214, // 362: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.data_points:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint
+	215, // 363: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.dimensions:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension
+	535, // 364: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	536, // 365: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.start:type_name -> google.protobuf.Timestamp
+	536, // 366: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.end:type_name -> google.protobuf.Timestamp
+	216, // 367: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.values:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.Value
+	217, // 368: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.beta_testers:type_name -> asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester
+	537, // 369: asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.Dimension.BetaTester.data:type_name -> google.protobuf.Value
+	531, // 370: asc.metadata.v1.GetAppCiProductRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	494, // 371: asc.metadata.v1.GetAppCiProductResponse.Included.apps:type_name -> asc.resources.v1.App
+	538, // 372: asc.metadata.v1.GetAppCiProductResponse.Included.bundle_ids:type_name -> asc.resources.v1.BundleId
+	539, // 373: asc.metadata.v1.GetAppCiProductResponse.Included.scm_repositories:type_name -> asc.resources.v1.ScmRepository
+	531, // 374: asc.metadata.v1.GetAppEndUserLicenseAgreementRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 375: asc.metadata.v1.GetAppGameCenterDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	506, // 376: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	494, // 377: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.apps:type_name -> asc.resources.v1.App
+	540, // 378: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievement_releases:type_name -> asc.resources.v1.GameCenterAchievementRelease
+	541, // 379: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_achievements:type_name -> asc.resources.v1.GameCenterAchievement
+	542, // 380: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activities:type_name -> asc.resources.v1.GameCenterActivity
+	543, // 381: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_activity_version_releases:type_name -> asc.resources.v1.GameCenterActivityVersionRelease
+	544, // 382: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	545, // 383: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenge_version_releases:type_name -> asc.resources.v1.GameCenterChallengeVersionRelease
+	546, // 384: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_challenges:type_name -> asc.resources.v1.GameCenterChallenge
+	547, // 385: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_groups:type_name -> asc.resources.v1.GameCenterGroup
+	548, // 386: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_releases:type_name -> asc.resources.v1.GameCenterLeaderboardRelease
+	549, // 387: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_set_releases:type_name -> asc.resources.v1.GameCenterLeaderboardSetRelease
+	550, // 388: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboard_sets:type_name -> asc.resources.v1.GameCenterLeaderboardSet
+	551, // 389: asc.metadata.v1.GetAppGameCenterDetailResponse.Included.game_center_leaderboards:type_name -> asc.resources.v1.GameCenterLeaderboard
+	531, // 390: asc.metadata.v1.GetAppMarketplaceSearchDetailRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 391: asc.metadata.v1.GetAppRelatedAssetLibraryRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 392: asc.metadata.v1.GetAppRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	498, // 393: asc.metadata.v1.GetAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
+	499, // 394: asc.metadata.v1.GetAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
+	500, // 395: asc.metadata.v1.GetAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	501, // 396: asc.metadata.v1.GetAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
+	502, // 397: asc.metadata.v1.GetAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	503, // 398: asc.metadata.v1.GetAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
+	505, // 399: asc.metadata.v1.GetAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
+	506, // 400: asc.metadata.v1.GetAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	509, // 401: asc.metadata.v1.GetAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
+	485, // 402: asc.metadata.v1.GetAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
+	512, // 403: asc.metadata.v1.GetAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	486, // 404: asc.metadata.v1.GetAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
+	552, // 405: asc.metadata.v1.GetAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
+	514, // 406: asc.metadata.v1.GetAppResponse.Included.builds:type_name -> asc.resources.v1.Build
+	489, // 407: asc.metadata.v1.GetAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
+	490, // 408: asc.metadata.v1.GetAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
+	491, // 409: asc.metadata.v1.GetAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	517, // 410: asc.metadata.v1.GetAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	518, // 411: asc.metadata.v1.GetAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
+	522, // 412: asc.metadata.v1.GetAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
+	523, // 413: asc.metadata.v1.GetAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	524, // 414: asc.metadata.v1.GetAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
+	495, // 415: asc.metadata.v1.GetAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
+	526, // 416: asc.metadata.v1.GetAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	531, // 417: asc.metadata.v1.GetAppSubscriptionGracePeriodRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 418: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	553, // 419: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.device_family:type_name -> asc.enums.v1.DeviceFamilyEnum.DeviceFamily
+	554, // 420: asc.metadata.v1.ListAppAccessibilityDeclarationsRequest.Filter.state:type_name -> asc.enums.v1.AccessibilityDeclarationStateEnum.AccessibilityDeclarationState
+	531, // 421: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	555, // 422: asc.metadata.v1.ListAppAnalyticsReportRequestsRequest.Filter.access_type:type_name -> asc.enums.v1.AnalyticsReportRequestAccessTypeEnum.AnalyticsReportRequestAccessType
+	556, // 423: asc.metadata.v1.ListAppAnalyticsReportRequestsResponse.Included.analytics_reports:type_name -> asc.resources.v1.AnalyticsReport
+	531, // 424: asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 425: asc.metadata.v1.ListAppAppClipsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	557, // 426: asc.metadata.v1.ListAppAppClipsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
+	494, // 427: asc.metadata.v1.ListAppAppClipsResponse.Included.apps:type_name -> asc.resources.v1.App
+	531, // 428: asc.metadata.v1.ListAppAppCustomProductPagesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	558, // 429: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_localizations:type_name -> asc.resources.v1.AppCustomProductPageLocalization
+	559, // 430: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
+	494, // 431: asc.metadata.v1.ListAppAppCustomProductPagesResponse.Included.apps:type_name -> asc.resources.v1.App
+	531, // 432: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 433: asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	561, // 434: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.app_encryption_declaration_documents:type_name -> asc.resources.v1.AppEncryptionDeclarationDocument
+	494, // 435: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.apps:type_name -> asc.resources.v1.App
+	514, // 436: asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	531, // 437: asc.metadata.v1.ListAppAppEventsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	562, // 438: asc.metadata.v1.ListAppAppEventsRequest.Filter.event_state:type_name -> asc.enums.v1.AppEventEventStateEnum.AppEventEventState
+	563, // 439: asc.metadata.v1.ListAppAppEventsResponse.Included.app_event_localizations:type_name -> asc.resources.v1.AppEventLocalization
+	531, // 440: asc.metadata.v1.ListAppAppInfosRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	564, // 441: asc.metadata.v1.ListAppAppInfosResponse.Included.age_rating_declarations:type_name -> asc.resources.v1.AgeRatingDeclaration
+	565, // 442: asc.metadata.v1.ListAppAppInfosResponse.Included.app_categories:type_name -> asc.resources.v1.AppCategory
+	566, // 443: asc.metadata.v1.ListAppAppInfosResponse.Included.app_info_localizations:type_name -> asc.resources.v1.AppInfoLocalization
+	494, // 444: asc.metadata.v1.ListAppAppInfosResponse.Included.apps:type_name -> asc.resources.v1.App
+	531, // 445: asc.metadata.v1.ListAppAppPricePointsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	494, // 446: asc.metadata.v1.ListAppAppPricePointsResponse.Included.apps:type_name -> asc.resources.v1.App
+	534, // 447: asc.metadata.v1.ListAppAppPricePointsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	531, // 448: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	567, // 449: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request.Filter.state:type_name -> asc.enums.v1.AppStoreVersionExperimentV2StateEnum.AppStoreVersionExperimentV2State
+	568, // 450: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_version_experiment_treatments:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatment
+	506, // 451: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	494, // 452: asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response.Included.apps:type_name -> asc.resources.v1.App
+	531, // 453: asc.metadata.v1.ListAppAppStoreVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 454: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	569, // 455: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
+	570, // 456: asc.metadata.v1.ListAppAppStoreVersionsRequest.Filter.app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
+	571, // 457: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.alternative_distribution_packages:type_name -> asc.resources.v1.AlternativeDistributionPackage
+	557, // 458: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_clip_default_experiences:type_name -> asc.resources.v1.AppClipDefaultExperience
+	572, // 459: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_review_details:type_name -> asc.resources.v1.AppStoreReviewDetail
+	573, // 460: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
+	574, // 461: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_localizations:type_name -> asc.resources.v1.AppStoreVersionLocalization
+	575, // 462: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_phased_releases:type_name -> asc.resources.v1.AppStoreVersionPhasedRelease
+	576, // 463: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.app_store_version_submissions:type_name -> asc.resources.v1.AppStoreVersionSubmission
+	494, // 464: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
+	514, // 465: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	544, // 466: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.game_center_app_versions:type_name -> asc.resources.v1.GameCenterAppVersion
+	577, // 467: asc.metadata.v1.ListAppAppStoreVersionsResponse.Included.routing_app_coverages:type_name -> asc.resources.v1.RoutingAppCoverage
+	531, // 468: asc.metadata.v1.ListAppAppTagsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	534, // 469: asc.metadata.v1.ListAppAppTagsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	531, // 470: asc.metadata.v1.ListAppBackgroundAssetsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	578, // 471: asc.metadata.v1.ListAppBackgroundAssetsRequest.Filter.versions_platforms:type_name -> asc.enums.v1.AppBackgroundAssetsVersionsPlatformsEnum.AppBackgroundAssetsVersionsPlatforms
+	494, // 472: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.apps:type_name -> asc.resources.v1.App
+	579, // 473: asc.metadata.v1.ListAppBackgroundAssetsResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
+	531, // 474: asc.metadata.v1.ListAppBetaAppLocalizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 475: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 476: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	560, // 477: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	535, // 478: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	514, // 479: asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	531, // 480: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 481: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.app_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	560, // 482: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest.Filter.device_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	535, // 483: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.beta_testers:type_name -> asc.resources.v1.BetaTester
+	514, // 484: asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	531, // 485: asc.metadata.v1.ListAppBetaGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 486: asc.metadata.v1.ListAppBuildUploadsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 487: asc.metadata.v1.ListAppBuildUploadsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	580, // 488: asc.metadata.v1.ListAppBuildUploadsResponse.Included.build_upload_files:type_name -> asc.resources.v1.BuildUploadFile
+	514, // 489: asc.metadata.v1.ListAppBuildUploadsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	531, // 490: asc.metadata.v1.ListAppBuildsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 491: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 492: asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	534, // 493: asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	531, // 494: asc.metadata.v1.ListAppCustomerReviewsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	581, // 495: asc.metadata.v1.ListAppCustomerReviewsRequest.Filter.territory:type_name -> asc.enums.v1.TerritoryCodeEnum.TerritoryCode
+	582, // 496: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.customer_review_responses:type_name -> asc.resources.v1.CustomerReviewResponseV1
+	534, // 497: asc.metadata.v1.ListAppCustomerReviewsResponse.Included.territories:type_name -> asc.resources.v1.Territory
+	531, // 498: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 499: asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	494, // 500: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.apps:type_name -> asc.resources.v1.App
+	517, // 501: asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	531, // 502: asc.metadata.v1.ListAppInAppPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	583, // 503: asc.metadata.v1.ListAppInAppPurchasesRequest.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseInAppPurchaseTypeEnum.InAppPurchaseInAppPurchaseType
+	494, // 504: asc.metadata.v1.ListAppInAppPurchasesResponse.Included.apps:type_name -> asc.resources.v1.App
+	531, // 505: asc.metadata.v1.ListAppInAppPurchasesV2Request.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	584, // 506: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.state:type_name -> asc.enums.v1.InAppPurchaseStateEnum.InAppPurchaseState
+	585, // 507: asc.metadata.v1.ListAppInAppPurchasesV2Request.Filter.in_app_purchase_type:type_name -> asc.enums.v1.InAppPurchaseTypeEnum.InAppPurchaseType
+	586, // 508: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_app_store_review_screenshots:type_name -> asc.resources.v1.InAppPurchaseAppStoreReviewScreenshot
+	587, // 509: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_availabilities:type_name -> asc.resources.v1.InAppPurchaseAvailability
+	588, // 510: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_contents:type_name -> asc.resources.v1.InAppPurchaseContent
+	589, // 511: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_images:type_name -> asc.resources.v1.InAppPurchaseImage
+	590, // 512: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_localizations:type_name -> asc.resources.v1.InAppPurchaseLocalization
+	591, // 513: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_offer_codes:type_name -> asc.resources.v1.InAppPurchaseOfferCode
+	592, // 514: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_points:type_name -> asc.resources.v1.InAppPurchasePricePoint
+	593, // 515: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_price_schedules:type_name -> asc.resources.v1.InAppPurchasePriceSchedule
+	594, // 516: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
+	523, // 517: asc.metadata.v1.ListAppInAppPurchasesV2Response.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	595, // 518: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.platform:type_name -> asc.enums.v1.AppPerfPowerMetricsPlatformEnum.AppPerfPowerMetricsPlatform
+	596, // 519: asc.metadata.v1.ListAppPerfPowerMetricsRequest.Filter.metric_type:type_name -> asc.enums.v1.AppPerfPowerMetricsMetricTypeEnum.AppPerfPowerMetricsMetricType
+	531, // 520: asc.metadata.v1.ListAppPreReleaseVersionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 521: asc.metadata.v1.ListAppPromotedPurchasesRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	519, // 522: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchaseV2
+	597, // 523: asc.metadata.v1.ListAppPromotedPurchasesResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	531, // 524: asc.metadata.v1.ListAppReviewSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	560, // 525: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	598, // 526: asc.metadata.v1.ListAppReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	599, // 527: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
+	506, // 528: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	494, // 529: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.apps:type_name -> asc.resources.v1.App
+	600, // 530: asc.metadata.v1.ListAppReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
+	531, // 531: asc.metadata.v1.ListAppSearchKeywordsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	531, // 532: asc.metadata.v1.ListAppSubscriptionGroupsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	601, // 533: asc.metadata.v1.ListAppSubscriptionGroupsRequest.Filter.subscriptions_state:type_name -> asc.enums.v1.SubscriptionStateEnum.SubscriptionState
+	602, // 534: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_localizations:type_name -> asc.resources.v1.SubscriptionGroupLocalization
+	603, // 535: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
+	597, // 536: asc.metadata.v1.ListAppSubscriptionGroupsResponse.Included.subscriptions:type_name -> asc.resources.v1.Subscription
+	531, // 537: asc.metadata.v1.ListAppWebhooksRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	494, // 538: asc.metadata.v1.ListAppWebhooksResponse.Included.apps:type_name -> asc.resources.v1.App
+	531, // 539: asc.metadata.v1.ListAppsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	569, // 540: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_store_state:type_name -> asc.enums.v1.AppStoreVersionStateEnum.AppStoreVersionState
+	560, // 541: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	570, // 542: asc.metadata.v1.ListAppsRequest.Filter.app_store_versions_app_version_state:type_name -> asc.enums.v1.AppVersionStateEnum.AppVersionState
+	598, // 543: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	560, // 544: asc.metadata.v1.ListAppsRequest.Filter.review_submissions_platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	498, // 545: asc.metadata.v1.ListAppsResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
+	499, // 546: asc.metadata.v1.ListAppsResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
+	500, // 547: asc.metadata.v1.ListAppsResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	501, // 548: asc.metadata.v1.ListAppsResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
+	502, // 549: asc.metadata.v1.ListAppsResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	503, // 550: asc.metadata.v1.ListAppsResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
+	505, // 551: asc.metadata.v1.ListAppsResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
+	506, // 552: asc.metadata.v1.ListAppsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	509, // 553: asc.metadata.v1.ListAppsResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
+	485, // 554: asc.metadata.v1.ListAppsResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
+	512, // 555: asc.metadata.v1.ListAppsResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	486, // 556: asc.metadata.v1.ListAppsResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
+	552, // 557: asc.metadata.v1.ListAppsResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
+	514, // 558: asc.metadata.v1.ListAppsResponse.Included.builds:type_name -> asc.resources.v1.Build
+	489, // 559: asc.metadata.v1.ListAppsResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
+	490, // 560: asc.metadata.v1.ListAppsResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
+	491, // 561: asc.metadata.v1.ListAppsResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	517, // 562: asc.metadata.v1.ListAppsResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	518, // 563: asc.metadata.v1.ListAppsResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
+	522, // 564: asc.metadata.v1.ListAppsResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
+	523, // 565: asc.metadata.v1.ListAppsResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	524, // 566: asc.metadata.v1.ListAppsResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
+	495, // 567: asc.metadata.v1.ListAppsResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
+	526, // 568: asc.metadata.v1.ListAppsResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	498, // 569: asc.metadata.v1.UpdateAppResponse.Included.android_to_ios_app_mapping_details:type_name -> asc.resources.v1.AndroidToIosAppMappingDetail
+	499, // 570: asc.metadata.v1.UpdateAppResponse.Included.app_clips:type_name -> asc.resources.v1.AppClip
+	500, // 571: asc.metadata.v1.UpdateAppResponse.Included.app_custom_product_pages:type_name -> asc.resources.v1.AppCustomProductPage
+	501, // 572: asc.metadata.v1.UpdateAppResponse.Included.app_encryption_declarations:type_name -> asc.resources.v1.AppEncryptionDeclaration
+	502, // 573: asc.metadata.v1.UpdateAppResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	503, // 574: asc.metadata.v1.UpdateAppResponse.Included.app_infos:type_name -> asc.resources.v1.AppInfo
+	505, // 575: asc.metadata.v1.UpdateAppResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperimentV2
+	506, // 576: asc.metadata.v1.UpdateAppResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	509, // 577: asc.metadata.v1.UpdateAppResponse.Included.beta_app_localizations:type_name -> asc.resources.v1.BetaAppLocalization
+	485, // 578: asc.metadata.v1.UpdateAppResponse.Included.beta_app_review_details:type_name -> asc.resources.v1.BetaAppReviewDetail
+	512, // 579: asc.metadata.v1.UpdateAppResponse.Included.beta_groups:type_name -> asc.resources.v1.BetaGroup
+	486, // 580: asc.metadata.v1.UpdateAppResponse.Included.beta_license_agreements:type_name -> asc.resources.v1.BetaLicenseAgreement
+	552, // 581: asc.metadata.v1.UpdateAppResponse.Included.build_icons:type_name -> asc.resources.v1.BuildIcon
+	514, // 582: asc.metadata.v1.UpdateAppResponse.Included.builds:type_name -> asc.resources.v1.Build
+	489, // 583: asc.metadata.v1.UpdateAppResponse.Included.ci_products:type_name -> asc.resources.v1.CiProduct
+	490, // 584: asc.metadata.v1.UpdateAppResponse.Included.end_user_license_agreements:type_name -> asc.resources.v1.EndUserLicenseAgreement
+	491, // 585: asc.metadata.v1.UpdateAppResponse.Included.game_center_details:type_name -> asc.resources.v1.GameCenterDetail
+	517, // 586: asc.metadata.v1.UpdateAppResponse.Included.game_center_enabled_versions:type_name -> asc.resources.v1.GameCenterEnabledVersion
+	518, // 587: asc.metadata.v1.UpdateAppResponse.Included.in_app_purchases:type_name -> asc.resources.v1.InAppPurchase
+	522, // 588: asc.metadata.v1.UpdateAppResponse.Included.pre_release_versions:type_name -> asc.resources.v1.PrereleaseVersion
+	523, // 589: asc.metadata.v1.UpdateAppResponse.Included.promoted_purchases:type_name -> asc.resources.v1.PromotedPurchase
+	524, // 590: asc.metadata.v1.UpdateAppResponse.Included.review_submissions:type_name -> asc.resources.v1.ReviewSubmission
+	495, // 591: asc.metadata.v1.UpdateAppResponse.Included.subscription_grace_periods:type_name -> asc.resources.v1.SubscriptionGracePeriod
+	526, // 592: asc.metadata.v1.UpdateAppResponse.Included.subscription_groups:type_name -> asc.resources.v1.SubscriptionGroup
+	170, // 593: asc.metadata.v1.AppsService.ListApps:input_type -> asc.metadata.v1.ListAppsRequest
+	42,  // 594: asc.metadata.v1.AppsService.GetApp:input_type -> asc.metadata.v1.GetAppRequest
+	176, // 595: asc.metadata.v1.AppsService.UpdateApp:input_type -> asc.metadata.v1.UpdateAppRequest
+	50,  // 596: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsRequest
+	2,   // 597: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyRequest
+	54,  // 598: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsRequest
+	58,  // 599: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsRequest
+	6,   // 600: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2Request
+	62,  // 601: asc.metadata.v1.AppsService.ListAppAppClips:input_type -> asc.metadata.v1.ListAppAppClipsRequest
+	66,  // 602: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:input_type -> asc.metadata.v1.ListAppAppCustomProductPagesRequest
+	70,  // 603: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsRequest
+	74,  // 604: asc.metadata.v1.AppsService.ListAppAppEvents:input_type -> asc.metadata.v1.ListAppAppEventsRequest
+	78,  // 605: asc.metadata.v1.AppsService.ListAppAppInfos:input_type -> asc.metadata.v1.ListAppAppInfosRequest
+	82,  // 606: asc.metadata.v1.AppsService.ListAppAppPricePoints:input_type -> asc.metadata.v1.ListAppAppPricePointsRequest
+	10,  // 607: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:input_type -> asc.metadata.v1.GetAppAppPriceScheduleRequest
+	86,  // 608: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Request
+	90,  // 609: asc.metadata.v1.AppsService.ListAppAppStoreVersions:input_type -> asc.metadata.v1.ListAppAppStoreVersionsRequest
+	94,  // 610: asc.metadata.v1.AppsService.ListAppAppTags:input_type -> asc.metadata.v1.ListAppAppTagsRequest
+	40,  // 611: asc.metadata.v1.AppsService.GetAppRelatedAssetLibrary:input_type -> asc.metadata.v1.GetAppRelatedAssetLibraryRequest
+	98,  // 612: asc.metadata.v1.AppsService.ListAppBackgroundAssets:input_type -> asc.metadata.v1.ListAppBackgroundAssetsRequest
+	102, // 613: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationsRequest
+	16,  // 614: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailRequest
+	106, // 615: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsRequest
+	110, // 616: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsRequest
+	114, // 617: asc.metadata.v1.AppsService.ListAppBetaGroups:input_type -> asc.metadata.v1.ListAppBetaGroupsRequest
+	20,  // 618: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementRequest
+	120, // 619: asc.metadata.v1.AppsService.ListAppBuildUploads:input_type -> asc.metadata.v1.ListAppBuildUploadsRequest
+	122, // 620: asc.metadata.v1.AppsService.ListAppBuilds:input_type -> asc.metadata.v1.ListAppBuildsRequest
+	26,  // 621: asc.metadata.v1.AppsService.GetAppCiProduct:input_type -> asc.metadata.v1.GetAppCiProductRequest
+	126, // 622: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:input_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsRequest
+	128, // 623: asc.metadata.v1.AppsService.ListAppCustomerReviews:input_type -> asc.metadata.v1.ListAppCustomerReviewsRequest
+	30,  // 624: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementRequest
+	34,  // 625: asc.metadata.v1.AppsService.GetAppGameCenterDetail:input_type -> asc.metadata.v1.GetAppGameCenterDetailRequest
+	132, // 626: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsRequest
+	138, // 627: asc.metadata.v1.AppsService.ListAppInAppPurchases:input_type -> asc.metadata.v1.ListAppInAppPurchasesRequest
+	140, // 628: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:input_type -> asc.metadata.v1.ListAppInAppPurchasesV2Request
+	38,  // 629: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailRequest
+	22,  // 630: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:input_type -> asc.metadata.v1.GetAppBetaTesterUsagesRequest
+	142, // 631: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:input_type -> asc.metadata.v1.ListAppPerfPowerMetricsRequest
+	144, // 632: asc.metadata.v1.AppsService.ListAppPerformanceOverviews:input_type -> asc.metadata.v1.ListAppPerformanceOverviewsRequest
+	148, // 633: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:input_type -> asc.metadata.v1.ListAppPreReleaseVersionsRequest
+	152, // 634: asc.metadata.v1.AppsService.ListAppPromotedPurchases:input_type -> asc.metadata.v1.ListAppPromotedPurchasesRequest
+	48,  // 635: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:input_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsRequest
+	0,   // 636: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:input_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdRequest
+	52,  // 637: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:input_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsRequest
+	56,  // 638: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:input_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsRequest
+	4,   // 639: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:input_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdRequest
+	60,  // 640: asc.metadata.v1.AppsService.ListAppAppClipIds:input_type -> asc.metadata.v1.ListAppAppClipIdsRequest
+	64,  // 641: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:input_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsRequest
+	68,  // 642: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:input_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsRequest
+	72,  // 643: asc.metadata.v1.AppsService.ListAppAppEventIds:input_type -> asc.metadata.v1.ListAppAppEventIdsRequest
+	76,  // 644: asc.metadata.v1.AppsService.ListAppAppInfoIds:input_type -> asc.metadata.v1.ListAppAppInfoIdsRequest
+	80,  // 645: asc.metadata.v1.AppsService.ListAppAppPricePointIds:input_type -> asc.metadata.v1.ListAppAppPricePointIdsRequest
+	8,   // 646: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:input_type -> asc.metadata.v1.GetAppAppPriceScheduleIdRequest
+	84,  // 647: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:input_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsRequest
+	88,  // 648: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:input_type -> asc.metadata.v1.ListAppAppStoreVersionIdsRequest
+	92,  // 649: asc.metadata.v1.AppsService.ListAppAppTagIds:input_type -> asc.metadata.v1.ListAppAppTagIdsRequest
+	12,  // 650: asc.metadata.v1.AppsService.GetAppAssetLibraryId:input_type -> asc.metadata.v1.GetAppAssetLibraryIdRequest
+	96,  // 651: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:input_type -> asc.metadata.v1.ListAppBackgroundAssetIdsRequest
+	100, // 652: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:input_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsRequest
+	14,  // 653: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:input_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdRequest
+	104, // 654: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsRequest
+	108, // 655: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:input_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsRequest
+	112, // 656: asc.metadata.v1.AppsService.ListAppBetaGroupIds:input_type -> asc.metadata.v1.ListAppBetaGroupIdsRequest
+	18,  // 657: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:input_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdRequest
+	172, // 658: asc.metadata.v1.AppsService.RemoveAppBetaTesters:input_type -> asc.metadata.v1.RemoveAppBetaTestersRequest
+	118, // 659: asc.metadata.v1.AppsService.ListAppBuildUploadIds:input_type -> asc.metadata.v1.ListAppBuildUploadIdsRequest
+	116, // 660: asc.metadata.v1.AppsService.ListAppBuildIds:input_type -> asc.metadata.v1.ListAppBuildIdsRequest
+	24,  // 661: asc.metadata.v1.AppsService.GetAppCiProductId:input_type -> asc.metadata.v1.GetAppCiProductIdRequest
+	124, // 662: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:input_type -> asc.metadata.v1.ListAppCustomerReviewIdsRequest
+	28,  // 663: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:input_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdRequest
+	32,  // 664: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:input_type -> asc.metadata.v1.GetAppGameCenterDetailIdRequest
+	130, // 665: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:input_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsRequest
+	134, // 666: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:input_type -> asc.metadata.v1.ListAppInAppPurchaseIdsRequest
+	136, // 667: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:input_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsRequest
+	36,  // 668: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:input_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdRequest
+	146, // 669: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:input_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsRequest
+	150, // 670: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:input_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsRequest
+	174, // 671: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:input_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesRequest
+	154, // 672: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:input_type -> asc.metadata.v1.ListAppReviewSubmissionIdsRequest
+	158, // 673: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:input_type -> asc.metadata.v1.ListAppSearchKeywordIdsRequest
+	44,  // 674: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdRequest
+	162, // 675: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:input_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsRequest
+	166, // 676: asc.metadata.v1.AppsService.ListAppWebhookIds:input_type -> asc.metadata.v1.ListAppWebhookIdsRequest
+	156, // 677: asc.metadata.v1.AppsService.ListAppReviewSubmissions:input_type -> asc.metadata.v1.ListAppReviewSubmissionsRequest
+	160, // 678: asc.metadata.v1.AppsService.ListAppSearchKeywords:input_type -> asc.metadata.v1.ListAppSearchKeywordsRequest
+	46,  // 679: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:input_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodRequest
+	164, // 680: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:input_type -> asc.metadata.v1.ListAppSubscriptionGroupsRequest
+	168, // 681: asc.metadata.v1.AppsService.ListAppWebhooks:input_type -> asc.metadata.v1.ListAppWebhooksRequest
+	171, // 682: asc.metadata.v1.AppsService.ListApps:output_type -> asc.metadata.v1.ListAppsResponse
+	43,  // 683: asc.metadata.v1.AppsService.GetApp:output_type -> asc.metadata.v1.GetAppResponse
+	177, // 684: asc.metadata.v1.AppsService.UpdateApp:output_type -> asc.metadata.v1.UpdateAppResponse
+	51,  // 685: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarations:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationsResponse
+	3,   // 686: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKey:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyResponse
+	55,  // 687: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequests:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestsResponse
+	59,  // 688: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetails:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailsResponse
+	7,   // 689: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2Response
+	63,  // 690: asc.metadata.v1.AppsService.ListAppAppClips:output_type -> asc.metadata.v1.ListAppAppClipsResponse
+	67,  // 691: asc.metadata.v1.AppsService.ListAppAppCustomProductPages:output_type -> asc.metadata.v1.ListAppAppCustomProductPagesResponse
+	71,  // 692: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarations:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationsResponse
+	75,  // 693: asc.metadata.v1.AppsService.ListAppAppEvents:output_type -> asc.metadata.v1.ListAppAppEventsResponse
+	79,  // 694: asc.metadata.v1.AppsService.ListAppAppInfos:output_type -> asc.metadata.v1.ListAppAppInfosResponse
+	83,  // 695: asc.metadata.v1.AppsService.ListAppAppPricePoints:output_type -> asc.metadata.v1.ListAppAppPricePointsResponse
+	11,  // 696: asc.metadata.v1.AppsService.GetAppAppPriceSchedule:output_type -> asc.metadata.v1.GetAppAppPriceScheduleResponse
+	87,  // 697: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentsV2:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentsV2Response
+	91,  // 698: asc.metadata.v1.AppsService.ListAppAppStoreVersions:output_type -> asc.metadata.v1.ListAppAppStoreVersionsResponse
+	95,  // 699: asc.metadata.v1.AppsService.ListAppAppTags:output_type -> asc.metadata.v1.ListAppAppTagsResponse
+	41,  // 700: asc.metadata.v1.AppsService.GetAppRelatedAssetLibrary:output_type -> asc.metadata.v1.GetAppRelatedAssetLibraryResponse
+	99,  // 701: asc.metadata.v1.AppsService.ListAppBackgroundAssets:output_type -> asc.metadata.v1.ListAppBackgroundAssetsResponse
+	103, // 702: asc.metadata.v1.AppsService.ListAppBetaAppLocalizations:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationsResponse
+	17,  // 703: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetail:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailResponse
+	107, // 704: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionsResponse
+	111, // 705: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissions:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionsResponse
+	115, // 706: asc.metadata.v1.AppsService.ListAppBetaGroups:output_type -> asc.metadata.v1.ListAppBetaGroupsResponse
+	21,  // 707: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreement:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementResponse
+	121, // 708: asc.metadata.v1.AppsService.ListAppBuildUploads:output_type -> asc.metadata.v1.ListAppBuildUploadsResponse
+	123, // 709: asc.metadata.v1.AppsService.ListAppBuilds:output_type -> asc.metadata.v1.ListAppBuildsResponse
+	27,  // 710: asc.metadata.v1.AppsService.GetAppCiProduct:output_type -> asc.metadata.v1.GetAppCiProductResponse
+	127, // 711: asc.metadata.v1.AppsService.ListAppCustomerReviewSummarizations:output_type -> asc.metadata.v1.ListAppCustomerReviewSummarizationsResponse
+	129, // 712: asc.metadata.v1.AppsService.ListAppCustomerReviews:output_type -> asc.metadata.v1.ListAppCustomerReviewsResponse
+	31,  // 713: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreement:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementResponse
+	35,  // 714: asc.metadata.v1.AppsService.GetAppGameCenterDetail:output_type -> asc.metadata.v1.GetAppGameCenterDetailResponse
+	133, // 715: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersions:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionsResponse
+	139, // 716: asc.metadata.v1.AppsService.ListAppInAppPurchases:output_type -> asc.metadata.v1.ListAppInAppPurchasesResponse
+	141, // 717: asc.metadata.v1.AppsService.ListAppInAppPurchasesV2:output_type -> asc.metadata.v1.ListAppInAppPurchasesV2Response
+	39,  // 718: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetail:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailResponse
+	23,  // 719: asc.metadata.v1.AppsService.GetAppBetaTesterUsages:output_type -> asc.metadata.v1.GetAppBetaTesterUsagesResponse
+	143, // 720: asc.metadata.v1.AppsService.ListAppPerfPowerMetrics:output_type -> asc.metadata.v1.ListAppPerfPowerMetricsResponse
+	145, // 721: asc.metadata.v1.AppsService.ListAppPerformanceOverviews:output_type -> asc.metadata.v1.ListAppPerformanceOverviewsResponse
+	149, // 722: asc.metadata.v1.AppsService.ListAppPreReleaseVersions:output_type -> asc.metadata.v1.ListAppPreReleaseVersionsResponse
+	153, // 723: asc.metadata.v1.AppsService.ListAppPromotedPurchases:output_type -> asc.metadata.v1.ListAppPromotedPurchasesResponse
+	49,  // 724: asc.metadata.v1.AppsService.ListAppAccessibilityDeclarationIds:output_type -> asc.metadata.v1.ListAppAccessibilityDeclarationIdsResponse
+	1,   // 725: asc.metadata.v1.AppsService.GetAppAlternativeDistributionKeyId:output_type -> asc.metadata.v1.GetAppAlternativeDistributionKeyIdResponse
+	53,  // 726: asc.metadata.v1.AppsService.ListAppAnalyticsReportRequestIds:output_type -> asc.metadata.v1.ListAppAnalyticsReportRequestIdsResponse
+	57,  // 727: asc.metadata.v1.AppsService.ListAppAndroidToIosAppMappingDetailIds:output_type -> asc.metadata.v1.ListAppAndroidToIosAppMappingDetailIdsResponse
+	5,   // 728: asc.metadata.v1.AppsService.GetAppAppAvailabilityV2Id:output_type -> asc.metadata.v1.GetAppAppAvailabilityV2IdResponse
+	61,  // 729: asc.metadata.v1.AppsService.ListAppAppClipIds:output_type -> asc.metadata.v1.ListAppAppClipIdsResponse
+	65,  // 730: asc.metadata.v1.AppsService.ListAppAppCustomProductPageIds:output_type -> asc.metadata.v1.ListAppAppCustomProductPageIdsResponse
+	69,  // 731: asc.metadata.v1.AppsService.ListAppAppEncryptionDeclarationIds:output_type -> asc.metadata.v1.ListAppAppEncryptionDeclarationIdsResponse
+	73,  // 732: asc.metadata.v1.AppsService.ListAppAppEventIds:output_type -> asc.metadata.v1.ListAppAppEventIdsResponse
+	77,  // 733: asc.metadata.v1.AppsService.ListAppAppInfoIds:output_type -> asc.metadata.v1.ListAppAppInfoIdsResponse
+	81,  // 734: asc.metadata.v1.AppsService.ListAppAppPricePointIds:output_type -> asc.metadata.v1.ListAppAppPricePointIdsResponse
+	9,   // 735: asc.metadata.v1.AppsService.GetAppAppPriceScheduleId:output_type -> asc.metadata.v1.GetAppAppPriceScheduleIdResponse
+	85,  // 736: asc.metadata.v1.AppsService.ListAppAppStoreVersionExperimentV2Ids:output_type -> asc.metadata.v1.ListAppAppStoreVersionExperimentV2IdsResponse
+	89,  // 737: asc.metadata.v1.AppsService.ListAppAppStoreVersionIds:output_type -> asc.metadata.v1.ListAppAppStoreVersionIdsResponse
+	93,  // 738: asc.metadata.v1.AppsService.ListAppAppTagIds:output_type -> asc.metadata.v1.ListAppAppTagIdsResponse
+	13,  // 739: asc.metadata.v1.AppsService.GetAppAssetLibraryId:output_type -> asc.metadata.v1.GetAppAssetLibraryIdResponse
+	97,  // 740: asc.metadata.v1.AppsService.ListAppBackgroundAssetIds:output_type -> asc.metadata.v1.ListAppBackgroundAssetIdsResponse
+	101, // 741: asc.metadata.v1.AppsService.ListAppBetaAppLocalizationIds:output_type -> asc.metadata.v1.ListAppBetaAppLocalizationIdsResponse
+	15,  // 742: asc.metadata.v1.AppsService.GetAppBetaAppReviewDetailId:output_type -> asc.metadata.v1.GetAppBetaAppReviewDetailIdResponse
+	105, // 743: asc.metadata.v1.AppsService.ListAppBetaFeedbackCrashSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackCrashSubmissionIdsResponse
+	109, // 744: asc.metadata.v1.AppsService.ListAppBetaFeedbackScreenshotSubmissionIds:output_type -> asc.metadata.v1.ListAppBetaFeedbackScreenshotSubmissionIdsResponse
+	113, // 745: asc.metadata.v1.AppsService.ListAppBetaGroupIds:output_type -> asc.metadata.v1.ListAppBetaGroupIdsResponse
+	19,  // 746: asc.metadata.v1.AppsService.GetAppBetaLicenseAgreementId:output_type -> asc.metadata.v1.GetAppBetaLicenseAgreementIdResponse
+	173, // 747: asc.metadata.v1.AppsService.RemoveAppBetaTesters:output_type -> asc.metadata.v1.RemoveAppBetaTestersResponse
+	119, // 748: asc.metadata.v1.AppsService.ListAppBuildUploadIds:output_type -> asc.metadata.v1.ListAppBuildUploadIdsResponse
+	117, // 749: asc.metadata.v1.AppsService.ListAppBuildIds:output_type -> asc.metadata.v1.ListAppBuildIdsResponse
+	25,  // 750: asc.metadata.v1.AppsService.GetAppCiProductId:output_type -> asc.metadata.v1.GetAppCiProductIdResponse
+	125, // 751: asc.metadata.v1.AppsService.ListAppCustomerReviewIds:output_type -> asc.metadata.v1.ListAppCustomerReviewIdsResponse
+	29,  // 752: asc.metadata.v1.AppsService.GetAppEndUserLicenseAgreementId:output_type -> asc.metadata.v1.GetAppEndUserLicenseAgreementIdResponse
+	33,  // 753: asc.metadata.v1.AppsService.GetAppGameCenterDetailId:output_type -> asc.metadata.v1.GetAppGameCenterDetailIdResponse
+	131, // 754: asc.metadata.v1.AppsService.ListAppGameCenterEnabledVersionIds:output_type -> asc.metadata.v1.ListAppGameCenterEnabledVersionIdsResponse
+	135, // 755: asc.metadata.v1.AppsService.ListAppInAppPurchaseIds:output_type -> asc.metadata.v1.ListAppInAppPurchaseIdsResponse
+	137, // 756: asc.metadata.v1.AppsService.ListAppInAppPurchaseV2Ids:output_type -> asc.metadata.v1.ListAppInAppPurchaseV2IdsResponse
+	37,  // 757: asc.metadata.v1.AppsService.GetAppMarketplaceSearchDetailId:output_type -> asc.metadata.v1.GetAppMarketplaceSearchDetailIdResponse
+	147, // 758: asc.metadata.v1.AppsService.ListAppPreReleaseVersionIds:output_type -> asc.metadata.v1.ListAppPreReleaseVersionIdsResponse
+	151, // 759: asc.metadata.v1.AppsService.ListAppPromotedPurchaseIds:output_type -> asc.metadata.v1.ListAppPromotedPurchaseIdsResponse
+	175, // 760: asc.metadata.v1.AppsService.ReplaceAppPromotedPurchases:output_type -> asc.metadata.v1.ReplaceAppPromotedPurchasesResponse
+	155, // 761: asc.metadata.v1.AppsService.ListAppReviewSubmissionIds:output_type -> asc.metadata.v1.ListAppReviewSubmissionIdsResponse
+	159, // 762: asc.metadata.v1.AppsService.ListAppSearchKeywordIds:output_type -> asc.metadata.v1.ListAppSearchKeywordIdsResponse
+	45,  // 763: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriodId:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodIdResponse
+	163, // 764: asc.metadata.v1.AppsService.ListAppSubscriptionGroupIds:output_type -> asc.metadata.v1.ListAppSubscriptionGroupIdsResponse
+	167, // 765: asc.metadata.v1.AppsService.ListAppWebhookIds:output_type -> asc.metadata.v1.ListAppWebhookIdsResponse
+	157, // 766: asc.metadata.v1.AppsService.ListAppReviewSubmissions:output_type -> asc.metadata.v1.ListAppReviewSubmissionsResponse
+	161, // 767: asc.metadata.v1.AppsService.ListAppSearchKeywords:output_type -> asc.metadata.v1.ListAppSearchKeywordsResponse
+	47,  // 768: asc.metadata.v1.AppsService.GetAppSubscriptionGracePeriod:output_type -> asc.metadata.v1.GetAppSubscriptionGracePeriodResponse
+	165, // 769: asc.metadata.v1.AppsService.ListAppSubscriptionGroups:output_type -> asc.metadata.v1.ListAppSubscriptionGroupsResponse
+	169, // 770: asc.metadata.v1.AppsService.ListAppWebhooks:output_type -> asc.metadata.v1.ListAppWebhooksResponse
+	682, // [682:771] is the sub-list for method output_type
+	593, // [593:682] is the sub-list for method input_type
+	593, // [593:593] is the sub-list for extension type_name
+	593, // [593:593] is the sub-list for extension extendee
+	0,   // [0:593] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_apps_proto_init() }
@@ -21748,16 +22227,15 @@ func file_asc_metadata_v1_apps_proto_init() {
 	file_asc_metadata_v1_apps_proto_msgTypes[5].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[9].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[13].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[17].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[20].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[21].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[15].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[19].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[22].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[23].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[27].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[31].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[35].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[41].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[25].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[29].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[33].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[37].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[45].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[47].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[49].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[51].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[53].OneofWrappers = []any{}
@@ -21803,9 +22281,8 @@ func file_asc_metadata_v1_apps_proto_init() {
 	file_asc_metadata_v1_apps_proto_msgTypes[133].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[135].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[137].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[139].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[141].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[143].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[145].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[147].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[149].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[151].OneofWrappers = []any{}
@@ -21816,18 +22293,21 @@ func file_asc_metadata_v1_apps_proto_init() {
 	file_asc_metadata_v1_apps_proto_msgTypes[161].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[163].OneofWrappers = []any{}
 	file_asc_metadata_v1_apps_proto_msgTypes[165].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[170].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[202].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[208].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[385].OneofWrappers = []any{}
-	file_asc_metadata_v1_apps_proto_msgTypes[458].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[167].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[169].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[171].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[176].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[210].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[216].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[396].OneofWrappers = []any{}
+	file_asc_metadata_v1_apps_proto_msgTypes[472].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_metadata_v1_apps_proto_rawDesc), len(file_asc_metadata_v1_apps_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   468,
+			NumMessages:   482,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -39,6 +39,7 @@ const (
 	AppsService_ListAppAppStoreVersionExperimentsV2_FullMethodName        = "/asc.metadata.v1.AppsService/ListAppAppStoreVersionExperimentsV2"
 	AppsService_ListAppAppStoreVersions_FullMethodName                    = "/asc.metadata.v1.AppsService/ListAppAppStoreVersions"
 	AppsService_ListAppAppTags_FullMethodName                             = "/asc.metadata.v1.AppsService/ListAppAppTags"
+	AppsService_GetAppRelatedAssetLibrary_FullMethodName                  = "/asc.metadata.v1.AppsService/GetAppRelatedAssetLibrary"
 	AppsService_ListAppBackgroundAssets_FullMethodName                    = "/asc.metadata.v1.AppsService/ListAppBackgroundAssets"
 	AppsService_ListAppBetaAppLocalizations_FullMethodName                = "/asc.metadata.v1.AppsService/ListAppBetaAppLocalizations"
 	AppsService_GetAppBetaAppReviewDetail_FullMethodName                  = "/asc.metadata.v1.AppsService/GetAppBetaAppReviewDetail"
@@ -59,6 +60,7 @@ const (
 	AppsService_GetAppMarketplaceSearchDetail_FullMethodName              = "/asc.metadata.v1.AppsService/GetAppMarketplaceSearchDetail"
 	AppsService_GetAppBetaTesterUsages_FullMethodName                     = "/asc.metadata.v1.AppsService/GetAppBetaTesterUsages"
 	AppsService_ListAppPerfPowerMetrics_FullMethodName                    = "/asc.metadata.v1.AppsService/ListAppPerfPowerMetrics"
+	AppsService_ListAppPerformanceOverviews_FullMethodName                = "/asc.metadata.v1.AppsService/ListAppPerformanceOverviews"
 	AppsService_ListAppPreReleaseVersions_FullMethodName                  = "/asc.metadata.v1.AppsService/ListAppPreReleaseVersions"
 	AppsService_ListAppPromotedPurchases_FullMethodName                   = "/asc.metadata.v1.AppsService/ListAppPromotedPurchases"
 	AppsService_ListAppAccessibilityDeclarationIds_FullMethodName         = "/asc.metadata.v1.AppsService/ListAppAccessibilityDeclarationIds"
@@ -76,6 +78,7 @@ const (
 	AppsService_ListAppAppStoreVersionExperimentV2Ids_FullMethodName      = "/asc.metadata.v1.AppsService/ListAppAppStoreVersionExperimentV2Ids"
 	AppsService_ListAppAppStoreVersionIds_FullMethodName                  = "/asc.metadata.v1.AppsService/ListAppAppStoreVersionIds"
 	AppsService_ListAppAppTagIds_FullMethodName                           = "/asc.metadata.v1.AppsService/ListAppAppTagIds"
+	AppsService_GetAppAssetLibraryId_FullMethodName                       = "/asc.metadata.v1.AppsService/GetAppAssetLibraryId"
 	AppsService_ListAppBackgroundAssetIds_FullMethodName                  = "/asc.metadata.v1.AppsService/ListAppBackgroundAssetIds"
 	AppsService_ListAppBetaAppLocalizationIds_FullMethodName              = "/asc.metadata.v1.AppsService/ListAppBetaAppLocalizationIds"
 	AppsService_GetAppBetaAppReviewDetailId_FullMethodName                = "/asc.metadata.v1.AppsService/GetAppBetaAppReviewDetailId"
@@ -151,6 +154,8 @@ type AppsServiceClient interface {
 	ListAppAppStoreVersions(ctx context.Context, in *ListAppAppStoreVersionsRequest, opts ...grpc.CallOption) (*ListAppAppStoreVersionsResponse, error)
 	// Apple: GET /v1/apps/{id}/appTags
 	ListAppAppTags(ctx context.Context, in *ListAppAppTagsRequest, opts ...grpc.CallOption) (*ListAppAppTagsResponse, error)
+	// Apple: GET /v1/apps/{id}/assetLibrary
+	GetAppRelatedAssetLibrary(ctx context.Context, in *GetAppRelatedAssetLibraryRequest, opts ...grpc.CallOption) (*GetAppRelatedAssetLibraryResponse, error)
 	// Apple: GET /v1/apps/{id}/backgroundAssets
 	ListAppBackgroundAssets(ctx context.Context, in *ListAppBackgroundAssetsRequest, opts ...grpc.CallOption) (*ListAppBackgroundAssetsResponse, error)
 	// Apple: GET /v1/apps/{id}/betaAppLocalizations
@@ -195,6 +200,8 @@ type AppsServiceClient interface {
 	GetAppBetaTesterUsages(ctx context.Context, in *GetAppBetaTesterUsagesRequest, opts ...grpc.CallOption) (*GetAppBetaTesterUsagesResponse, error)
 	// Apple: GET /v1/apps/{id}/perfPowerMetrics
 	ListAppPerfPowerMetrics(ctx context.Context, in *ListAppPerfPowerMetricsRequest, opts ...grpc.CallOption) (*ListAppPerfPowerMetricsResponse, error)
+	// Apple: GET /v1/apps/{id}/performanceOverviews
+	ListAppPerformanceOverviews(ctx context.Context, in *ListAppPerformanceOverviewsRequest, opts ...grpc.CallOption) (*ListAppPerformanceOverviewsResponse, error)
 	// Apple: GET /v1/apps/{id}/preReleaseVersions
 	ListAppPreReleaseVersions(ctx context.Context, in *ListAppPreReleaseVersionsRequest, opts ...grpc.CallOption) (*ListAppPreReleaseVersionsResponse, error)
 	// Apple: GET /v1/apps/{id}/promotedPurchases
@@ -229,6 +236,8 @@ type AppsServiceClient interface {
 	ListAppAppStoreVersionIds(ctx context.Context, in *ListAppAppStoreVersionIdsRequest, opts ...grpc.CallOption) (*ListAppAppStoreVersionIdsResponse, error)
 	// Apple: GET /v1/apps/{id}/relationships/appTags
 	ListAppAppTagIds(ctx context.Context, in *ListAppAppTagIdsRequest, opts ...grpc.CallOption) (*ListAppAppTagIdsResponse, error)
+	// Apple: GET /v1/apps/{id}/relationships/assetLibrary
+	GetAppAssetLibraryId(ctx context.Context, in *GetAppAssetLibraryIdRequest, opts ...grpc.CallOption) (*GetAppAssetLibraryIdResponse, error)
 	// Apple: GET /v1/apps/{id}/relationships/backgroundAssets
 	ListAppBackgroundAssetIds(ctx context.Context, in *ListAppBackgroundAssetIdsRequest, opts ...grpc.CallOption) (*ListAppBackgroundAssetIdsResponse, error)
 	// Apple: GET /v1/apps/{id}/relationships/betaAppLocalizations
@@ -485,6 +494,16 @@ func (c *appsServiceClient) ListAppAppTags(ctx context.Context, in *ListAppAppTa
 	return out, nil
 }
 
+func (c *appsServiceClient) GetAppRelatedAssetLibrary(ctx context.Context, in *GetAppRelatedAssetLibraryRequest, opts ...grpc.CallOption) (*GetAppRelatedAssetLibraryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAppRelatedAssetLibraryResponse)
+	err := c.cc.Invoke(ctx, AppsService_GetAppRelatedAssetLibrary_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *appsServiceClient) ListAppBackgroundAssets(ctx context.Context, in *ListAppBackgroundAssetsRequest, opts ...grpc.CallOption) (*ListAppBackgroundAssetsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppBackgroundAssetsResponse)
@@ -687,6 +706,16 @@ func (c *appsServiceClient) ListAppPerfPowerMetrics(ctx context.Context, in *Lis
 	return out, nil
 }
 
+func (c *appsServiceClient) ListAppPerformanceOverviews(ctx context.Context, in *ListAppPerformanceOverviewsRequest, opts ...grpc.CallOption) (*ListAppPerformanceOverviewsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAppPerformanceOverviewsResponse)
+	err := c.cc.Invoke(ctx, AppsService_ListAppPerformanceOverviews_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *appsServiceClient) ListAppPreReleaseVersions(ctx context.Context, in *ListAppPreReleaseVersionsRequest, opts ...grpc.CallOption) (*ListAppPreReleaseVersionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppPreReleaseVersionsResponse)
@@ -851,6 +880,16 @@ func (c *appsServiceClient) ListAppAppTagIds(ctx context.Context, in *ListAppApp
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAppAppTagIdsResponse)
 	err := c.cc.Invoke(ctx, AppsService_ListAppAppTagIds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *appsServiceClient) GetAppAssetLibraryId(ctx context.Context, in *GetAppAssetLibraryIdRequest, opts ...grpc.CallOption) (*GetAppAssetLibraryIdResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAppAssetLibraryIdResponse)
+	err := c.cc.Invoke(ctx, AppsService_GetAppAssetLibraryId_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1211,6 +1250,8 @@ type AppsServiceServer interface {
 	ListAppAppStoreVersions(context.Context, *ListAppAppStoreVersionsRequest) (*ListAppAppStoreVersionsResponse, error)
 	// Apple: GET /v1/apps/{id}/appTags
 	ListAppAppTags(context.Context, *ListAppAppTagsRequest) (*ListAppAppTagsResponse, error)
+	// Apple: GET /v1/apps/{id}/assetLibrary
+	GetAppRelatedAssetLibrary(context.Context, *GetAppRelatedAssetLibraryRequest) (*GetAppRelatedAssetLibraryResponse, error)
 	// Apple: GET /v1/apps/{id}/backgroundAssets
 	ListAppBackgroundAssets(context.Context, *ListAppBackgroundAssetsRequest) (*ListAppBackgroundAssetsResponse, error)
 	// Apple: GET /v1/apps/{id}/betaAppLocalizations
@@ -1255,6 +1296,8 @@ type AppsServiceServer interface {
 	GetAppBetaTesterUsages(context.Context, *GetAppBetaTesterUsagesRequest) (*GetAppBetaTesterUsagesResponse, error)
 	// Apple: GET /v1/apps/{id}/perfPowerMetrics
 	ListAppPerfPowerMetrics(context.Context, *ListAppPerfPowerMetricsRequest) (*ListAppPerfPowerMetricsResponse, error)
+	// Apple: GET /v1/apps/{id}/performanceOverviews
+	ListAppPerformanceOverviews(context.Context, *ListAppPerformanceOverviewsRequest) (*ListAppPerformanceOverviewsResponse, error)
 	// Apple: GET /v1/apps/{id}/preReleaseVersions
 	ListAppPreReleaseVersions(context.Context, *ListAppPreReleaseVersionsRequest) (*ListAppPreReleaseVersionsResponse, error)
 	// Apple: GET /v1/apps/{id}/promotedPurchases
@@ -1289,6 +1332,8 @@ type AppsServiceServer interface {
 	ListAppAppStoreVersionIds(context.Context, *ListAppAppStoreVersionIdsRequest) (*ListAppAppStoreVersionIdsResponse, error)
 	// Apple: GET /v1/apps/{id}/relationships/appTags
 	ListAppAppTagIds(context.Context, *ListAppAppTagIdsRequest) (*ListAppAppTagIdsResponse, error)
+	// Apple: GET /v1/apps/{id}/relationships/assetLibrary
+	GetAppAssetLibraryId(context.Context, *GetAppAssetLibraryIdRequest) (*GetAppAssetLibraryIdResponse, error)
 	// Apple: GET /v1/apps/{id}/relationships/backgroundAssets
 	ListAppBackgroundAssetIds(context.Context, *ListAppBackgroundAssetIdsRequest) (*ListAppBackgroundAssetIdsResponse, error)
 	// Apple: GET /v1/apps/{id}/relationships/betaAppLocalizations
@@ -1419,6 +1464,9 @@ func (UnimplementedAppsServiceServer) ListAppAppStoreVersions(context.Context, *
 func (UnimplementedAppsServiceServer) ListAppAppTags(context.Context, *ListAppAppTagsRequest) (*ListAppAppTagsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppAppTags not implemented")
 }
+func (UnimplementedAppsServiceServer) GetAppRelatedAssetLibrary(context.Context, *GetAppRelatedAssetLibraryRequest) (*GetAppRelatedAssetLibraryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAppRelatedAssetLibrary not implemented")
+}
 func (UnimplementedAppsServiceServer) ListAppBackgroundAssets(context.Context, *ListAppBackgroundAssetsRequest) (*ListAppBackgroundAssetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppBackgroundAssets not implemented")
 }
@@ -1479,6 +1527,9 @@ func (UnimplementedAppsServiceServer) GetAppBetaTesterUsages(context.Context, *G
 func (UnimplementedAppsServiceServer) ListAppPerfPowerMetrics(context.Context, *ListAppPerfPowerMetricsRequest) (*ListAppPerfPowerMetricsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppPerfPowerMetrics not implemented")
 }
+func (UnimplementedAppsServiceServer) ListAppPerformanceOverviews(context.Context, *ListAppPerformanceOverviewsRequest) (*ListAppPerformanceOverviewsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAppPerformanceOverviews not implemented")
+}
 func (UnimplementedAppsServiceServer) ListAppPreReleaseVersions(context.Context, *ListAppPreReleaseVersionsRequest) (*ListAppPreReleaseVersionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppPreReleaseVersions not implemented")
 }
@@ -1529,6 +1580,9 @@ func (UnimplementedAppsServiceServer) ListAppAppStoreVersionIds(context.Context,
 }
 func (UnimplementedAppsServiceServer) ListAppAppTagIds(context.Context, *ListAppAppTagIdsRequest) (*ListAppAppTagIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppAppTagIds not implemented")
+}
+func (UnimplementedAppsServiceServer) GetAppAssetLibraryId(context.Context, *GetAppAssetLibraryIdRequest) (*GetAppAssetLibraryIdResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAppAssetLibraryId not implemented")
 }
 func (UnimplementedAppsServiceServer) ListAppBackgroundAssetIds(context.Context, *ListAppBackgroundAssetIdsRequest) (*ListAppBackgroundAssetIdsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAppBackgroundAssetIds not implemented")
@@ -1968,6 +2022,24 @@ func _AppsService_ListAppAppTags_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppsService_GetAppRelatedAssetLibrary_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAppRelatedAssetLibraryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppsServiceServer).GetAppRelatedAssetLibrary(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppsService_GetAppRelatedAssetLibrary_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppsServiceServer).GetAppRelatedAssetLibrary(ctx, req.(*GetAppRelatedAssetLibraryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AppsService_ListAppBackgroundAssets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAppBackgroundAssetsRequest)
 	if err := dec(in); err != nil {
@@ -2328,6 +2400,24 @@ func _AppsService_ListAppPerfPowerMetrics_Handler(srv interface{}, ctx context.C
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AppsService_ListAppPerformanceOverviews_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAppPerformanceOverviewsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppsServiceServer).ListAppPerformanceOverviews(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppsService_ListAppPerformanceOverviews_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppsServiceServer).ListAppPerformanceOverviews(ctx, req.(*ListAppPerformanceOverviewsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AppsService_ListAppPreReleaseVersions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAppPreReleaseVersionsRequest)
 	if err := dec(in); err != nil {
@@ -2630,6 +2720,24 @@ func _AppsService_ListAppAppTagIds_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AppsServiceServer).ListAppAppTagIds(ctx, req.(*ListAppAppTagIdsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AppsService_GetAppAssetLibraryId_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAppAssetLibraryIdRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AppsServiceServer).GetAppAssetLibraryId(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AppsService_GetAppAssetLibraryId_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AppsServiceServer).GetAppAssetLibraryId(ctx, req.(*GetAppAssetLibraryIdRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -3272,6 +3380,10 @@ var AppsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AppsService_ListAppAppTags_Handler,
 		},
 		{
+			MethodName: "GetAppRelatedAssetLibrary",
+			Handler:    _AppsService_GetAppRelatedAssetLibrary_Handler,
+		},
+		{
 			MethodName: "ListAppBackgroundAssets",
 			Handler:    _AppsService_ListAppBackgroundAssets_Handler,
 		},
@@ -3352,6 +3464,10 @@ var AppsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AppsService_ListAppPerfPowerMetrics_Handler,
 		},
 		{
+			MethodName: "ListAppPerformanceOverviews",
+			Handler:    _AppsService_ListAppPerformanceOverviews_Handler,
+		},
+		{
 			MethodName: "ListAppPreReleaseVersions",
 			Handler:    _AppsService_ListAppPreReleaseVersions_Handler,
 		},
@@ -3418,6 +3534,10 @@ var AppsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAppAppTagIds",
 			Handler:    _AppsService_ListAppAppTagIds_Handler,
+		},
+		{
+			MethodName: "GetAppAssetLibraryId",
+			Handler:    _AppsService_GetAppAssetLibraryId_Handler,
 		},
 		{
 			MethodName: "ListAppBackgroundAssetIds",

@@ -61,6 +61,10 @@ type CreateReviewSubmissionItemRequest struct {
 	SubscriptionVersion *v1.ToOne `protobuf:"bytes,14,opt,name=subscription_version,json=subscriptionVersion,proto3" json:"subscription_version,omitempty"`
 	// Related: subscriptionGroupVersions.
 	SubscriptionGroupVersion *v1.ToOne `protobuf:"bytes,15,opt,name=subscription_group_version,json=subscriptionGroupVersion,proto3" json:"subscription_group_version,omitempty"`
+	// Related: appAssetLibraryImages.
+	AppAssetLibraryImage *v1.ToOne `protobuf:"bytes,16,opt,name=app_asset_library_image,json=appAssetLibraryImage,proto3" json:"app_asset_library_image,omitempty"`
+	// Related: appAssetLibraryVideos.
+	AppAssetLibraryVideo *v1.ToOne `protobuf:"bytes,17,opt,name=app_asset_library_video,json=appAssetLibraryVideo,proto3" json:"app_asset_library_video,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Query parameters that these protos do not know.
@@ -206,6 +210,20 @@ func (x *CreateReviewSubmissionItemRequest) GetSubscriptionVersion() *v1.ToOne {
 func (x *CreateReviewSubmissionItemRequest) GetSubscriptionGroupVersion() *v1.ToOne {
 	if x != nil {
 		return x.SubscriptionGroupVersion
+	}
+	return nil
+}
+
+func (x *CreateReviewSubmissionItemRequest) GetAppAssetLibraryImage() *v1.ToOne {
+	if x != nil {
+		return x.AppAssetLibraryImage
+	}
+	return nil
+}
+
+func (x *CreateReviewSubmissionItemRequest) GetAppAssetLibraryVideo() *v1.ToOne {
+	if x != nil {
+		return x.AppAssetLibraryVideo
 	}
 	return nil
 }
@@ -577,6 +595,8 @@ type CreateReviewSubmissionItemResponse_Included struct {
 	InAppPurchaseVersions            []*v11.InAppPurchaseVersion              `protobuf:"bytes,11,rep,name=in_app_purchase_versions,json=inAppPurchaseVersions,proto3" json:"in_app_purchase_versions,omitempty"`
 	SubscriptionGroupVersions        []*v11.SubscriptionGroupVersion          `protobuf:"bytes,12,rep,name=subscription_group_versions,json=subscriptionGroupVersions,proto3" json:"subscription_group_versions,omitempty"`
 	SubscriptionVersions             []*v11.SubscriptionVersion               `protobuf:"bytes,13,rep,name=subscription_versions,json=subscriptionVersions,proto3" json:"subscription_versions,omitempty"`
+	AppAssetLibraryImages            []*v11.AppAssetLibraryImage              `protobuf:"bytes,14,rep,name=app_asset_library_images,json=appAssetLibraryImages,proto3" json:"app_asset_library_images,omitempty"`
+	AppAssetLibraryVideos            []*v11.AppAssetLibraryVideo              `protobuf:"bytes,15,rep,name=app_asset_library_videos,json=appAssetLibraryVideos,proto3" json:"app_asset_library_videos,omitempty"`
 	unknownFields                    protoimpl.UnknownFields
 	sizeCache                        protoimpl.SizeCache
 }
@@ -702,6 +722,20 @@ func (x *CreateReviewSubmissionItemResponse_Included) GetSubscriptionVersions() 
 	return nil
 }
 
+func (x *CreateReviewSubmissionItemResponse_Included) GetAppAssetLibraryImages() []*v11.AppAssetLibraryImage {
+	if x != nil {
+		return x.AppAssetLibraryImages
+	}
+	return nil
+}
+
+func (x *CreateReviewSubmissionItemResponse_Included) GetAppAssetLibraryVideos() []*v11.AppAssetLibraryVideo {
+	if x != nil {
+		return x.AppAssetLibraryVideos
+	}
+	return nil
+}
+
 // The resources included, by type.
 type UpdateReviewSubmissionItemResponse_Included struct {
 	state                            protoimpl.MessageState                   `protogen:"open.v1"`
@@ -718,6 +752,8 @@ type UpdateReviewSubmissionItemResponse_Included struct {
 	InAppPurchaseVersions            []*v11.InAppPurchaseVersion              `protobuf:"bytes,11,rep,name=in_app_purchase_versions,json=inAppPurchaseVersions,proto3" json:"in_app_purchase_versions,omitempty"`
 	SubscriptionGroupVersions        []*v11.SubscriptionGroupVersion          `protobuf:"bytes,12,rep,name=subscription_group_versions,json=subscriptionGroupVersions,proto3" json:"subscription_group_versions,omitempty"`
 	SubscriptionVersions             []*v11.SubscriptionVersion               `protobuf:"bytes,13,rep,name=subscription_versions,json=subscriptionVersions,proto3" json:"subscription_versions,omitempty"`
+	AppAssetLibraryImages            []*v11.AppAssetLibraryImage              `protobuf:"bytes,14,rep,name=app_asset_library_images,json=appAssetLibraryImages,proto3" json:"app_asset_library_images,omitempty"`
+	AppAssetLibraryVideos            []*v11.AppAssetLibraryVideo              `protobuf:"bytes,15,rep,name=app_asset_library_videos,json=appAssetLibraryVideos,proto3" json:"app_asset_library_videos,omitempty"`
 	unknownFields                    protoimpl.UnknownFields
 	sizeCache                        protoimpl.SizeCache
 }
@@ -843,11 +879,25 @@ func (x *UpdateReviewSubmissionItemResponse_Included) GetSubscriptionVersions() 
 	return nil
 }
 
+func (x *UpdateReviewSubmissionItemResponse_Included) GetAppAssetLibraryImages() []*v11.AppAssetLibraryImage {
+	if x != nil {
+		return x.AppAssetLibraryImages
+	}
+	return nil
+}
+
+func (x *UpdateReviewSubmissionItemResponse_Included) GetAppAssetLibraryVideos() []*v11.AppAssetLibraryVideo {
+	if x != nil {
+		return x.AppAssetLibraryVideos
+	}
+	return nil
+}
+
 var File_asc_metadata_v1_review_submission_items_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	"\n" +
-	"-asc/metadata/v1/review_submission_items.proto\x12\x0fasc.metadata.v1\x1a\x1casc/options/v1/options.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a asc/resources/v1/app_event.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a+asc/resources/v1/subscription_version.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x82\x11\n" +
+	"-asc/metadata/v1/review_submission_items.proto\x12\x0fasc.metadata.v1\x1a\x1casc/options/v1/options.proto\x1a.asc/resources/v1/app_asset_library_image.proto\x1a.asc/resources/v1/app_asset_library_video.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a asc/resources/v1/app_event.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a+asc/resources/v1/subscription_version.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xd8\x12\n" +
 	"!CreateReviewSubmissionItemRequest\x12c\n" +
 	"\x11review_submission\x18\x01 \x01(\v2\x13.asc.types.v1.ToOneB!\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x17\b\x03\x1a\x11reviewSubmissions0\x01R\x10reviewSubmission\x12Y\n" +
 	"\x11app_store_version\x18\x02 \x01(\v2\x13.asc.types.v1.ToOneB\x18\x8a\xb2\x19\x14\b\x03\x1a\x10appStoreVersionsR\x0fappStoreVersion\x12\x7f\n" +
@@ -864,7 +914,9 @@ const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	"\x1fgame_center_leaderboard_version\x18\f \x01(\v2\x13.asc.types.v1.ToOneB%\x8a\xb2\x19!\b\x03\x1a\x1dgameCenterLeaderboardVersionsR\x1cgameCenterLeaderboardVersion\x12i\n" +
 	"\x17in_app_purchase_version\x18\r \x01(\v2\x13.asc.types.v1.ToOneB\x1d\x8a\xb2\x19\x19\b\x03\x1a\x15inAppPurchaseVersionsR\x14inAppPurchaseVersion\x12d\n" +
 	"\x14subscription_version\x18\x0e \x01(\v2\x13.asc.types.v1.ToOneB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14subscriptionVersionsR\x13subscriptionVersion\x12t\n" +
-	"\x1asubscription_group_version\x18\x0f \x01(\v2\x13.asc.types.v1.ToOneB!\x8a\xb2\x19\x1d\b\x03\x1a\x19subscriptionGroupVersionsR\x18subscriptionGroupVersion\x12T\n" +
+	"\x1asubscription_group_version\x18\x0f \x01(\v2\x13.asc.types.v1.ToOneB!\x8a\xb2\x19\x1d\b\x03\x1a\x19subscriptionGroupVersionsR\x18subscriptionGroupVersion\x12i\n" +
+	"\x17app_asset_library_image\x18\x10 \x01(\v2\x13.asc.types.v1.ToOneB\x1d\x8a\xb2\x19\x19\b\x03\x1a\x15appAssetLibraryImagesR\x14appAssetLibraryImage\x12i\n" +
+	"\x17app_asset_library_video\x18\x11 \x01(\v2\x13.asc.types.v1.ToOneB\x1d\x8a\xb2\x19\x19\b\x03\x1a\x15appAssetLibraryVideosR\x14appAssetLibraryVideo\x12T\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2=.asc.metadata.v1.CreateReviewSubmissionItemRequest.ExtraEntryR\x05extra\x12d\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2B.asc.metadata.v1.CreateReviewSubmissionItemRequest.ExtraQueryEntryR\n" +
 	"extraQuery\x12\x15\n" +
@@ -878,7 +930,7 @@ const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc3\x11\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc3\x13\n" +
 	"\"CreateReviewSubmissionItemResponse\x12{\n" +
 	"\x16review_submission_item\x18\x01 \x01(\v2&.asc.resources.v1.ReviewSubmissionItemB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15reviewSubmissionItemsR\x14reviewSubmissionItem\x12`\n" +
 	"\bincluded\x18\x02 \x01(\v2<.asc.metadata.v1.CreateReviewSubmissionItemResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12U\n" +
@@ -886,7 +938,7 @@ const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x0e\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x10\n" +
 	"\bIncluded\x12\x9b\x01\n" +
 	" app_custom_product_page_versions\x18\x01 \x03(\v2-.asc.resources.v1.AppCustomProductPageVersionB$\x8a\xb2\x19 \b\f\x1a\x1cappCustomProductPageVersionsR\x1cappCustomProductPageVersions\x12L\n" +
 	"\n" +
@@ -902,7 +954,9 @@ const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	" \x03(\v20.asc.resources.v1.GameCenterLeaderboardVersionV2B%\x8a\xb2\x19!\b\f\x1a\x1dgameCenterLeaderboardVersionsR\x1dgameCenterLeaderboardVersions\x12~\n" +
 	"\x18in_app_purchase_versions\x18\v \x03(\v2&.asc.resources.v1.InAppPurchaseVersionB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15inAppPurchaseVersionsR\x15inAppPurchaseVersions\x12\x8d\x01\n" +
 	"\x1bsubscription_group_versions\x18\f \x03(\v2*.asc.resources.v1.SubscriptionGroupVersionB!\x8a\xb2\x19\x1d\b\f\x1a\x19subscriptionGroupVersionsR\x19subscriptionGroupVersions\x12x\n" +
-	"\x15subscription_versions\x18\r \x03(\v2%.asc.resources.v1.SubscriptionVersionB\x1c\x8a\xb2\x19\x18\b\f\x1a\x14subscriptionVersionsR\x14subscriptionVersions\"\xed\x01\n" +
+	"\x15subscription_versions\x18\r \x03(\v2%.asc.resources.v1.SubscriptionVersionB\x1c\x8a\xb2\x19\x18\b\f\x1a\x14subscriptionVersionsR\x14subscriptionVersions\x12~\n" +
+	"\x18app_asset_library_images\x18\x0e \x03(\v2&.asc.resources.v1.AppAssetLibraryImageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryImagesR\x15appAssetLibraryImages\x12~\n" +
+	"\x18app_asset_library_videos\x18\x0f \x03(\v2&.asc.resources.v1.AppAssetLibraryVideoB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryVideosR\x15appAssetLibraryVideos\"\xed\x01\n" +
 	"!DeleteReviewSubmissionItemRequest\x12#\n" +
 	"\x02id\x18\x01 \x01(\tB\x13\xbaH\b\xc8\x01\x01r\x03(\x80\x04\x8a\xb2\x19\x04\b\x010\x01R\x02id\x12d\n" +
 	"\vextra_query\x18\xd2\x0f \x03(\v2B.asc.metadata.v1.DeleteReviewSubmissionItemRequest.ExtraQueryEntryR\n" +
@@ -929,7 +983,7 @@ const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
 	"\t_resolvedB\n" +
 	"\n" +
-	"\b_removed\"\xc3\x11\n" +
+	"\b_removed\"\xc3\x13\n" +
 	"\"UpdateReviewSubmissionItemResponse\x12{\n" +
 	"\x16review_submission_item\x18\x01 \x01(\v2&.asc.resources.v1.ReviewSubmissionItemB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15reviewSubmissionItemsR\x14reviewSubmissionItem\x12`\n" +
 	"\bincluded\x18\x02 \x01(\v2<.asc.metadata.v1.UpdateReviewSubmissionItemResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12U\n" +
@@ -937,7 +991,7 @@ const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x0e\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x10\n" +
 	"\bIncluded\x12\x9b\x01\n" +
 	" app_custom_product_page_versions\x18\x01 \x03(\v2-.asc.resources.v1.AppCustomProductPageVersionB$\x8a\xb2\x19 \b\f\x1a\x1cappCustomProductPageVersionsR\x1cappCustomProductPageVersions\x12L\n" +
 	"\n" +
@@ -953,7 +1007,9 @@ const file_asc_metadata_v1_review_submission_items_proto_rawDesc = "" +
 	" \x03(\v20.asc.resources.v1.GameCenterLeaderboardVersionV2B%\x8a\xb2\x19!\b\f\x1a\x1dgameCenterLeaderboardVersionsR\x1dgameCenterLeaderboardVersions\x12~\n" +
 	"\x18in_app_purchase_versions\x18\v \x03(\v2&.asc.resources.v1.InAppPurchaseVersionB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15inAppPurchaseVersionsR\x15inAppPurchaseVersions\x12\x8d\x01\n" +
 	"\x1bsubscription_group_versions\x18\f \x03(\v2*.asc.resources.v1.SubscriptionGroupVersionB!\x8a\xb2\x19\x1d\b\f\x1a\x19subscriptionGroupVersionsR\x19subscriptionGroupVersions\x12x\n" +
-	"\x15subscription_versions\x18\r \x03(\v2%.asc.resources.v1.SubscriptionVersionB\x1c\x8a\xb2\x19\x18\b\f\x1a\x14subscriptionVersionsR\x14subscriptionVersions2\x95\x06\n" +
+	"\x15subscription_versions\x18\r \x03(\v2%.asc.resources.v1.SubscriptionVersionB\x1c\x8a\xb2\x19\x18\b\f\x1a\x14subscriptionVersionsR\x14subscriptionVersions\x12~\n" +
+	"\x18app_asset_library_images\x18\x0e \x03(\v2&.asc.resources.v1.AppAssetLibraryImageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryImagesR\x15appAssetLibraryImages\x12~\n" +
+	"\x18app_asset_library_videos\x18\x0f \x03(\v2&.asc.resources.v1.AppAssetLibraryVideoB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryVideosR\x15appAssetLibraryVideos2\x95\x06\n" +
 	"\x1cReviewSubmissionItemsService\x12\x85\x02\n" +
 	"\x1aCreateReviewSubmissionItem\x122.asc.metadata.v1.CreateReviewSubmissionItemRequest\x1a3.asc.metadata.v1.CreateReviewSubmissionItemResponse\"~\x8a\xb2\x19V\b\x01\x12$reviewSubmissionItems_createInstance\x18\x03\"\x15reviewSubmissionItems(\xc9\x012\x10application/json\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/reviewSubmissionItems\x12\x8b\x02\n" +
 	"\x1aUpdateReviewSubmissionItem\x122.asc.metadata.v1.UpdateReviewSubmissionItemRequest\x1a3.asc.metadata.v1.UpdateReviewSubmissionItemResponse\"\x83\x01\x8a\xb2\x19V\b\x01\x12$reviewSubmissionItems_updateInstance\x18\x04\"\x15reviewSubmissionItems(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02#:\x01*2\x1e/v1/reviewSubmissionItems/{id}\x12\xde\x01\n" +
@@ -1003,6 +1059,8 @@ var file_asc_metadata_v1_review_submission_items_proto_goTypes = []any{
 	(*v11.InAppPurchaseVersion)(nil),              // 27: asc.resources.v1.InAppPurchaseVersion
 	(*v11.SubscriptionGroupVersion)(nil),          // 28: asc.resources.v1.SubscriptionGroupVersion
 	(*v11.SubscriptionVersion)(nil),               // 29: asc.resources.v1.SubscriptionVersion
+	(*v11.AppAssetLibraryImage)(nil),              // 30: asc.resources.v1.AppAssetLibraryImage
+	(*v11.AppAssetLibraryVideo)(nil),              // 31: asc.resources.v1.AppAssetLibraryVideo
 }
 var file_asc_metadata_v1_review_submission_items_proto_depIdxs = []int32{
 	15, // 0: asc.metadata.v1.CreateReviewSubmissionItemRequest.review_submission:type_name -> asc.types.v1.ToOne
@@ -1020,54 +1078,60 @@ var file_asc_metadata_v1_review_submission_items_proto_depIdxs = []int32{
 	15, // 12: asc.metadata.v1.CreateReviewSubmissionItemRequest.in_app_purchase_version:type_name -> asc.types.v1.ToOne
 	15, // 13: asc.metadata.v1.CreateReviewSubmissionItemRequest.subscription_version:type_name -> asc.types.v1.ToOne
 	15, // 14: asc.metadata.v1.CreateReviewSubmissionItemRequest.subscription_group_version:type_name -> asc.types.v1.ToOne
-	6,  // 15: asc.metadata.v1.CreateReviewSubmissionItemRequest.extra:type_name -> asc.metadata.v1.CreateReviewSubmissionItemRequest.ExtraEntry
-	7,  // 16: asc.metadata.v1.CreateReviewSubmissionItemRequest.extra_query:type_name -> asc.metadata.v1.CreateReviewSubmissionItemRequest.ExtraQueryEntry
-	16, // 17: asc.metadata.v1.CreateReviewSubmissionItemResponse.review_submission_item:type_name -> asc.resources.v1.ReviewSubmissionItem
-	9,  // 18: asc.metadata.v1.CreateReviewSubmissionItemResponse.included:type_name -> asc.metadata.v1.CreateReviewSubmissionItemResponse.Included
-	8,  // 19: asc.metadata.v1.CreateReviewSubmissionItemResponse.extra:type_name -> asc.metadata.v1.CreateReviewSubmissionItemResponse.ExtraEntry
-	10, // 20: asc.metadata.v1.DeleteReviewSubmissionItemRequest.extra_query:type_name -> asc.metadata.v1.DeleteReviewSubmissionItemRequest.ExtraQueryEntry
-	11, // 21: asc.metadata.v1.UpdateReviewSubmissionItemRequest.extra:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemRequest.ExtraEntry
-	12, // 22: asc.metadata.v1.UpdateReviewSubmissionItemRequest.extra_query:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemRequest.ExtraQueryEntry
-	16, // 23: asc.metadata.v1.UpdateReviewSubmissionItemResponse.review_submission_item:type_name -> asc.resources.v1.ReviewSubmissionItem
-	14, // 24: asc.metadata.v1.UpdateReviewSubmissionItemResponse.included:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included
-	13, // 25: asc.metadata.v1.UpdateReviewSubmissionItemResponse.extra:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemResponse.ExtraEntry
-	17, // 26: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
-	18, // 27: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	19, // 28: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
-	20, // 29: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	21, // 30: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
-	22, // 31: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
-	23, // 32: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
-	24, // 33: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
-	25, // 34: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
-	26, // 35: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	27, // 36: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
-	28, // 37: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
-	29, // 38: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
-	17, // 39: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
-	18, // 40: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
-	19, // 41: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
-	20, // 42: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	21, // 43: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
-	22, // 44: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
-	23, // 45: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
-	24, // 46: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
-	25, // 47: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
-	26, // 48: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
-	27, // 49: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
-	28, // 50: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
-	29, // 51: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
-	0,  // 52: asc.metadata.v1.ReviewSubmissionItemsService.CreateReviewSubmissionItem:input_type -> asc.metadata.v1.CreateReviewSubmissionItemRequest
-	4,  // 53: asc.metadata.v1.ReviewSubmissionItemsService.UpdateReviewSubmissionItem:input_type -> asc.metadata.v1.UpdateReviewSubmissionItemRequest
-	2,  // 54: asc.metadata.v1.ReviewSubmissionItemsService.DeleteReviewSubmissionItem:input_type -> asc.metadata.v1.DeleteReviewSubmissionItemRequest
-	1,  // 55: asc.metadata.v1.ReviewSubmissionItemsService.CreateReviewSubmissionItem:output_type -> asc.metadata.v1.CreateReviewSubmissionItemResponse
-	5,  // 56: asc.metadata.v1.ReviewSubmissionItemsService.UpdateReviewSubmissionItem:output_type -> asc.metadata.v1.UpdateReviewSubmissionItemResponse
-	3,  // 57: asc.metadata.v1.ReviewSubmissionItemsService.DeleteReviewSubmissionItem:output_type -> asc.metadata.v1.DeleteReviewSubmissionItemResponse
-	55, // [55:58] is the sub-list for method output_type
-	52, // [52:55] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	15, // 15: asc.metadata.v1.CreateReviewSubmissionItemRequest.app_asset_library_image:type_name -> asc.types.v1.ToOne
+	15, // 16: asc.metadata.v1.CreateReviewSubmissionItemRequest.app_asset_library_video:type_name -> asc.types.v1.ToOne
+	6,  // 17: asc.metadata.v1.CreateReviewSubmissionItemRequest.extra:type_name -> asc.metadata.v1.CreateReviewSubmissionItemRequest.ExtraEntry
+	7,  // 18: asc.metadata.v1.CreateReviewSubmissionItemRequest.extra_query:type_name -> asc.metadata.v1.CreateReviewSubmissionItemRequest.ExtraQueryEntry
+	16, // 19: asc.metadata.v1.CreateReviewSubmissionItemResponse.review_submission_item:type_name -> asc.resources.v1.ReviewSubmissionItem
+	9,  // 20: asc.metadata.v1.CreateReviewSubmissionItemResponse.included:type_name -> asc.metadata.v1.CreateReviewSubmissionItemResponse.Included
+	8,  // 21: asc.metadata.v1.CreateReviewSubmissionItemResponse.extra:type_name -> asc.metadata.v1.CreateReviewSubmissionItemResponse.ExtraEntry
+	10, // 22: asc.metadata.v1.DeleteReviewSubmissionItemRequest.extra_query:type_name -> asc.metadata.v1.DeleteReviewSubmissionItemRequest.ExtraQueryEntry
+	11, // 23: asc.metadata.v1.UpdateReviewSubmissionItemRequest.extra:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemRequest.ExtraEntry
+	12, // 24: asc.metadata.v1.UpdateReviewSubmissionItemRequest.extra_query:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemRequest.ExtraQueryEntry
+	16, // 25: asc.metadata.v1.UpdateReviewSubmissionItemResponse.review_submission_item:type_name -> asc.resources.v1.ReviewSubmissionItem
+	14, // 26: asc.metadata.v1.UpdateReviewSubmissionItemResponse.included:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included
+	13, // 27: asc.metadata.v1.UpdateReviewSubmissionItemResponse.extra:type_name -> asc.metadata.v1.UpdateReviewSubmissionItemResponse.ExtraEntry
+	17, // 28: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
+	18, // 29: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	19, // 30: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
+	20, // 31: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	21, // 32: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
+	22, // 33: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
+	23, // 34: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
+	24, // 35: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
+	25, // 36: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
+	26, // 37: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	27, // 38: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
+	28, // 39: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
+	29, // 40: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
+	30, // 41: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_asset_library_images:type_name -> asc.resources.v1.AppAssetLibraryImage
+	31, // 42: asc.metadata.v1.CreateReviewSubmissionItemResponse.Included.app_asset_library_videos:type_name -> asc.resources.v1.AppAssetLibraryVideo
+	17, // 43: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_custom_product_page_versions:type_name -> asc.resources.v1.AppCustomProductPageVersion
+	18, // 44: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_events:type_name -> asc.resources.v1.AppEvent
+	19, // 45: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_store_version_experiments:type_name -> asc.resources.v1.AppStoreVersionExperiment
+	20, // 46: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	21, // 47: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.background_asset_versions:type_name -> asc.resources.v1.BackgroundAssetVersion
+	22, // 48: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_achievement_versions:type_name -> asc.resources.v1.GameCenterAchievementVersionV2
+	23, // 49: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_activity_versions:type_name -> asc.resources.v1.GameCenterActivityVersion
+	24, // 50: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_challenge_versions:type_name -> asc.resources.v1.GameCenterChallengeVersion
+	25, // 51: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_leaderboard_set_versions:type_name -> asc.resources.v1.GameCenterLeaderboardSetVersionV2
+	26, // 52: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.game_center_leaderboard_versions:type_name -> asc.resources.v1.GameCenterLeaderboardVersionV2
+	27, // 53: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
+	28, // 54: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
+	29, // 55: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
+	30, // 56: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_asset_library_images:type_name -> asc.resources.v1.AppAssetLibraryImage
+	31, // 57: asc.metadata.v1.UpdateReviewSubmissionItemResponse.Included.app_asset_library_videos:type_name -> asc.resources.v1.AppAssetLibraryVideo
+	0,  // 58: asc.metadata.v1.ReviewSubmissionItemsService.CreateReviewSubmissionItem:input_type -> asc.metadata.v1.CreateReviewSubmissionItemRequest
+	4,  // 59: asc.metadata.v1.ReviewSubmissionItemsService.UpdateReviewSubmissionItem:input_type -> asc.metadata.v1.UpdateReviewSubmissionItemRequest
+	2,  // 60: asc.metadata.v1.ReviewSubmissionItemsService.DeleteReviewSubmissionItem:input_type -> asc.metadata.v1.DeleteReviewSubmissionItemRequest
+	1,  // 61: asc.metadata.v1.ReviewSubmissionItemsService.CreateReviewSubmissionItem:output_type -> asc.metadata.v1.CreateReviewSubmissionItemResponse
+	5,  // 62: asc.metadata.v1.ReviewSubmissionItemsService.UpdateReviewSubmissionItem:output_type -> asc.metadata.v1.UpdateReviewSubmissionItemResponse
+	3,  // 63: asc.metadata.v1.ReviewSubmissionItemsService.DeleteReviewSubmissionItem:output_type -> asc.metadata.v1.DeleteReviewSubmissionItemResponse
+	61, // [61:64] is the sub-list for method output_type
+	58, // [58:61] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_review_submission_items_proto_init() }

@@ -487,7 +487,7 @@ type ListReviewSubmissionItemsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the resource in the path.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Relationships to include: appStoreVersion, appCustomProductPageVersion, appStoreVersionExperiment, appStoreVersionExperimentV2, appEvent, backgroundAssetVersion, gameCenterAchievementVersion, gameCenterActivityVersion, gameCenterChallengeVersion, gameCenterLeaderboardSetVersion, gameCenterLeaderboardVersion, inAppPurchaseVersion, subscriptionVersion, subscriptionGroupVersion.
+	// Relationships to include: appStoreVersion, appCustomProductPageVersion, appStoreVersionExperiment, appStoreVersionExperimentV2, appEvent, appAssetLibraryImage, appAssetLibraryVideo, backgroundAssetVersion, gameCenterAchievementVersion, gameCenterActivityVersion, gameCenterChallengeVersion, gameCenterLeaderboardSetVersion, gameCenterLeaderboardVersion, inAppPurchaseVersion, subscriptionVersion, subscriptionGroupVersion.
 	Include []string `protobuf:"bytes,2,rep,name=include,proto3" json:"include,omitempty"`
 	// The fields to return, by JSON:API type.
 	Fields map[string]*v11.FieldNames `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1155,6 +1155,8 @@ type ListReviewSubmissionItemsResponse_Included struct {
 	InAppPurchaseVersions            []*v12.InAppPurchaseVersion              `protobuf:"bytes,11,rep,name=in_app_purchase_versions,json=inAppPurchaseVersions,proto3" json:"in_app_purchase_versions,omitempty"`
 	SubscriptionGroupVersions        []*v12.SubscriptionGroupVersion          `protobuf:"bytes,12,rep,name=subscription_group_versions,json=subscriptionGroupVersions,proto3" json:"subscription_group_versions,omitempty"`
 	SubscriptionVersions             []*v12.SubscriptionVersion               `protobuf:"bytes,13,rep,name=subscription_versions,json=subscriptionVersions,proto3" json:"subscription_versions,omitempty"`
+	AppAssetLibraryImages            []*v12.AppAssetLibraryImage              `protobuf:"bytes,14,rep,name=app_asset_library_images,json=appAssetLibraryImages,proto3" json:"app_asset_library_images,omitempty"`
+	AppAssetLibraryVideos            []*v12.AppAssetLibraryVideo              `protobuf:"bytes,15,rep,name=app_asset_library_videos,json=appAssetLibraryVideos,proto3" json:"app_asset_library_videos,omitempty"`
 	unknownFields                    protoimpl.UnknownFields
 	sizeCache                        protoimpl.SizeCache
 }
@@ -1276,6 +1278,20 @@ func (x *ListReviewSubmissionItemsResponse_Included) GetSubscriptionGroupVersion
 func (x *ListReviewSubmissionItemsResponse_Included) GetSubscriptionVersions() []*v12.SubscriptionVersion {
 	if x != nil {
 		return x.SubscriptionVersions
+	}
+	return nil
+}
+
+func (x *ListReviewSubmissionItemsResponse_Included) GetAppAssetLibraryImages() []*v12.AppAssetLibraryImage {
+	if x != nil {
+		return x.AppAssetLibraryImages
+	}
+	return nil
+}
+
+func (x *ListReviewSubmissionItemsResponse_Included) GetAppAssetLibraryVideos() []*v12.AppAssetLibraryVideo {
+	if x != nil {
+		return x.AppAssetLibraryVideos
 	}
 	return nil
 }
@@ -1483,7 +1499,7 @@ var File_asc_metadata_v1_review_submissions_proto protoreflect.FileDescriptor
 
 const file_asc_metadata_v1_review_submissions_proto_rawDesc = "" +
 	"\n" +
-	"(asc/metadata/v1/review_submissions.proto\x12\x0fasc.metadata.v1\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x1casc/resources/v1/actor.proto\x1a\x1aasc/resources/v1/app.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a asc/resources/v1/app_event.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a+asc/resources/v1/subscription_version.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xcd\x04\n" +
+	"(asc/metadata/v1/review_submissions.proto\x12\x0fasc.metadata.v1\x1a\x1basc/enums/v1/platform.proto\x1a*asc/enums/v1/review_submission_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x1casc/resources/v1/actor.proto\x1a\x1aasc/resources/v1/app.proto\x1a.asc/resources/v1/app_asset_library_image.proto\x1a.asc/resources/v1/app_asset_library_video.proto\x1a6asc/resources/v1/app_custom_product_page_version.proto\x1a asc/resources/v1/app_event.proto\x1a(asc/resources/v1/app_store_version.proto\x1a3asc/resources/v1/app_store_version_experiment.proto\x1a/asc/resources/v1/background_asset_version.proto\x1a9asc/resources/v1/game_center_achievement_version_v2.proto\x1a3asc/resources/v1/game_center_activity_version.proto\x1a4asc/resources/v1/game_center_challenge_version.proto\x1a=asc/resources/v1/game_center_leaderboard_set_version_v2.proto\x1a9asc/resources/v1/game_center_leaderboard_version_v2.proto\x1a.asc/resources/v1/in_app_purchase_version.proto\x1a(asc/resources/v1/review_submission.proto\x1a-asc/resources/v1/review_submission_item.proto\x1a1asc/resources/v1/subscription_group_version.proto\x1a+asc/resources/v1/subscription_version.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xcd\x04\n" +
 	"\x1dCreateReviewSubmissionRequest\x12N\n" +
 	"\bplatform\x18\x01 \x01(\x0e2#.asc.enums.v1.PlatformEnum.PlatformB\b\x8a\xb2\x19\x04\b\x02(\x01H\x00R\bplatform\x88\x01\x01\x12;\n" +
 	"\x03app\x18\x02 \x01(\v2\x13.asc.types.v1.ToOneB\x14\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\n" +
@@ -1583,7 +1599,7 @@ const file_asc_metadata_v1_review_submissions_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x18.asc.types.v1.FieldNamesR\x05value:\x028\x01\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9f\x12\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9f\x14\n" +
 	"!ListReviewSubmissionItemsResponse\x12}\n" +
 	"\x17review_submission_items\x18\x01 \x03(\v2&.asc.resources.v1.ReviewSubmissionItemB\x1d\x8a\xb2\x19\x19\b\v\x1a\x15reviewSubmissionItemsR\x15reviewSubmissionItems\x12_\n" +
 	"\bincluded\x18\x02 \x01(\v2;.asc.metadata.v1.ListReviewSubmissionItemsResponse.IncludedB\x06\x8a\xb2\x19\x02\b\fR\bincluded\x12T\n" +
@@ -1594,7 +1610,7 @@ const file_asc_metadata_v1_review_submissions_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x0e\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x10\n" +
 	"\bIncluded\x12\x9b\x01\n" +
 	" app_custom_product_page_versions\x18\x01 \x03(\v2-.asc.resources.v1.AppCustomProductPageVersionB$\x8a\xb2\x19 \b\f\x1a\x1cappCustomProductPageVersionsR\x1cappCustomProductPageVersions\x12L\n" +
 	"\n" +
@@ -1610,7 +1626,9 @@ const file_asc_metadata_v1_review_submissions_proto_rawDesc = "" +
 	" \x03(\v20.asc.resources.v1.GameCenterLeaderboardVersionV2B%\x8a\xb2\x19!\b\f\x1a\x1dgameCenterLeaderboardVersionsR\x1dgameCenterLeaderboardVersions\x12~\n" +
 	"\x18in_app_purchase_versions\x18\v \x03(\v2&.asc.resources.v1.InAppPurchaseVersionB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15inAppPurchaseVersionsR\x15inAppPurchaseVersions\x12\x8d\x01\n" +
 	"\x1bsubscription_group_versions\x18\f \x03(\v2*.asc.resources.v1.SubscriptionGroupVersionB!\x8a\xb2\x19\x1d\b\f\x1a\x19subscriptionGroupVersionsR\x19subscriptionGroupVersions\x12x\n" +
-	"\x15subscription_versions\x18\r \x03(\v2%.asc.resources.v1.SubscriptionVersionB\x1c\x8a\xb2\x19\x18\b\f\x1a\x14subscriptionVersionsR\x14subscriptionVersionsB\r\n" +
+	"\x15subscription_versions\x18\r \x03(\v2%.asc.resources.v1.SubscriptionVersionB\x1c\x8a\xb2\x19\x18\b\f\x1a\x14subscriptionVersionsR\x14subscriptionVersions\x12~\n" +
+	"\x18app_asset_library_images\x18\x0e \x03(\v2&.asc.resources.v1.AppAssetLibraryImageB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryImagesR\x15appAssetLibraryImages\x12~\n" +
+	"\x18app_asset_library_videos\x18\x0f \x03(\v2&.asc.resources.v1.AppAssetLibraryVideoB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15appAssetLibraryVideosR\x15appAssetLibraryVideosB\r\n" +
 	"\v_total_size\"\x9e\a\n" +
 	"\x1cListReviewSubmissionsRequest\x12\\\n" +
 	"\x06filter\x18\x01 \x01(\v24.asc.metadata.v1.ListReviewSubmissionsRequest.FilterB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x040\x01R\x06filter\x12 \n" +
@@ -1688,7 +1706,7 @@ const file_asc_metadata_v1_review_submissions_proto_rawDesc = "" +
 	"\b\f\x1a\x06actorsR\x06actors\x12i\n" +
 	"\x12app_store_versions\x18\x02 \x03(\v2!.asc.resources.v1.AppStoreVersionB\x18\x8a\xb2\x19\x14\b\f\x1a\x10appStoreVersionsR\x10appStoreVersions\x127\n" +
 	"\x04apps\x18\x03 \x03(\v2\x15.asc.resources.v1.AppB\f\x8a\xb2\x19\b\b\f\x1a\x04appsR\x04apps\x12}\n" +
-	"\x17review_submission_items\x18\x04 \x03(\v2&.asc.resources.v1.ReviewSubmissionItemB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15reviewSubmissionItemsR\x15reviewSubmissionItems2\xd7\x19\n" +
+	"\x17review_submission_items\x18\x04 \x03(\v2&.asc.resources.v1.ReviewSubmissionItemB\x1d\x8a\xb2\x19\x19\b\f\x1a\x15reviewSubmissionItemsR\x15reviewSubmissionItems2\xe1\x1a\n" +
 	"\x18ReviewSubmissionsService\x12\xde\x03\n" +
 	"\x15ListReviewSubmissions\x12-.asc.metadata.v1.ListReviewSubmissionsRequest\x1a..asc.metadata.v1.ListReviewSubmissionsResponse\"\xe5\x02\x8a\xb2\x19\xc3\x02\b\x01\x12\x1freviewSubmissions_getCollection\x18\x01\"\x11reviewSubmissions(\xc8\x012\x10application/json:\xf3\x01\n" +
 	"\x03app\n" +
@@ -1715,15 +1733,16 @@ const file_asc_metadata_v1_review_submissions_proto_rawDesc = "" +
 	"\x10appStoreVersions\x1a\x0fAppStoreVersion\x1a\x0f\n" +
 	"\x06actors\x1a\x05Actor\"\t\n" +
 	"\x05items\x102\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/reviewSubmissions/{id}\x12\xf2\x01\n" +
-	"\x16UpdateReviewSubmission\x12..asc.metadata.v1.UpdateReviewSubmissionRequest\x1a/.asc.metadata.v1.UpdateReviewSubmissionResponse\"w\x8a\xb2\x19N\b\x01\x12 reviewSubmissions_updateInstance\x18\x04\"\x11reviewSubmissions(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02\x1f:\x01*2\x1a/v1/reviewSubmissions/{id}\x12\xed\v\n" +
-	"\x19ListReviewSubmissionItems\x121.asc.metadata.v1.ListReviewSubmissionItemsRequest\x1a2.asc.metadata.v1.ListReviewSubmissionItemsResponse\"\xe8\n" +
-	"\x8a\xb2\x19\xbb\n" +
-	"\b\x01\x12(reviewSubmissions_items_getToManyRelated\x18\x06\"\x15reviewSubmissionItems(\xc8\x012\x10application/json:\xde\t\n" +
+	"\x16UpdateReviewSubmission\x12..asc.metadata.v1.UpdateReviewSubmissionRequest\x1a/.asc.metadata.v1.UpdateReviewSubmissionResponse\"w\x8a\xb2\x19N\b\x01\x12 reviewSubmissions_updateInstance\x18\x04\"\x11reviewSubmissions(\xc8\x012\x10application/json\x82\xd3\xe4\x93\x02\x1f:\x01*2\x1a/v1/reviewSubmissions/{id}\x12\xf7\f\n" +
+	"\x19ListReviewSubmissionItems\x121.asc.metadata.v1.ListReviewSubmissionItemsRequest\x1a2.asc.metadata.v1.ListReviewSubmissionItemsResponse\"\xf2\v\x8a\xb2\x19\xc5\v\b\x01\x12(reviewSubmissions_items_getToManyRelated\x18\x06\"\x15reviewSubmissionItems(\xc8\x012\x10application/json:\xe8\n" +
+	"\n" +
 	"\x0fappStoreVersion\n" +
 	"\x1bappCustomProductPageVersion\n" +
 	"\x19appStoreVersionExperiment\n" +
 	"\x1bappStoreVersionExperimentV2\n" +
 	"\bappEvent\n" +
+	"\x14appAssetLibraryImage\n" +
+	"\x14appAssetLibraryVideo\n" +
 	"\x16backgroundAssetVersion\n" +
 	"\x1cgameCenterAchievementVersion\n" +
 	"\x19gameCenterActivityVersion\n" +
@@ -1737,7 +1756,9 @@ const file_asc_metadata_v1_review_submissions_proto_rawDesc = "" +
 	"\x10appStoreVersions\x1a\x0fAppStoreVersion\x1a;\n" +
 	"\x1cappCustomProductPageVersions\x1a\x1bAppCustomProductPageVersion\x1a\xcc\x01\n" +
 	"\x1aappStoreVersionExperiments\x12\x04name\x12\x11trafficProportion\x12\x05state\x12\x0ereviewRequired\x12\tstartDate\x12\aendDate\x12\x0fappStoreVersion\x12#appStoreVersionExperimentTreatments\x12\bplatform\x12\x03app\x12\x14latestControlVersion\x12\x0fcontrolVersions\x1a\x15\n" +
-	"\tappEvents\x1a\bAppEvent\x1a1\n" +
+	"\tappEvents\x1a\bAppEvent\x1a-\n" +
+	"\x15appAssetLibraryImages\x1a\x14AppAssetLibraryImage\x1a-\n" +
+	"\x15appAssetLibraryVideos\x1a\x14AppAssetLibraryVideo\x1a1\n" +
 	"\x17backgroundAssetVersions\x1a\x16BackgroundAssetVersion\x1a?\n" +
 	"\x1dgameCenterAchievementVersions\x1a\x1eGameCenterAchievementVersionV2\x1a7\n" +
 	"\x1agameCenterActivityVersions\x1a\x19GameCenterActivityVersion\x1a9\n" +
@@ -1820,7 +1841,9 @@ var file_asc_metadata_v1_review_submissions_proto_goTypes = []any{
 	(*v12.InAppPurchaseVersion)(nil),                        // 54: asc.resources.v1.InAppPurchaseVersion
 	(*v12.SubscriptionGroupVersion)(nil),                    // 55: asc.resources.v1.SubscriptionGroupVersion
 	(*v12.SubscriptionVersion)(nil),                         // 56: asc.resources.v1.SubscriptionVersion
-	(v1.ReviewSubmissionStateEnum_ReviewSubmissionState)(0), // 57: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	(*v12.AppAssetLibraryImage)(nil),                        // 57: asc.resources.v1.AppAssetLibraryImage
+	(*v12.AppAssetLibraryVideo)(nil),                        // 58: asc.resources.v1.AppAssetLibraryVideo
+	(v1.ReviewSubmissionStateEnum_ReviewSubmissionState)(0), // 59: asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
 }
 var file_asc_metadata_v1_review_submissions_proto_depIdxs = []int32{
 	37, // 0: asc.metadata.v1.CreateReviewSubmissionRequest.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
@@ -1879,34 +1902,36 @@ var file_asc_metadata_v1_review_submissions_proto_depIdxs = []int32{
 	54, // 53: asc.metadata.v1.ListReviewSubmissionItemsResponse.Included.in_app_purchase_versions:type_name -> asc.resources.v1.InAppPurchaseVersion
 	55, // 54: asc.metadata.v1.ListReviewSubmissionItemsResponse.Included.subscription_group_versions:type_name -> asc.resources.v1.SubscriptionGroupVersion
 	56, // 55: asc.metadata.v1.ListReviewSubmissionItemsResponse.Included.subscription_versions:type_name -> asc.resources.v1.SubscriptionVersion
-	44, // 56: asc.metadata.v1.ListReviewSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
-	37, // 57: asc.metadata.v1.ListReviewSubmissionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
-	57, // 58: asc.metadata.v1.ListReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
-	41, // 59: asc.metadata.v1.ListReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
-	42, // 60: asc.metadata.v1.ListReviewSubmissionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	43, // 61: asc.metadata.v1.ListReviewSubmissionsResponse.Included.apps:type_name -> asc.resources.v1.App
-	40, // 62: asc.metadata.v1.ListReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
-	41, // 63: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.actors:type_name -> asc.resources.v1.Actor
-	42, // 64: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
-	43, // 65: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.apps:type_name -> asc.resources.v1.App
-	40, // 66: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
-	8,  // 67: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissions:input_type -> asc.metadata.v1.ListReviewSubmissionsRequest
-	0,  // 68: asc.metadata.v1.ReviewSubmissionsService.CreateReviewSubmission:input_type -> asc.metadata.v1.CreateReviewSubmissionRequest
-	2,  // 69: asc.metadata.v1.ReviewSubmissionsService.GetReviewSubmission:input_type -> asc.metadata.v1.GetReviewSubmissionRequest
-	10, // 70: asc.metadata.v1.ReviewSubmissionsService.UpdateReviewSubmission:input_type -> asc.metadata.v1.UpdateReviewSubmissionRequest
-	6,  // 71: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItems:input_type -> asc.metadata.v1.ListReviewSubmissionItemsRequest
-	4,  // 72: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItemIds:input_type -> asc.metadata.v1.ListReviewSubmissionItemIdsRequest
-	9,  // 73: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissions:output_type -> asc.metadata.v1.ListReviewSubmissionsResponse
-	1,  // 74: asc.metadata.v1.ReviewSubmissionsService.CreateReviewSubmission:output_type -> asc.metadata.v1.CreateReviewSubmissionResponse
-	3,  // 75: asc.metadata.v1.ReviewSubmissionsService.GetReviewSubmission:output_type -> asc.metadata.v1.GetReviewSubmissionResponse
-	11, // 76: asc.metadata.v1.ReviewSubmissionsService.UpdateReviewSubmission:output_type -> asc.metadata.v1.UpdateReviewSubmissionResponse
-	7,  // 77: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItems:output_type -> asc.metadata.v1.ListReviewSubmissionItemsResponse
-	5,  // 78: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItemIds:output_type -> asc.metadata.v1.ListReviewSubmissionItemIdsResponse
-	73, // [73:79] is the sub-list for method output_type
-	67, // [67:73] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	57, // 56: asc.metadata.v1.ListReviewSubmissionItemsResponse.Included.app_asset_library_images:type_name -> asc.resources.v1.AppAssetLibraryImage
+	58, // 57: asc.metadata.v1.ListReviewSubmissionItemsResponse.Included.app_asset_library_videos:type_name -> asc.resources.v1.AppAssetLibraryVideo
+	44, // 58: asc.metadata.v1.ListReviewSubmissionsRequest.FieldsEntry.value:type_name -> asc.types.v1.FieldNames
+	37, // 59: asc.metadata.v1.ListReviewSubmissionsRequest.Filter.platform:type_name -> asc.enums.v1.PlatformEnum.Platform
+	59, // 60: asc.metadata.v1.ListReviewSubmissionsRequest.Filter.state:type_name -> asc.enums.v1.ReviewSubmissionStateEnum.ReviewSubmissionState
+	41, // 61: asc.metadata.v1.ListReviewSubmissionsResponse.Included.actors:type_name -> asc.resources.v1.Actor
+	42, // 62: asc.metadata.v1.ListReviewSubmissionsResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	43, // 63: asc.metadata.v1.ListReviewSubmissionsResponse.Included.apps:type_name -> asc.resources.v1.App
+	40, // 64: asc.metadata.v1.ListReviewSubmissionsResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
+	41, // 65: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.actors:type_name -> asc.resources.v1.Actor
+	42, // 66: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.app_store_versions:type_name -> asc.resources.v1.AppStoreVersion
+	43, // 67: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.apps:type_name -> asc.resources.v1.App
+	40, // 68: asc.metadata.v1.UpdateReviewSubmissionResponse.Included.review_submission_items:type_name -> asc.resources.v1.ReviewSubmissionItem
+	8,  // 69: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissions:input_type -> asc.metadata.v1.ListReviewSubmissionsRequest
+	0,  // 70: asc.metadata.v1.ReviewSubmissionsService.CreateReviewSubmission:input_type -> asc.metadata.v1.CreateReviewSubmissionRequest
+	2,  // 71: asc.metadata.v1.ReviewSubmissionsService.GetReviewSubmission:input_type -> asc.metadata.v1.GetReviewSubmissionRequest
+	10, // 72: asc.metadata.v1.ReviewSubmissionsService.UpdateReviewSubmission:input_type -> asc.metadata.v1.UpdateReviewSubmissionRequest
+	6,  // 73: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItems:input_type -> asc.metadata.v1.ListReviewSubmissionItemsRequest
+	4,  // 74: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItemIds:input_type -> asc.metadata.v1.ListReviewSubmissionItemIdsRequest
+	9,  // 75: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissions:output_type -> asc.metadata.v1.ListReviewSubmissionsResponse
+	1,  // 76: asc.metadata.v1.ReviewSubmissionsService.CreateReviewSubmission:output_type -> asc.metadata.v1.CreateReviewSubmissionResponse
+	3,  // 77: asc.metadata.v1.ReviewSubmissionsService.GetReviewSubmission:output_type -> asc.metadata.v1.GetReviewSubmissionResponse
+	11, // 78: asc.metadata.v1.ReviewSubmissionsService.UpdateReviewSubmission:output_type -> asc.metadata.v1.UpdateReviewSubmissionResponse
+	7,  // 79: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItems:output_type -> asc.metadata.v1.ListReviewSubmissionItemsResponse
+	5,  // 80: asc.metadata.v1.ReviewSubmissionsService.ListReviewSubmissionItemIds:output_type -> asc.metadata.v1.ListReviewSubmissionItemIdsResponse
+	75, // [75:81] is the sub-list for method output_type
+	69, // [69:75] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_asc_metadata_v1_review_submissions_proto_init() }

@@ -657,6 +657,97 @@ func (x *Resource) GetInline() bool {
 	return false
 }
 
+// A choice among combinations of fields: one of them must be sent whole.
+type Choice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AnyOf         []*Combination         `protobuf:"bytes,1,rep,name=any_of,json=anyOf,proto3" json:"any_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Choice) Reset() {
+	*x = Choice{}
+	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Choice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Choice) ProtoMessage() {}
+
+func (x *Choice) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Choice.ProtoReflect.Descriptor instead.
+func (*Choice) Descriptor() ([]byte, []int) {
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Choice) GetAnyOf() []*Combination {
+	if x != nil {
+		return x.AnyOf
+	}
+	return nil
+}
+
+// Fields that are sent together.
+type Combination struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Field names, such as "placement_type".
+	Fields        []string `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Combination) Reset() {
+	*x = Combination{}
+	mi := &file_asc_options_v1_options_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Combination) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Combination) ProtoMessage() {}
+
+func (x *Combination) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_options_v1_options_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Combination.ProtoReflect.Descriptor instead.
+func (*Combination) Descriptor() ([]byte, []int) {
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Combination) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
 // What a field is in Apple's document.
 type Field struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -680,7 +771,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	mi := &file_asc_options_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +783,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	mi := &file_asc_options_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +796,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{5}
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Field) GetRole() Role {
@@ -768,7 +859,7 @@ type EnumValue struct {
 
 func (x *EnumValue) Reset() {
 	*x = EnumValue{}
-	mi := &file_asc_options_v1_options_proto_msgTypes[6]
+	mi := &file_asc_options_v1_options_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +871,7 @@ func (x *EnumValue) String() string {
 func (*EnumValue) ProtoMessage() {}
 
 func (x *EnumValue) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_options_v1_options_proto_msgTypes[6]
+	mi := &file_asc_options_v1_options_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +884,7 @@ func (x *EnumValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumValue.ProtoReflect.Descriptor instead.
 func (*EnumValue) Descriptor() ([]byte, []int) {
-	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{6}
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EnumValue) GetName() string {
@@ -818,6 +909,14 @@ var file_asc_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Field:         52001,
 		Name:          "asc.options.v1.resource",
 		Tag:           "bytes,52001,opt,name=resource",
+		Filename:      "asc/options/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
+		ExtensionType: ([]*Choice)(nil),
+		Field:         52002,
+		Name:          "asc.options.v1.choice",
+		Tag:           "bytes,52002,rep,name=choice",
 		Filename:      "asc/options/v1/options.proto",
 	},
 	{
@@ -852,6 +951,10 @@ var (
 	//
 	// optional asc.options.v1.Resource resource = 52001;
 	E_Resource = &file_asc_options_v1_options_proto_extTypes[1]
+	// What must be sent together. Each choice must be met.
+	//
+	// repeated asc.options.v1.Choice choice = 52002;
+	E_Choice = &file_asc_options_v1_options_proto_extTypes[2]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -859,7 +962,7 @@ var (
 	// What a field is in Apple's document.
 	//
 	// optional asc.options.v1.Field field = 52001;
-	E_Field = &file_asc_options_v1_options_proto_extTypes[2]
+	E_Field = &file_asc_options_v1_options_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -867,7 +970,7 @@ var (
 	// How Apple spells a value.
 	//
 	// optional asc.options.v1.EnumValue value = 52001;
-	E_Value = &file_asc_options_v1_options_proto_extTypes[3]
+	E_Value = &file_asc_options_v1_options_proto_extTypes[4]
 )
 
 var File_asc_options_v1_options_proto protoreflect.FileDescriptor
@@ -900,7 +1003,11 @@ const file_asc_options_v1_options_proto_rawDesc = "" +
 	"\bResource\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x16\n" +
-	"\x06inline\x18\x03 \x01(\bR\x06inline\"\xd7\x01\n" +
+	"\x06inline\x18\x03 \x01(\bR\x06inline\"<\n" +
+	"\x06Choice\x122\n" +
+	"\x06any_of\x18\x01 \x03(\v2\x1b.asc.options.v1.CombinationR\x05anyOf\"%\n" +
+	"\vCombination\x12\x16\n" +
+	"\x06fields\x18\x01 \x03(\tR\x06fields\"\xd7\x01\n" +
 	"\x05Field\x12(\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x14.asc.options.v1.RoleR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -955,7 +1062,8 @@ const file_asc_options_v1_options_proto_rawDesc = "" +
 	"FORMAT_URI\x10\x04\x12\x10\n" +
 	"\fFORMAT_EMAIL\x10\x05:P\n" +
 	"\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xa1\x96\x03 \x01(\v2\x16.asc.options.v1.MethodR\x06method:W\n" +
-	"\bresource\x12\x1f.google.protobuf.MessageOptions\x18\xa1\x96\x03 \x01(\v2\x18.asc.options.v1.ResourceR\bresource:L\n" +
+	"\bresource\x12\x1f.google.protobuf.MessageOptions\x18\xa1\x96\x03 \x01(\v2\x18.asc.options.v1.ResourceR\bresource:Q\n" +
+	"\x06choice\x12\x1f.google.protobuf.MessageOptions\x18\xa2\x96\x03 \x03(\v2\x16.asc.options.v1.ChoiceR\x06choice:L\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xa1\x96\x03 \x01(\v2\x15.asc.options.v1.FieldR\x05field:T\n" +
 	"\x05value\x12!.google.protobuf.EnumValueOptions\x18\xa1\x96\x03 \x01(\v2\x19.asc.options.v1.EnumValueR\x05valueBAZ?github.com/asc-gateway/asc-gateway/gen/asc/options/v1;optionsv1b\x06proto3"
 
@@ -972,7 +1080,7 @@ func file_asc_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_asc_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_asc_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_asc_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_asc_options_v1_options_proto_goTypes = []any{
 	(Shape)(0),                            // 0: asc.options.v1.Shape
 	(Role)(0),                             // 1: asc.options.v1.Role
@@ -982,33 +1090,38 @@ var file_asc_options_v1_options_proto_goTypes = []any{
 	(*Fieldset)(nil),                      // 5: asc.options.v1.Fieldset
 	(*RelationLimit)(nil),                 // 6: asc.options.v1.RelationLimit
 	(*Resource)(nil),                      // 7: asc.options.v1.Resource
-	(*Field)(nil),                         // 8: asc.options.v1.Field
-	(*EnumValue)(nil),                     // 9: asc.options.v1.EnumValue
-	(*descriptorpb.MethodOptions)(nil),    // 10: google.protobuf.MethodOptions
-	(*descriptorpb.MessageOptions)(nil),   // 11: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),     // 12: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 13: google.protobuf.EnumValueOptions
+	(*Choice)(nil),                        // 8: asc.options.v1.Choice
+	(*Combination)(nil),                   // 9: asc.options.v1.Combination
+	(*Field)(nil),                         // 10: asc.options.v1.Field
+	(*EnumValue)(nil),                     // 11: asc.options.v1.EnumValue
+	(*descriptorpb.MethodOptions)(nil),    // 12: google.protobuf.MethodOptions
+	(*descriptorpb.MessageOptions)(nil),   // 13: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),     // 14: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 15: google.protobuf.EnumValueOptions
 }
 var file_asc_options_v1_options_proto_depIdxs = []int32{
 	0,  // 0: asc.options.v1.Method.shape:type_name -> asc.options.v1.Shape
 	4,  // 1: asc.options.v1.Method.query:type_name -> asc.options.v1.Query
 	5,  // 2: asc.options.v1.Query.fieldsets:type_name -> asc.options.v1.Fieldset
 	6,  // 3: asc.options.v1.Query.relation_limits:type_name -> asc.options.v1.RelationLimit
-	1,  // 4: asc.options.v1.Field.role:type_name -> asc.options.v1.Role
-	2,  // 5: asc.options.v1.Field.format:type_name -> asc.options.v1.Format
-	10, // 6: asc.options.v1.method:extendee -> google.protobuf.MethodOptions
-	11, // 7: asc.options.v1.resource:extendee -> google.protobuf.MessageOptions
-	12, // 8: asc.options.v1.field:extendee -> google.protobuf.FieldOptions
-	13, // 9: asc.options.v1.value:extendee -> google.protobuf.EnumValueOptions
-	3,  // 10: asc.options.v1.method:type_name -> asc.options.v1.Method
-	7,  // 11: asc.options.v1.resource:type_name -> asc.options.v1.Resource
-	8,  // 12: asc.options.v1.field:type_name -> asc.options.v1.Field
-	9,  // 13: asc.options.v1.value:type_name -> asc.options.v1.EnumValue
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	10, // [10:14] is the sub-list for extension type_name
-	6,  // [6:10] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	9,  // 4: asc.options.v1.Choice.any_of:type_name -> asc.options.v1.Combination
+	1,  // 5: asc.options.v1.Field.role:type_name -> asc.options.v1.Role
+	2,  // 6: asc.options.v1.Field.format:type_name -> asc.options.v1.Format
+	12, // 7: asc.options.v1.method:extendee -> google.protobuf.MethodOptions
+	13, // 8: asc.options.v1.resource:extendee -> google.protobuf.MessageOptions
+	13, // 9: asc.options.v1.choice:extendee -> google.protobuf.MessageOptions
+	14, // 10: asc.options.v1.field:extendee -> google.protobuf.FieldOptions
+	15, // 11: asc.options.v1.value:extendee -> google.protobuf.EnumValueOptions
+	3,  // 12: asc.options.v1.method:type_name -> asc.options.v1.Method
+	7,  // 13: asc.options.v1.resource:type_name -> asc.options.v1.Resource
+	8,  // 14: asc.options.v1.choice:type_name -> asc.options.v1.Choice
+	10, // 15: asc.options.v1.field:type_name -> asc.options.v1.Field
+	11, // 16: asc.options.v1.value:type_name -> asc.options.v1.EnumValue
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	12, // [12:17] is the sub-list for extension type_name
+	7,  // [7:12] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_asc_options_v1_options_proto_init() }
@@ -1022,8 +1135,8 @@ func file_asc_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_options_v1_options_proto_rawDesc), len(file_asc_options_v1_options_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   7,
-			NumExtensions: 4,
+			NumMessages:   9,
+			NumExtensions: 5,
 			NumServices:   0,
 		},
 		GoTypes:           file_asc_options_v1_options_proto_goTypes,

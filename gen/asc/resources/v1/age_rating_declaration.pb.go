@@ -57,10 +57,11 @@ type AgeRatingDeclaration struct {
 	// Deprecated by Apple.
 	//
 	// Deprecated: Marked as deprecated in asc/resources/v1/age_rating_declaration.proto.
-	AgeRatingOverride         *v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride           `protobuf:"varint,27,opt,name=age_rating_override,json=ageRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride,oneof" json:"age_rating_override,omitempty"`
-	AgeRatingOverrideV2       *v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2       `protobuf:"varint,28,opt,name=age_rating_override_v2,json=ageRatingOverrideV2,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2,oneof" json:"age_rating_override_v2,omitempty"`
-	KoreaAgeRatingOverride    *v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride `protobuf:"varint,29,opt,name=korea_age_rating_override,json=koreaAgeRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride,oneof" json:"korea_age_rating_override,omitempty"`
-	DeveloperAgeRatingInfoUrl *string                                                                                       `protobuf:"bytes,30,opt,name=developer_age_rating_info_url,json=developerAgeRatingInfoUrl,proto3,oneof" json:"developer_age_rating_info_url,omitempty"`
+	AgeRatingOverride              *v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride           `protobuf:"varint,27,opt,name=age_rating_override,json=ageRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideEnum_AgeRatingDeclarationAgeRatingOverride,oneof" json:"age_rating_override,omitempty"`
+	AgeRatingOverrideV2            *v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2       `protobuf:"varint,28,opt,name=age_rating_override_v2,json=ageRatingOverrideV2,proto3,enum=asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideV2Enum_AgeRatingDeclarationAgeRatingOverrideV2,oneof" json:"age_rating_override_v2,omitempty"`
+	KoreaAgeRatingOverride         *v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride `protobuf:"varint,29,opt,name=korea_age_rating_override,json=koreaAgeRatingOverride,proto3,enum=asc.enums.v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum_AgeRatingDeclarationKoreaAgeRatingOverride,oneof" json:"korea_age_rating_override,omitempty"`
+	DeveloperAgeRatingInfoUrl      *string                                                                                       `protobuf:"bytes,30,opt,name=developer_age_rating_info_url,json=developerAgeRatingInfoUrl,proto3,oneof" json:"developer_age_rating_info_url,omitempty"`
+	GracRatingClassificationNumber *string                                                                                       `protobuf:"bytes,31,opt,name=grac_rating_classification_number,json=gracRatingClassificationNumber,proto3,oneof" json:"grac_rating_classification_number,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -308,6 +309,13 @@ func (x *AgeRatingDeclaration) GetDeveloperAgeRatingInfoUrl() string {
 	return ""
 }
 
+func (x *AgeRatingDeclaration) GetGracRatingClassificationNumber() string {
+	if x != nil && x.GracRatingClassificationNumber != nil {
+		return *x.GracRatingClassificationNumber
+	}
+	return ""
+}
+
 func (x *AgeRatingDeclaration) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -319,7 +327,7 @@ var File_asc_resources_v1_age_rating_declaration_proto protoreflect.FileDescript
 
 const file_asc_resources_v1_age_rating_declaration_proto_rawDesc = "" +
 	"\n" +
-	"-asc/resources/v1/age_rating_declaration.proto\x12\x10asc.resources.v1\x1a=asc/enums/v1/age_rating_declaration_age_rating_override.proto\x1a@asc/enums/v1/age_rating_declaration_age_rating_override_v2.proto\x1aSasc/enums/v1/age_rating_declaration_alcohol_tobacco_or_drug_use_or_references.proto\x1a2asc/enums/v1/age_rating_declaration_contests.proto\x1a<asc/enums/v1/age_rating_declaration_gambling_simulated.proto\x1a?asc/enums/v1/age_rating_declaration_guns_or_other_weapons.proto\x1a?asc/enums/v1/age_rating_declaration_horror_or_fear_themes.proto\x1aCasc/enums/v1/age_rating_declaration_korea_age_rating_override.proto\x1aEasc/enums/v1/age_rating_declaration_mature_or_suggestive_themes.proto\x1aJasc/enums/v1/age_rating_declaration_medical_or_treatment_information.proto\x1aBasc/enums/v1/age_rating_declaration_profanity_or_crude_humor.proto\x1aKasc/enums/v1/age_rating_declaration_sexual_content_graphic_and_nudity.proto\x1aBasc/enums/v1/age_rating_declaration_sexual_content_or_nudity.proto\x1aEasc/enums/v1/age_rating_declaration_violence_cartoon_or_fantasy.proto\x1a<asc/enums/v1/age_rating_declaration_violence_realistic.proto\x1aZasc/enums/v1/age_rating_declaration_violence_realistic_prolonged_graphic_or_sadistic.proto\x1a asc/enums/v1/kids_age_band.proto\x1a\x1casc/options/v1/options.proto\"\xd9$\n" +
+	"-asc/resources/v1/age_rating_declaration.proto\x12\x10asc.resources.v1\x1a=asc/enums/v1/age_rating_declaration_age_rating_override.proto\x1a@asc/enums/v1/age_rating_declaration_age_rating_override_v2.proto\x1aSasc/enums/v1/age_rating_declaration_alcohol_tobacco_or_drug_use_or_references.proto\x1a2asc/enums/v1/age_rating_declaration_contests.proto\x1a<asc/enums/v1/age_rating_declaration_gambling_simulated.proto\x1a?asc/enums/v1/age_rating_declaration_guns_or_other_weapons.proto\x1a?asc/enums/v1/age_rating_declaration_horror_or_fear_themes.proto\x1aCasc/enums/v1/age_rating_declaration_korea_age_rating_override.proto\x1aEasc/enums/v1/age_rating_declaration_mature_or_suggestive_themes.proto\x1aJasc/enums/v1/age_rating_declaration_medical_or_treatment_information.proto\x1aBasc/enums/v1/age_rating_declaration_profanity_or_crude_humor.proto\x1aKasc/enums/v1/age_rating_declaration_sexual_content_graphic_and_nudity.proto\x1aBasc/enums/v1/age_rating_declaration_sexual_content_or_nudity.proto\x1aEasc/enums/v1/age_rating_declaration_violence_cartoon_or_fantasy.proto\x1a<asc/enums/v1/age_rating_declaration_violence_realistic.proto\x1aZasc/enums/v1/age_rating_declaration_violence_realistic_prolonged_graphic_or_sadistic.proto\x1a asc/enums/v1/kids_age_band.proto\x1a\x1casc/options/v1/options.proto\"\xd7%\n" +
 	"\x14AgeRatingDeclaration\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12-\n" +
 	"\vadvertising\x18\x02 \x01(\bB\x06\x8a\xb2\x19\x02\b\x02H\x00R\vadvertising\x88\x01\x01\x12\xe7\x01\n" +
@@ -352,7 +360,8 @@ const file_asc_resources_v1_age_rating_declaration_proto_rawDesc = "" +
 	"\x13age_rating_override\x18\x1b \x01(\x0e2].asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideEnum.AgeRatingDeclarationAgeRatingOverrideB\b\x8a\xb2\x19\x02\b\x02\x18\x01H\x19R\x11ageRatingOverride\x88\x01\x01\x12\xa3\x01\n" +
 	"\x16age_rating_override_v2\x18\x1c \x01(\x0e2a.asc.enums.v1.AgeRatingDeclarationAgeRatingOverrideV2Enum.AgeRatingDeclarationAgeRatingOverrideV2B\x06\x8a\xb2\x19\x02\b\x02H\x1aR\x13ageRatingOverrideV2\x88\x01\x01\x12\xaf\x01\n" +
 	"\x19korea_age_rating_override\x18\x1d \x01(\x0e2g.asc.enums.v1.AgeRatingDeclarationKoreaAgeRatingOverrideEnum.AgeRatingDeclarationKoreaAgeRatingOverrideB\x06\x8a\xb2\x19\x02\b\x02H\x1bR\x16koreaAgeRatingOverride\x88\x01\x01\x12O\n" +
-	"\x1ddeveloper_age_rating_info_url\x18\x1e \x01(\tB\b\x8a\xb2\x19\x04\b\x02 \x04H\x1cR\x19developerAgeRatingInfoUrl\x88\x01\x01\x12H\n" +
+	"\x1ddeveloper_age_rating_info_url\x18\x1e \x01(\tB\b\x8a\xb2\x19\x04\b\x02 \x04H\x1cR\x19developerAgeRatingInfoUrl\x88\x01\x01\x12V\n" +
+	"!grac_rating_classification_number\x18\x1f \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x1dR\x1egracRatingClassificationNumber\x88\x01\x01\x12H\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v21.asc.resources.v1.AgeRatingDeclaration.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -387,7 +396,8 @@ const file_asc_resources_v1_age_rating_declaration_proto_rawDesc = "" +
 	"\x14_age_rating_overrideB\x19\n" +
 	"\x17_age_rating_override_v2B\x1c\n" +
 	"\x1a_korea_age_rating_overrideB \n" +
-	"\x1e_developer_age_rating_info_urlBEZCgithub.com/asc-gateway/asc-gateway/gen/asc/resources/v1;resourcesv1b\x06proto3"
+	"\x1e_developer_age_rating_info_urlB$\n" +
+	"\"_grac_rating_classification_numberBEZCgithub.com/asc-gateway/asc-gateway/gen/asc/resources/v1;resourcesv1b\x06proto3"
 
 var (
 	file_asc_resources_v1_age_rating_declaration_proto_rawDescOnce sync.Once

@@ -50,7 +50,7 @@ type App struct {
 	AppStoreIcon *v11.ToOne `protobuf:"bytes,16,opt,name=app_store_icon,json=appStoreIcon,proto3" json:"app_store_icon,omitempty"`
 	// Related: ciProducts.
 	CiProduct *v11.ToOne `protobuf:"bytes,17,opt,name=ci_product,json=ciProduct,proto3" json:"ci_product,omitempty"`
-	// Related: .
+	// Related: betaTesters.
 	BetaTesters *v11.ToMany `protobuf:"bytes,18,opt,name=beta_testers,json=betaTesters,proto3" json:"beta_testers,omitempty"`
 	// Related: betaGroups.
 	BetaGroups *v11.ToMany `protobuf:"bytes,19,opt,name=beta_groups,json=betaGroups,proto3" json:"beta_groups,omitempty"`
@@ -89,7 +89,7 @@ type App struct {
 	SubscriptionGroups *v11.ToMany `protobuf:"bytes,34,opt,name=subscription_groups,json=subscriptionGroups,proto3" json:"subscription_groups,omitempty"`
 	// Related: gameCenterEnabledVersions.
 	GameCenterEnabledVersions *v11.ToMany `protobuf:"bytes,35,opt,name=game_center_enabled_versions,json=gameCenterEnabledVersions,proto3" json:"game_center_enabled_versions,omitempty"`
-	// Related: .
+	// Related: perfPowerMetrics.
 	PerfPowerMetrics *v11.ToMany `protobuf:"bytes,36,opt,name=perf_power_metrics,json=perfPowerMetrics,proto3" json:"perf_power_metrics,omitempty"`
 	// Related: appCustomProductPages.
 	AppCustomProductPages *v11.ToMany `protobuf:"bytes,37,opt,name=app_custom_product_pages,json=appCustomProductPages,proto3" json:"app_custom_product_pages,omitempty"`
@@ -105,7 +105,7 @@ type App struct {
 	SubscriptionGracePeriod *v11.ToOne `protobuf:"bytes,42,opt,name=subscription_grace_period,json=subscriptionGracePeriod,proto3" json:"subscription_grace_period,omitempty"`
 	// Related: customerReviews.
 	CustomerReviews *v11.ToMany `protobuf:"bytes,43,opt,name=customer_reviews,json=customerReviews,proto3" json:"customer_reviews,omitempty"`
-	// Related: .
+	// Related: customerReviewSummarizations.
 	CustomerReviewSummarizations *v11.ToMany `protobuf:"bytes,44,opt,name=customer_review_summarizations,json=customerReviewSummarizations,proto3" json:"customer_review_summarizations,omitempty"`
 	// Related: gameCenterDetails.
 	GameCenterDetail *v11.ToOne `protobuf:"bytes,45,opt,name=game_center_detail,json=gameCenterDetail,proto3" json:"game_center_detail,omitempty"`
@@ -131,6 +131,10 @@ type App struct {
 	Webhooks *v11.ToMany `protobuf:"bytes,55,opt,name=webhooks,proto3" json:"webhooks,omitempty"`
 	// Related: androidToIosAppMappingDetails.
 	AndroidToIosAppMappingDetails *v11.ToMany `protobuf:"bytes,56,opt,name=android_to_ios_app_mapping_details,json=androidToIosAppMappingDetails,proto3" json:"android_to_ios_app_mapping_details,omitempty"`
+	// Related: performanceOverviews.
+	PerformanceOverviews *v11.ToMany `protobuf:"bytes,57,opt,name=performance_overviews,json=performanceOverviews,proto3" json:"performance_overviews,omitempty"`
+	// Related: appAssetLibraries.
+	AssetLibrary *v11.ToOne `protobuf:"bytes,58,opt,name=asset_library,json=assetLibrary,proto3" json:"asset_library,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -560,6 +564,20 @@ func (x *App) GetAndroidToIosAppMappingDetails() *v11.ToMany {
 	return nil
 }
 
+func (x *App) GetPerformanceOverviews() *v11.ToMany {
+	if x != nil {
+		return x.PerformanceOverviews
+	}
+	return nil
+}
+
+func (x *App) GetAssetLibrary() *v11.ToOne {
+	if x != nil {
+		return x.AssetLibrary
+	}
+	return nil
+}
+
 func (x *App) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -571,7 +589,7 @@ var File_asc_resources_v1_app_proto protoreflect.FileDescriptor
 
 const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"\n" +
-	"\x1aasc/resources/v1/app.proto\x12\x10asc.resources.v1\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xcb,\n" +
+	"\x1aasc/resources/v1/app.proto\x12\x10asc.resources.v1\x1a1asc/enums/v1/app_content_rights_declaration.proto\x1a2asc/enums/v1/subscription_status_url_version.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xc7.\n" +
 	"\x03App\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12:\n" +
 	"\x11accessibility_url\x18\x02 \x01(\tB\b\x8a\xb2\x19\x04\b\x02 \x04H\x00R\x10accessibilityUrl\x88\x01\x01\x12\x1f\n" +
@@ -594,8 +612,8 @@ const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"buildIconsR\fappStoreIcon\x12F\n" +
 	"\n" +
 	"ci_product\x18\x11 \x01(\v2\x13.asc.types.v1.ToOneB\x12\x8a\xb2\x19\x0e\b\x03\x1a\n" +
-	"ciProductsR\tciProduct\x12?\n" +
-	"\fbeta_testers\x18\x12 \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\vbetaTesters\x12I\n" +
+	"ciProductsR\tciProduct\x12L\n" +
+	"\fbeta_testers\x18\x12 \x01(\v2\x14.asc.types.v1.ToManyB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vbetaTestersR\vbetaTesters\x12I\n" +
 	"\vbeta_groups\x18\x13 \x01(\v2\x14.asc.types.v1.ToManyB\x12\x8a\xb2\x19\x0e\b\x03\x1a\n" +
 	"betaGroupsR\n" +
 	"betaGroups\x12\\\n" +
@@ -615,8 +633,8 @@ const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"\x13app_availability_v2\x18  \x01(\v2\x14.asc.types.v1.ToManyB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11appAvailabilitiesR\x11appAvailabilityV2\x12X\n" +
 	"\x10in_app_purchases\x18! \x01(\v2\x14.asc.types.v1.ToManyB\x18\x8a\xb2\x19\x12\b\x03\x1a\x0einAppPurchases\x18\x01R\x0einAppPurchases\x12a\n" +
 	"\x13subscription_groups\x18\" \x01(\v2\x14.asc.types.v1.ToManyB\x1a\x8a\xb2\x19\x16\b\x03\x1a\x12subscriptionGroupsR\x12subscriptionGroups\x12x\n" +
-	"\x1cgame_center_enabled_versions\x18# \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19gameCenterEnabledVersionsR\x19gameCenterEnabledVersions\x12J\n" +
-	"\x12perf_power_metrics\x18$ \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x10perfPowerMetrics\x12l\n" +
+	"\x1cgame_center_enabled_versions\x18# \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19gameCenterEnabledVersionsR\x19gameCenterEnabledVersions\x12\\\n" +
+	"\x12perf_power_metrics\x18$ \x01(\v2\x14.asc.types.v1.ToManyB\x18\x8a\xb2\x19\x14\b\x03\x1a\x10perfPowerMetricsR\x10perfPowerMetrics\x12l\n" +
 	"\x18app_custom_product_pages\x18% \x01(\v2\x14.asc.types.v1.ToManyB\x1d\x8a\xb2\x19\x19\b\x03\x1a\x15appCustomProductPagesR\x15appCustomProductPages\x12[\n" +
 	"\x13in_app_purchases_v2\x18& \x01(\v2\x14.asc.types.v1.ToManyB\x16\x8a\xb2\x19\x12\b\x03\x1a\x0einAppPurchasesR\x10inAppPurchasesV2\x12^\n" +
 	"\x12promoted_purchases\x18' \x01(\v2\x14.asc.types.v1.ToManyB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11promotedPurchasesR\x11promotedPurchases\x12F\n" +
@@ -624,8 +642,8 @@ const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"app_events\x18( \x01(\v2\x14.asc.types.v1.ToManyB\x11\x8a\xb2\x19\r\b\x03\x1a\tappEventsR\tappEvents\x12^\n" +
 	"\x12review_submissions\x18) \x01(\v2\x14.asc.types.v1.ToManyB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11reviewSubmissionsR\x11reviewSubmissions\x12q\n" +
 	"\x19subscription_grace_period\x18* \x01(\v2\x13.asc.types.v1.ToOneB \x8a\xb2\x19\x1c\b\x03\x1a\x18subscriptionGracePeriodsR\x17subscriptionGracePeriod\x12X\n" +
-	"\x10customer_reviews\x18+ \x01(\v2\x14.asc.types.v1.ToManyB\x17\x8a\xb2\x19\x13\b\x03\x1a\x0fcustomerReviewsR\x0fcustomerReviews\x12b\n" +
-	"\x1ecustomer_review_summarizations\x18, \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x1ccustomerReviewSummarizations\x12\\\n" +
+	"\x10customer_reviews\x18+ \x01(\v2\x14.asc.types.v1.ToManyB\x17\x8a\xb2\x19\x13\b\x03\x1a\x0fcustomerReviewsR\x0fcustomerReviews\x12\x80\x01\n" +
+	"\x1ecustomer_review_summarizations\x18, \x01(\v2\x14.asc.types.v1.ToManyB$\x8a\xb2\x19 \b\x03\x1a\x1ccustomerReviewSummarizationsR\x1ccustomerReviewSummarizations\x12\\\n" +
 	"\x12game_center_detail\x18- \x01(\v2\x13.asc.types.v1.ToOneB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11gameCenterDetailsR\x10gameCenterDetail\x12\x80\x01\n" +
 	" app_store_version_experiments_v2\x18. \x01(\v2\x14.asc.types.v1.ToManyB\"\x8a\xb2\x19\x1e\b\x03\x1a\x1aappStoreVersionExperimentsR\x1cappStoreVersionExperimentsV2\x12{\n" +
 	"\x1calternative_distribution_key\x18/ \x01(\v2\x14.asc.types.v1.ToManyB#\x8a\xb2\x19\x1f\b\x03\x1a\x1balternativeDistributionKeysR\x1aalternativeDistributionKey\x12q\n" +
@@ -637,7 +655,9 @@ const file_asc_resources_v1_app_proto_rawDesc = "" +
 	"\x1fbeta_feedback_crash_submissions\x185 \x01(\v2\x14.asc.types.v1.ToManyB$\x8a\xb2\x19 \b\x03\x1a\x1cbetaFeedbackCrashSubmissionsR\x1cbetaFeedbackCrashSubmissions\x12R\n" +
 	"\x0fsearch_keywords\x186 \x01(\v2\x14.asc.types.v1.ToManyB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vappKeywordsR\x0esearchKeywords\x12B\n" +
 	"\bwebhooks\x187 \x01(\v2\x14.asc.types.v1.ToManyB\x10\x8a\xb2\x19\f\b\x03\x1a\bwebhooksR\bwebhooks\x12\x86\x01\n" +
-	"\"android_to_ios_app_mapping_details\x188 \x01(\v2\x14.asc.types.v1.ToManyB%\x8a\xb2\x19!\b\x03\x1a\x1dandroidToIosAppMappingDetailsR\x1dandroidToIosAppMappingDetails\x127\n" +
+	"\"android_to_ios_app_mapping_details\x188 \x01(\v2\x14.asc.types.v1.ToManyB%\x8a\xb2\x19!\b\x03\x1a\x1dandroidToIosAppMappingDetailsR\x1dandroidToIosAppMappingDetails\x12g\n" +
+	"\x15performance_overviews\x189 \x01(\v2\x14.asc.types.v1.ToManyB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14performanceOverviewsR\x14performanceOverviews\x12S\n" +
+	"\rasset_library\x18: \x01(\v2\x13.asc.types.v1.ToOneB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11appAssetLibrariesR\fassetLibrary\x127\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2 .asc.resources.v1.App.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -726,12 +746,14 @@ var file_asc_resources_v1_app_proto_depIdxs = []int32{
 	4,  // 43: asc.resources.v1.App.search_keywords:type_name -> asc.types.v1.ToMany
 	4,  // 44: asc.resources.v1.App.webhooks:type_name -> asc.types.v1.ToMany
 	4,  // 45: asc.resources.v1.App.android_to_ios_app_mapping_details:type_name -> asc.types.v1.ToMany
-	1,  // 46: asc.resources.v1.App.extra:type_name -> asc.resources.v1.App.ExtraEntry
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	4,  // 46: asc.resources.v1.App.performance_overviews:type_name -> asc.types.v1.ToMany
+	5,  // 47: asc.resources.v1.App.asset_library:type_name -> asc.types.v1.ToOne
+	1,  // 48: asc.resources.v1.App.extra:type_name -> asc.resources.v1.App.ExtraEntry
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_app_proto_init() }

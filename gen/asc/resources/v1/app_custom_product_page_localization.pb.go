@@ -39,6 +39,8 @@ type AppCustomProductPageLocalization struct {
 	AppPreviewSets *v1.ToMany `protobuf:"bytes,6,opt,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	// Related: appKeywords.
 	SearchKeywords *v1.ToMany `protobuf:"bytes,7,opt,name=search_keywords,json=searchKeywords,proto3" json:"search_keywords,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,8,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -124,6 +126,13 @@ func (x *AppCustomProductPageLocalization) GetSearchKeywords() *v1.ToMany {
 	return nil
 }
 
+func (x *AppCustomProductPageLocalization) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
+	}
+	return nil
+}
+
 func (x *AppCustomProductPageLocalization) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -135,7 +144,7 @@ var File_asc_resources_v1_app_custom_product_page_localization_proto protoreflec
 
 const file_asc_resources_v1_app_custom_product_page_localization_proto_rawDesc = "" +
 	"\n" +
-	";asc/resources/v1/app_custom_product_page_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xa0\x06\n" +
+	";asc/resources/v1/app_custom_product_page_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xf9\x06\n" +
 	" AppCustomProductPageLocalization\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12#\n" +
 	"\x06locale\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\x06locale\x88\x01\x01\x126\n" +
@@ -143,7 +152,10 @@ const file_asc_resources_v1_app_custom_product_page_localization_proto_rawDesc =
 	"\x1fapp_custom_product_page_version\x18\x04 \x01(\v2\x13.asc.types.v1.ToOneB$\x8a\xb2\x19 \b\x03\x1a\x1cappCustomProductPageVersionsR\x1bappCustomProductPageVersion\x12_\n" +
 	"\x13app_screenshot_sets\x18\x05 \x01(\v2\x14.asc.types.v1.ToManyB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12V\n" +
 	"\x10app_preview_sets\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB\x16\x8a\xb2\x19\x12\b\x03\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12R\n" +
-	"\x0fsearch_keywords\x18\a \x01(\v2\x14.asc.types.v1.ToManyB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vappKeywordsR\x0esearchKeywords\x12T\n" +
+	"\x0fsearch_keywords\x18\a \x01(\v2\x14.asc.types.v1.ToManyB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vappKeywordsR\x0esearchKeywords\x12W\n" +
+	"\n" +
+	"placements\x18\b \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12T\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2=.asc.resources.v1.AppCustomProductPageLocalization.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -177,12 +189,13 @@ var file_asc_resources_v1_app_custom_product_page_localization_proto_depIdxs = [
 	3, // 1: asc.resources.v1.AppCustomProductPageLocalization.app_screenshot_sets:type_name -> asc.types.v1.ToMany
 	3, // 2: asc.resources.v1.AppCustomProductPageLocalization.app_preview_sets:type_name -> asc.types.v1.ToMany
 	3, // 3: asc.resources.v1.AppCustomProductPageLocalization.search_keywords:type_name -> asc.types.v1.ToMany
-	1, // 4: asc.resources.v1.AppCustomProductPageLocalization.extra:type_name -> asc.resources.v1.AppCustomProductPageLocalization.ExtraEntry
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3, // 4: asc.resources.v1.AppCustomProductPageLocalization.placements:type_name -> asc.types.v1.ToMany
+	1, // 5: asc.resources.v1.AppCustomProductPageLocalization.extra:type_name -> asc.resources.v1.AppCustomProductPageLocalization.ExtraEntry
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_app_custom_product_page_localization_proto_init() }

@@ -39,6 +39,8 @@ type AppEventLocalization struct {
 	AppEventScreenshots *v1.ToMany `protobuf:"bytes,7,opt,name=app_event_screenshots,json=appEventScreenshots,proto3" json:"app_event_screenshots,omitempty"`
 	// Related: appEventVideoClips.
 	AppEventVideoClips *v1.ToMany `protobuf:"bytes,8,opt,name=app_event_video_clips,json=appEventVideoClips,proto3" json:"app_event_video_clips,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,9,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -131,6 +133,13 @@ func (x *AppEventLocalization) GetAppEventVideoClips() *v1.ToMany {
 	return nil
 }
 
+func (x *AppEventLocalization) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
+	}
+	return nil
+}
+
 func (x *AppEventLocalization) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -142,7 +151,7 @@ var File_asc_resources_v1_app_event_localization_proto protoreflect.FileDescript
 
 const file_asc_resources_v1_app_event_localization_proto_rawDesc = "" +
 	"\n" +
-	"-asc/resources/v1/app_event_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xed\x05\n" +
+	"-asc/resources/v1/app_event_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xc6\x06\n" +
 	"\x14AppEventLocalization\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12#\n" +
 	"\x06locale\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\x06locale\x88\x01\x01\x12\x1f\n" +
@@ -151,7 +160,10 @@ const file_asc_resources_v1_app_event_localization_proto_rawDesc = "" +
 	"\x10long_description\x18\x05 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x03R\x0flongDescription\x88\x01\x01\x12C\n" +
 	"\tapp_event\x18\x06 \x01(\v2\x13.asc.types.v1.ToOneB\x11\x8a\xb2\x19\r\b\x03\x1a\tappEventsR\bappEvent\x12e\n" +
 	"\x15app_event_screenshots\x18\a \x01(\v2\x14.asc.types.v1.ToManyB\x1b\x8a\xb2\x19\x17\b\x03\x1a\x13appEventScreenshotsR\x13appEventScreenshots\x12c\n" +
-	"\x15app_event_video_clips\x18\b \x01(\v2\x14.asc.types.v1.ToManyB\x1a\x8a\xb2\x19\x16\b\x03\x1a\x12appEventVideoClipsR\x12appEventVideoClips\x12H\n" +
+	"\x15app_event_video_clips\x18\b \x01(\v2\x14.asc.types.v1.ToManyB\x1a\x8a\xb2\x19\x16\b\x03\x1a\x12appEventVideoClipsR\x12appEventVideoClips\x12W\n" +
+	"\n" +
+	"placements\x18\t \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12H\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v21.asc.resources.v1.AppEventLocalization.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -186,12 +198,13 @@ var file_asc_resources_v1_app_event_localization_proto_depIdxs = []int32{
 	2, // 0: asc.resources.v1.AppEventLocalization.app_event:type_name -> asc.types.v1.ToOne
 	3, // 1: asc.resources.v1.AppEventLocalization.app_event_screenshots:type_name -> asc.types.v1.ToMany
 	3, // 2: asc.resources.v1.AppEventLocalization.app_event_video_clips:type_name -> asc.types.v1.ToMany
-	1, // 3: asc.resources.v1.AppEventLocalization.extra:type_name -> asc.resources.v1.AppEventLocalization.ExtraEntry
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 3: asc.resources.v1.AppEventLocalization.placements:type_name -> asc.types.v1.ToMany
+	1, // 4: asc.resources.v1.AppEventLocalization.extra:type_name -> asc.resources.v1.AppEventLocalization.ExtraEntry
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_app_event_localization_proto_init() }

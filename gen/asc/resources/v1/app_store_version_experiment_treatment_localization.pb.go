@@ -36,6 +36,8 @@ type AppStoreVersionExperimentTreatmentLocalization struct {
 	AppScreenshotSets *v1.ToMany `protobuf:"bytes,4,opt,name=app_screenshot_sets,json=appScreenshotSets,proto3" json:"app_screenshot_sets,omitempty"`
 	// Related: appPreviewSets.
 	AppPreviewSets *v1.ToMany `protobuf:"bytes,5,opt,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,6,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -107,6 +109,13 @@ func (x *AppStoreVersionExperimentTreatmentLocalization) GetAppPreviewSets() *v1
 	return nil
 }
 
+func (x *AppStoreVersionExperimentTreatmentLocalization) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
+	}
+	return nil
+}
+
 func (x *AppStoreVersionExperimentTreatmentLocalization) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -118,13 +127,16 @@ var File_asc_resources_v1_app_store_version_experiment_treatment_localization_pr
 
 const file_asc_resources_v1_app_store_version_experiment_treatment_localization_proto_rawDesc = "" +
 	"\n" +
-	"Jasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xcd\x05\n" +
+	"Jasc/resources/v1/app_store_version_experiment_treatment_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xa6\x06\n" +
 	".AppStoreVersionExperimentTreatmentLocalization\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12#\n" +
 	"\x06locale\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\x06locale\x88\x01\x01\x12\x94\x01\n" +
 	"&app_store_version_experiment_treatment\x18\x03 \x01(\v2\x13.asc.types.v1.ToOneB+\x8a\xb2\x19'\b\x03\x1a#appStoreVersionExperimentTreatmentsR\"appStoreVersionExperimentTreatment\x12_\n" +
 	"\x13app_screenshot_sets\x18\x04 \x01(\v2\x14.asc.types.v1.ToManyB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12V\n" +
-	"\x10app_preview_sets\x18\x05 \x01(\v2\x14.asc.types.v1.ToManyB\x16\x8a\xb2\x19\x12\b\x03\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12b\n" +
+	"\x10app_preview_sets\x18\x05 \x01(\v2\x14.asc.types.v1.ToManyB\x16\x8a\xb2\x19\x12\b\x03\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12W\n" +
+	"\n" +
+	"placements\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12b\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2K.asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -156,12 +168,13 @@ var file_asc_resources_v1_app_store_version_experiment_treatment_localization_pr
 	2, // 0: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.app_store_version_experiment_treatment:type_name -> asc.types.v1.ToOne
 	3, // 1: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.app_screenshot_sets:type_name -> asc.types.v1.ToMany
 	3, // 2: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.app_preview_sets:type_name -> asc.types.v1.ToMany
-	1, // 3: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.extra:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.ExtraEntry
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 3: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.placements:type_name -> asc.types.v1.ToMany
+	1, // 4: asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.extra:type_name -> asc.resources.v1.AppStoreVersionExperimentTreatmentLocalization.ExtraEntry
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_app_store_version_experiment_treatment_localization_proto_init() }

@@ -44,6 +44,8 @@ type AppStoreVersionLocalization struct {
 	AppPreviewSets *v1.ToMany `protobuf:"bytes,11,opt,name=app_preview_sets,json=appPreviewSets,proto3" json:"app_preview_sets,omitempty"`
 	// Related: appKeywords.
 	SearchKeywords *v1.ToMany `protobuf:"bytes,12,opt,name=search_keywords,json=searchKeywords,proto3" json:"search_keywords,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *v1.ToMany `protobuf:"bytes,13,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -164,6 +166,13 @@ func (x *AppStoreVersionLocalization) GetSearchKeywords() *v1.ToMany {
 	return nil
 }
 
+func (x *AppStoreVersionLocalization) GetPlacements() *v1.ToMany {
+	if x != nil {
+		return x.Placements
+	}
+	return nil
+}
+
 func (x *AppStoreVersionLocalization) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -175,7 +184,7 @@ var File_asc_resources_v1_app_store_version_localization_proto protoreflect.File
 
 const file_asc_resources_v1_app_store_version_localization_proto_rawDesc = "" +
 	"\n" +
-	"5asc/resources/v1/app_store_version_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\x99\b\n" +
+	"5asc/resources/v1/app_store_version_localization.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xf2\b\n" +
 	"\x1bAppStoreVersionLocalization\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12-\n" +
 	"\vdescription\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\vdescription\x88\x01\x01\x12#\n" +
@@ -190,7 +199,10 @@ const file_asc_resources_v1_app_store_version_localization_proto_rawDesc = "" +
 	"\x13app_screenshot_sets\x18\n" +
 	" \x01(\v2\x14.asc.types.v1.ToManyB\x19\x8a\xb2\x19\x15\b\x03\x1a\x11appScreenshotSetsR\x11appScreenshotSets\x12V\n" +
 	"\x10app_preview_sets\x18\v \x01(\v2\x14.asc.types.v1.ToManyB\x16\x8a\xb2\x19\x12\b\x03\x1a\x0eappPreviewSetsR\x0eappPreviewSets\x12R\n" +
-	"\x0fsearch_keywords\x18\f \x01(\v2\x14.asc.types.v1.ToManyB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vappKeywordsR\x0esearchKeywords\x12O\n" +
+	"\x0fsearch_keywords\x18\f \x01(\v2\x14.asc.types.v1.ToManyB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vappKeywordsR\x0esearchKeywords\x12W\n" +
+	"\n" +
+	"placements\x18\r \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12O\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v28.asc.resources.v1.AppStoreVersionLocalization.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -230,12 +242,13 @@ var file_asc_resources_v1_app_store_version_localization_proto_depIdxs = []int32
 	3, // 1: asc.resources.v1.AppStoreVersionLocalization.app_screenshot_sets:type_name -> asc.types.v1.ToMany
 	3, // 2: asc.resources.v1.AppStoreVersionLocalization.app_preview_sets:type_name -> asc.types.v1.ToMany
 	3, // 3: asc.resources.v1.AppStoreVersionLocalization.search_keywords:type_name -> asc.types.v1.ToMany
-	1, // 4: asc.resources.v1.AppStoreVersionLocalization.extra:type_name -> asc.resources.v1.AppStoreVersionLocalization.ExtraEntry
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3, // 4: asc.resources.v1.AppStoreVersionLocalization.placements:type_name -> asc.types.v1.ToMany
+	1, // 5: asc.resources.v1.AppStoreVersionLocalization.extra:type_name -> asc.resources.v1.AppStoreVersionLocalization.ExtraEntry
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_app_store_version_localization_proto_init() }

@@ -67,7 +67,7 @@ type Build struct {
 	BuildBundles *v1.ToMany `protobuf:"bytes,24,opt,name=build_bundles,json=buildBundles,proto3" json:"build_bundles,omitempty"`
 	// Related: buildUploads.
 	BuildUpload *v1.ToOne `protobuf:"bytes,25,opt,name=build_upload,json=buildUpload,proto3" json:"build_upload,omitempty"`
-	// Related: .
+	// Related: perfPowerMetrics.
 	PerfPowerMetrics *v1.ToMany `protobuf:"bytes,26,opt,name=perf_power_metrics,json=perfPowerMetrics,proto3" json:"perf_power_metrics,omitempty"`
 	// Related: diagnosticSignatures.
 	DiagnosticSignatures *v1.ToMany `protobuf:"bytes,27,opt,name=diagnostic_signatures,json=diagnosticSignatures,proto3" json:"diagnostic_signatures,omitempty"`
@@ -307,7 +307,7 @@ var File_asc_resources_v1_build_proto protoreflect.FileDescriptor
 
 const file_asc_resources_v1_build_proto_rawDesc = "" +
 	"\n" +
-	"\x1casc/resources/v1/build.proto\x12\x10asc.resources.v1\x1a&asc/enums/v1/build_audience_type.proto\x1a)asc/enums/v1/build_processing_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1easc/types/v1/image_asset.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x13\n" +
+	"\x1casc/resources/v1/build.proto\x12\x10asc.resources.v1\x1a&asc/enums/v1/build_audience_type.proto\x1a)asc/enums/v1/build_processing_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1easc/types/v1/image_asset.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x13\n" +
 	"\x05Build\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12%\n" +
 	"\aversion\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\aversion\x88\x01\x01\x12G\n" +
@@ -337,8 +337,8 @@ const file_asc_resources_v1_build_proto_rawDesc = "" +
 	"\x05icons\x18\x17 \x01(\v2\x14.asc.types.v1.ToManyB\x12\x8a\xb2\x19\x0e\b\x03\x1a\n" +
 	"buildIconsR\x05icons\x12O\n" +
 	"\rbuild_bundles\x18\x18 \x01(\v2\x14.asc.types.v1.ToManyB\x14\x8a\xb2\x19\x10\b\x03\x1a\fbuildBundlesR\fbuildBundles\x12L\n" +
-	"\fbuild_upload\x18\x19 \x01(\v2\x13.asc.types.v1.ToOneB\x14\x8a\xb2\x19\x10\b\x03\x1a\fbuildUploadsR\vbuildUpload\x12J\n" +
-	"\x12perf_power_metrics\x18\x1a \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x10perfPowerMetrics\x12g\n" +
+	"\fbuild_upload\x18\x19 \x01(\v2\x13.asc.types.v1.ToOneB\x14\x8a\xb2\x19\x10\b\x03\x1a\fbuildUploadsR\vbuildUpload\x12\\\n" +
+	"\x12perf_power_metrics\x18\x1a \x01(\v2\x14.asc.types.v1.ToManyB\x18\x8a\xb2\x19\x14\b\x03\x1a\x10perfPowerMetricsR\x10perfPowerMetrics\x12g\n" +
 	"\x15diagnostic_signatures\x18\x1b \x01(\v2\x14.asc.types.v1.ToManyB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14diagnosticSignaturesR\x14diagnosticSignatures\x129\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2\".asc.resources.v1.Build.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +

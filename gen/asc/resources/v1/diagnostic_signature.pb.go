@@ -34,7 +34,7 @@ type DiagnosticSignature struct {
 	Signature      *string                                                                     `protobuf:"bytes,3,opt,name=signature,proto3,oneof" json:"signature,omitempty"`
 	Weight         *float64                                                                    `protobuf:"fixed64,4,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	Insight        *v11.DiagnosticInsight                                                      `protobuf:"bytes,5,opt,name=insight,proto3" json:"insight,omitempty"`
-	// Related: .
+	// Related: diagnosticLogs.
 	Logs *v11.ToMany `protobuf:"bytes,6,opt,name=logs,proto3" json:"logs,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -125,14 +125,14 @@ var File_asc_resources_v1_diagnostic_signature_proto protoreflect.FileDescriptor
 
 const file_asc_resources_v1_diagnostic_signature_proto_rawDesc = "" +
 	"\n" +
-	"+asc/resources/v1/diagnostic_signature.proto\x12\x10asc.resources.v1\x1a7asc/enums/v1/diagnostic_signature_diagnostic_type.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a%asc/types/v1/diagnostic_insight.proto\"\xe1\x04\n" +
+	"+asc/resources/v1/diagnostic_signature.proto\x12\x10asc.resources.v1\x1a7asc/enums/v1/diagnostic_signature_diagnostic_type.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a%asc/types/v1/diagnostic_insight.proto\"\xf1\x04\n" +
 	"\x13DiagnosticSignature\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12\x8b\x01\n" +
 	"\x0fdiagnostic_type\x18\x02 \x01(\x0e2U.asc.enums.v1.DiagnosticSignatureDiagnosticTypeEnum.DiagnosticSignatureDiagnosticTypeB\x06\x8a\xb2\x19\x02\b\x02H\x00R\x0ediagnosticType\x88\x01\x01\x12)\n" +
 	"\tsignature\x18\x03 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x01R\tsignature\x88\x01\x01\x12#\n" +
 	"\x06weight\x18\x04 \x01(\x01B\x06\x8a\xb2\x19\x02\b\x02H\x02R\x06weight\x88\x01\x01\x12A\n" +
-	"\ainsight\x18\x05 \x01(\v2\x1f.asc.types.v1.DiagnosticInsightB\x06\x8a\xb2\x19\x02\b\x02R\ainsight\x120\n" +
-	"\x04logs\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x04logs\x12G\n" +
+	"\ainsight\x18\x05 \x01(\v2\x1f.asc.types.v1.DiagnosticInsightB\x06\x8a\xb2\x19\x02\b\x02R\ainsight\x12@\n" +
+	"\x04logs\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB\x16\x8a\xb2\x19\x12\b\x03\x1a\x0ediagnosticLogsR\x04logs\x12G\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v20.asc.resources.v1.DiagnosticSignature.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +

@@ -106,6 +106,8 @@ type GameCenterDetail struct {
 	LeaderboardSetReleases *v1.ToMany `protobuf:"bytes,23,opt,name=leaderboard_set_releases,json=leaderboardSetReleases,proto3" json:"leaderboard_set_releases,omitempty"`
 	// Related: appStoreVersions.
 	ChallengesMinimumPlatformVersions *v1.ToMany `protobuf:"bytes,24,opt,name=challenges_minimum_platform_versions,json=challengesMinimumPlatformVersions,proto3" json:"challenges_minimum_platform_versions,omitempty"`
+	// Related: gameCenterDetailPlayers.
+	BlockedPlayers *v1.ToMany `protobuf:"bytes,25,opt,name=blocked_players,json=blockedPlayers,proto3" json:"blocked_players,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -321,6 +323,13 @@ func (x *GameCenterDetail) GetChallengesMinimumPlatformVersions() *v1.ToMany {
 	return nil
 }
 
+func (x *GameCenterDetail) GetBlockedPlayers() *v1.ToMany {
+	if x != nil {
+		return x.BlockedPlayers
+	}
+	return nil
+}
+
 func (x *GameCenterDetail) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -332,7 +341,7 @@ var File_asc_resources_v1_game_center_detail_proto protoreflect.FileDescriptor
 
 const file_asc_resources_v1_game_center_detail_proto_rawDesc = "" +
 	"\n" +
-	")asc/resources/v1/game_center_detail.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\x89\x15\n" +
+	")asc/resources/v1/game_center_detail.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xe9\x15\n" +
 	"\x10GameCenterDetail\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x122\n" +
 	"\x0earcade_enabled\x18\x02 \x01(\bB\x06\x8a\xb2\x19\x02\b\x02H\x00R\rarcadeEnabled\x88\x01\x01\x12:\n" +
@@ -358,7 +367,8 @@ const file_asc_resources_v1_game_center_detail_proto_rawDesc = "" +
 	"\x12challenge_releases\x18\x15 \x01(\v2\x14.asc.types.v1.ToManyB,\x8a\xb2\x19&\b\x03\x1a\"gameCenterChallengeVersionReleases\x18\x01R\x11challengeReleases\x12p\n" +
 	"\x14leaderboard_releases\x18\x16 \x01(\v2\x14.asc.types.v1.ToManyB'\x8a\xb2\x19!\b\x03\x1a\x1dgameCenterLeaderboardReleases\x18\x01R\x13leaderboardReleases\x12z\n" +
 	"\x18leaderboard_set_releases\x18\x17 \x01(\v2\x14.asc.types.v1.ToManyB*\x8a\xb2\x19$\b\x03\x1a gameCenterLeaderboardSetReleases\x18\x01R\x16leaderboardSetReleases\x12\x7f\n" +
-	"$challenges_minimum_platform_versions\x18\x18 \x01(\v2\x14.asc.types.v1.ToManyB\x18\x8a\xb2\x19\x14\b\x03\x1a\x10appStoreVersionsR!challengesMinimumPlatformVersions\x12D\n" +
+	"$challenges_minimum_platform_versions\x18\x18 \x01(\v2\x14.asc.types.v1.ToManyB\x18\x8a\xb2\x19\x14\b\x03\x1a\x10appStoreVersionsR!challengesMinimumPlatformVersions\x12^\n" +
+	"\x0fblocked_players\x18\x19 \x01(\v2\x14.asc.types.v1.ToManyB\x1f\x8a\xb2\x19\x1b\b\x03\x1a\x17gameCenterDetailPlayersR\x0eblockedPlayers\x12D\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2-.asc.resources.v1.GameCenterDetail.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -409,12 +419,13 @@ var file_asc_resources_v1_game_center_detail_proto_depIdxs = []int32{
 	3,  // 18: asc.resources.v1.GameCenterDetail.leaderboard_releases:type_name -> asc.types.v1.ToMany
 	3,  // 19: asc.resources.v1.GameCenterDetail.leaderboard_set_releases:type_name -> asc.types.v1.ToMany
 	3,  // 20: asc.resources.v1.GameCenterDetail.challenges_minimum_platform_versions:type_name -> asc.types.v1.ToMany
-	1,  // 21: asc.resources.v1.GameCenterDetail.extra:type_name -> asc.resources.v1.GameCenterDetail.ExtraEntry
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	3,  // 21: asc.resources.v1.GameCenterDetail.blocked_players:type_name -> asc.types.v1.ToMany
+	1,  // 22: asc.resources.v1.GameCenterDetail.extra:type_name -> asc.resources.v1.GameCenterDetail.ExtraEntry
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_game_center_detail_proto_init() }

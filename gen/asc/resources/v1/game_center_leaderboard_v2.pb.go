@@ -59,6 +59,8 @@ type GameCenterLeaderboardV2 struct {
 	Challenge *v11.ToOne `protobuf:"bytes,19,opt,name=challenge,proto3" json:"challenge,omitempty"`
 	// Related: gameCenterLeaderboardVersions.
 	Versions *v11.ToMany `protobuf:"bytes,20,opt,name=versions,proto3" json:"versions,omitempty"`
+	// Related: gameCenterScoreModerations.
+	GameCenterScoreModerations *v11.ToMany `protobuf:"bytes,21,opt,name=game_center_score_moderations,json=gameCenterScoreModerations,proto3" json:"game_center_score_moderations,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -235,6 +237,13 @@ func (x *GameCenterLeaderboardV2) GetVersions() *v11.ToMany {
 	return nil
 }
 
+func (x *GameCenterLeaderboardV2) GetGameCenterScoreModerations() *v11.ToMany {
+	if x != nil {
+		return x.GameCenterScoreModerations
+	}
+	return nil
+}
+
 func (x *GameCenterLeaderboardV2) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -246,7 +255,7 @@ var File_asc_resources_v1_game_center_leaderboard_v2_proto protoreflect.FileDesc
 
 const file_asc_resources_v1_game_center_leaderboard_v2_proto_rawDesc = "" +
 	"\n" +
-	"1asc/resources/v1/game_center_leaderboard_v2.proto\x12\x10asc.resources.v1\x1a4asc/enums/v1/game_center_leaderboard_formatter.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_score_sort_type.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_submission_type.proto\x1a8asc/enums/v1/game_center_leaderboard_v2_visibility.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x11\n" +
+	"1asc/resources/v1/game_center_leaderboard_v2.proto\x12\x10asc.resources.v1\x1a4asc/enums/v1/game_center_leaderboard_formatter.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_score_sort_type.proto\x1a=asc/enums/v1/game_center_leaderboard_v2_submission_type.proto\x1a8asc/enums/v1/game_center_leaderboard_v2_visibility.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x12\n" +
 	"\x17GameCenterLeaderboardV2\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12\x89\x01\n" +
 	"\x11default_formatter\x18\x02 \x01(\x0e2O.asc.enums.v1.GameCenterLeaderboardFormatterEnum.GameCenterLeaderboardFormatterB\x06\x8a\xb2\x19\x02\b\x02H\x00R\x10defaultFormatter\x88\x01\x01\x122\n" +
@@ -271,7 +280,8 @@ const file_asc_resources_v1_game_center_leaderboard_v2_proto_rawDesc = "" +
 	"\x1cgame_center_leaderboard_sets\x18\x11 \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19gameCenterLeaderboardSetsR\x19gameCenterLeaderboardSets\x12M\n" +
 	"\bactivity\x18\x12 \x01(\v2\x13.asc.types.v1.ToOneB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14gameCenterActivitiesR\bactivity\x12O\n" +
 	"\tchallenge\x18\x13 \x01(\v2\x13.asc.types.v1.ToOneB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14gameCenterChallengesR\tchallenge\x12W\n" +
-	"\bversions\x18\x14 \x01(\v2\x14.asc.types.v1.ToManyB%\x8a\xb2\x19!\b\x03\x1a\x1dgameCenterLeaderboardVersionsR\bversions\x12K\n" +
+	"\bversions\x18\x14 \x01(\v2\x14.asc.types.v1.ToManyB%\x8a\xb2\x19!\b\x03\x1a\x1dgameCenterLeaderboardVersionsR\bversions\x12{\n" +
+	"\x1dgame_center_score_moderations\x18\x15 \x01(\v2\x14.asc.types.v1.ToManyB\"\x8a\xb2\x19\x1e\b\x03\x1a\x1agameCenterScoreModerationsR\x1agameCenterScoreModerations\x12K\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v24.asc.resources.v1.GameCenterLeaderboardV2.ExtraEntryR\x05extra\x1aE\n" +
 	"\x17ActivityPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -331,12 +341,13 @@ var file_asc_resources_v1_game_center_leaderboard_v2_proto_depIdxs = []int32{
 	8,  // 9: asc.resources.v1.GameCenterLeaderboardV2.activity:type_name -> asc.types.v1.ToOne
 	8,  // 10: asc.resources.v1.GameCenterLeaderboardV2.challenge:type_name -> asc.types.v1.ToOne
 	9,  // 11: asc.resources.v1.GameCenterLeaderboardV2.versions:type_name -> asc.types.v1.ToMany
-	2,  // 12: asc.resources.v1.GameCenterLeaderboardV2.extra:type_name -> asc.resources.v1.GameCenterLeaderboardV2.ExtraEntry
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	9,  // 12: asc.resources.v1.GameCenterLeaderboardV2.game_center_score_moderations:type_name -> asc.types.v1.ToMany
+	2,  // 13: asc.resources.v1.GameCenterLeaderboardV2.extra:type_name -> asc.resources.v1.GameCenterLeaderboardV2.ExtraEntry
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_game_center_leaderboard_v2_proto_init() }

@@ -37,7 +37,7 @@ type InAppPurchaseOfferCodeOneTimeUseCode struct {
 	ExpirationDate *string                                           `protobuf:"bytes,4,opt,name=expiration_date,json=expirationDate,proto3,oneof" json:"expiration_date,omitempty"`
 	Active         *bool                                             `protobuf:"varint,5,opt,name=active,proto3,oneof" json:"active,omitempty"`
 	Environment    *v1.OfferCodeEnvironmentEnum_OfferCodeEnvironment `protobuf:"varint,6,opt,name=environment,proto3,enum=asc.enums.v1.OfferCodeEnvironmentEnum_OfferCodeEnvironment,oneof" json:"environment,omitempty"`
-	// Related: .
+	// Related: inAppPurchaseOfferCodeOneTimeUseCodeValues.
 	Values *v11.ToMany `protobuf:"bytes,7,opt,name=values,proto3" json:"values,omitempty"`
 	// Related: actors.
 	CreatedByActor *v11.ToOne `protobuf:"bytes,8,opt,name=created_by_actor,json=createdByActor,proto3" json:"created_by_actor,omitempty"`
@@ -153,15 +153,15 @@ var File_asc_resources_v1_in_app_purchase_offer_code_one_time_use_code_proto pro
 
 const file_asc_resources_v1_in_app_purchase_offer_code_one_time_use_code_proto_rawDesc = "" +
 	"\n" +
-	"Casc/resources/v1/in_app_purchase_offer_code_one_time_use_code.proto\x12\x10asc.resources.v1\x1a)asc/enums/v1/offer_code_environment.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\a\n" +
+	"Casc/resources/v1/in_app_purchase_offer_code_one_time_use_code.proto\x12\x10asc.resources.v1\x1a)asc/enums/v1/offer_code_environment.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\a\n" +
 	"$InAppPurchaseOfferCodeOneTimeUseCode\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x123\n" +
 	"\x0fnumber_of_codes\x18\x02 \x01(\x05B\x06\x8a\xb2\x19\x02\b\x02H\x00R\rnumberOfCodes\x88\x01\x01\x12E\n" +
 	"\fcreated_date\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02\b\x02R\vcreatedDate\x126\n" +
 	"\x0fexpiration_date\x18\x04 \x01(\tB\b\x8a\xb2\x19\x04\b\x02 \x01H\x01R\x0eexpirationDate\x88\x01\x01\x12#\n" +
 	"\x06active\x18\x05 \x01(\bB\x06\x8a\xb2\x19\x02\b\x02H\x02R\x06active\x88\x01\x01\x12j\n" +
-	"\venvironment\x18\x06 \x01(\x0e2;.asc.enums.v1.OfferCodeEnvironmentEnum.OfferCodeEnvironmentB\x06\x8a\xb2\x19\x02\b\x02H\x03R\venvironment\x88\x01\x01\x124\n" +
-	"\x06values\x18\a \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x06values\x12M\n" +
+	"\venvironment\x18\x06 \x01(\x0e2;.asc.enums.v1.OfferCodeEnvironmentEnum.OfferCodeEnvironmentB\x06\x8a\xb2\x19\x02\b\x02H\x03R\venvironment\x88\x01\x01\x12`\n" +
+	"\x06values\x18\a \x01(\v2\x14.asc.types.v1.ToManyB2\x8a\xb2\x19.\b\x03\x1a*inAppPurchaseOfferCodeOneTimeUseCodeValuesR\x06values\x12M\n" +
 	"\x10created_by_actor\x18\b \x01(\v2\x13.asc.types.v1.ToOneB\x0e\x8a\xb2\x19\n" +
 	"\b\x03\x1a\x06actorsR\x0ecreatedByActor\x12U\n" +
 	"\x14deactivated_by_actor\x18\t \x01(\v2\x13.asc.types.v1.ToOneB\x0e\x8a\xb2\x19\n" +

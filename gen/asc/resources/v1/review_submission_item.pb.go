@@ -59,6 +59,10 @@ type ReviewSubmissionItem struct {
 	SubscriptionVersion *v11.ToOne `protobuf:"bytes,15,opt,name=subscription_version,json=subscriptionVersion,proto3" json:"subscription_version,omitempty"`
 	// Related: subscriptionGroupVersions.
 	SubscriptionGroupVersion *v11.ToOne `protobuf:"bytes,16,opt,name=subscription_group_version,json=subscriptionGroupVersion,proto3" json:"subscription_group_version,omitempty"`
+	// Related: appAssetLibraryImages.
+	AppAssetLibraryImage *v11.ToOne `protobuf:"bytes,17,opt,name=app_asset_library_image,json=appAssetLibraryImage,proto3" json:"app_asset_library_image,omitempty"`
+	// Related: appAssetLibraryVideos.
+	AppAssetLibraryVideo *v11.ToOne `protobuf:"bytes,18,opt,name=app_asset_library_video,json=appAssetLibraryVideo,proto3" json:"app_asset_library_video,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -207,6 +211,20 @@ func (x *ReviewSubmissionItem) GetSubscriptionGroupVersion() *v11.ToOne {
 	return nil
 }
 
+func (x *ReviewSubmissionItem) GetAppAssetLibraryImage() *v11.ToOne {
+	if x != nil {
+		return x.AppAssetLibraryImage
+	}
+	return nil
+}
+
+func (x *ReviewSubmissionItem) GetAppAssetLibraryVideo() *v11.ToOne {
+	if x != nil {
+		return x.AppAssetLibraryVideo
+	}
+	return nil
+}
+
 func (x *ReviewSubmissionItem) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -218,7 +236,7 @@ var File_asc_resources_v1_review_submission_item_proto protoreflect.FileDescript
 
 const file_asc_resources_v1_review_submission_item_proto_rawDesc = "" +
 	"\n" +
-	"-asc/resources/v1/review_submission_item.proto\x12\x10asc.resources.v1\x1a/asc/enums/v1/review_submission_item_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xb7\x0f\n" +
+	"-asc/resources/v1/review_submission_item.proto\x12\x10asc.resources.v1\x1a/asc/enums/v1/review_submission_item_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\x8d\x11\n" +
 	"\x14ReviewSubmissionItem\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12h\n" +
 	"\x05state\x18\x02 \x01(\x0e2E.asc.enums.v1.ReviewSubmissionItemStateEnum.ReviewSubmissionItemStateB\x06\x8a\xb2\x19\x02\b\x02H\x00R\x05state\x88\x01\x01\x12Y\n" +
@@ -236,7 +254,9 @@ const file_asc_resources_v1_review_submission_item_proto_rawDesc = "" +
 	"\x1fgame_center_leaderboard_version\x18\r \x01(\v2\x13.asc.types.v1.ToOneB%\x8a\xb2\x19!\b\x03\x1a\x1dgameCenterLeaderboardVersionsR\x1cgameCenterLeaderboardVersion\x12i\n" +
 	"\x17in_app_purchase_version\x18\x0e \x01(\v2\x13.asc.types.v1.ToOneB\x1d\x8a\xb2\x19\x19\b\x03\x1a\x15inAppPurchaseVersionsR\x14inAppPurchaseVersion\x12d\n" +
 	"\x14subscription_version\x18\x0f \x01(\v2\x13.asc.types.v1.ToOneB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14subscriptionVersionsR\x13subscriptionVersion\x12t\n" +
-	"\x1asubscription_group_version\x18\x10 \x01(\v2\x13.asc.types.v1.ToOneB!\x8a\xb2\x19\x1d\b\x03\x1a\x19subscriptionGroupVersionsR\x18subscriptionGroupVersion\x12H\n" +
+	"\x1asubscription_group_version\x18\x10 \x01(\v2\x13.asc.types.v1.ToOneB!\x8a\xb2\x19\x1d\b\x03\x1a\x19subscriptionGroupVersionsR\x18subscriptionGroupVersion\x12i\n" +
+	"\x17app_asset_library_image\x18\x11 \x01(\v2\x13.asc.types.v1.ToOneB\x1d\x8a\xb2\x19\x19\b\x03\x1a\x15appAssetLibraryImagesR\x14appAssetLibraryImage\x12i\n" +
+	"\x17app_asset_library_video\x18\x12 \x01(\v2\x13.asc.types.v1.ToOneB\x1d\x8a\xb2\x19\x19\b\x03\x1a\x15appAssetLibraryVideosR\x14appAssetLibraryVideo\x12H\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v21.asc.resources.v1.ReviewSubmissionItem.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -280,12 +300,14 @@ var file_asc_resources_v1_review_submission_item_proto_depIdxs = []int32{
 	3,  // 12: asc.resources.v1.ReviewSubmissionItem.in_app_purchase_version:type_name -> asc.types.v1.ToOne
 	3,  // 13: asc.resources.v1.ReviewSubmissionItem.subscription_version:type_name -> asc.types.v1.ToOne
 	3,  // 14: asc.resources.v1.ReviewSubmissionItem.subscription_group_version:type_name -> asc.types.v1.ToOne
-	1,  // 15: asc.resources.v1.ReviewSubmissionItem.extra:type_name -> asc.resources.v1.ReviewSubmissionItem.ExtraEntry
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	3,  // 15: asc.resources.v1.ReviewSubmissionItem.app_asset_library_image:type_name -> asc.types.v1.ToOne
+	3,  // 16: asc.resources.v1.ReviewSubmissionItem.app_asset_library_video:type_name -> asc.types.v1.ToOne
+	1,  // 17: asc.resources.v1.ReviewSubmissionItem.extra:type_name -> asc.resources.v1.ReviewSubmissionItem.ExtraEntry
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_review_submission_item_proto_init() }

@@ -67,7 +67,9 @@ type Subscription struct {
 	// Related: subscriptionPlanAvailabilities.
 	PlanAvailabilities *v11.ToMany `protobuf:"bytes,21,opt,name=plan_availabilities,json=planAvailabilities,proto3" json:"plan_availabilities,omitempty"`
 	// Related: subscriptionVersions.
-	Versions *v11.ToMany `protobuf:"bytes,22,opt,name=versions,proto3" json:"versions,omitempty"`
+	Versions        *v11.ToMany                                                     `protobuf:"bytes,22,opt,name=versions,proto3" json:"versions,omitempty"`
+	MultiSeatStatus *v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus `protobuf:"varint,23,opt,name=multi_seat_status,json=multiSeatStatus,proto3,enum=asc.enums.v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus,oneof" json:"multi_seat_status,omitempty"`
+	MarketSettings  []v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings  `protobuf:"varint,24,rep,packed,name=market_settings,json=marketSettings,proto3,enum=asc.enums.v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings" json:"market_settings,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -259,6 +261,20 @@ func (x *Subscription) GetVersions() *v11.ToMany {
 	return nil
 }
 
+func (x *Subscription) GetMultiSeatStatus() v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus {
+	if x != nil && x.MultiSeatStatus != nil {
+		return *x.MultiSeatStatus
+	}
+	return v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus(0)
+}
+
+func (x *Subscription) GetMarketSettings() []v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings {
+	if x != nil {
+		return x.MarketSettings
+	}
+	return nil
+}
+
 func (x *Subscription) GetExtra() map[string]string {
 	if x != nil {
 		return x.Extra
@@ -270,7 +286,7 @@ var File_asc_resources_v1_subscription_proto protoreflect.FileDescriptor
 
 const file_asc_resources_v1_subscription_proto_rawDesc = "" +
 	"\n" +
-	"#asc/resources/v1/subscription.proto\x12\x10asc.resources.v1\x1a&asc/enums/v1/subscription_period.proto\x1a%asc/enums/v1/subscription_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xaf\x10\n" +
+	"#asc/resources/v1/subscription.proto\x12\x10asc.resources.v1\x1a/asc/enums/v1/subscription_market_settings.proto\x1a1asc/enums/v1/subscription_multi_seat_status.proto\x1a&asc/enums/v1/subscription_period.proto\x1a%asc/enums/v1/subscription_state.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xc4\x12\n" +
 	"\fSubscription\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x12\x1f\n" +
 	"\x04name\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\x04name\x88\x01\x01\x12*\n" +
@@ -298,7 +314,9 @@ const file_asc_resources_v1_subscription_proto_rawDesc = "" +
 	"\x0fwin_back_offers\x18\x13 \x01(\v2\x14.asc.types.v1.ToManyB\x15\x8a\xb2\x19\x11\b\x03\x1a\rwinBackOffersR\rwinBackOffers\x12H\n" +
 	"\x06images\x18\x14 \x01(\v2\x14.asc.types.v1.ToManyB\x1a\x8a\xb2\x19\x16\b\x03\x1a\x12subscriptionImagesR\x06images\x12m\n" +
 	"\x13plan_availabilities\x18\x15 \x01(\v2\x14.asc.types.v1.ToManyB&\x8a\xb2\x19\"\b\x03\x1a\x1esubscriptionPlanAvailabilitiesR\x12planAvailabilities\x12N\n" +
-	"\bversions\x18\x16 \x01(\v2\x14.asc.types.v1.ToManyB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14subscriptionVersionsR\bversions\x12@\n" +
+	"\bversions\x18\x16 \x01(\v2\x14.asc.types.v1.ToManyB\x1c\x8a\xb2\x19\x18\b\x03\x1a\x14subscriptionVersionsR\bversions\x12\x82\x01\n" +
+	"\x11multi_seat_status\x18\x17 \x01(\x0e2I.asc.enums.v1.SubscriptionMultiSeatStatusEnum.SubscriptionMultiSeatStatusB\x06\x8a\xb2\x19\x02\b\x02H\aR\x0fmultiSeatStatus\x88\x01\x01\x12x\n" +
+	"\x0fmarket_settings\x18\x18 \x03(\x0e2G.asc.enums.v1.SubscriptionMarketSettingsEnum.SubscriptionMarketSettingsB\x06\x8a\xb2\x19\x02\b\x02R\x0emarketSettings\x12@\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2).asc.resources.v1.Subscription.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
@@ -311,7 +329,8 @@ const file_asc_resources_v1_subscription_proto_rawDesc = "" +
 	"\x06_stateB\x16\n" +
 	"\x14_subscription_periodB\x0e\n" +
 	"\f_review_noteB\x0e\n" +
-	"\f_group_levelBEZCgithub.com/asc-gateway/asc-gateway/gen/asc/resources/v1;resourcesv1b\x06proto3"
+	"\f_group_levelB\x14\n" +
+	"\x12_multi_seat_statusBEZCgithub.com/asc-gateway/asc-gateway/gen/asc/resources/v1;resourcesv1b\x06proto3"
 
 var (
 	file_asc_resources_v1_subscription_proto_rawDescOnce sync.Once
@@ -333,6 +352,8 @@ var file_asc_resources_v1_subscription_proto_goTypes = []any{
 	(v1.SubscriptionPeriodEnum_SubscriptionPeriod)(0), // 3: asc.enums.v1.SubscriptionPeriodEnum.SubscriptionPeriod
 	(*v11.ToMany)(nil), // 4: asc.types.v1.ToMany
 	(*v11.ToOne)(nil),  // 5: asc.types.v1.ToOne
+	(v1.SubscriptionMultiSeatStatusEnum_SubscriptionMultiSeatStatus)(0), // 6: asc.enums.v1.SubscriptionMultiSeatStatusEnum.SubscriptionMultiSeatStatus
+	(v1.SubscriptionMarketSettingsEnum_SubscriptionMarketSettings)(0),   // 7: asc.enums.v1.SubscriptionMarketSettingsEnum.SubscriptionMarketSettings
 }
 var file_asc_resources_v1_subscription_proto_depIdxs = []int32{
 	2,  // 0: asc.resources.v1.Subscription.state:type_name -> asc.enums.v1.SubscriptionStateEnum.SubscriptionState
@@ -351,12 +372,14 @@ var file_asc_resources_v1_subscription_proto_depIdxs = []int32{
 	4,  // 13: asc.resources.v1.Subscription.images:type_name -> asc.types.v1.ToMany
 	4,  // 14: asc.resources.v1.Subscription.plan_availabilities:type_name -> asc.types.v1.ToMany
 	4,  // 15: asc.resources.v1.Subscription.versions:type_name -> asc.types.v1.ToMany
-	1,  // 16: asc.resources.v1.Subscription.extra:type_name -> asc.resources.v1.Subscription.ExtraEntry
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	6,  // 16: asc.resources.v1.Subscription.multi_seat_status:type_name -> asc.enums.v1.SubscriptionMultiSeatStatusEnum.SubscriptionMultiSeatStatus
+	7,  // 17: asc.resources.v1.Subscription.market_settings:type_name -> asc.enums.v1.SubscriptionMarketSettingsEnum.SubscriptionMarketSettings
+	1,  // 18: asc.resources.v1.Subscription.extra:type_name -> asc.resources.v1.Subscription.ExtraEntry
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_asc_resources_v1_subscription_proto_init() }

@@ -39,7 +39,7 @@ type SubscriptionOfferCodeOneTimeUseCode struct {
 	Environment    *v1.OfferCodeEnvironmentEnum_OfferCodeEnvironment `protobuf:"varint,6,opt,name=environment,proto3,enum=asc.enums.v1.OfferCodeEnvironmentEnum_OfferCodeEnvironment,oneof" json:"environment,omitempty"`
 	// Related: subscriptionOfferCodes.
 	OfferCode *v11.ToOne `protobuf:"bytes,7,opt,name=offer_code,json=offerCode,proto3" json:"offer_code,omitempty"`
-	// Related: .
+	// Related: subscriptionOfferCodeOneTimeUseCodeValues.
 	Values *v11.ToMany `protobuf:"bytes,8,opt,name=values,proto3" json:"values,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -144,7 +144,7 @@ var File_asc_resources_v1_subscription_offer_code_one_time_use_code_proto protor
 
 const file_asc_resources_v1_subscription_offer_code_one_time_use_code_proto_rawDesc = "" +
 	"\n" +
-	"@asc/resources/v1/subscription_offer_code_one_time_use_code.proto\x12\x10asc.resources.v1\x1a)asc/enums/v1/offer_code_environment.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x06\n" +
+	"@asc/resources/v1/subscription_offer_code_one_time_use_code.proto\x12\x10asc.resources.v1\x1a)asc/enums/v1/offer_code_environment.proto\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x06\n" +
 	"#SubscriptionOfferCodeOneTimeUseCode\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x123\n" +
 	"\x0fnumber_of_codes\x18\x02 \x01(\x05B\x06\x8a\xb2\x19\x02\b\x02H\x00R\rnumberOfCodes\x88\x01\x01\x12E\n" +
@@ -153,8 +153,8 @@ const file_asc_resources_v1_subscription_offer_code_one_time_use_code_proto_rawD
 	"\x06active\x18\x05 \x01(\bB\x06\x8a\xb2\x19\x02\b\x02H\x02R\x06active\x88\x01\x01\x12j\n" +
 	"\venvironment\x18\x06 \x01(\x0e2;.asc.enums.v1.OfferCodeEnvironmentEnum.OfferCodeEnvironmentB\x06\x8a\xb2\x19\x02\b\x02H\x03R\venvironment\x88\x01\x01\x12R\n" +
 	"\n" +
-	"offer_code\x18\a \x01(\v2\x13.asc.types.v1.ToOneB\x1e\x8a\xb2\x19\x1a\b\x03\x1a\x16subscriptionOfferCodesR\tofferCode\x124\n" +
-	"\x06values\x18\b \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x06values\x12W\n" +
+	"offer_code\x18\a \x01(\v2\x13.asc.types.v1.ToOneB\x1e\x8a\xb2\x19\x1a\b\x03\x1a\x16subscriptionOfferCodesR\tofferCode\x12_\n" +
+	"\x06values\x18\b \x01(\v2\x14.asc.types.v1.ToManyB1\x8a\xb2\x19-\b\x03\x1a)subscriptionOfferCodeOneTimeUseCodeValuesR\x06values\x12W\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2@.asc.resources.v1.SubscriptionOfferCodeOneTimeUseCode.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +

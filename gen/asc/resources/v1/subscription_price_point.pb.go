@@ -36,7 +36,7 @@ type SubscriptionPricePoint struct {
 	Territory *v1.ToOne `protobuf:"bytes,5,opt,name=territory,proto3" json:"territory,omitempty"`
 	// Related: subscriptionPricePoints.
 	Equalizations *v1.ToMany `protobuf:"bytes,6,opt,name=equalizations,proto3" json:"equalizations,omitempty"`
-	// Related: .
+	// Related: subscriptionPricePoints.
 	AdjustedEqualizations *v1.ToMany `protobuf:"bytes,7,opt,name=adjusted_equalizations,json=adjustedEqualizations,proto3" json:"adjusted_equalizations,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra         map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -134,15 +134,15 @@ var File_asc_resources_v1_subscription_price_point_proto protoreflect.FileDescri
 
 const file_asc_resources_v1_subscription_price_point_proto_rawDesc = "" +
 	"\n" +
-	"/asc/resources/v1/subscription_price_point.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xab\x05\n" +
+	"/asc/resources/v1/subscription_price_point.proto\x12\x10asc.resources.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\"\xc4\x05\n" +
 	"\x16SubscriptionPricePoint\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x01R\x02id\x122\n" +
 	"\x0ecustomer_price\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x00R\rcustomerPrice\x88\x01\x01\x12'\n" +
 	"\bproceeds\x18\x03 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x01R\bproceeds\x88\x01\x01\x122\n" +
 	"\x0eproceeds_year2\x18\x04 \x01(\tB\x06\x8a\xb2\x19\x02\b\x02H\x02R\rproceedsYear2\x88\x01\x01\x12F\n" +
 	"\tterritory\x18\x05 \x01(\v2\x13.asc.types.v1.ToOneB\x13\x8a\xb2\x19\x0f\b\x03\x1a\vterritoriesR\tterritory\x12[\n" +
-	"\requalizations\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB\x1f\x8a\xb2\x19\x1b\b\x03\x1a\x17subscriptionPricePointsR\requalizations\x12S\n" +
-	"\x16adjusted_equalizations\x18\a \x01(\v2\x14.asc.types.v1.ToManyB\x06\x8a\xb2\x19\x02\b\x03R\x15adjustedEqualizations\x12J\n" +
+	"\requalizations\x18\x06 \x01(\v2\x14.asc.types.v1.ToManyB\x1f\x8a\xb2\x19\x1b\b\x03\x1a\x17subscriptionPricePointsR\requalizations\x12l\n" +
+	"\x16adjusted_equalizations\x18\a \x01(\v2\x14.asc.types.v1.ToManyB\x1f\x8a\xb2\x19\x1b\b\x03\x1a\x17subscriptionPricePointsR\x15adjustedEqualizations\x12J\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v23.asc.resources.v1.SubscriptionPricePoint.ExtraEntryR\x05extra\x1a8\n" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +

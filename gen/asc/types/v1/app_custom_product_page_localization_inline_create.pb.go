@@ -32,6 +32,8 @@ type AppCustomProductPageLocalizationInlineCreate struct {
 	PromotionalText *string                `protobuf:"bytes,2,opt,name=promotional_text,json=promotionalText,proto3,oneof" json:"promotional_text,omitempty"`
 	// Related: appCustomProductPageVersions.
 	AppCustomProductPageVersion *ToOne `protobuf:"bytes,3,opt,name=app_custom_product_page_version,json=appCustomProductPageVersion,proto3" json:"app_custom_product_page_version,omitempty"`
+	// Related: appAssetLibraryPlacements.
+	Placements *ToMany `protobuf:"bytes,4,opt,name=placements,proto3" json:"placements,omitempty"`
 	// What Apple said and these protos do not know, as JSON text by name.
 	Extra map[string]string `protobuf:"bytes,2001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Fields to set to null (an array that may not be null: to []). Such a field must be unset.
@@ -87,6 +89,13 @@ func (x *AppCustomProductPageLocalizationInlineCreate) GetPromotionalText() stri
 func (x *AppCustomProductPageLocalizationInlineCreate) GetAppCustomProductPageVersion() *ToOne {
 	if x != nil {
 		return x.AppCustomProductPageVersion
+	}
+	return nil
+}
+
+func (x *AppCustomProductPageLocalizationInlineCreate) GetPlacements() *ToMany {
+	if x != nil {
+		return x.Placements
 	}
 	return nil
 }
@@ -164,11 +173,14 @@ var File_asc_types_v1_app_custom_product_page_localization_inline_create_proto p
 
 const file_asc_types_v1_app_custom_product_page_localization_inline_create_proto_rawDesc = "" +
 	"\n" +
-	"Easc/types/v1/app_custom_product_page_localization_inline_create.proto\x12\fasc.types.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\"\xbe\x04\n" +
+	"Easc/types/v1/app_custom_product_page_localization_inline_create.proto\x12\fasc.types.v1\x1a\x1casc/options/v1/options.proto\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\"\x97\x05\n" +
 	",AppCustomProductPageLocalizationInlineCreate\x12+\n" +
 	"\x06locale\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x020\x01H\x00R\x06locale\x88\x01\x01\x128\n" +
 	"\x10promotional_text\x18\x02 \x01(\tB\b\x8a\xb2\x19\x04\b\x02(\x01H\x01R\x0fpromotionalText\x88\x01\x01\x12\x7f\n" +
-	"\x1fapp_custom_product_page_version\x18\x03 \x01(\v2\x13.asc.types.v1.ToOneB$\x8a\xb2\x19 \b\x03\x1a\x1cappCustomProductPageVersionsR\x1bappCustomProductPageVersion\x12\\\n" +
+	"\x1fapp_custom_product_page_version\x18\x03 \x01(\v2\x13.asc.types.v1.ToOneB$\x8a\xb2\x19 \b\x03\x1a\x1cappCustomProductPageVersionsR\x1bappCustomProductPageVersion\x12W\n" +
+	"\n" +
+	"placements\x18\x04 \x01(\v2\x14.asc.types.v1.ToManyB!\x8a\xb2\x19\x1d\b\x03\x1a\x19appAssetLibraryPlacementsR\n" +
+	"placements\x12\\\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2E.asc.types.v1.AppCustomProductPageLocalizationInlineCreate.ExtraEntryR\x05extra\x12\x15\n" +
 	"\x05clear\x18\xd3\x0f \x03(\tR\x05clear\x1a8\n" +
 	"\n" +
@@ -198,18 +210,20 @@ var file_asc_types_v1_app_custom_product_page_localization_inline_create_proto_m
 var file_asc_types_v1_app_custom_product_page_localization_inline_create_proto_goTypes = []any{
 	(*AppCustomProductPageLocalizationInlineCreate)(nil), // 0: asc.types.v1.AppCustomProductPageLocalizationInlineCreate
 	(*AppCustomProductPageLocalizationInlineToMany)(nil), // 1: asc.types.v1.AppCustomProductPageLocalizationInlineToMany
-	nil,           // 2: asc.types.v1.AppCustomProductPageLocalizationInlineCreate.ExtraEntry
-	(*ToOne)(nil), // 3: asc.types.v1.ToOne
+	nil,            // 2: asc.types.v1.AppCustomProductPageLocalizationInlineCreate.ExtraEntry
+	(*ToOne)(nil),  // 3: asc.types.v1.ToOne
+	(*ToMany)(nil), // 4: asc.types.v1.ToMany
 }
 var file_asc_types_v1_app_custom_product_page_localization_inline_create_proto_depIdxs = []int32{
 	3, // 0: asc.types.v1.AppCustomProductPageLocalizationInlineCreate.app_custom_product_page_version:type_name -> asc.types.v1.ToOne
-	2, // 1: asc.types.v1.AppCustomProductPageLocalizationInlineCreate.extra:type_name -> asc.types.v1.AppCustomProductPageLocalizationInlineCreate.ExtraEntry
-	0, // 2: asc.types.v1.AppCustomProductPageLocalizationInlineToMany.create:type_name -> asc.types.v1.AppCustomProductPageLocalizationInlineCreate
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 1: asc.types.v1.AppCustomProductPageLocalizationInlineCreate.placements:type_name -> asc.types.v1.ToMany
+	2, // 2: asc.types.v1.AppCustomProductPageLocalizationInlineCreate.extra:type_name -> asc.types.v1.AppCustomProductPageLocalizationInlineCreate.ExtraEntry
+	0, // 3: asc.types.v1.AppCustomProductPageLocalizationInlineToMany.create:type_name -> asc.types.v1.AppCustomProductPageLocalizationInlineCreate
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_asc_types_v1_app_custom_product_page_localization_inline_create_proto_init() }
