@@ -9,7 +9,8 @@ import (
 
 // Rights are what a gateway's user of Redis needs, for a prefix of names: the
 // same as in docs/quota.md.
-const Rights = "~asc:* &asc:* -@all +@connection +@scripting +@pubsub +@string +@hash +@sortedset +@keyspace +@transaction -@dangerous +time +info +config|get +cluster|slots +cluster|shards +cluster|nodes +readonly"
+const Rights = "~asc:* &asc:* -@all +@connection +@scripting +@pubsub +@string +@hash +@sortedset +@keyspace " +
+	"+@transaction -@dangerous +time +info +config|get +cluster|slots +cluster|shards +cluster|nodes +readonly"
 
 // Kind is a way in which a server may be configured.
 type Kind struct {
