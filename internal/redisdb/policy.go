@@ -62,9 +62,10 @@ func tell(log *slog.Logger, policy string) {
 	case keeps:
 		log.Info("the memory policy of Redis is noeviction: it forgets nothing before its time")
 	case "":
-		log.Warn("the memory policy of Redis cannot be asked for (CONFIG GET and INFO are forbidden): make sure that it is noeviction")
+		log.Warn("the memory policy of Redis cannot be asked for: CONFIG GET and INFO are forbidden; make sure it is noeviction")
 	default:
-		log.Error("the memory policy of Redis lets it forget: creates with a request_id are refused until it is noeviction", "maxmemory_policy", policy)
+		log.Error("the memory policy of Redis lets it forget: creates with a request_id are refused until it is noeviction",
+			"maxmemory_policy", policy)
 	}
 }
 
@@ -139,7 +140,10 @@ func policyOf(ctx context.Context, node redis.Cmdable) (string, error) {
 // passing says whether Redis refuses for a moment only: that tells nothing of
 // what it allows.
 func passing(err error) bool {
-	for _, p := range []string{"LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "WRONGPASS", "MOVED", "ASK", "ERR max number of clients"} {
+	for _, p := range []string{
+		"LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "WRONGPASS", "MOVED", "ASK",
+		"ERR max number of clients",
+	} {
 		if strings.HasPrefix(err.Error(), p) {
 			return true
 		}

@@ -87,3 +87,11 @@ func TestOneNodeThatEvicts(t *testing.T) {
 		return nil
 	})
 }
+
+// TestTheRightsAreDocumented: the tests run with what the page says.
+func TestTheRightsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/quota.md")
+	if err != nil || !strings.Contains(string(page), redistest.Rights+"`") {
+		t.Errorf("docs/quota.md does not say %s: %v", redistest.Rights, err)
+	}
+}

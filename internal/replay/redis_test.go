@@ -265,3 +265,64 @@ func TestDeploymentsDoNotAnswerEachOther(t *testing.T) {
 		t.Errorf("%d of 3 were carried out", made)
 	}
 }
+
+// TestKindsOfServers keeps the contract on each.
+func TestKindsOfServers(t *testing.T) {
+	for name, k := range redistest.Kinds(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := redisdb.Config{URL: k.URL, CAFile: k.CAFile, Username: k.Username, PasswordFile: k.PasswordFile, Cluster: k.Cluster}
+			contract(t, newReplays(t, newRedisOf(t, config)))
+		})
+	}
+}
+
+// TestAFailoverKeepsNames: what was replicated is not carried out again by the
+// new primary; in between, names are refused.
+func TestAFailoverKeepsNames(t *testing.T) {
+	first, second := redistest.Start(t), redistest.Start(t)
+	proxy := redistest.NewProxy(t, first.Addr)
+	host, port, _ := strings.Cut(first.Addr, ":")
+	second.CLI("REPLICAOF", host, port)
+	second.Until("master_link_status:up", "INFO", "replication")
+	store := newRedis(t, "redis://"+proxy.Addr+"/0")
+	r := newReplays(t, store)
+	made := 0
+	create := func() ([]byte, error) { made++; return []byte("made"), nil }
+	if _, err := again(t, r, "before", create); err != nil {
+		t.Fatal(err)
+	}
+	first.CLI("WAIT", "1", "5000")
+	first.Kill()
+	_, err := r.Do(t.Context(), "between", []byte("between"), create)
+	if fault.As(err).Reason != ReasonUnavailable || made != 1 {
+		t.Errorf("made %d, %v", made, err)
+	}
+	second.CLI("REPLICAOF", "NO", "ONE")
+	proxy.To(second.Addr)
+	if got, err := again(t, r, "before", create); err != nil || got != "made" || made != 1 {
+		t.Errorf("%q %v, made %d", got, err, made)
+	}
+	if got, err := again(t, r, "between", create); err != nil || got != "made" || made != 2 {
+		t.Errorf("%q %v, made %d", got, err, made)
+	}
+}
+
+// TestALoadingRedis takes no name until it has loaded.
+func TestALoadingRedis(t *testing.T) {
+	proxy := redistest.NewProxy(t, redistest.NewFake(t, "-LOADING Redis is loading the dataset in memory\r\n").Addr)
+	db, err := redisdb.Open(redisdb.Config{URL: "redis://" + proxy.Addr + "/0"}, "https://api.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	r := newReplays(t, Redis{db})
+	db.Watch(quiet)
+	if _, err := r.Do(t.Context(), "id", []byte("id"), func() ([]byte, error) { t.Error("carried out"); return nil, nil }); fault.As(err).Reason != ReasonUnavailable {
+		t.Errorf("got %v", err)
+	}
+	proxy.To(redistest.Start(t).Addr)
+	if got, err := again(t, r, "id", func() ([]byte, error) { return []byte("made"), nil }); err != nil || got != "made" {
+		t.Errorf("%q %v", got, err)
+	}
+}

@@ -106,8 +106,9 @@ type attempt struct {
 // over does not send. So a claim whose owner is gone blocks nobody, and nothing
 // is sent twice however late a command reaches the store. What was marked as sent
 // by an owner that is gone ends in OUTCOME_UNKNOWN.
-func (r *Replays) Do(ctx context.Context, id string, request []byte, create func() ([]byte, error)) (answer []byte, err error) {
-	a := &attempt{Replays: r, id: id, mine: entry{state: claimed, owner: newOwner(), asked: sha256.Sum256(request)}}
+func (r *Replays) Do(ctx context.Context, id string, request []byte, create func() ([]byte, error)) ([]byte, error) {
+	mine := entry{state: claimed, owner: newOwner(), asked: sha256.Sum256(request)}
+	a := &attempt{Replays: r, id: id, mine: mine}
 	for pause := pollFirst; ; pause = min(2*pause, pollMost) {
 		mine, found, err := a.claim(ctx)
 		switch {
@@ -123,7 +124,8 @@ func (r *Replays) Do(ctx context.Context, id string, request []byte, create func
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED", "the first request of this request_id has not ended yet").WithCause(ctx.Err())
+			return nil, fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED",
+				"the first request of this request_id has not ended yet").WithCause(ctx.Err())
 		}
 	}
 }
@@ -209,15 +211,18 @@ func (a *attempt) giveUp(err error) error {
 	if !errors.Is(err, ErrFull) && !errors.Is(err, ErrForgets) {
 		a.debts.owe(a.id, debt{owner: a.mine.owner})
 	}
-	return fault.New(fault.Unavailable, ReasonUnavailable, "whether this request_id was carried out already cannot be found out, or cannot be remembered: nothing was sent").WithCause(err)
+	return fault.New(fault.Unavailable, ReasonUnavailable, "whether this request_id was carried out already "+
+		"cannot be found out, or cannot be remembered: nothing was sent").WithCause(err)
 }
 
 func outcomeUnknown() error {
-	return fault.New(fault.Unknown, fault.ReasonOutcomeUnknown, "the first request of this request_id was sent and may have been executed, but no answer tells: look before repeating it with another id")
+	return fault.New(fault.Unknown, fault.ReasonOutcomeUnknown, "the first request of this request_id was sent "+
+		"and may have been executed, but no answer tells: look before repeating it with another id")
 }
 
 func unreadable() error {
-	return fault.New(fault.Unknown, fault.ReasonOutcomeUnknown, "what is remembered of this request_id cannot be read: look whether it was executed before repeating it with another id")
+	return fault.New(fault.Unknown, fault.ReasonOutcomeUnknown, "what is remembered of this request_id cannot be "+
+		"read: look whether it was executed before repeating it with another id")
 }
 
 // first carries out a create that is not known yet.

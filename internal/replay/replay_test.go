@@ -26,7 +26,12 @@ var quiet = slog.New(slog.DiscardHandler)
 // newRedis is a store on a real Redis that keeps what it is told.
 func newRedis(t testing.TB, url string) Redis {
 	t.Helper()
-	db, err := redisdb.Open(redisdb.Config{URL: url}, "https://api.example")
+	return newRedisOf(t, redisdb.Config{URL: url})
+}
+
+func newRedisOf(t testing.TB, c redisdb.Config) Redis {
+	t.Helper()
+	db, err := redisdb.Open(c, "https://api.example")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,4 +9,4 @@ for i = 2, #ARGV do
   end
 end
 touch(KEYS[OWN], 2 * HOUR)
-return #ARGV - 1
+return { #ARGV - 1 }

@@ -163,7 +163,9 @@ func (s *shared) Settle(ctx context.Context, x *quota.Settlement) (quota.Balance
 	if x.RetryAfter < 0 {
 		retry = -1
 	}
-	res, err := s.run(ctx, s.settle, s.names(nil, x.Team, x.KeyID, x.Endpoint), x.ID, x.Endpoint.String(), x.Sent, x.Stamp, x.Writes, x.Status, hl, hr, ml, mr, retry)
+	keys := s.names(nil, x.Team, x.KeyID, x.Endpoint)
+	res, err := s.run(ctx, s.settle, keys,
+		x.ID, x.Endpoint.String(), x.Sent, x.Stamp, x.Writes, x.Status, hl, hr, ml, mr, retry)
 	if err != nil {
 		return quota.Balance{}, err
 	}

@@ -48,7 +48,14 @@ func (s *shared) stateOf(ctx context.Context, team, id string) (st quota.State, 
 	}
 	foreign, _ := number(res, 2, usedMost)
 	flight, _ := number(res, 3, usedMost)
-	st = quota.State{Team: team, KeyID: id, Balance: balance, Foreign: int(foreign), InFlight: int(flight), BlockedFor: s.span(res, 4)}
+	st = quota.State{
+		Team:       team,
+		KeyID:      id,
+		Balance:    balance,
+		Foreign:    int(foreign),
+		InFlight:   int(flight),
+		BlockedFor: s.span(res, 4),
+	}
 	for i := 6; i+2 < len(res) && i < 6+3*endpointsMost; i += 3 {
 		name, _ := res[i].(string)
 		verb, resource, _ := strings.Cut(name, " ")
