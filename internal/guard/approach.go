@@ -53,7 +53,7 @@ func (g *Guard) Still(ctx context.Context, c authn.Credentials, method, team str
 		was := access.FromContext(ctx)
 		static := was != nil && strings.HasPrefix(was.ID, "token:") // its end was configured
 		switch reason := fault.As(err).Reason; {
-		case reason == authn.ReasonTokenExpired && !static:
+		case reason == authn.ReasonTokenExpired && !static, reason == authn.ReasonCertificateExpired:
 			expired, who = true, was
 		case reason == authn.ReasonIssuerUnavailable:
 			return false, nil // nothing was taken away

@@ -63,11 +63,12 @@ type Guard struct {
 	denied   atomic.Int64
 
 	strangers overload.Seldom // lines of the log
+	asking    chan struct{}   // holds one for each caller that waits for an issuer
 }
 
 // New makes a guard without a policy.
 func New(deps Deps) *Guard {
-	g := &Guard{deps: deps, methods: make(map[string]*access.Method, len(deps.Methods)), routes: newRoutes(deps.Methods)}
+	g := &Guard{deps: deps, asking: make(chan struct{}, askMost), methods: make(map[string]*access.Method, len(deps.Methods)), routes: newRoutes(deps.Methods)}
 	g.restrict = sync.OnceValues(func() (*restrict.Guard, error) {
 		table, err := restrict.New(deps.Methods)
 		if err != nil {
@@ -101,7 +102,10 @@ func (g *Guard) Methods() []*access.Method { return g.deps.Methods }
 
 // Identify finds out who brings the credentials, and says so in the context.
 func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Context, error) {
-	who, err := g.deps.Authn.Authenticate(ctx, c)
+	who, ok, err := g.deps.Authn.Known(ctx, c)
+	if !ok {
+		who, err = g.ask(ctx, c)
+	}
 	if err != nil {
 		if ok, leftOut := g.strangers.Pass(time.Now()); ok {
 			g.deps.Log.InfoContext(ctx, "a caller is not known", "error", err, "left_out", leftOut)
@@ -112,6 +116,23 @@ func (g *Guard) Identify(ctx context.Context, c authn.Credentials) (context.Cont
 		return ctx, err
 	}
 	return access.NewContext(ctx, who), nil
+}
+
+// askMost is how many callers may wait for the keys of issuers at once. They are
+// not known yet: each holds memory.
+const askMost = 64
+
+// ask authenticates a caller for whose token an issuer must be asked.
+func (g *Guard) ask(ctx context.Context, c authn.Credentials) (*access.Principal, error) {
+	select {
+	case g.asking <- struct{}{}:
+		defer func() { <-g.asking }()
+		return g.deps.Authn.Authenticate(ctx, c)
+	default:
+	}
+	f := fault.New(fault.Unavailable, authn.ReasonIssuerUnavailable, "too many callers wait for an issuer's keys: call again")
+	f.RetryAfter = time.Second
+	return nil, f
 }
 
 // Call is a call at the door.

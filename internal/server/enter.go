@@ -42,7 +42,7 @@ func (s *Server) enter(ctx context.Context, method string, class overload.Class,
 	e := &entered{admission: admission, slot: slot, forget: func() {}}
 	if stream != nil {
 		stream.ctx, stream.method, stream.team = ctx, method, guard.Team(ctx)
-		stream.credentials, stream.certificate = credentialsOf(ctx), expiryOf(ctx)
+		stream.credentials = credentialsOf(ctx)
 		e.forget = s.open.add(stream)
 	}
 	return ctx, e, nil
@@ -62,14 +62,6 @@ type credentialsKey struct{}
 func credentialsOf(ctx context.Context) authn.Credentials {
 	c, _ := ctx.Value(credentialsKey{}).(authn.Credentials)
 	return c
-}
-
-// expiryOf is when the certificate ends that a caller brought, zero if none.
-func expiryOf(ctx context.Context) time.Time {
-	if c := credentialsOf(ctx).Certificate; c != nil {
-		return c.NotAfter
-	}
-	return time.Time{}
 }
 
 // identify finds out who brings credentials. The connection is then known too.
@@ -94,7 +86,6 @@ type openStream struct {
 
 	ctx         context.Context // nil: nobody's right is asked for
 	credentials authn.Credentials
-	certificate time.Time // when it ends; zero: none
 	method      string
 	team        string
 	expired     time.Time // since when the credential is; guarded by openStreams
@@ -161,9 +152,6 @@ func (s *Server) ask(o *openStream, now time.Time) {
 	ctx, cancel := context.WithTimeout(o.ctx, rightsEvery)
 	defer cancel()
 	expired, err := s.guard.Still(ctx, o.credentials, o.method, o.team)
-	if !o.certificate.IsZero() && now.After(o.certificate) {
-		expired = true
-	}
 	switch {
 	case err != nil && ctx.Err() == nil:
 		o.stop(fault.As(err))

@@ -28,10 +28,11 @@ import (
 
 // Reasons of refusals.
 const (
-	ReasonUnauthenticated   = "UNAUTHENTICATED"    // no credential, or one that proves nothing
-	ReasonTokenExpired      = "TOKEN_EXPIRED"      // a token that was good
-	ReasonUnknownIssuer     = "UNKNOWN_ISSUER"     // a token of an issuer that is not configured
-	ReasonIssuerUnavailable = "ISSUER_UNAVAILABLE" // the issuer's keys cannot be had
+	ReasonUnauthenticated    = "UNAUTHENTICATED"     // no credential, or one that proves nothing
+	ReasonTokenExpired       = "TOKEN_EXPIRED"       // a token that was good
+	ReasonCertificateExpired = "CERTIFICATE_EXPIRED" // a certificate that was good when its connection began
+	ReasonUnknownIssuer      = "UNKNOWN_ISSUER"      // a token of an issuer that is not configured
+	ReasonIssuerUnavailable  = "ISSUER_UNAVAILABLE"  // the issuer's keys cannot be had
 )
 
 // Bounds.
@@ -203,7 +204,9 @@ func (a *Authenticator) identify(ctx context.Context, c Credentials, how lookup)
 		return a.bearer(ctx, b, c.Authorization[0], how)
 	case c.Certificate != nil && b.cfg.MTLS != nil:
 		if a.deps.Trusts != nil {
-			if err := a.deps.Trusts(c.Sent); err != nil {
+			if err := a.deps.Trusts(c.Sent); err != nil && a.deps.Now().After(c.Certificate.NotAfter) {
+				return nil, fault.New(fault.Unauthenticated, ReasonCertificateExpired, "the certificate has expired").WithCause(err)
+			} else if err != nil {
 				return nil, refused(err)
 			}
 		}
