@@ -63,7 +63,7 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 			fmt.Fprint(cmd.OutOrStdout(), welcome)
 			return nil
 		}}
-	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), auditCommand(), configCommand(), metricsCommand(), sandboxCommand(), protosCommand(), versionCommand())
+	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), secretsCommand(), auditCommand(), configCommand(), metricsCommand(), sandboxCommand(), protosCommand(), versionCommand())
 	return root
 }
 
