@@ -105,7 +105,9 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 		}
 		if c.entered != nil {
 			c.entered.leave(c.ctx, nil, err)
-			c.SetTrailer(told(asc.MadeIn(c.ctx)))
+			if c.streams { // the headers went before
+				c.SetTrailer(told(asc.MadeIn(c.ctx)))
+			}
 		}
 		if access.FromContext(c.ctx) != nil && !unguarded(c.method) {
 			c.server.event(c.ctx, c.method, begun, err)
