@@ -43,7 +43,11 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	program = filepath.Join(dir, "gateway")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "../../cmd/gateway")
+	args := []string{"build", "-trimpath", "-o", program}
+	if os.Getenv("ATTACK_RACE") != "" { // slower, and larger: for the attacks that measure no memory
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, "../../cmd/gateway")...)
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		os.Exit(1)
@@ -161,6 +165,9 @@ func (x *target) run(t *testing.T) {
 	t.Cleanup(func() {
 		_ = process.Process.Kill() // it may have ended
 		<-ended
+		if strings.Contains(x.log.String(), "DATA RACE") {
+			t.Error("a data race")
+		}
 		if t.Failed() {
 			text := x.log.String()
 			t.Logf("the gateway's log ends:\n%s", text[max(0, len(text)-4000):])
