@@ -45,6 +45,7 @@ const maxReplays = 1
 //	429              once more, as soon as the quota lets it: it was not executed
 //	401              again only for a key that has worked before: once with the
 //	                 same token, once with a fresh one
+//	404              a GET of what Apple misses at random: twice more, see doubts
 //	5xx, no answer   a GET again; a write only if it surely was not sent
 //
 // All of it, waits for the quota apart, ends within [Config.CallTimeout].
@@ -61,7 +62,7 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 	if spent.left(c.cfg.CallTimeout) <= 0 {
 		return 0, late(c.cfg.CallTimeout)
 	}
-	refused, replays := 0, 0
+	refused, replays, doubted := 0, 0, doubts{}
 	for attempts = 1; ; attempts++ {
 		permit, token, err := c.admit(ctx, &next)
 		if err != nil {
@@ -100,6 +101,8 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 			if pause = flakyPause; next.keep.KeyID == "" {
 				pause, refused = 0, 0
 			}
+		case o.status == http.StatusNotFound:
+			again = doubted.again(ctx, c, call, o, spent)
 		case transient(o):
 			again = call.Method == http.MethodGet || !o.written
 		}
@@ -213,6 +216,9 @@ func (c *Client) final(ctx context.Context, call *Call, o outcome, goodKey bool)
 	if call.Method != http.MethodGet && (transient(o) || tooLarge) && o.written {
 		return outcomeUnknown(call, f)
 	}
+	if call.Method != http.MethodGet && errors.Is(o.err, errUnreadable) {
+		return fault.ExecutedUnread(call.Method, "it cannot be read").WithCause(f)
+	}
 	if goodKey {
 		f.Message = "App Store Connect refuses this request, though it takes the gateway's key for others"
 	}
@@ -301,7 +307,7 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, by send
 			x.keep(c.cfg.FileTimeout) // a file takes as long as its reader
 			return o
 		}
-		if o.err = err; err != nil && fault.As(err).Reason != fault.ReasonUpstreamTooLarge {
+		if o.err = err; err != nil && !conclusive(err) {
 			o.status = 0 // the answer is lost: for a read the same as none
 		}
 	} else {
@@ -309,6 +315,11 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, by send
 	}
 	res.Body.Close()
 	return o
+}
+
+// conclusive says whether the answer to the same request would be of no more use.
+func conclusive(err error) bool {
+	return fault.As(err).Reason == fault.ReasonUpstreamTooLarge || errors.Is(err, errUnreadable)
 }
 
 // mostBytes is how long a body may be as it comes. One more than may be passed
@@ -325,12 +336,12 @@ func (c *Client) refusal(call *Call, res *http.Response) error {
 	if !call.raw {
 		return c.errorOf(res)
 	}
-	body, err := readBounded(res, c.cfg.MaxResponseBytes)
+	body, left, err := readBounded(res, c.cfg.MaxResponseBytes)
 	if err != nil {
 		return err
 	}
 	res.Body.Close()
-	res.Header.Del("Content-Encoding")
+	encoded(res.Header, left)
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	return &answered{status: res.StatusCode, header: res.Header, body: body, fault: c.errorOf(res)}
 }
