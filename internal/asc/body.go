@@ -63,7 +63,8 @@ func unreadable(left string) error {
 // answered with nothing: its caller knows whether a document was due.
 func checkJSON(res *http.Response, body []byte) error {
 	empty := len(bytes.TrimSpace(body)) == 0
-	if empty && (res.Request.Method != http.MethodGet || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted) {
+	noneDue := res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted
+	if empty && (noneDue || res.Request.Method != http.MethodGet) {
 		return nil
 	}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))

@@ -11,7 +11,7 @@ import (
 
 // codeRow says what an error of Apple's means. The row with the longest prefix of
 // the error's code decides, among those whose conditions hold; of rows with one
-// prefix, the first.
+// prefix, the one with conditions.
 type codeRow struct {
 	prefix    string
 	status    int  // of the error, 0: any
@@ -91,6 +91,11 @@ func kindOfStatus(status int) fault.Kind {
 	return fault.Internal
 }
 
+// fits says whether the row is about an error of that HTTP status.
+func (r *codeRow) fits(e *fault.APIError, status int) bool {
+	return strings.HasPrefix(e.Code, r.prefix) && (r.status == 0 || r.status == status) && !(r.noPointer && e.Pointer+e.Parameter != "")
+}
+
 // kindOf is what an error of an answer means by itself.
 func kindOf(e *fault.APIError, status int) fault.Kind {
 	if own, err := strconv.Atoi(e.Status); err == nil && own >= 400 && own < 600 {
@@ -98,11 +103,8 @@ func kindOf(e *fault.APIError, status int) fault.Kind {
 	}
 	kind, best := kindOfStatus(status), -1
 	for _, row := range codeRows {
-		if !strings.HasPrefix(e.Code, row.prefix) || len(row.prefix) < best ||
-			row.status != 0 && row.status != status || row.noPointer && e.Pointer+e.Parameter != "" {
-			continue
-		}
-		if len(row.prefix) > best || row.status != 0 || row.noPointer {
+		conditional := row.status != 0 || row.noPointer // wins over a row of the same prefix
+		if row.fits(e, status) && (len(row.prefix) > best || len(row.prefix) == best && conditional) {
 			kind, best = row.kind, len(row.prefix)
 		}
 	}

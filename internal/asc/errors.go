@@ -19,7 +19,12 @@ const (
 
 // requestIDHeaders are the names under which Apple tells its request id; reports
 // come with the first.
-var requestIDHeaders = [...]string{"Requestid", "X-Request-Id", "X-Apple-Request-Uuid", "X-Apple-Jingle-Correlation-Key"}
+var requestIDHeaders = [...]string{
+	"Requestid",
+	"X-Request-Id",
+	"X-Apple-Request-Uuid",
+	"X-Apple-Jingle-Correlation-Key",
+}
 
 func requestID(h http.Header) string {
 	for _, name := range requestIDHeaders {

@@ -27,7 +27,8 @@ const (
 func Told(h http.Header) http.Header {
 	out := http.Header{}
 	for name, values := range h {
-		if strings.HasPrefix(name, reportPrefix) && len(values) > 0 && len(values[0]) <= maxToldBytes && len(out) < maxToldHeaders {
+		report := strings.HasPrefix(name, reportPrefix) && len(values) > 0
+		if report && len(values[0]) <= maxToldBytes && len(out) < maxToldHeaders {
 			out.Set(name, values[0])
 		}
 	}

@@ -178,10 +178,13 @@ func preconditions(errs []fault.APIError, resource string, out []proto.Message) 
 
 func addPrecondition(out []proto.Message, v *errdetails.PreconditionFailure_Violation) []proto.Message {
 	if len(out) > 0 {
-		if last, ok := out[len(out)-1].(*errdetails.PreconditionFailure); ok && proto.Size(last)+proto.Size(v) < maxDetailsBytes/4 {
-			if !slices.ContainsFunc(last.Violations, func(w *errdetails.PreconditionFailure_Violation) bool { return proto.Equal(v, w) }) {
-				last.Violations = append(last.Violations, v)
-			}
+		last, ok := out[len(out)-1].(*errdetails.PreconditionFailure)
+		same := func(w *errdetails.PreconditionFailure_Violation) bool { return proto.Equal(v, w) }
+		switch {
+		case ok && slices.ContainsFunc(last.Violations, same):
+			return out
+		case ok && proto.Size(last)+proto.Size(v) < maxDetailsBytes/4:
+			last.Violations = append(last.Violations, v)
 			return out
 		}
 	}

@@ -112,7 +112,9 @@ func (x *exchange) read(included bool) {
 }
 
 // answerHeaders are passed on.
-var answerHeaders = []string{"Content-Type", "Content-Disposition", "Content-Encoding", "X-Rate-Limit", "Retry-After", "Date", "Etag", "Last-Modified"}
+var answerHeaders = []string{
+	"Content-Type", "Content-Disposition", "Content-Encoding", "X-Rate-Limit", "Retry-After", "Date", "Etag", "Last-Modified",
+}
 
 // forward sends a request on and its answer back.
 func (x *exchange) forward() {
@@ -136,7 +138,9 @@ func (x *exchange) answer(res *asc.Raw) {
 	maps.Copy(header, asc.Told(res.Header))
 	header.Set("X-Content-Type-Options", "nosniff")
 	body := io.Reader(res.Body)
-	if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); strings.HasSuffix(media, "json") && !x.file && res.Header.Get("Content-Encoding") == "" {
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	readable := strings.HasSuffix(media, "json") && res.Header.Get("Content-Encoding") == ""
+	if readable && !x.file {
 		b, err := io.ReadAll(res.Body)
 		if err != nil {
 			x.fail(err)
