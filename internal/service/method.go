@@ -8,6 +8,7 @@ package service
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -137,4 +138,18 @@ func httpRule(rule *annotations.HttpRule) (verb, template string) {
 // Area is the package's second part: "testflight".
 func (m *Method) Area() string {
 	return strings.Split(string(m.Desc.ParentFile().Package()), ".")[1]
+}
+
+// answersWithDocument says whether a success has something to read. It looks at
+// the descriptor: only odd answers ask.
+func (m *Method) answersWithDocument() bool {
+	fields := m.Desc.Output().Fields()
+	for i := range fields.Len() {
+		o, _ := proto.GetExtension(fields.Get(i).Options(), optionsv1.E_Field).(*optionsv1.Field)
+		switch o.GetRole() {
+		case optionsv1.Role_ROLE_DATA, optionsv1.Role_ROLE_LINKAGE, optionsv1.Role_ROLE_BODY:
+			return m.Options.GetStatus() != http.StatusNoContent
+		}
+	}
+	return false
 }
