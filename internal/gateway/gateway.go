@@ -101,17 +101,17 @@ func New(d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays
-	methods := Methods(g.Engine.Methods)
+	methods := Methods(g.Engine.Entries)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
-		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
+		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: newCatalog(g.Engine)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
 	}, d.Limits, d.Log, d.GRPC...)
-	edge, err := rest.New(g.Server, g.Engine.Methods, ownServices(), d.Limits, d.Log)
+	edge, err := rest.New(g.Server, g.Engine, ownServices(), d.Limits, d.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -158,14 +158,16 @@ func ownServices() []protoreflect.ServiceDescriptor {
 
 // Methods are all that callers can call: Apple's operations and the gateway's
 // own methods.
-func Methods(compiled []*service.Method) (list []*access.Method) {
-	for _, m := range compiled {
-		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template, Area: m.Area(), Desc: m.Desc, Options: m.Options})
+func Methods(apple []*service.Entry) (list []*access.Method) {
+	for _, e := range apple {
+		list = append(list, &access.Method{FullName: e.FullName, Verb: e.Verb, Template: e.Template, Area: e.Area(),
+			Type: e.Type, Shape: e.Shape, Describe: e.Desc})
 	}
 	own := func(sd protoreflect.ServiceDescriptor, area, verb string) {
 		for i := range sd.Methods().Len() {
 			md := sd.Methods().Get(i)
-			list = append(list, &access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area, Desc: md})
+			list = append(list, &access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area,
+				Own: true, Describe: func() protoreflect.MethodDescriptor { return md }})
 		}
 	}
 	own(catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"), "catalog", "GET")

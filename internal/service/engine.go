@@ -42,7 +42,7 @@ type Observer interface {
 
 // Engine carries out calls.
 type Engine struct {
-	Methods []*Method       // sorted by name
+	Entries []*Entry        // sorted by name
 	Cache   *cache.Cache    // of answers
 	Replays *replay.Replays // of creates that name themselves; nil: none are
 
@@ -53,15 +53,17 @@ type Engine struct {
 	codec     *jsonapi.Codec
 	validator func() (protovalidate.Validator, error) // made by the first request: CEL describes every message, which an idle gateway need not hold
 	observer  Observer
-	byName    map[string]*Method
+	byName    map[string]*Entry
 	kinds     *families
+	names     *fieldNames
 }
 
-// New compiles the plans and makes an engine that keeps at most so many bytes of
+// New makes an engine of the operations in the index. Each is compiled when it is
+// first called. The engine keeps at most so many bytes of
 // answers. The observer may be nil, and so may the secrets: then page tokens end
 // with the process. [Engine.Close] ends it.
 func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheBytes int64) (*Engine, error) {
-	methods, err := Compile(protoregistry.GlobalFiles)
+	entries, types, err := Entries()
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +73,13 @@ func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheByt
 	if shared == nil {
 		shared = secrets.New()
 	}
-	e := &Engine{Methods: methods, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
+	e := &Engine{Entries: entries, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
 		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
-		observer:  observer, byName: make(map[string]*Method, len(methods))}
-	e.kinds = newFamilies(methods, protoregistry.GlobalFiles)
-	for _, m := range methods {
-		e.byName[m.FullName] = m
-		m.spare = e.kinds.spareOf(m)
+		observer:  observer, byName: make(map[string]*Entry, len(entries)), names: &fieldNames{}}
+	e.kinds = newFamilies(types, protoregistry.GlobalFiles)
+	for _, x := range entries {
+		e.byName[x.FullName] = x
+		x.engine = e
 	}
 	e.Cache = cache.New(cacheBytes, len(e.kinds.byType))
 	return e, nil
@@ -90,8 +92,26 @@ type deaf struct{}
 
 func (deaf) Drift(string, int) {}
 
-// Lookup finds a method by its full name.
-func (e *Engine) Lookup(fullName string) *Method { return e.byName[fullName] }
+// Lookup finds a method by its full name, nil if there is none.
+func (e *Engine) Lookup(fullName string) *Method {
+	if x := e.byName[fullName]; x != nil {
+		m, _ := x.Plan() // tests compile them all
+		return m
+	}
+	return nil
+}
+
+// Methods compiles every method, sorted by name. It is for what describes all of
+// them: the plans and the descriptors take some 30 MB.
+func (e *Engine) Methods() []*Method {
+	list := make([]*Method, 0, len(e.Entries))
+	for _, x := range e.Entries {
+		if m, err := x.Plan(); err == nil {
+			list = append(list, m)
+		}
+	}
+	return list
+}
 
 // Unary carries out a call whose answer is a message. It must not be changed:
 // others may have the same.

@@ -71,11 +71,11 @@ type Handler struct {
 
 // New registers a route for every method of the engine, for the own services
 // that have a google.api.http rule, and for the API descriptions.
-func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
+func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
 	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
 		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
-	for _, m := range methods {
-		h.route(h.apple(m))
+	for _, e := range engine.Entries {
+		h.route(h.apple(e))
 	}
 	for _, sd := range own {
 		for i := range sd.Methods().Len() {
@@ -86,8 +86,10 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := newDescriber(methods)
-	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.serve})
+	docs := sync.OnceValue(func() *describer { return newDescriber(engine.Methods()) })
+	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: func(w http.ResponseWriter, r *http.Request, body []byte) error {
+		return docs().serve(w, r, body)
+	}})
 	return h, nil
 }
 
@@ -214,13 +216,16 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 }
 
 // apple serves one of Apple's operations.
-func (h *Handler) apple(m *service.Method) route {
-	id := m.Desc.Input().Fields().ByName("id")
-	rt := route{verb: m.Verb, pattern: m.Template, method: m.FullName, bodyNeeded: m.HasBody, produces: m.Options.GetProduces()}
-	if m.HasBody {
+func (h *Handler) apple(e *service.Entry) route {
+	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces}
+	if e.HasBody {
 		rt.body = door.JSON
 	}
 	rt.serve = func(w http.ResponseWriter, r *http.Request, body []byte) error {
+		m, err := e.Plan()
+		if err != nil {
+			return err
+		}
 		req := m.Input.New()
 		if m.HasBody {
 			if err := h.spell.unmarshal(body, req); err != nil {
@@ -230,8 +235,8 @@ func (h *Handler) apple(m *service.Method) route {
 		if err := m.ParseQuery(r.URL.RawQuery, req); err != nil {
 			return err
 		}
-		if id != nil {
-			req.Set(id, protoreflect.ValueOfString(r.PathValue("id")))
+		if e.HasID() {
+			req.Set(m.Desc.Input().Fields().ByName("id"), protoreflect.ValueOfString(r.PathValue("id")))
 		}
 		ctx, stream, err := h.context(r, m.FullName)
 		if err != nil {
@@ -249,15 +254,15 @@ func (h *Handler) apple(m *service.Method) route {
 		if err != nil {
 			return err
 		}
-		return h.answer(w, r, stream, res, statusOf(m))
+		return h.answer(w, r, stream, res, statusOf(e))
 	}
 	return rt
 }
 
 // statusOf is Apple's status, but for those without a body: a body of {} says
 // as much.
-func statusOf(m *service.Method) int {
-	if m.Options.GetStatus() == http.StatusCreated {
+func statusOf(e *service.Entry) int {
+	if e.Status == http.StatusCreated {
 		return http.StatusCreated
 	}
 	return http.StatusOK
