@@ -6,11 +6,9 @@ import (
 	"io"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"buf.build/go/protovalidate"
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
@@ -51,7 +49,6 @@ type Engine struct {
 	lifetimes atomic.Pointer[map[string]time.Duration]
 	upstream  Upstream
 	codec     *jsonapi.Codec
-	validator func() (protovalidate.Validator, error) // made by the first request: CEL describes every message, which an idle gateway need not hold
 	observer  Observer
 	byName    map[string]*Entry
 	kinds     *families
@@ -74,8 +71,7 @@ func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheByt
 		shared = secrets.New()
 	}
 	e := &Engine{Entries: entries, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
-		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
-		observer:  observer, byName: make(map[string]*Entry, len(entries)), names: &fieldNames{}}
+		observer: observer, byName: make(map[string]*Entry, len(entries)), names: &fieldNames{}}
 	e.kinds = newFamilies(types, protoregistry.GlobalFiles)
 	for _, x := range entries {
 		e.byName[x.FullName] = x
@@ -158,14 +154,11 @@ type prepared struct {
 
 // prepare checks a request and makes the call of it.
 func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, error) {
-	v, err := e.validator()
+	msg := req.ProtoReflect()
+	err := m.rules.check(msg)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Validate(req); err != nil {
-		return nil, invalid(err)
-	}
-	msg := req.ProtoReflect()
 	if err := m.together.check(msg, ""); err != nil {
 		return nil, err
 	}
@@ -190,23 +183,6 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 		p.call.Accept = produces[0]
 	}
 	return p, nil
-}
-
-// invalid turns protovalidate's findings into ours.
-func invalid(err error) error {
-	var v *protovalidate.ValidationError
-	if !errors.As(err, &v) {
-		return err
-	}
-	out := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request is not valid")
-	for i, x := range v.Violations {
-		path, what := protovalidate.FieldPathString(x.Proto.GetField()), x.Proto.GetMessage()
-		if i == 0 {
-			out.Message = path + ": " + what
-		}
-		out.Violations = append(out.Violations, fault.Violation{Field: path, Description: what})
-	}
-	return out
 }
 
 // single makes one call.

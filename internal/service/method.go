@@ -51,6 +51,7 @@ type Method struct {
 
 	spare    spare
 	together *together
+	rules    *rules
 }
 
 // Compile makes the plans of every operation in the registry, sorted by name.
@@ -112,6 +113,9 @@ func compile(md protoreflect.MethodDescriptor, shared *fieldNames) (*Method, err
 		nextToken: answer.ByName("next_page_token"), total: answer.ByName("total_size")}
 	if m.HasBody {
 		m.together = newTogether(md.Input(), map[protoreflect.FullName]bool{})
+	}
+	if m.rules, err = newRules(md.Input(), map[protoreflect.FullName]*rules{}); err != nil {
+		return nil, err
 	}
 	m.Query, err = shared.compileQuery(md.Input(), o.GetQuery())
 	if err != nil {
