@@ -34,6 +34,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -88,8 +89,11 @@ func New(d Deps) (*Gateway, error) {
 	}
 	deps := asc.Deps{Tokens: d.Ring, Logger: d.Log}
 	if t := d.Telemetry; t != nil {
-		deps.Tracing = asc.Tracing{Tracer: t.Tracer, Meter: t.Meter}
-		d.GRPC = append(d.GRPC, grpc.StatsHandler(tracedGRPC(t, d.TrustTraces)))
+		d.Server.Observer, deps.Tracing.Sent = calls{t}, t.Sent
+		if t.Traced() {
+			deps.Tracing.Tracer = t.Tracer
+			d.GRPC = append(d.GRPC, grpc.StatsHandler(tracedGRPC(t, d.TrustTraces)))
+		}
 	}
 	if d.Quota != nil {
 		deps.Quota = d.Quota
@@ -129,7 +133,7 @@ func New(d Deps) (*Gateway, error) {
 
 // tracedGRPC makes a span of every call but those that are open to everyone.
 func tracedGRPC(t *telemetry.Telemetry, trust bool) stats.Handler {
-	options := []otelgrpc.Option{otelgrpc.WithTracerProvider(t.Tracer), otelgrpc.WithMeterProvider(t.Meter), otelgrpc.WithPropagators(t.Propagator),
+	options := []otelgrpc.Option{otelgrpc.WithTracerProvider(t.Tracer), otelgrpc.WithMeterProvider(noop.NewMeterProvider()), otelgrpc.WithPropagators(t.Propagator),
 		otelgrpc.WithFilter(filters.Not(filters.Any(filters.ServicePrefix("grpc.health"), filters.ServicePrefix("grpc.reflection"))))}
 	if !trust {
 		options = append(options, otelgrpc.WithPublicEndpointFn(func(context.Context, *stats.RPCTagInfo) bool { return true }))
@@ -137,13 +141,17 @@ func tracedGRPC(t *telemetry.Telemetry, trust bool) stats.Handler {
 	return otelgrpc.NewServerHandler(options...)
 }
 
-// tracedHTTP makes a span of every request.
+// tracedHTTP tells of every request, and makes a span of it where spans are told.
 func tracedHTTP(h http.Handler, d Deps) http.Handler {
 	t := d.Telemetry
 	if t == nil {
 		return h
 	}
-	return otelhttp.NewHandler(h, "HTTP", otelhttp.WithTracerProvider(t.Tracer), otelhttp.WithMeterProvider(t.Meter), otelhttp.WithPropagators(t.Propagator),
+	if !t.Traced() {
+		return measured{h, t}
+	}
+	return otelhttp.NewHandler(measured{h, t}, "HTTP", otelhttp.WithTracerProvider(t.Tracer),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()), otelhttp.WithPropagators(t.Propagator),
 		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return !d.TrustTraces }))
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -74,6 +75,17 @@ type Config struct {
 	// StreamGrace is how long an open stream outlives the expiry of its caller's
 	// certificate or token. 0: 1 h.
 	StreamGrace time.Duration
+	// Observer hears of calls over gRPC, but for those that are open to everyone;
+	// nil: nobody does.
+	Observer Observer
+}
+
+// Observer hears of calls over gRPC. It may be called by many goroutines.
+type Observer interface {
+	// Begun is asked for the context of a call that begins.
+	Begun(ctx context.Context) context.Context
+	// Ended hears of a call that has ended. The method has no leading slash.
+	Ended(ctx context.Context, method string, code codes.Code, took time.Duration)
 }
 
 // Server serves gRPC, and lends what its calls pass to REST.

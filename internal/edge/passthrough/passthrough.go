@@ -158,7 +158,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, weight int) ([]by
 // known serves a path that an operation is known for.
 func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Method) {
 	begun := time.Now()
-	rest.Name(r, m.Verb, m.Template)
+	rest.Name(w, r, m.Verb, m.Template)
 	req := m.Input.New()
 	if fd := m.Desc.Input().Fields().ByName("id"); fd != nil {
 		id := r.PathValue("id")

@@ -28,7 +28,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -107,7 +106,7 @@ type route struct {
 func (h *Handler) route(rt route) {
 	h.verbs[rt.pattern] = append(h.verbs[rt.pattern], rt.verb)
 	h.mux.HandleFunc(rt.verb+" "+rt.pattern, func(w http.ResponseWriter, r *http.Request) {
-		Name(r, rt.verb, rt.pattern)
+		Name(w, r, rt.verb, rt.pattern)
 		w, end := door.Patient(w, r)
 		defer end()
 		body, err := h.read(w, r, &rt)
@@ -145,12 +144,21 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, rt *route) (body 
 }
 
 // Name tells the span and the metrics of a request which route it took.
-func Name(r *http.Request, verb, pattern string) {
-	span := trace.SpanFromContext(r.Context())
-	span.SetName(verb + " " + pattern)
-	span.SetAttributes(semconv.HTTPRoute(pattern))
-	if l, ok := otelhttp.LabelerFromContext(r.Context()); ok {
-		l.Add(semconv.HTTPRoute(pattern))
+func Name(w http.ResponseWriter, r *http.Request, verb, pattern string) {
+	for {
+		if x, ok := w.(interface{ Routed(pattern string) }); ok {
+			x.Routed(pattern)
+			break
+		}
+		x, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = x.Unwrap()
+	}
+	if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
+		span.SetName(verb + " " + pattern)
+		span.SetAttributes(semconv.HTTPRoute(pattern))
 	}
 }
 
