@@ -133,9 +133,12 @@ func TestDecodeLosesNothing(t *testing.T) {
 // TestADateIsNoInstant: a date in a date-time member keeps its text.
 func TestADateIsNoInstant(t *testing.T) {
 	var got metadatav1.GetAppStoreVersionResponse
-	page, err := (&Codec{}).Decode([]byte(`{"data":{"type":"appStoreVersions","id":"v","attributes":{"earliestReleaseDate":"2026-02-01","createdDate":"2026-01-31T23:00:00-08:00"}}}`), &got)
+	const body = `{"data":{"type":"appStoreVersions","id":"v","attributes":{
+		"earliestReleaseDate":"2026-02-01","createdDate":"2026-01-31T23:00:00-08:00"}}}`
+	page, err := (&Codec{}).Decode([]byte(body), &got)
 	v := got.GetAppStoreVersion()
-	if err != nil || page.Extra != 1 || v.EarliestReleaseDate != nil || v.GetExtra()["earliestReleaseDate"] != `"2026-02-01"` || v.GetCreatedDate().GetSeconds() != 1769929200 {
+	if err != nil || page.Extra != 1 || v.EarliestReleaseDate != nil ||
+		v.GetExtra()["earliestReleaseDate"] != `"2026-02-01"` || v.GetCreatedDate().GetSeconds() != 1769929200 {
 		t.Errorf("%v %v %+v", v, err, page)
 	}
 }
