@@ -3,7 +3,6 @@ package service
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/url"
 	"strings"
 	"sync/atomic"
