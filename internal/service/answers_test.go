@@ -75,6 +75,9 @@ func TestAnEmptySuccess(t *testing.T) {
 		{"a deletion with 200", testflightv1.BetaGroupsService_DeleteBetaGroup_FullMethodName, &testflightv1.DeleteBetaGroupRequest{Id: "g"}, 200, "", false},
 		{"a creation with 201", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, "", true},
 		{"a creation with 204", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 204, "", true},
+		{"a creation with an empty document", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, "{}", true},
+		{"a creation without data", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, `{"data":null}`, true},
+		{"a creation as it should be", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, `{"data":{"type":"betaGroups","id":"1"}}`, false},
 		{"a change with 200", testflightv1.BetaGroupsService_UpdateBetaGroup_FullMethodName, &testflightv1.UpdateBetaGroupRequest{Id: "g", Name: proto.String("n")}, 200, " ", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

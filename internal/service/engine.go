@@ -196,14 +196,14 @@ func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.M
 
 func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonapi.Page, error) {
 	if len(bytes.TrimSpace(res.Body)) == 0 {
-		if m.Verb != "GET" && m.answersWithDocument() {
+		if m.Verb != "GET" && m.due() != nil {
 			return jsonapi.Page{}, fault.ExecutedUnread(m.Verb, "it is empty")
 		}
 		return jsonapi.Page{}, nil
 	}
 	page, err := e.codec.Decode(res.Body, out)
 	if err != nil {
-		if m.Verb != "GET" && !m.answersWithDocument() {
+		if m.Verb != "GET" && m.due() == nil {
 			return page, nil // there was nothing to read
 		}
 		if m.Verb != "GET" {
@@ -211,6 +211,9 @@ func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonap
 				"the %s succeeded, but its answer cannot be read: look before repeating it", m.Verb).WithCause(err)
 		}
 		return page, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect: the answer cannot be read").WithCause(err)
+	}
+	if m.Verb != "GET" && m.misses(out) {
+		return page, fault.ExecutedUnread(m.Verb, "it has no data")
 	}
 	if page.Extra > 0 {
 		e.observer.Drift(m.Options.GetOperationId(), page.Extra)
