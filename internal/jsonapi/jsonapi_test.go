@@ -299,7 +299,8 @@ func (c *Codec) plan0(md protoreflect.MessageDescriptor) *messagePlan {
 
 func fill(rng *rand.Rand, p *messagePlan, m protoreflect.Message, depth int) {
 	for _, f := range p.fields {
-		if !f.required && rng.IntN(4) == 0 || f.kind == kindOther || depth > 5 {
+		query := depth == 0 && f.role == optionsv1.Role_ROLE_UNSPECIFIED // of a POST: include, fields, limit
+		if !f.required && rng.IntN(4) == 0 || f.kind == kindOther || depth > 5 || query {
 			continue
 		}
 		switch {
