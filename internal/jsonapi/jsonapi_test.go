@@ -302,7 +302,8 @@ func (c *Codec) plan0(md protoreflect.MessageDescriptor) *messagePlan {
 
 func fill(rng *rand.Rand, p *messagePlan, m protoreflect.Message, depth int) {
 	for _, f := range p.fields {
-		if !f.required && rng.IntN(4) == 0 || f.kind == kindOther || depth > 5 {
+		query := f.role >= optionsv1.Role_ROLE_FILTER && f.role <= optionsv1.Role_ROLE_PARAMETER // of a POST
+		if !f.required && rng.IntN(4) == 0 || f.kind == kindOther || depth > 5 || query {
 			continue
 		}
 		switch {
