@@ -77,8 +77,8 @@ func TestAGETThatHangsEnds(t *testing.T) {
 	}
 	do := func(ctx context.Context, c *Client) (Cursor, error) { _, err := c.Do(ctx, get()); return Cursor{}, err }
 	pages := func(ctx context.Context, c *Client) (Cursor, error) {
-		return c.Pages(ctx, get(), Cursor{}, 1000, func(r *Response) (PageRead, error) {
-			return PageRead{Next: strings.TrimSuffix(strings.TrimPrefix(string(r.Body), `{"next":"`), `"}`), Items: 1, Rows: 1}, nil
+		return c.Pages(ctx, get(), Cursor{}, func(r *Response) (PageRead, error) {
+			return PageRead{Next: strings.TrimSuffix(strings.TrimPrefix(string(r.Body), `{"next":"`), `"}`), Rows: 1, Kept: 1}, nil
 		})
 	}
 	for _, c := range []struct {
