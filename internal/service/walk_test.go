@@ -362,3 +362,37 @@ func TestWhatIsIncludedGoesWithItsRows(t *testing.T) {
 		req.PageToken = res.GetNextPageToken()
 	}
 }
+
+// TestFit chooses between the limit that a list was begun with and a new one.
+func TestFit(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		place      place
+		size, most int
+		limit      int
+		anew       bool
+	}{
+		{"the first page", place{}, 50, 200, 50, false},
+		{"the first page, Apple's size", place{}, 0, 200, 0, false},
+		{"the first page, above Apple's limit", place{}, 250, 200, 200, false},
+		{"price points", place{}, 5000, 8000, 5000, false},
+		{"the same size", place{Cursor: "c", Limit: 50, Row: 50, Total: 500}, 50, 200, 50, false},
+		{"no size any more", place{Cursor: "c", Limit: 50, Row: 50, Total: 500}, 0, 200, 50, false},
+		{"smaller", place{Cursor: "c", Limit: 200, Row: 200, Total: 450}, 10, 200, 200, false},
+		{"larger, near the beginning", place{Cursor: "c", Limit: 1, Row: 1, Total: 450}, 200, 200, 200, true},
+		{"larger, near the end", place{Cursor: "c", Limit: 50, Row: 400, Total: 450}, 200, 200, 50, false},
+		{"larger, far away", place{Cursor: "c", Limit: 100, Row: 4000, Total: 5000}, 200, 200, 100, false},
+		{"larger, the rest is not known", place{Cursor: "c", Limit: 10, Row: 20}, 200, 200, 200, true},
+		{"a limit that Apple did not tell", place{Cursor: "c", Row: 20, Total: 500}, 200, 200, 0, false},
+		{"inside the first page", place{Limit: 200, Skip: 10, Row: 10, Total: 450}, 100, 200, 200, false},
+		{"on the way to a place", place{Cursor: "c", Limit: 200, Skip: 900, Row: 1100, Total: 1500}, 200, 200, 200, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := c.place
+			p.fit(c.size, c.most)
+			if anew := p.Cursor == "" && c.place.Cursor != ""; p.Limit != c.limit || anew != c.anew || p.Row != c.place.Row || anew && p.Skip != p.Row {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+}
