@@ -35,7 +35,9 @@ type PageRead struct {
 // Of links.next only cursor and limit are believed: path and filters are always
 // those of the call. Apple sometimes offers a next page past the end, or the same
 // one again: both end the list.
-func (c *Client) Pages(ctx context.Context, call *Call, at Cursor, consume func(*Response) (PageRead, error)) (next Cursor, err error) {
+func (c *Client) Pages(
+	ctx context.Context, call *Call, at Cursor, consume func(*Response) (PageRead, error),
+) (next Cursor, err error) {
 	seen := map[string]bool{at.At: true}
 	bytes := 0
 	shared := *call

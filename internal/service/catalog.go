@@ -85,7 +85,8 @@ func (c *Catalog) SearchOperations(_ context.Context, req *catalogv1.SearchOpera
 	if err != nil {
 		return nil, err
 	}
-	list, unknown := c.search().find(req.GetQuery(), func(m *Method) bool { return req.GetArea() == "" || req.GetArea() == m.Area() })
+	wanted := func(m *Method) bool { return req.GetArea() == "" || req.GetArea() == m.Area() }
+	list, unknown := c.search().find(req.GetQuery(), wanted)
 	from = min(from, len(list))
 	to := min(from+min(size, maxFound), len(list))
 	out := &catalogv1.SearchOperationsResponse{TotalSize: int32(len(list)), UnknownWords: unknown}

@@ -91,7 +91,8 @@ func (b *indexBuilder) readResources() {
 	eachResource(func(md protoreflect.MessageDescriptor, r *optionsv1.Resource) bool {
 		var names []string
 		for i := range md.Fields().Len() {
-			if role, name := fieldRole(md.Fields().Get(i)); role == optionsv1.Role_ROLE_ATTRIBUTE || role == optionsv1.Role_ROLE_RELATIONSHIP {
+			role, name := fieldRole(md.Fields().Get(i))
+			if role == optionsv1.Role_ROLE_ATTRIBUTE || role == optionsv1.Role_ROLE_RELATIONSHIP {
 				names = append(names, name)
 			}
 		}
@@ -189,8 +190,8 @@ func (b *indexBuilder) note(weight uint32, term string) {
 }
 
 // filler are words of a phrase that need not be found.
-var filler = map[string]bool{"a": true, "an": true, "the": true, "of": true, "for": true, "to": true, "in": true, "on": true, "with": true,
-	"and": true, "by": true, "from": true, "my": true, "asc": true, "service": true, "api": true}
+var filler = map[string]bool{"a": true, "an": true, "the": true, "of": true, "for": true, "to": true, "in": true,
+	"on": true, "with": true, "and": true, "by": true, "from": true, "my": true, "asc": true, "service": true, "api": true}
 
 // find lists the operations that have all words of a query, the best first.
 // unknown are the words that no operation has which wanted admits.
@@ -240,7 +241,8 @@ func (x *searchIndex) rank(order []uint16, score []int, query string) {
 			score[i] /= 2
 		}
 		switch query {
-		case squeezed(m.Template), squeezed(m.Verb + m.Template), squeezed(m.Options.GetOperationId()), squeezed(string(m.Desc.Name())), squeezed(m.FullName):
+		case squeezed(m.Template), squeezed(m.Verb + m.Template), squeezed(m.Options.GetOperationId()),
+			squeezed(string(m.Desc.Name())), squeezed(m.FullName):
 			score[i] += 1 << 20
 		}
 	}
@@ -249,7 +251,8 @@ func (x *searchIndex) rank(order []uint16, score []int, query string) {
 
 // chunksOf are the words of a query as they were typed, each once.
 func chunksOf(query string) (out []string) {
-	for chunk := range strings.FieldsFuncSeq(query, func(r rune) bool { return strings.ContainsRune(" \t\r\n/{}[]().,;:?&=+\"'", r) }) {
+	separates := func(r rune) bool { return strings.ContainsRune(" \t\r\n/{}[]().,;:?&=+\"'", r) }
+	for chunk := range strings.FieldsFuncSeq(query, separates) {
 		if !slices.Contains(out, chunk) && len(words(chunk)) > 0 {
 			out = append(out, chunk)
 		}
