@@ -30,6 +30,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/internal/service"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -491,9 +492,23 @@ func TestCatalog(t *testing.T) {
 	if err != nil || one.GetResource().GetSchema() != "BundleId" || len(one.GetOperations()) < 5 {
 		t.Errorf("%v %v", one.GetResource(), err)
 	}
-	status, _, body := w.do(t, "GET", "/ascgateway/v1/operations?query=beta+groups&area=testflight", "")
+	status, _, body := w.do(t, "GET", "/ascgateway/v1/catalog/operations?query=beta+groups&area=testflight", "")
 	if status != 200 || !strings.Contains(string(body), "AddBetaGroupBuilds") {
 		t.Errorf("%d %.300s", status, body)
+	}
+	status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/operations?query=tester+invite&pageSize=1", "")
+	if status != 200 || !strings.Contains(string(body), "betaTesterInvitations_createInstance") || !strings.Contains(string(body), "nextPageToken") {
+		t.Errorf("%d %.300s", status, body)
+	}
+	status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/version", "")
+	if status != 200 || !strings.Contains(string(body), `"documentVersion":"`+service.Document().GetVersion()+`"`) {
+		t.Errorf("%d %.300s", status, body)
+	}
+	if status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/resources/bundleIds", ""); status != 200 || !strings.Contains(string(body), "BundleId") {
+		t.Errorf("%d %.300s", status, body)
+	}
+	if status, _, _ = w.do(t, "GET", "/ascgateway/v1/operations", ""); status != 404 { // of long-running operations one day
+		t.Errorf("the old path: %d", status)
 	}
 	for _, area := range []string{"testflight", "metadata", "commerce"} {
 		status, _, body = w.do(t, "GET", "/openapi/"+area+".json", "")

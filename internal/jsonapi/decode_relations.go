@@ -153,7 +153,7 @@ func (d *decoder) linkageData(p *messagePlan, f *fieldPlan, m protoreflect.Messa
 	for i := range list.Len() {
 		d.repeated(list.Get(i).String())
 	}
-	return d.array(func(int) error {
+	return d.array(func(i int) error {
 		if d.page.Items++; d.page.Items > maxItems {
 			return errTooMany
 		}
@@ -162,11 +162,11 @@ func (d *decoder) linkageData(p *messagePlan, f *fieldPlan, m protoreflect.Messa
 		if err != nil {
 			return err
 		}
-		if !fits {
+		if !fits && d.window.has(i) {
 			d.i, d.depth = start, depth
 			return d.keepElement(d.extras(p, m), "data")
 		}
-		if !d.repeated(id) {
+		if fits && !d.repeated(id) && d.window.has(i) {
 			list.Append(protoreflect.ValueOfString(id))
 		}
 		return nil

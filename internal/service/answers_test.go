@@ -34,7 +34,7 @@ func (s *scripted) Do(context.Context, *asc.Call) (*asc.Response, error) {
 func (s *scripted) Open(context.Context, *asc.Call) (*asc.File, error) { return s.file, nil }
 
 func (s *scripted) Room(*asc.Call) int { return 4000 }
-func (s *scripted) Pages(ctx context.Context, call *asc.Call, _ asc.Cursor, _ int,
+func (s *scripted) Pages(ctx context.Context, call *asc.Call, _ asc.Cursor,
 	consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error) {
 	res, err := s.Do(ctx, call)
 	if err == nil {

@@ -25,7 +25,7 @@ import (
 type Upstream interface {
 	Do(ctx context.Context, call *asc.Call) (*asc.Response, error)
 	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
-	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, want int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
+	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
 	Room(call *asc.Call) int
 	OpenURL(ctx context.Context, url string) (*asc.File, error)
 }
@@ -195,13 +195,18 @@ func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.M
 }
 
 func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonapi.Page, error) {
+	return e.decodeWindow(m, res, out, jsonapi.Window{})
+}
+
+// decodeWindow reads some rows of a list.
+func (e *Engine) decodeWindow(m *Method, res *asc.Response, out proto.Message, w jsonapi.Window) (jsonapi.Page, error) {
 	if len(bytes.TrimSpace(res.Body)) == 0 {
 		if m.Verb != "GET" && m.due() != nil {
 			return jsonapi.Page{}, fault.ExecutedUnread(m.Verb, "it is empty")
 		}
 		return jsonapi.Page{}, nil
 	}
-	page, err := e.codec.Decode(res.Body, out)
+	page, err := e.codec.DecodeWindow(res.Body, out, w)
 	if err != nil {
 		if m.Verb != "GET" && m.due() == nil {
 			return page, nil // there was nothing to read

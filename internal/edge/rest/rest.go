@@ -218,7 +218,7 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allow) == 0 {
-		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/operations"))
+		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/catalog/operations"))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
