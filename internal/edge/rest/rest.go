@@ -98,7 +98,9 @@ type route struct {
 	method        string    // full name, for policy; "": open to every caller that is known
 	body          door.Body // the zero value: none is taken
 	bodyNeeded    bool
-	produces      []string // content types beside application/json that may be asked for
+	produces      []string                       // content types beside application/json that may be asked for
+	input         protoreflect.MessageDescriptor // of the request, nil: none
+	apples        bool                           // one of Apple's operations
 	serve         func(w http.ResponseWriter, r *http.Request, body []byte) error
 }
 
@@ -113,7 +115,7 @@ func (h *Handler) route(rt route) {
 			err = rt.serve(w, r, body)
 		}
 		if err != nil {
-			h.fail(w, r, err)
+			h.fail(w, r, rt.spelled(err))
 		}
 	})
 }
@@ -216,7 +218,8 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 // apple serves one of Apple's operations.
 func (h *Handler) apple(m *service.Method) route {
 	id := m.Desc.Input().Fields().ByName("id")
-	rt := route{verb: m.Verb, pattern: m.Template, method: m.FullName, bodyNeeded: m.HasBody, produces: m.Options.GetProduces()}
+	rt := route{verb: m.Verb, pattern: m.Template, method: m.FullName, bodyNeeded: m.HasBody, produces: m.Options.GetProduces(),
+		input: m.Desc.Input(), apples: true}
 	if m.HasBody {
 		rt.body = door.JSON
 	}
@@ -254,11 +257,11 @@ func (h *Handler) apple(m *service.Method) route {
 	return rt
 }
 
-// statusOf is Apple's status, but for those without a body: a body of {} says
-// as much.
+// statusOf is Apple's status of success.
 func statusOf(m *service.Method) int {
-	if m.Options.GetStatus() == http.StatusCreated {
-		return http.StatusCreated
+	switch status := int(m.Options.GetStatus()); status {
+	case http.StatusCreated, http.StatusAccepted, http.StatusNoContent:
+		return status
 	}
 	return http.StatusOK
 }
@@ -290,7 +293,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 		return err
 	}
 	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
-	rt := route{verb: verb, pattern: path, method: full}
+	rt := route{verb: verb, pattern: path, method: full, input: md.Input()}
 	if verb == "POST" {
 		rt.body, rt.bodyNeeded = door.JSON, true
 	}
@@ -301,7 +304,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 				return err
 			}
 		}
-		values := r.URL.Query()
+		values := ownNames(r.URL.Query(), md.Input())
 		if err := runtime.PopulateQueryParameters(req.Interface(), values, &utilities.DoubleArray{}); err != nil {
 			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query does not fit").WithCause(err)
 		}
@@ -376,8 +379,17 @@ func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, 
 	return grpcContext(ctx, stream), stream, nil
 }
 
-// answer writes a message as JSON.
+// answer writes a message as JSON. What Apple answers with 204 has no body,
+// unless the message says something all the same.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime.ServerTransportStream, res proto.Message, status int) error {
+	if status == http.StatusNoContent {
+		if proto.Size(res) == 0 {
+			copyHeaders(w.Header(), stream.Header())
+			w.WriteHeader(status)
+			return nil
+		}
+		status = http.StatusOK
+	}
 	b, err := h.spell.marshal(res)
 	if err != nil {
 		return err
