@@ -141,10 +141,12 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Validate(req); err != nil {
-		return nil, invalid(err)
-	}
 	msg := req.ProtoReflect()
+	if err := v.Validate(req); err != nil {
+		if err = invalid(err, msg); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.together.check(msg, ""); err != nil {
 		return nil, err
 	}
@@ -169,23 +171,6 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 		p.call.Accept = produces[0]
 	}
 	return p, nil
-}
-
-// invalid turns protovalidate's findings into ours.
-func invalid(err error) error {
-	var v *protovalidate.ValidationError
-	if !errors.As(err, &v) {
-		return err
-	}
-	out := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request is not valid")
-	for i, x := range v.Violations {
-		path, what := protovalidate.FieldPathString(x.Proto.GetField()), x.Proto.GetMessage()
-		if i == 0 {
-			out.Message = path + ": " + what
-		}
-		out.Violations = append(out.Violations, fault.Violation{Field: path, Description: what})
-	}
-	return out
 }
 
 // single makes one call.

@@ -1,6 +1,9 @@
 package service
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
 	"google.golang.org/protobuf/proto"
@@ -24,11 +27,7 @@ func (e *Engine) inFields(m *Method, req proto.Message, err error) error {
 		field := ""
 		switch {
 		case a.Parameter != "":
-			if p := m.Query.byName[a.Parameter]; p != nil {
-				field = p.path()
-			} else {
-				field = parameterField(a.Parameter)
-			}
+			field = m.parameterField(a.Parameter)
 		case a.Pointer != "":
 			field = a.Pointer
 			if pointers == nil {
@@ -60,12 +59,18 @@ func inText(p *jsonapi.Pointers, errs []fault.APIError) {
 	}
 }
 
-func parameterField(name string) string {
-	switch name {
-	case "limit":
+// parameterField is the proto field path of a query parameter of Apple's.
+func (m *Method) parameterField(name string) string {
+	kind, key, keyed := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+	switch p := m.Query.byName[name]; {
+	case name == "limit" && m.pageSize != nil:
 		return "page_size"
-	case "cursor":
+	case name == "cursor" && m.pageToken != nil:
 		return "page_token"
+	case p != nil:
+		return p.path()
+	case keyed && (kind == "fields" || kind == "limit"):
+		return kind + "[" + strconv.Quote(key) + "]"
 	}
 	return name
 }

@@ -3,6 +3,7 @@ package service
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
@@ -91,6 +92,9 @@ func (p *param) unknown(v protoreflect.Value) bool {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
+// fewWords is up to how many right words are listed.
+const fewWords = 8
+
 // notAllowed refuses a name in include, sort or fields, and says how a new one is
 // sent.
 func notAllowed(field, name, param, typ string, allowed *names) error {
@@ -99,8 +103,12 @@ func notAllowed(field, name, param, typ string, allowed *names) error {
 		words = append(words, w)
 	}
 	near := hint(name, words)
-	if near == "" {
-		near = "; a name newer than this gateway is sent by extra_query[" + param + "]"
+	if near == "" && len(words) > 0 && len(words) <= fewWords {
+		slices.Sort(words)
+		near = "; it takes " + strings.Join(words, ", ")
+	}
+	if !strings.HasPrefix(near, "; did") {
+		near += "; a name newer than Apple's document goes into extra_query[" + strconv.Quote(param) + "]"
 	}
 	if typ != "" {
 		return fault.Invalid(field, "%s has no field %q%s", typ, clip(name), near)

@@ -75,6 +75,11 @@ func (rt *route) fieldName(path string) string {
 		case "page_token":
 			return "cursor"
 		}
+		for _, kind := range []string{"fields", "limit"} {
+			if key, ok := strings.CutPrefix(path, kind+`["`); ok {
+				return kind + "[" + strings.TrimSuffix(key, `"]`) + "]"
+			}
+		}
 		outer, inner, nested := strings.Cut(path, ".")
 		if fd := rt.input.Fields().ByTextName(outer); nested && fd != nil && fd.Message() != nil {
 			role := fieldOptions(fd).GetRole()
