@@ -18,9 +18,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/proto"
 )
@@ -107,7 +105,9 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 		}
 		if c.entered != nil {
 			c.entered.leave(c.ctx, nil, err)
-			c.SetTrailer(told(asc.MadeIn(c.ctx)))
+			if c.streams { // the headers went before
+				c.SetTrailer(told(asc.MadeIn(c.ctx)))
+			}
 		}
 		if access.FromContext(c.ctx) != nil && !unguarded(c.method) {
 			c.server.event(c.ctx, c.method, begun, err)
@@ -215,14 +215,10 @@ func (c *call) receive(m any, limit time.Duration) error {
 	})
 	defer timer.Stop()
 	b := &bounded{Message: m.(proto.Message)}
-	err := c.ServerStream.RecvMsg(b)
-	switch {
-	case b.err != nil:
-		return b.err
-	case status.Code(err) == codes.ResourceExhausted:
-		return fault.New(fault.InvalidArgument, fault.ReasonTooLarge, "the message is larger than %d bytes", MaxRequestBytes)
+	if err := c.ServerStream.RecvMsg(b); err != nil {
+		return err
 	}
-	return err
+	return b.err
 }
 
 // SendMsg writes a part of the answer. A peer that does not read it ends the

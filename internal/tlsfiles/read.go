@@ -105,13 +105,14 @@ func readAuthorities(name string, now time.Time) (*x509.CertPool, error) {
 }
 
 // parseCertificates reads every certificate of a PEM bundle. Between the blocks
-// there may be blank lines and comments that begin with #; anything else is an
-// error, so that no damaged certificate is passed over.
+// there may be text (RFC 7468, section 2), such as what openssl writes about a
+// certificate. A boundary (-----) that begins no whole block is an error, so that
+// no damaged certificate is passed over.
 func parseCertificates(b []byte) (list []*x509.Certificate, err error) {
-	for rest := skipComments(b); len(rest) > 0; rest = skipComments(rest) {
+	for rest := skipText(b); len(rest) > 0; rest = skipText(rest) {
 		at := len(list) + 1
 		if !bytes.HasPrefix(rest, []byte("-----BEGIN ")) {
-			return nil, fmt.Errorf("line %d is neither a certificate nor a comment", lineOf(b, rest))
+			return nil, fmt.Errorf("line %d ends a certificate that does not begin", lineOf(b, rest))
 		}
 		block, after := pem.Decode(rest)
 		if block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1 {
@@ -132,15 +133,16 @@ func parseCertificates(b []byte) (list []*x509.Certificate, err error) {
 	return list, nil
 }
 
-// skipComments drops blank lines and lines that begin with #.
-func skipComments(b []byte) []byte {
-	for {
-		b = bytes.TrimLeft(b, " \t\r\n\ufeff")
-		if !bytes.HasPrefix(b, []byte("#")) {
-			return b
+// skipText drops lines that hold no boundary.
+func skipText(b []byte) []byte {
+	for len(b) > 0 {
+		line, rest, _ := bytes.Cut(b, []byte("\n"))
+		if bytes.Contains(line, []byte("-----")) {
+			return bytes.TrimLeft(b, " \t\ufeff")
 		}
-		_, b, _ = bytes.Cut(b, []byte("\n"))
+		b = rest
 	}
+	return nil
 }
 
 // lineOf is the number of the line that rest, the end of all, begins in.

@@ -3,6 +3,7 @@ package tlsfiles
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,8 +40,7 @@ func TestABadFileDoesNotReplaceAGoodOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, parts := range map[string][][]byte{
-		"text.pem":      {good, []byte("some text\n"), ca},
-		"after.pem":     {good, []byte("and more")},
+		"headless.pem":  {good, bytes.TrimPrefix(ca, []byte("-----BEGIN CERTIFICATE-----\n"))},
 		"cut.pem":       {good, ca[:len(ca)/2]},
 		"withkey.pem":   {good, a.read("good.key")},
 		"cas-bad.pem":   {ca, damaged, other.read("ca.pem")},
@@ -66,8 +66,7 @@ func TestABadFileDoesNotReplaceAGoodOne(t *testing.T) {
 		{name: "the key of another", key: "client.key", says: []string{"tls.key_file", "client.key", "good.pem"}},
 		{name: "not for servers", cert: "client.pem", key: "client.key", says: []string{"client.pem", "serverAuth"}},
 		{name: "no SAN", cert: "nameless.pem", key: "nameless.key", says: []string{"nameless.pem", "subject alternative name"}},
-		{name: "text between", cert: "text.pem", says: []string{"text.pem", "neither a certificate nor a comment"}},
-		{name: "text after", cert: "after.pem", says: []string{"after.pem", "neither"}},
+		{name: "a certificate without its first line", cert: "headless.pem", says: []string{"headless.pem", "does not begin"}},
 		{name: "cut short", cert: "cut.pem", says: []string{"cut.pem", "certificate 2", "damaged"}},
 		{name: "a key among certificates", cert: "withkey.pem", says: []string{"withkey.pem", "PRIVATE KEY"}},
 		{name: "no certificate", cert: "none.pem", says: []string{"tls.cert_file", "none.pem"}},
@@ -146,4 +145,14 @@ func FuzzParseCertificates(f *testing.F) {
 			t.Errorf("%d certificates of %q", len(list), b)
 		}
 	})
+}
+
+// TestTextBetweenCertificates is what openssl and many bundles write.
+func TestTextBetweenCertificates(t *testing.T) {
+	a := newAuthority(t)
+	a.openssl("x509", "-in", "ca.pem", "-text", "-out", "text.pem")
+	both := slices.Concat([]byte("Bag Attributes\n    friendlyName: x\n"), a.read("text.pem"), []byte("# the same\n\n"), a.read("ca.pem"), []byte("\nend"))
+	if list, err := parseCertificates(both); err != nil || len(list) != 2 {
+		t.Errorf("%d certificates, %v", len(list), err)
+	}
 }
