@@ -17,7 +17,7 @@ func invalid(err error, msg protoreflect.Message) error {
 	}
 	out := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request is not valid")
 	for _, x := range v.Violations {
-		if x.Proto.GetRuleId() == "required" && toldByExtra(msg, x) {
+		if x.Proto.GetRuleId() == "required" && excused(msg, x) {
 			continue
 		}
 		path, what := protovalidate.FieldPathString(x.Proto.GetField()), x.Proto.GetMessage()
@@ -32,9 +32,9 @@ func invalid(err error, msg protoreflect.Message) error {
 	return out
 }
 
-// toldByExtra says whether extra of the message that misses a field holds it. The
-// codec says whether it may.
-func toldByExtra(msg protoreflect.Message, v *protovalidate.Violation) bool {
+// excused says whether a required field that is missing is told by extra of its
+// message.
+func excused(msg protoreflect.Message, v *protovalidate.Violation) bool {
 	elements := v.Proto.GetField().GetElements()
 	for i, el := range elements {
 		fd := msg.Descriptor().Fields().ByNumber(protoreflect.FieldNumber(el.GetFieldNumber()))
@@ -42,9 +42,7 @@ func toldByExtra(msg protoreflect.Message, v *protovalidate.Violation) bool {
 		case fd == nil:
 			return false
 		case i == len(elements)-1:
-			extra := msg.Descriptor().Fields().ByName("extra")
-			_, name := fieldRole(fd)
-			return extra != nil && extra.IsMap() && msg.Get(extra).Map().Has(protoreflect.ValueOfString(name).MapKey())
+			return toldByExtra(msg, fd)
 		case fd.Message() == nil || fd.IsMap():
 			return false
 		case fd.IsList():

@@ -115,3 +115,14 @@ func notAllowed(field, name, param, typ string, allowed *names) error {
 	}
 	return fault.Invalid(field, "%q is not allowed here%s", clip(name), near)
 }
+
+// toldByExtra says whether extra of a message holds a field's value. Whether it
+// may, the codec says.
+func toldByExtra(msg protoreflect.Message, fd protoreflect.FieldDescriptor) bool {
+	extra := msg.Descriptor().Fields().ByName("extra")
+	if extra == nil || !extra.IsMap() || !msg.Has(extra) {
+		return false
+	}
+	_, name := fieldRole(fd)
+	return msg.Get(extra).Map().Has(protoreflect.ValueOfString(name).MapKey())
+}

@@ -362,7 +362,7 @@ func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod s
 	if err == nil || !begun {
 		return err
 	}
-	if b, merr := protojson.Marshal(service.FullStatus(err).Proto()); merr == nil {
+	if b, merr := protojson.Marshal(once(service.FullStatus(err).Proto())); merr == nil {
 		_ = line(slices.Concat([]byte(`{"error":`), b, []byte("}"))) // a caller that went away needs none
 	}
 	return nil
@@ -476,7 +476,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
 		}
 	}
-	b, merr := protojson.Marshal(service.FullStatus(err).Proto())
+	b, merr := protojson.Marshal(once(service.FullStatus(err).Proto()))
 	if merr != nil {
 		b = []byte(`{"code":13,"message":"internal error"}`)
 	}
