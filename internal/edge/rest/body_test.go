@@ -170,7 +170,7 @@ func TestMarshalIsProtoJSON(t *testing.T) {
 		"strings": numbers,
 		"times": &testflightv1.GetBuildResponse{Build: &resourcesv1.Build{UploadedDate: &timestamppb.Timestamp{Seconds: 1, Nanos: 5e8},
 			ExpirationDate: &timestamppb.Timestamp{Seconds: -62135596800}}, Extra: map[string]string{"b": "1", "a": `"x"`}},
-		"nanos": &testflightv1.GetBuildResponse{Build: &resourcesv1.Build{UploadedDate: &timestamppb.Timestamp{Nanos: 1}, ExpirationDate: &timestamppb.Timestamp{Nanos: 1000}}},
+		"nanos":                                 &testflightv1.GetBuildResponse{Build: &resourcesv1.Build{UploadedDate: &timestamppb.Timestamp{Nanos: 1}, ExpirationDate: &timestamppb.Timestamp{Nanos: 1000}}},
 		"a number of an enum that nobody knows": &provisioningv1.UpdateBundleIdRequest{Id: "x"},
 	} {
 		got, err := newSpeller().marshal(m)
@@ -265,4 +265,3 @@ func BenchmarkUnmarshal(b *testing.B) {
 		}
 	}
 }
-
