@@ -58,12 +58,13 @@ func (q *Query) vocabulary(name string) func(string) bool {
 	p := q.byName[name]
 	switch {
 	case p != nil && p.role != optionsv1.Role_ROLE_FIELDS && p.values != nil:
-		return func(s string) bool { _, ok := p.values[s]; return ok }
+		return func(s string) bool { _, ok := p.values()[s]; return ok }
 	case p != nil && q.lists[name] != nil:
 		return func(s string) bool { _, ok := q.lists[name].find(s); return ok }
 	}
 	kind, typ, keyed := strings.Cut(strings.TrimSuffix(name, "]"), "[")
-	if allowed := q.fields[typ]; keyed && kind == "fields" && allowed != nil && allowed.set != nil {
+	if find := q.fields[typ]; keyed && kind == "fields" && find != nil {
+		allowed := find()
 		return func(s string) bool { _, ok := allowed.find(s); return ok }
 	}
 	return nil

@@ -171,10 +171,10 @@ func (p *param) value(s string) (v protoreflect.Value, known bool, err error) {
 		}
 		return protoreflect.ValueOfBool(b), true, nil
 	case protoreflect.EnumKind:
-		if n, ok := p.values[s]; ok {
+		if n, ok := p.values()[s]; ok {
 			return protoreflect.ValueOfEnum(n), true, nil
 		}
-		if why := Newer(s, slices.Collect(maps.Keys(p.values)), "extra_query["+p.name+"]"); why != "" {
+		if why := Newer(s, slices.Collect(maps.Keys(p.values())), "extra_query["+p.name+"]"); why != "" {
 			return v, false, fault.Invalid(p.name, "%s", why)
 		}
 		return v, false, nil

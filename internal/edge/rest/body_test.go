@@ -195,7 +195,7 @@ func TestMarshalIsProtoJSON(t *testing.T) {
 // TestErrorsAreSpelledAsOverREST: fields by their JSON names, parameters as Apple
 // writes them; the error itself, which others may have too, stays as it is.
 func TestErrorsAreSpelledAsOverREST(t *testing.T) {
-	of := func(m proto.Message) *route { return &route{input: m.ProtoReflect().Descriptor(), apples: true} }
+	of := func(m proto.Message) *route { return &route{input: m.ProtoReflect().Descriptor, apples: true} }
 	for _, c := range []struct {
 		name       string
 		into       *route

@@ -16,7 +16,7 @@ import (
 // given is not changed: other callers may have the same.
 func (rt *route) spelled(err error) error {
 	var f *fault.Error
-	if rt.input == nil || !errors.As(err, &f) {
+	if rt.input == nil || !errors.As(err, &f) || len(f.Violations) == 0 && f.Upstream == nil {
 		return err
 	}
 	c := *f
@@ -81,14 +81,14 @@ func (rt *route) fieldName(path string) string {
 			}
 		}
 		outer, inner, nested := strings.Cut(path, ".")
-		if fd := rt.input.Fields().ByTextName(outer); nested && fd != nil && fd.Message() != nil {
+		if fd := rt.input().Fields().ByTextName(outer); nested && fd != nil && fd.Message() != nil {
 			role := fieldOptions(fd).GetRole()
 			if in := fd.Message().Fields().ByTextName(inner); in != nil && (role == optionsv1.Role_ROLE_FILTER || role == optionsv1.Role_ROLE_EXISTS) {
 				return appleName(fd) + "[" + appleName(in) + "]"
 			}
 		}
 	}
-	return jsonPath(rt.input, path)
+	return jsonPath(rt.input(), path)
 }
 
 // jsonPath writes a proto field path in JSON names.
