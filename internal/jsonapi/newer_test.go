@@ -183,3 +183,19 @@ func TestPointers(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestADateInADateTimeGoesBackAsItCame: Apple's text is kept in extra, and sent
+// as long as the field says the same time.
+func TestADateInADateTimeGoesBackAsItCame(t *testing.T) {
+	got, _ := decode(t, `{"data":{"type":"appStoreVersions","id":"v","attributes":{"earliestReleaseDate":"2026-01-31"}}}`, &metadatav1.GetAppStoreVersionResponse{})
+	v := got.GetAppStoreVersion()
+	req := &metadatav1.UpdateAppStoreVersionRequest{Id: "v", EarliestReleaseDate: v.EarliestReleaseDate, Extra: v.GetExtra()}
+	body, err := (&Codec{}).Encode(req, "appStoreVersions")
+	if err != nil || !strings.Contains(string(body), `"earliestReleaseDate":"2026-01-31"}`) {
+		t.Errorf("%s %v", body, err)
+	}
+	req.EarliestReleaseDate = &timestamppb.Timestamp{Seconds: v.GetEarliestReleaseDate().GetSeconds() + 3600}
+	if body, err := (&Codec{}).Encode(req, "appStoreVersions"); err == nil {
+		t.Errorf("two times are told at once: %s", body)
+	}
+}
