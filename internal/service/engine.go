@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/cache"
@@ -264,45 +263,4 @@ func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Mes
 		return nil, e.inFields(m, req, err)
 	}
 	return newFile(m, f), nil
-}
-
-// inFields tells Apple's complaints in terms of the request's fields.
-func (e *Engine) inFields(m *Method, req proto.Message, err error) error {
-	f := fault.As(err)
-	if f.Upstream == nil || len(f.Violations) > 0 {
-		return err
-	}
-	for _, a := range f.Upstream.Errors {
-		field := ""
-		switch {
-		case a.Parameter != "":
-			if p := m.Query.byName[a.Parameter]; p != nil {
-				field = p.path()
-			} else {
-				field = parameterField(a.Parameter)
-			}
-		case a.Pointer != "" && m.Options.GetShape() != optionsv1.Shape_SHAPE_UNSPECIFIED:
-			if field = e.codec.FieldPath(req, a.Pointer); field == "" {
-				field = a.Pointer
-			}
-		}
-		if field != "" {
-			description := a.Detail
-			if description == "" {
-				description = a.Title
-			}
-			f.Violations = append(f.Violations, fault.Violation{Field: field, Description: description, Reason: a.Code})
-		}
-	}
-	return err
-}
-
-func parameterField(name string) string {
-	switch name {
-	case "limit":
-		return "page_size"
-	case "cursor":
-		return "page_token"
-	}
-	return name
 }
