@@ -11,14 +11,13 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/jsonapi"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-func grpcContext(ctx context.Context, s *runtime.ServerTransportStream) context.Context {
+func grpcContext(ctx context.Context, s grpc.ServerTransportStream) context.Context {
 	return grpc.NewContextWithServerTransportStream(ctx, s)
 }
 
