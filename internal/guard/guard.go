@@ -233,10 +233,10 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	switch {
 	case !a.Decision.Allowed:
 		err := a.Decision.Denied(who, m.FullName)
-		g.deny(a.recorded, err, "")
+		g.deny(a.record(), err, "")
 		return ctx, nil, err
 	case a.Decision.WouldDeny:
-		g.deny(a.recorded, a.Decision.Denied(who, m.FullName), auditMode)
+		g.deny(a.record(), a.Decision.Denied(who, m.FullName), auditMode)
 	}
 	ctx, err = a.share(ctx, c.Priority, c.CacheControl)
 	if err != nil {
@@ -271,14 +271,23 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 	return asc.NewContext(&callContext{ctx, a.Team}, &a.made, c), nil
 }
 
-// name finds what the call is about, where that is needed.
+// record is what goes on record of a call. What it is about is found when it is
+// first needed: most calls are reads that are allowed.
+func (a *Admission) record() audit.Record {
+	if a.named && a.recorded.Resources == nil {
+		a.recorded.Resources = a.guard.names.Resources(a.method.FullName, a.call.Request)
+	}
+	return a.recorded
+}
+
+// name says whether what the call is about goes on record, and finds what keeps
+// it to its caller's apps.
 func (a *Admission) name() error {
 	p := a.guard.policy.Load()
 	if a.guard.deps.Audit == nil && p == nil {
 		return nil
 	}
 	a.named = true
-	a.recorded.Resources = a.guard.names.Resources(a.method.FullName, a.call.Request)
 	if p == nil || !p.Restricts() {
 		return nil
 	}
@@ -335,10 +344,10 @@ func (a *Admission) keepToApps(ctx context.Context) error {
 	denied := err != nil && fault.As(err).Kind == fault.PermissionDenied
 	switch {
 	case denied && a.Decision.Audit:
-		a.guard.deny(a.recorded, err, auditMode)
+		a.guard.deny(a.record(), err, auditMode)
 		return nil
 	case denied:
-		a.guard.deny(a.recorded, err, "")
+		a.guard.deny(a.record(), err, "")
 	case err == nil && !a.Decision.Audit:
 		a.Pass = pass
 	}
@@ -373,7 +382,7 @@ func (a *Admission) begin(ctx context.Context) (err error) {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	a.recorded.Call = hex.EncodeToString(id[:])
-	r := a.recorded
+	r := a.record()
 	r.Event = audit.Intent
 	a.end, err = a.guard.deps.Audit.Begin(ctx, r)
 	return err

@@ -25,6 +25,7 @@ var canonical = func() map[string]string {
 var (
 	jsonType = []string{"application/json"}
 	nosniff  = []string{"nosniff"}
+	varies   = []string{"Accept-Encoding"}
 )
 
 func allowedHeader(name string) (string, bool) {

@@ -401,7 +401,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *headers
 // write sends a body, packed where it pays.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []byte) {
 	w.Header()["X-Content-Type-Options"] = nosniff
-	w.Header().Add("Vary", "Accept-Encoding")
+	w.Header()["Vary"] = varies
 	if len(b) < gzipFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 		w.WriteHeader(status)
