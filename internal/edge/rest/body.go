@@ -15,12 +15,11 @@ import (
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/service"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-func grpcContext(ctx context.Context, s *runtime.ServerTransportStream) context.Context {
+func grpcContext(ctx context.Context, s grpc.ServerTransportStream) context.Context {
 	return grpc.NewContextWithServerTransportStream(ctx, s)
 }
 

@@ -166,14 +166,6 @@ func Name(w http.ResponseWriter, r *http.Request, verb, pattern string) {
 	}
 }
 
-// allowedHeaders become metadata; nothing else does.
-var allowedHeaders = []string{server.TeamHeader, server.PriorityHeader, "traceparent", "tracestate", "x-request-id", "cache-control"}
-
-func allowedHeader(name string) (string, bool) {
-	name = strings.ToLower(name)
-	return name, slices.Contains(allowedHeaders, name)
-}
-
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	door.Begin(w, r)
@@ -385,21 +377,26 @@ func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod s
 
 // context carries the caller's metadata and deadline, and collects the headers
 // that the call sets.
-func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, *runtime.ServerTransportStream, error) {
-	ctx, err := runtime.AnnotateIncomingContext(r.Context(), h.meta, r, fullMethod)
-	if err != nil {
-		return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, *headers, error) {
+	ctx := r.Context()
+	if r.Header.Get("Grpc-Timeout") != "" {
+		var err error
+		if ctx, err = runtime.AnnotateIncomingContext(ctx, h.meta, r, fullMethod); err != nil {
+			return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+		}
+	} else if md := metadataOf(r.Header); md != nil {
+		ctx = metadata.NewIncomingContext(ctx, md)
 	}
-	stream := &runtime.ServerTransportStream{}
+	stream := &headers{method: fullMethod}
 	return grpcContext(ctx, stream), stream, nil
 }
 
 // answer writes a message as JSON. What Apple answers with 204 has no body,
 // unless the message says something all the same.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime.ServerTransportStream, res proto.Message, status int) error {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *headers, res proto.Message, status int) error {
 	if status == http.StatusNoContent {
 		if proto.Size(res) == 0 {
-			copyHeaders(w.Header(), stream.Header())
+			stream.copyTo(w.Header())
 			w.WriteHeader(status)
 			return nil
 		}
@@ -409,24 +406,16 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime
 	if err != nil {
 		return err
 	}
-	copyHeaders(w.Header(), stream.Header())
-	w.Header().Set("Content-Type", "application/json")
+	stream.copyTo(w.Header())
+	w.Header()["Content-Type"] = jsonType
 	h.write(w, r, status, b)
 	return nil
 }
 
-func copyHeaders(to http.Header, md metadata.MD) {
-	for k, vs := range md {
-		for _, v := range vs {
-			to.Add(k, v)
-		}
-	}
-}
-
 // write sends a body, packed where it pays.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []byte) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Add("Vary", "Accept-Encoding")
+	w.Header()["X-Content-Type-Options"] = nosniff
+	w.Header()["Vary"] = varies
 	if len(b) < gzipFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 		w.WriteHeader(status)
