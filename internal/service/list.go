@@ -14,9 +14,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// maxPageSize is how many resources one answer holds at most, unless Apple
+// MaxPageSize is how many resources one answer holds at most, unless Apple
 // itself gives more at once.
-const maxPageSize = 2000
+const MaxPageSize = 2000
 
 // pageToken is what a token holds: a place, and which request it belongs to.
 // Nothing in it can widen a request: path and filters come from the request.
@@ -35,7 +35,7 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 	if want < 0 {
 		return fault.Invalid("page_size", "must not be negative")
 	}
-	want = min(want, max(maxPageSize, int(m.Query.page)))
+	want = min(want, max(MaxPageSize, int(m.Query.page)))
 	hash := p.hash(m)
 	token, err := parseToken(msg.Get(m.pageToken).String(), hash)
 	if err != nil {

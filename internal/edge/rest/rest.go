@@ -22,6 +22,7 @@ import (
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
+	"github.com/asc-gateway/asc-gateway/internal/edge/openapi"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/server"
@@ -86,8 +87,9 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := newDescriber(methods)
-	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.serve})
+	docs := openapi.New(methods, append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")))
+	h.route(route{verb: "GET", pattern: "/openapi", serve: docs.List})
+	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.Serve})
 	return h, nil
 }
 
