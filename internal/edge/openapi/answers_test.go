@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -290,6 +291,18 @@ const (
 type sampler struct {
 	doc     object
 	variant variant
+	also    []any // members that are required beside those of the schema itself
+}
+
+// together makes one object that fits all parts.
+func (s sampler) together(parts, also []any, depth int) object {
+	out := object{}
+	s.also = append(s.also, also...)
+	for _, p := range parts {
+		part, _ := s.sample(p.(object), depth).(object)
+		maps.Copy(out, part)
+	}
+	return out
 }
 
 func (s sampler) sample(schema object, depth int) any {
@@ -298,6 +311,9 @@ func (s sampler) sample(schema object, depth int) any {
 	}
 	if some, ok := schema["anyOf"].([]any); ok {
 		return s.sample(some[0].(object), depth)
+	}
+	if parts, ok := schema["allOf"].([]any); ok {
+		return s.together(parts, listOf(schema["required"]), depth)
 	}
 	if values, ok := schema["enum"].([]any); ok {
 		return values[0]
@@ -328,11 +344,10 @@ func (s sampler) sample(schema object, depth int) any {
 // object leaves out the gateway's own members, which change what is done.
 func (s sampler) object(schema object, depth int) object {
 	out := object{}
+	also := s.also
+	s.also = nil
 	properties, _ := schema["properties"].(object)
-	need, _ := schema["required"].([]any)
-	for _, all := range listOf(schema["allOf"]) { // the first combination of each choice
-		need = append(need, listOf(all.(object)["anyOf"])[0].(object)["required"].([]any)...)
-	}
+	need := append(listOf(schema["required"]), also...)
 	for name, p := range properties {
 		p := p.(object)
 		switch {

@@ -59,7 +59,7 @@ func (b *builder) describe(md protoreflect.MessageDescriptor, dir direction, wit
 	}
 	if dir == bodies {
 		s["additionalProperties"] = false
-		together(md, s)
+		b.together(md, name)
 	}
 	return reference(name)
 }
@@ -74,40 +74,9 @@ func schemaName(md protoreflect.MessageDescriptor, dir direction) string {
 	return name
 }
 
-// together describes what must be sent together: one of some combinations.
-func together(md protoreflect.MessageDescriptor, s object) {
-	choices, _ := proto.GetExtension(md.Options(), optionsv1.E_Choice).([]*optionsv1.Choice)
-	var all []object
-	for _, c := range choices {
-		var any []object
-		for _, combination := range c.GetAnyOf() {
-			var names []string
-			for _, f := range combination.GetFields() {
-				if fd := md.Fields().ByName(protoreflect.Name(f)); fd != nil {
-					names = append(names, fd.JSONName())
-				}
-			}
-			any = append(any, object{"required": names})
-		}
-		all = append(all, object{"anyOf": any})
-	}
-	if len(all) > 0 {
-		s["allOf"] = all
-	}
-}
-
 // field describes a member of an object.
 func (b *builder) field(fd protoreflect.FieldDescriptor, dir direction) object {
-	s := b.value(fd, dir)
-	switch {
-	case fd.IsMap():
-		s = object{"type": "object", "additionalProperties": b.value(fd.MapValue(), dir)}
-	case fd.IsList():
-		s = object{"type": "array", "items": s}
-		if n := rules(fd).GetRepeated().GetMaxItems(); n > 0 {
-			s["maxItems"] = n
-		}
-	}
+	s := b.values(fd, dir)
 	if dir == bodies && isNullable(fd) {
 		s = orNull(s)
 	}
@@ -122,6 +91,21 @@ func (b *builder) field(fd protoreflect.FieldDescriptor, dir direction) object {
 		s["deprecated"] = true
 	}
 	return s
+}
+
+// values describes what a field holds: a value, or a list or map of them.
+func (b *builder) values(fd protoreflect.FieldDescriptor, dir direction) object {
+	switch {
+	case fd.IsMap():
+		return object{"type": "object", "additionalProperties": b.value(fd.MapValue(), dir)}
+	case fd.IsList():
+		s := object{"type": "array", "items": b.value(fd, dir)}
+		if n := rules(fd).GetRepeated().GetMaxItems(); n > 0 {
+			s["maxItems"] = n
+		}
+		return s
+	}
+	return b.value(fd, dir)
 }
 
 // value describes one value of a field.
