@@ -21,10 +21,8 @@ type builder struct {
 // document describes the operations of an area.
 func (d *Describer) document(area string, set *comments.Set) object {
 	b := &builder{comments: set, paths: object{}, schemas: object{}, tagged: map[string]bool{}}
-	for _, m := range d.methods {
-		if m.Area() == area {
-			b.add(m.Template, m.Verb, m.Desc, b.apple(m))
-		}
+	for _, md := range d.methods(area) {
+		b.apple(md)
 	}
 	if area == Gateway {
 		for _, sd := range d.own {

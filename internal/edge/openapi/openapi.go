@@ -19,8 +19,8 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/comments"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
-	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // Gateway is the area of the gateway's own services.
@@ -29,16 +29,17 @@ const Gateway = "gateway"
 // Describer makes the documents when they are first asked for, and keeps them in
 // gzip.
 type Describer struct {
-	methods []*service.Method
-	own     []protoreflect.ServiceDescriptor
+	files *protoregistry.Files
+	own   []protoreflect.ServiceDescriptor
 
 	mu     sync.Mutex
 	packed map[string][]byte // by area
 }
 
-// New describes Apple's operations and the gateway's own services.
-func New(methods []*service.Method, own []protoreflect.ServiceDescriptor) *Describer {
-	return &Describer{methods: methods, own: own, packed: map[string][]byte{}}
+// New describes Apple's operations in the packages asc.AREA.v1 of files, and the
+// gateway's own services. It looks at nothing before it is asked.
+func New(files *protoregistry.Files, own []protoreflect.ServiceDescriptor) *Describer {
+	return &Describer{files: files, own: own, packed: map[string][]byte{}}
 }
 
 // object is a JSON object.
@@ -47,11 +48,12 @@ type object = map[string]any
 // Areas lists the areas, sorted.
 func (d *Describer) Areas() []string {
 	var out []string
-	for _, m := range d.methods {
-		if !slices.Contains(out, m.Area()) {
-			out = append(out, m.Area())
+	d.files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		if name := areaOf(fd); name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
 		}
-	}
+		return true
+	})
 	if len(d.own) > 0 {
 		out = append(out, Gateway)
 	}
@@ -121,6 +123,34 @@ func (d *Describer) pack(area string) ([]byte, error) {
 	}
 	d.packed[area] = b.Bytes()
 	return b.Bytes(), nil
+}
+
+// areaOf is the area of a file with services of Apple's, "" of any other.
+func areaOf(fd protoreflect.FileDescriptor) string {
+	name, ours := strings.CutPrefix(string(fd.Package()), "asc.")
+	if !ours || fd.Services().Len() == 0 {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return name
+}
+
+// methods lists Apple's operations of an area, sorted by name.
+func (d *Describer) methods(area string) []protoreflect.MethodDescriptor {
+	var out []protoreflect.MethodDescriptor
+	d.files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
+		if areaOf(fd) != area {
+			return true
+		}
+		for i := range fd.Services().Len() {
+			for j := range fd.Services().Get(i).Methods().Len() {
+				out = append(out, fd.Services().Get(i).Methods().Get(j))
+			}
+		}
+		return true
+	})
+	slices.SortFunc(out, func(a, b protoreflect.MethodDescriptor) int { return strings.Compare(string(a.FullName()), string(b.FullName())) })
+	return out
 }
 
 func title(area string) string {

@@ -21,13 +21,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-func newDescriber(t *testing.T) *Describer {
-	t.Helper()
-	methods, err := service.Compile(protoregistry.GlobalFiles)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(methods, []protoreflect.ServiceDescriptor{
+func newDescriber() *Describer {
+	return New(protoregistry.GlobalFiles, []protoreflect.ServiceDescriptor{
 		catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().Get(0),
 		filesv1.File_ascgateway_files_v1_files_proto.Services().Get(0),
 		quotav1.File_ascgateway_quota_v1_quota_proto.Services().Get(0),
@@ -75,7 +70,7 @@ func at(v any, keys ...string) any {
 }
 
 func TestWhatDocumentsSay(t *testing.T) {
-	d := newDescriber(t)
+	d := newDescriber()
 	docs := map[string]object{}
 	for name, c := range map[string]struct {
 		area  string
@@ -137,9 +132,13 @@ func TestWhatDocumentsSay(t *testing.T) {
 
 // TestDeprecated compares the documents with the descriptors.
 func TestDeprecated(t *testing.T) {
-	d := newDescriber(t)
+	d := newDescriber()
 	docs, found := map[string]object{}, 0
-	for _, m := range d.methods {
+	methods, err := service.Compile(protoregistry.GlobalFiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range methods {
 		if docs[m.Area()] == nil {
 			docs[m.Area()] = document(t, d, m.Area())
 		}
@@ -164,7 +163,7 @@ func protoOptions(m *service.Method) string {
 
 // TestServe makes each document once, and keeps it in gzip alone.
 func TestServe(t *testing.T) {
-	d := newDescriber(t)
+	d := newDescriber()
 	packed, err := ask(d, "webhooks.json", http.Header{"Accept-Encoding": {"gzip"}})
 	if err != nil || packed.Header().Get("Content-Encoding") != "gzip" {
 		t.Fatal(err, packed.Header())
@@ -195,12 +194,8 @@ func TestServe(t *testing.T) {
 }
 
 func BenchmarkDocument(b *testing.B) {
-	methods, err := service.Compile(protoregistry.GlobalFiles)
-	if err != nil {
-		b.Fatal(err)
-	}
 	for b.Loop() {
-		if _, err := New(methods, nil).pack("metadata"); err != nil {
+		if _, err := New(protoregistry.GlobalFiles, nil).pack("metadata"); err != nil {
 			b.Fatal(err)
 		}
 	}

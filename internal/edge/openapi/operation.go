@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
-	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -17,19 +16,25 @@ import (
 const jsonType = "application/json"
 
 // apple describes one of Apple's operations.
-func (b *builder) apple(m *service.Method) object {
-	op := b.operation(m.Desc)
-	op["summary"] = string(m.Desc.Name()) + " (Apple: " + m.Verb + " " + m.Template + ", " + m.Options.GetOperationId() + ")"
-	op["responses"] = responses(m.Options.GetStatus(), b.success(m))
+func (b *builder) apple(md protoreflect.MethodDescriptor) {
+	rule, _ := proto.GetExtension(md.Options(), annotations.E_Http).(*annotations.HttpRule)
+	o, _ := proto.GetExtension(md.Options(), optionsv1.E_Method).(*optionsv1.Method)
+	verb, path := route(rule)
+	if o == nil || verb == "" {
+		return // the engine refuses it
+	}
+	op := b.operation(md)
+	op["summary"] = string(md.Name()) + " (Apple: " + verb + " " + path + ", " + o.GetOperationId() + ")"
+	op["responses"] = responses(o.GetStatus(), b.success(md, o))
 	var params []object
-	if strings.Contains(m.Template, "{id}") {
-		params = append(params, b.pathParameter(m.Desc.Input().Fields().ByName("id")))
+	if strings.Contains(path, "{id}") {
+		params = append(params, b.pathParameter(md.Input().Fields().ByName("id")))
 	}
-	op["parameters"] = slices.Concat(params, b.query(m), commonHeaders())
-	if m.HasBody {
-		op["requestBody"] = object{"required": true, "content": content(jsonType, b.body(m.Desc.Input(), inQuery))}
+	op["parameters"] = slices.Concat(params, b.query(md.Input(), o.GetQuery()), commonHeaders())
+	if rule.GetBody() != "" {
+		op["requestBody"] = object{"required": true, "content": content(jsonType, b.body(md.Input(), inQuery))}
 	}
-	return op
+	b.add(path, verb, md, op)
 }
 
 // operation is what is said of every method.
@@ -54,20 +59,20 @@ func responses(status int32, success object) object {
 }
 
 // success is the answer of an operation of Apple's.
-func (b *builder) success(m *service.Method) object {
-	if m.Options.GetStatus() == http.StatusNoContent {
+func (b *builder) success(md protoreflect.MethodDescriptor, o *optionsv1.Method) object {
+	if o.GetStatus() == http.StatusNoContent {
 		return object{"description": "It is done; there is no body"}
 	}
 	media := object{}
-	for _, p := range m.Options.GetProduces() {
+	for _, p := range o.GetProduces() {
 		if p != jsonType {
 			media[p] = object{"schema": object{"description": "The file as Apple sends it, byte for byte"}}
 		}
 	}
-	if m.Stream {
+	if md.IsStreamingServer() {
 		return object{"description": "A file", "content": media}
 	}
-	media[jsonType] = object{"schema": b.message(m.Desc.Output(), answers)}
+	media[jsonType] = object{"schema": b.message(md.Output(), answers)}
 	return object{"description": "Success", "content": media}
 }
 

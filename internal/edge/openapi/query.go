@@ -11,9 +11,8 @@ import (
 
 // query describes the parameters of an operation in Apple's own syntax: lists
 // are joined by commas.
-func (b *builder) query(m *service.Method) (params []object) {
-	o := m.Options.GetQuery()
-	fields := m.Desc.Input().Fields()
+func (b *builder) query(md protoreflect.MessageDescriptor, o *optionsv1.Query) (params []object) {
+	fields := md.Fields()
 	for i := range fields.Len() {
 		fd := fields.Get(i)
 		name := appleName(fd)

@@ -87,7 +87,7 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := openapi.New(methods, append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")))
+	docs := openapi.New(protoregistry.GlobalFiles, append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")))
 	h.route(route{verb: "GET", pattern: "/openapi", serve: docs.List})
 	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.Serve})
 	return h, nil
