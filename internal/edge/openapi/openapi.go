@@ -149,7 +149,9 @@ func (d *Describer) methods(area string) []protoreflect.MethodDescriptor {
 		}
 		return true
 	})
-	slices.SortFunc(out, func(a, b protoreflect.MethodDescriptor) int { return strings.Compare(string(a.FullName()), string(b.FullName())) })
+	slices.SortFunc(out, func(a, b protoreflect.MethodDescriptor) int {
+		return strings.Compare(string(a.FullName()), string(b.FullName()))
+	})
 	return out
 }
 
