@@ -20,7 +20,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/proto"
 )
@@ -70,10 +69,22 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, method string, parts bool
 	if endless(c.method) {
 		c.class = overload.Watches
 	}
-	if err := c.serve(srv, next); err != nil {
-		return service.Status(err).Err()
+	observer, begun := s.cfg.Observer, time.Now()
+	if observer == nil || unguarded(method) {
+		if err := c.serve(srv, next); err != nil {
+			return service.Status(err).Err()
+		}
+		return nil
 	}
-	return nil
+	c.ctx = observer.Begun(c.ctx)
+	told, code := c.ctx, codes.OK
+	err := c.serve(srv, next)
+	if err != nil {
+		st := service.Status(err)
+		err, code = st.Err(), st.Code()
+	}
+	observer.Ended(told, method[1:], code, time.Since(begun))
+	return err
 }
 
 // call is a call over gRPC on its way: identified, allowed by policy and counted
@@ -107,7 +118,9 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 		}
 		if c.entered != nil {
 			c.entered.leave(c.ctx, nil, err)
-			c.SetTrailer(told(asc.MadeIn(c.ctx)))
+			if c.streams { // the headers went before
+				c.SetTrailer(told(asc.MadeIn(c.ctx)))
+			}
 		}
 		if access.FromContext(c.ctx) != nil && !unguarded(c.method) {
 			c.server.event(c.ctx, c.method, begun, err)
@@ -215,14 +228,10 @@ func (c *call) receive(m any, limit time.Duration) error {
 	})
 	defer timer.Stop()
 	b := &bounded{Message: m.(proto.Message)}
-	err := c.ServerStream.RecvMsg(b)
-	switch {
-	case b.err != nil:
-		return b.err
-	case status.Code(err) == codes.ResourceExhausted:
-		return fault.New(fault.InvalidArgument, fault.ReasonTooLarge, "the message is larger than %d bytes", MaxRequestBytes)
+	if err := c.ServerStream.RecvMsg(b); err != nil {
+		return err
 	}
-	return err
+	return b.err
 }
 
 // SendMsg writes a part of the answer. A peer that does not read it ends the

@@ -21,7 +21,7 @@ type Catalog struct {
 }
 
 // NewCatalog answers about the engine's methods.
-func NewCatalog(e *Engine) *Catalog { return &Catalog{methods: e.Methods} }
+func NewCatalog(e *Engine) *Catalog { return &Catalog{methods: e.Methods()} }
 
 // ListResources implements the RPC.
 func (c *Catalog) ListResources(context.Context, *catalogv1.ListResourcesRequest) (*catalogv1.ListResourcesResponse, error) {

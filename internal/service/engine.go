@@ -1,16 +1,13 @@
 package service
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"buf.build/go/protovalidate"
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
@@ -42,7 +39,7 @@ type Observer interface {
 
 // Engine carries out calls.
 type Engine struct {
-	Methods []*Method       // sorted by name
+	Entries []*Entry        // sorted by name
 	Cache   *cache.Cache    // of answers
 	Replays *replay.Replays // of creates that name themselves; nil: none are
 
@@ -51,17 +48,18 @@ type Engine struct {
 	lifetimes atomic.Pointer[map[string]time.Duration]
 	upstream  Upstream
 	codec     *jsonapi.Codec
-	validator func() (protovalidate.Validator, error) // made by the first request: CEL describes every message, which an idle gateway need not hold
 	observer  Observer
-	byName    map[string]*Method
+	byName    map[string]*Entry
 	kinds     *families
+	names     *fieldNames
 }
 
-// New compiles the plans and makes an engine that keeps at most so many bytes of
+// New makes an engine of the operations in the index. Each is compiled when it is
+// first called. The engine keeps at most so many bytes of
 // answers. The observer may be nil, and so may the secrets: then page tokens end
 // with the process. [Engine.Close] ends it.
 func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheBytes int64) (*Engine, error) {
-	methods, err := Compile(protoregistry.GlobalFiles)
+	entries, types, err := Entries()
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +69,12 @@ func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheByt
 	if shared == nil {
 		shared = secrets.New()
 	}
-	e := &Engine{Methods: methods, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
-		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
-		observer:  observer, byName: make(map[string]*Method, len(methods))}
-	e.kinds = newFamilies(methods, protoregistry.GlobalFiles)
-	for _, m := range methods {
-		e.byName[m.FullName] = m
-		m.spare = e.kinds.spareOf(m)
+	e := &Engine{Entries: entries, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
+		observer: observer, byName: make(map[string]*Entry, len(entries)), names: &fieldNames{}}
+	e.kinds = newFamilies(types, protoregistry.GlobalFiles)
+	for _, x := range entries {
+		e.byName[x.FullName] = x
+		x.engine = e
 	}
 	e.Cache = cache.New(cacheBytes, len(e.kinds.byType))
 	return e, nil
@@ -90,8 +87,26 @@ type deaf struct{}
 
 func (deaf) Drift(string, int) {}
 
-// Lookup finds a method by its full name.
-func (e *Engine) Lookup(fullName string) *Method { return e.byName[fullName] }
+// Lookup finds a method by its full name, nil if there is none.
+func (e *Engine) Lookup(fullName string) *Method {
+	if x := e.byName[fullName]; x != nil {
+		m, _ := x.Plan() // tests compile them all
+		return m
+	}
+	return nil
+}
+
+// Methods compiles every method, sorted by name. It is for what describes all of
+// them: the plans and the descriptors take some 30 MB.
+func (e *Engine) Methods() []*Method {
+	list := make([]*Method, 0, len(e.Entries))
+	for _, x := range e.Entries {
+		if m, err := x.Plan(); err == nil {
+			list = append(list, m)
+		}
+	}
+	return list
+}
 
 // Unary carries out a call whose answer is a message. It must not be changed:
 // others may have the same.
@@ -138,14 +153,11 @@ type prepared struct {
 
 // prepare checks a request and makes the call of it.
 func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, error) {
-	v, err := e.validator()
+	msg := req.ProtoReflect()
+	err := m.rules.check(msg)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Validate(req); err != nil {
-		return nil, invalid(err)
-	}
-	msg := req.ProtoReflect()
 	if err := m.together.check(msg, ""); err != nil {
 		return nil, err
 	}
@@ -172,23 +184,6 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 	return p, nil
 }
 
-// invalid turns protovalidate's findings into ours.
-func invalid(err error) error {
-	var v *protovalidate.ValidationError
-	if !errors.As(err, &v) {
-		return err
-	}
-	out := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request is not valid")
-	for i, x := range v.Violations {
-		path, what := protovalidate.FieldPathString(x.Proto.GetField()), x.Proto.GetMessage()
-		if i == 0 {
-			out.Message = path + ": " + what
-		}
-		out.Violations = append(out.Violations, fault.Violation{Field: path, Description: what})
-	}
-	return out
-}
-
 // single makes one call.
 func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.Message) error {
 	res, err := e.upstream.Do(ctx, &p.call)
@@ -200,11 +195,17 @@ func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.M
 }
 
 func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonapi.Page, error) {
-	if len(res.Body) == 0 {
+	if len(bytes.TrimSpace(res.Body)) == 0 {
+		if m.Verb != "GET" && m.answersWithDocument() {
+			return jsonapi.Page{}, fault.ExecutedUnread(m.Verb, "it is empty")
+		}
 		return jsonapi.Page{}, nil
 	}
 	page, err := e.codec.Decode(res.Body, out)
 	if err != nil {
+		if m.Verb != "GET" && !m.answersWithDocument() {
+			return page, nil // there was nothing to read
+		}
 		if m.Verb != "GET" {
 			return page, fault.New(fault.Unknown, fault.ReasonOutcomeUnknown,
 				"the %s succeeded, but its answer cannot be read: look before repeating it", m.Verb).WithCause(err)
@@ -240,38 +241,6 @@ func (e *Engine) Stream(ctx context.Context, team string, m *Method, req proto.M
 		func(data []byte) error { return part("data", protoreflect.ValueOfBytes(data)) })
 }
 
-// parts tells what is known of a file, and then its bytes in chunks.
-func (f *File) parts(describe func(*typesv1.FileInfo) error, chunk func([]byte) error) error {
-	info := &typesv1.FileInfo{ContentType: f.ContentType, Filename: f.Filename}
-	if f.Length >= 0 {
-		info.Size = &f.Length
-	}
-	if err := describe(info); err != nil {
-		return err
-	}
-	for {
-		buf := make([]byte, ChunkBytes) // the receiver may keep it
-		n, err := io.ReadFull(f.Body, buf)
-		if n > 0 {
-			if err := chunk(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// File is an open file with a name for it.
-type File struct {
-	*asc.File
-	Filename string
-}
-
 // Open begins a call whose answer is a file. accept chooses among the content
 // types that the operation produces; "" is its default.
 func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Message, accept string) (*File, error) {
@@ -286,22 +255,7 @@ func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Mes
 	if err != nil {
 		return nil, e.inFields(m, req, err)
 	}
-	return &File{File: f, Filename: filename(m, f.ContentType)}, nil
-}
-
-// filename names a file for its operation and its kind.
-func filename(m *Method, contentType string) string {
-	name, _, _ := strings.Cut(m.Options.GetOperationId(), "_get")
-	name = strings.ReplaceAll(name, "_", "-")
-	switch {
-	case strings.Contains(contentType, "gzip"):
-		return name + ".txt.gz"
-	case strings.Contains(contentType, "csv"):
-		return name + ".csv"
-	case strings.Contains(contentType, "json"):
-		return name + ".json"
-	}
-	return name + ".bin"
+	return newFile(m, f), nil
 }
 
 // inFields tells Apple's complaints in terms of the request's fields.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -128,13 +129,9 @@ func (p *param) value(s string) (protoreflect.Value, error) {
 		}
 		return protoreflect.ValueOfBool(b), nil
 	case protoreflect.EnumKind:
-		n, ok := p.values[s]
+		n, ok := p.values()[s]
 		if !ok {
-			all := make([]string, 0, len(p.values))
-			for name := range p.values {
-				all = append(all, name)
-			}
-			return protoreflect.Value{}, fault.Invalid(p.name, "%q is no value of it%s", clip(s), hint(s, all))
+			return protoreflect.Value{}, fault.Invalid(p.name, "%q is no value of it%s", clip(s), hint(s, slices.Collect(maps.Keys(p.values()))))
 		}
 		return protoreflect.ValueOfEnum(n), nil
 	}

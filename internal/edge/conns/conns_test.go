@@ -204,7 +204,7 @@ func TestOnceKnownNobodyWaits(t *testing.T) {
 func TestFramesWithoutCallsEndAConnection(t *testing.T) {
 	for name, c := range map[string]struct {
 		frame []byte
-		ends  bool
+		ends  bool // also a known caller's connection
 	}{
 		"resets":       {frame(frameRSTStream, 0, 1, 4), true},
 		"settings":     {frame(0x4, 0, 0, 0), true},
@@ -223,7 +223,8 @@ func TestFramesWithoutCallsEndAConnection(t *testing.T) {
 				sent := append(bytes.Clone(preface), bytes.Repeat(c.frame, 3*idleFramesBurst)...)
 				go func() { _, _ = peer.Write(sent); _ = peer.Close() }()
 				got, err := io.ReadAll(server)
-				if ended := errors.Is(err, errIdleFrames); ended != c.ends || ended != (l.Counts().Broken == 1) {
+				want := c.ends || !known && name == "windows"
+				if ended := errors.Is(err, errIdleFrames); ended != want || ended != (l.Counts().Broken == 1) {
 					t.Errorf("%s, known %v: ended by %v after %d bytes", name, known, err, len(got))
 				}
 				_ = peer.Close() // lets the writer go

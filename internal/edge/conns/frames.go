@@ -18,15 +18,15 @@ const MaxStreams = 100
 
 // Bounds on one HTTP/2 connection of gRPC.
 const (
-	// Frames of which no call comes: resets, settings, priorities, empty data.
-	// More of them end the connection.
+	// Frames of which no call comes: resets, settings, priorities, empty data, and
+	// all but calls and data of a stranger. More of them end the connection.
 	idleFramesUnknown = 50   // before anybody is known: all together
 	idleFramesBurst   = 1000 // afterwards: at once
 	idleFramesRate    = 100  // and a second
 
 	// Calls before anybody is known. More of them are read later.
-	strangerCalls = 10                    // at once
-	strangerEvery = 20 * time.Millisecond // one more
+	strangerCalls = 5                     // at once
+	strangerEvery = 50 * time.Millisecond // one more
 	strangerPause = time.Second           // before a stranger's connection is ended
 	strangerLook  = 2 * time.Millisecond  // how often it is asked whether it is known now
 
@@ -204,8 +204,10 @@ func (f *frames) received(kind, flags byte, stream uint32, length int) bool {
 		if length > 0 || flags&flagEndStream != 0 {
 			return true
 		}
-	case framePing, frameWindowUpdate, frameContinuation, frameGoAway:
-		return true // grpc-go has bounds on these
+	case framePing, frameWindowUpdate, frameContinuation, frameGoAway: // grpc-go has bounds on these
+		if f.of.known.Load() {
+			return true
+		}
 	}
 	if !f.afford() {
 		f.broken = errIdleFrames

@@ -14,6 +14,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -29,7 +31,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -72,11 +73,11 @@ type Handler struct {
 
 // New registers a route for every method of the engine, for the own services
 // that have a google.api.http rule, and for the API descriptions.
-func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
+func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
 	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
 		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
-	for _, m := range methods {
-		h.route(h.apple(m))
+	for _, e := range engine.Entries {
+		h.route(h.apple(e))
 	}
 	for _, sd := range own {
 		for i := range sd.Methods().Len() {
@@ -107,7 +108,7 @@ type route struct {
 func (h *Handler) route(rt route) {
 	h.verbs[rt.pattern] = append(h.verbs[rt.pattern], rt.verb)
 	h.mux.HandleFunc(rt.verb+" "+rt.pattern, func(w http.ResponseWriter, r *http.Request) {
-		Name(r, rt.verb, rt.pattern)
+		Name(w, r, rt.verb, rt.pattern)
 		w, end := door.Patient(w, r)
 		defer end()
 		body, err := h.read(w, r, &rt)
@@ -145,12 +146,21 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, rt *route) (body 
 }
 
 // Name tells the span and the metrics of a request which route it took.
-func Name(r *http.Request, verb, pattern string) {
-	span := trace.SpanFromContext(r.Context())
-	span.SetName(verb + " " + pattern)
-	span.SetAttributes(semconv.HTTPRoute(pattern))
-	if l, ok := otelhttp.LabelerFromContext(r.Context()); ok {
-		l.Add(semconv.HTTPRoute(pattern))
+func Name(w http.ResponseWriter, r *http.Request, verb, pattern string) {
+	for {
+		if x, ok := w.(interface{ Routed(pattern string) }); ok {
+			x.Routed(pattern)
+			break
+		}
+		x, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = x.Unwrap()
+	}
+	if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
+		span.SetName(verb + " " + pattern)
+		span.SetAttributes(semconv.HTTPRoute(pattern))
 	}
 }
 
@@ -216,13 +226,16 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 }
 
 // apple serves one of Apple's operations.
-func (h *Handler) apple(m *service.Method) route {
-	id := m.Desc.Input().Fields().ByName("id")
-	rt := route{verb: m.Verb, pattern: m.Template, method: m.FullName, bodyNeeded: m.HasBody, produces: m.Options.GetProduces()}
-	if m.HasBody {
+func (h *Handler) apple(e *service.Entry) route {
+	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces}
+	if e.HasBody {
 		rt.body = door.JSON
 	}
 	rt.serve = func(w http.ResponseWriter, r *http.Request, body []byte) error {
+		m, err := e.Plan()
+		if err != nil {
+			return err
+		}
 		req := m.Input.New()
 		if m.HasBody {
 			if err := h.spell.unmarshal(body, req); err != nil {
@@ -232,8 +245,8 @@ func (h *Handler) apple(m *service.Method) route {
 		if err := m.ParseQuery(r.URL.RawQuery, req); err != nil {
 			return err
 		}
-		if id != nil {
-			req.Set(id, protoreflect.ValueOfString(r.PathValue("id")))
+		if e.HasID() {
+			req.Set(m.Desc.Input().Fields().ByName("id"), protoreflect.ValueOfString(r.PathValue("id")))
 		}
 		ctx, stream, err := h.context(r, m.FullName)
 		if err != nil {
@@ -251,15 +264,15 @@ func (h *Handler) apple(m *service.Method) route {
 		if err != nil {
 			return err
 		}
-		return h.answer(w, r, stream, res, statusOf(m))
+		return h.answer(w, r, stream, res, statusOf(e))
 	}
 	return rt
 }
 
 // statusOf is Apple's status, but for those without a body: a body of {} says
 // as much.
-func statusOf(m *service.Method) int {
-	if m.Options.GetStatus() == http.StatusCreated {
+func statusOf(e *service.Entry) int {
+	if e.Status == http.StatusCreated {
 		return http.StatusCreated
 	}
 	return http.StatusOK
@@ -425,11 +438,11 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 	defer f.Body.Close()
 	w.Header().Set("Content-Type", f.ContentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	disposition := f.Disposition
-	if disposition == "" {
-		disposition = `attachment; filename="` + f.Filename + `"`
+	w.Header().Set("Content-Disposition", disposition(f))
+	maps.Copy(w.Header(), f.Told())
+	if f.Encoding != "" {
+		w.Header().Set("Content-Encoding", f.Encoding)
 	}
-	w.Header().Set("Content-Disposition", disposition)
 	if f.Length >= 0 {
 		w.Header().Set("Content-Length", strconv.FormatInt(f.Length, 10))
 	}
@@ -438,6 +451,14 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 		h.log.WarnContext(ctx, "a file broke off", "method", method, "reason", fault.As(err).Reason)
 		panic(http.ErrAbortHandler) // the caller must not take it for whole
 	}
+}
+
+// disposition is Apple's, where it has a name that a file may be stored under.
+func disposition(f *service.File) string {
+	if _, params, err := mime.ParseMediaType(f.Disposition); err == nil && params["filename"] == f.Filename {
+		return f.Disposition
+	}
+	return mime.FormatMediaType("attachment", map[string]string{"filename": f.Filename})
 }
 
 // segment serves the file of an analytics report's segment.
@@ -494,7 +515,7 @@ func httpStatus(f *fault.Error) int {
 	switch {
 	case f.Reason == fault.ReasonOutcomeUnknown:
 		return http.StatusGatewayTimeout
-	case f.Reason == fault.ReasonKeyUnusable:
+	case f.Reason == fault.ReasonKeyUnusable, f.Reason == fault.ReasonExecutedUnread:
 		return http.StatusBadGateway
 	}
 	return runtime.HTTPStatusFromCode(service.Status(f).Code())
