@@ -19,8 +19,11 @@ func protosCommand() *cobra.Command {
 	var out string
 	var areas []string
 	var options bool
-	cmd := &cobra.Command{Use: "protos", Short: "Write the .proto files that clients of any language are generated from",
-		Long: protosLong, Args: cobra.NoArgs,
+	cmd := &cobra.Command{
+		Use:     "protos",
+		Short:   "Write the .proto files that clients of any language are generated from",
+		Long:    protosLong,
+		Args:    cobra.NoArgs,
 		Example: "  gateway protos --out protos --area testflight",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			n, err := writeProtos(out, areas, options)
@@ -29,7 +32,8 @@ func protosCommand() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d files below %s\n", n, out)
 			return nil
-		}}
+		},
+	}
 	cmd.Flags().StringVar(&out, "out", "", "folder to write to")
 	cmd.Flags().StringSliceVar(&areas, "area", nil, "only of this area, such as testflight; may stand several times")
 	cmd.Flags().BoolVar(&options, "options", false, "with the options that the gateway itself reads, and those of buf.validate")

@@ -37,7 +37,8 @@ func run(in io.Reader, out io.Writer) error {
 	}
 	set := &descriptorpb.FileDescriptorSet{}
 	for _, f := range req.GetProtoFile() {
-		if info := onlyComments(f.GetSourceCodeInfo()); slices.Contains(req.GetFileToGenerate(), f.GetName()) && len(info.GetLocation()) > 0 {
+		info := onlyComments(f.GetSourceCodeInfo())
+		if slices.Contains(req.GetFileToGenerate(), f.GetName()) && len(info.GetLocation()) > 0 {
 			set.File = append(set.File, &descriptorpb.FileDescriptorProto{Name: f.Name, SourceCodeInfo: info})
 		}
 	}
@@ -63,15 +64,21 @@ func onlyComments(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInf
 		if l.LeadingComments == nil && l.TrailingComments == nil && len(l.GetLeadingDetachedComments()) == 0 {
 			continue
 		}
-		out.Location = append(out.Location, &descriptorpb.SourceCodeInfo_Location{Path: l.GetPath(),
-			LeadingComments: l.LeadingComments, TrailingComments: l.TrailingComments, LeadingDetachedComments: l.GetLeadingDetachedComments()})
+		out.Location = append(out.Location, &descriptorpb.SourceCodeInfo_Location{
+			Path:                    l.GetPath(),
+			LeadingComments:         l.LeadingComments,
+			TrailingComments:        l.TrailingComments,
+			LeadingDetachedComments: l.GetLeadingDetachedComments(),
+		})
 	}
 	return out
 }
 
 // source is the Go file.
 func source(set *descriptorpb.FileDescriptorSet) (string, error) {
-	slices.SortFunc(set.File, func(a, b *descriptorpb.FileDescriptorProto) int { return strings.Compare(a.GetName(), b.GetName()) })
+	slices.SortFunc(set.File, func(a, b *descriptorpb.FileDescriptorProto) int {
+		return strings.Compare(a.GetName(), b.GetName())
+	})
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(set)
 	if err != nil {
 		return "", err

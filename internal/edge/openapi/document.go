@@ -34,18 +34,32 @@ func (d *Describer) document(area string, set *comments.Set) object {
 	b.status()
 	return object{
 		"openapi": "3.1.0",
-		"info": object{"title": title(area), "version": "v1",
+		"info": object{
+			"title":       title(area),
+			"version":     "v1",
 			"description": "Made from the descriptors by which the gateway serves the calls. " + newerValues,
-			"license":     object{"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+			"license":     object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+		},
 		"servers":  []object{{"url": "/", "description": "The gateway that serves this document"}},
 		"security": []object{{"bearer": []string{}}, {"mutualTLS": []string{}}},
 		"tags":     b.tags,
 		"paths":    b.paths,
-		"components": object{"schemas": b.schemas, "parameters": headers(), "responses": object{"Error": failure()},
-			"securitySchemes": object{
-				"bearer":    object{"type": "http", "scheme": "bearer", "description": "A static token, an OIDC token, or a token that a tool key signed"},
-				"mutualTLS": object{"type": "mutualTLS", "description": "A client certificate, where the gateway is set up for them"},
-			}},
+		"components": object{
+			"schemas":         b.schemas,
+			"parameters":      headers(),
+			"responses":       object{"Error": failure()},
+			"securitySchemes": schemes(),
+		},
+	}
+}
+
+// schemes are the ways to say who calls.
+func schemes() object {
+	return object{
+		"bearer": object{"type": "http", "scheme": "bearer",
+			"description": "A static token, an OIDC token, or a token that a tool key signed"},
+		"mutualTLS": object{"type": "mutualTLS",
+			"description": "A client certificate, where the gateway is set up for them"},
 	}
 }
 
@@ -81,7 +95,8 @@ func headers() object {
 // failure is the answer of every call that fails.
 func failure() object {
 	return object{"description": "The call failed: a google.rpc.Status with every detail",
-		"headers": object{"Retry-After": object{"schema": object{"type": "integer", "minimum": 0}, "description": "Seconds until the call may be repeated"}},
+		"headers": object{"Retry-After": object{"schema": object{"type": "integer", "minimum": 0},
+			"description": "Seconds until the call may be repeated"}},
 		"content": content("application/json", reference("google.rpc.Status"))}
 }
 
@@ -89,8 +104,10 @@ func failure() object {
 // the ones that the gateway sends.
 func (b *builder) status() {
 	var details []object
-	for _, m := range []proto.Message{&errdetails.ErrorInfo{}, &errdetails.BadRequest{}, &errdetails.PreconditionFailure{},
-		&errdetails.RetryInfo{}, &errdetails.QuotaFailure{}, &errdetails.Help{}} {
+	for _, m := range []proto.Message{
+		&errdetails.ErrorInfo{}, &errdetails.BadRequest{}, &errdetails.PreconditionFailure{},
+		&errdetails.RetryInfo{}, &errdetails.QuotaFailure{}, &errdetails.Help{},
+	} {
 		md := m.ProtoReflect().Descriptor()
 		ref := b.message(md, answers)
 		described := b.schemas[string(md.FullName())].(object)

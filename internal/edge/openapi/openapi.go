@@ -81,7 +81,8 @@ func (d *Describer) List(w http.ResponseWriter, _ *http.Request, _ []byte) error
 func (d *Describer) Serve(w http.ResponseWriter, r *http.Request, _ []byte) error {
 	area, ok := strings.CutSuffix(r.PathValue("area"), ".json")
 	if areas := d.Areas(); !ok || !slices.Contains(areas, area) {
-		return fault.New(fault.NotFound, "NO_SUCH_ROUTE", "no such area: there are %s, each as /openapi/AREA.json", strings.Join(areas, ", "))
+		return fault.New(fault.NotFound, "NO_SUCH_ROUTE", "no such area: there are %s, each as /openapi/AREA.json",
+			strings.Join(areas, ", "))
 	}
 	packed, err := d.pack(area)
 	if err != nil {

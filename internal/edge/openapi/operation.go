@@ -121,8 +121,10 @@ func (b *builder) ownSuccess(md protoreflect.MethodDescriptor) object {
 	case md.Output().Fields().ByName("data") != nil:
 		return object{"description": "A file", "content": content("*/*", object{"description": "The file, byte for byte"})}
 	}
-	return object{"description": "A message a line, each as soon as it is there; an error that comes later is a line with the member error",
-		"content": content("application/x-ndjson", b.message(md.Output(), answers))}
+	return object{
+		"description": "A message a line, each as soon as it is there; an error that comes later is a line with the member error",
+		"content":     content("application/x-ndjson", b.message(md.Output(), answers)),
+	}
 }
 
 func route(rule *annotations.HttpRule) (verb, path string) {

@@ -23,22 +23,24 @@ func (b *builder) query(md protoreflect.MessageDescriptor, o *optionsv1.Query) (
 				params = append(params, b.parameter(name+"["+appleName(inner)+"]", inner, nil))
 			}
 		case optionsv1.Role_ROLE_INCLUDE:
-			params = append(params, b.words(name, "Relationships whose resources are included", object{"type": "string", "enum": o.GetInclude()}))
+			params = append(params, words(name, "Relationships whose resources are included", oneOf(o.GetInclude())))
 		case optionsv1.Role_ROLE_SORT:
-			params = append(params, b.words(name, "What to sort by; a leading - means descending", object{"type": "string", "enum": o.GetSort()}))
+			params = append(params, words(name, "What to sort by; a leading - means descending", oneOf(o.GetSort())))
 		case optionsv1.Role_ROLE_PARAMETER:
 			params = append(params, b.parameter(name, fd, nil))
 		}
 	}
 	for _, f := range o.GetFieldsets() {
-		params = append(params, b.words("fields["+f.GetType()+"]", "The attributes and relationships to return of "+f.GetType(), b.fieldNames(f)))
+		about := "The attributes and relationships to return of " + f.GetType()
+		params = append(params, words("fields["+f.GetType()+"]", about, b.fieldNames(f)))
 	}
 	for _, l := range o.GetRelationLimits() {
 		params = append(params, number("limit["+l.GetName()+"]", "How many of "+l.GetName()+" to include", l.GetMaximum()))
 	}
 	if fields.ByName("page_size") != nil {
+		about := "How many to return. Above Apple's own limit the gateway reads several pages."
 		params = append(params,
-			number("limit", "How many to return. Above Apple's own limit the gateway reads several pages.", max(o.GetPageLimit(), service.MaxPageSize)),
+			number("limit", about, max(o.GetPageLimit(), service.MaxPageSize)),
 			object{"name": "cursor", "in": "query", "schema": object{"type": "string", "maxLength": 4096},
 				"description": "nextPageToken of the page before; the other parameters must be the same"})
 	}
@@ -51,19 +53,24 @@ func (b *builder) query(md protoreflect.MessageDescriptor, o *optionsv1.Query) (
 }
 
 // words describes a parameter that is a list of words.
-func (b *builder) words(name, description string, items object) object {
-	if values, ok := items["enum"].([]string); ok && len(values) == 0 {
-		delete(items, "enum")
-	}
+func words(name, description string, items object) object {
 	return object{"name": name, "in": "query", "description": description, "style": "form", "explode": false,
 		"schema": object{"type": "array", "items": items}}
+}
+
+// oneOf describes a string that is one of some; any, if none is known.
+func oneOf(values []string) object {
+	if len(values) == 0 {
+		return object{"type": "string"}
+	}
+	return object{"type": "string", "enum": values}
 }
 
 // fieldNames describes what a sparse fieldset may hold. Those of a resource are
 // described once a document.
 func (b *builder) fieldNames(f *optionsv1.Fieldset) object {
 	if f.GetResource() == "" {
-		return object{"type": "string", "enum": f.GetNames()}
+		return oneOf(f.GetNames())
 	}
 	full := "asc.resources.v1." + f.GetResource()
 	name := full + ".FieldName"
@@ -77,12 +84,14 @@ func (b *builder) fieldNames(f *optionsv1.Fieldset) object {
 	list := []string{}
 	fields := d.(protoreflect.MessageDescriptor).Fields()
 	for i := range fields.Len() {
-		if role := fieldOptions(fields.Get(i)).GetRole(); role == optionsv1.Role_ROLE_ATTRIBUTE || role == optionsv1.Role_ROLE_RELATIONSHIP {
+		switch roleOf(fields.Get(i)) {
+		case optionsv1.Role_ROLE_ATTRIBUTE, optionsv1.Role_ROLE_RELATIONSHIP:
 			list = append(list, appleName(fields.Get(i)))
 		}
 	}
 	slices.Sort(list)
-	b.schemas[name] = object{"type": "string", "enum": slices.Compact(list), "description": "An attribute or relationship of " + f.GetResource()}
+	b.schemas[name] = object{"type": "string", "enum": slices.Compact(list),
+		"description": "An attribute or relationship of " + f.GetResource()}
 	return reference(name)
 }
 

@@ -50,7 +50,7 @@ func (b *builder) describe(md protoreflect.MessageDescriptor, dir direction, wit
 			continue
 		}
 		properties[fd.JSONName()] = b.field(fd, dir)
-		if dir == bodies && (isRequired(fd) || isLinkage(md)) || dir == answers && fieldOptions(fd).GetRole() == optionsv1.Role_ROLE_ID {
+		if dir == bodies && (isRequired(fd) || isLinkage(md)) || dir == answers && roleOf(fd) == optionsv1.Role_ROLE_ID {
 			required = append(required, fd.JSONName())
 		}
 	}
@@ -81,7 +81,7 @@ func (b *builder) field(fd protoreflect.FieldDescriptor, dir direction) object {
 		s = orNull(s)
 	}
 	text := b.comments.Of(fd)
-	if role := fieldOptions(fd).GetRole(); role == optionsv1.Role_ROLE_RELATIONSHIP && dir == bodies && s["anyOf"] != nil {
+	if roleOf(fd) == optionsv1.Role_ROLE_RELATIONSHIP && dir == bodies && s["anyOf"] != nil {
 		text += "\nnull detaches."
 	}
 	if text != "" {
@@ -113,13 +113,15 @@ func (b *builder) value(fd protoreflect.FieldDescriptor, dir direction) object {
 	switch fd.Kind() {
 	case protoreflect.BoolKind:
 		return object{"type": "boolean"}
-	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind,
+		protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		s := object{"type": "integer", "format": "int32"}
 		if r, ok := rules(fd).GetInt32().GetGreaterThan().(*validate.Int32Rules_Gte); ok {
 			s["minimum"] = r.Gte
 		}
 		return s
-	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind,
+		protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		// A string where JavaScript's numbers end, at 2^53.
 		return object{"type": []string{"integer", "string"}, "format": "int64"}
 	case protoreflect.DoubleKind, protoreflect.FloatKind:
@@ -228,6 +230,8 @@ func fieldOptions(fd protoreflect.FieldDescriptor) *optionsv1.Field {
 	return o
 }
 
+func roleOf(fd protoreflect.FieldDescriptor) optionsv1.Role { return fieldOptions(fd).GetRole() }
+
 func rules(fd protoreflect.FieldDescriptor) *validate.FieldRules {
 	r, _ := proto.GetExtension(fd.Options(), validate.E_Field).(*validate.FieldRules)
 	return r
@@ -246,7 +250,8 @@ func isDeprecated(fd protoreflect.FieldDescriptor) bool {
 // to-one relationships, which null detaches.
 func isNullable(fd protoreflect.FieldDescriptor) bool {
 	o := fieldOptions(fd)
-	return o.GetNullable() || o.GetRole() == optionsv1.Role_ROLE_RELATIONSHIP && !o.GetRequired() && fd.Message() != nil && isToOne(fd.Message())
+	detaches := o.GetRole() == optionsv1.Role_ROLE_RELATIONSHIP && fd.Message() != nil && isToOne(fd.Message())
+	return o.GetNullable() || detaches && !o.GetRequired()
 }
 
 func isToOne(md protoreflect.MessageDescriptor) bool { return md.FullName() == "asc.types.v1.ToOne" }

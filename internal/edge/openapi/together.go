@@ -20,7 +20,8 @@ func (b *builder) together(md protoreflect.MessageDescriptor, name string) {
 	for _, c := range choices {
 		var either []object
 		for _, combination := range c.GetAnyOf() {
-			either = append(either, object{"allOf": []object{reference(members)}, "required": jsonNames(md, combination.GetFields())})
+			either = append(either, object{"allOf": []object{reference(members)},
+				"required": jsonNames(md, combination.GetFields())})
 		}
 		all = append(all, object{"anyOf": either})
 	}
