@@ -24,6 +24,7 @@ import (
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
+	"github.com/asc-gateway/asc-gateway/internal/edge/openapi"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/server"
@@ -87,10 +88,9 @@ func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDesc
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := sync.OnceValue(func() *describer { return newDescriber(engine.Methods()) })
-	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: func(w http.ResponseWriter, r *http.Request, body []byte) error {
-		return docs().serve(w, r, body)
-	}})
+	docs := openapi.New(protoregistry.GlobalFiles, append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")))
+	h.route(route{verb: "GET", pattern: "/openapi", serve: docs.List})
+	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.Serve})
 	return h, nil
 }
 
