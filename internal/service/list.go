@@ -49,8 +49,11 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 			setToken(m, out, pageToken{place: w.place, Part: part, Hash: hash})
 			break
 		}
+		if part+1 == len(parts) {
+			break
+		}
 		w.nextPart()
-		if part+1 < len(parts) && (w.full() || spent.Late()) {
+		if w.full() || spent.Late() {
 			setToken(m, out, pageToken{Part: part + 1, Hash: hash})
 			break
 		}
