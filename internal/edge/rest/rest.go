@@ -101,7 +101,9 @@ type route struct {
 	method        string    // full name, for policy; "": open to every caller that is known
 	body          door.Body // the zero value: none is taken
 	bodyNeeded    bool
-	produces      []string // content types beside application/json that may be asked for
+	produces      []string                              // content types beside application/json that may be asked for
+	input         func() protoreflect.MessageDescriptor // of the request, nil: none
+	apples        bool                                  // one of Apple's operations
 	serve         func(w http.ResponseWriter, r *http.Request, body []byte) error
 }
 
@@ -116,7 +118,7 @@ func (h *Handler) route(rt route) {
 			err = rt.serve(w, r, body)
 		}
 		if err != nil {
-			h.fail(w, r, err)
+			h.fail(w, r, rt.spelled(err))
 		}
 	})
 }
@@ -162,14 +164,6 @@ func Name(w http.ResponseWriter, r *http.Request, verb, pattern string) {
 		span.SetName(verb + " " + pattern)
 		span.SetAttributes(semconv.HTTPRoute(pattern))
 	}
-}
-
-// allowedHeaders become metadata; nothing else does.
-var allowedHeaders = []string{server.TeamHeader, server.PriorityHeader, "traceparent", "tracestate", "x-request-id", "cache-control"}
-
-func allowedHeader(name string) (string, bool) {
-	name = strings.ToLower(name)
-	return name, slices.Contains(allowedHeaders, name)
 }
 
 // ServeHTTP implements [http.Handler].
@@ -218,7 +212,7 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allow) == 0 {
-		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/operations"))
+		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/catalog/operations"))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
@@ -227,7 +221,8 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 
 // apple serves one of Apple's operations.
 func (h *Handler) apple(e *service.Entry) route {
-	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces}
+	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces, apples: true,
+		input: func() protoreflect.MessageDescriptor { return e.Desc().Input() }}
 	if e.HasBody {
 		rt.body = door.JSON
 	}
@@ -269,11 +264,11 @@ func (h *Handler) apple(e *service.Entry) route {
 	return rt
 }
 
-// statusOf is Apple's status, but for those without a body: a body of {} says
-// as much.
+// statusOf is Apple's status of success.
 func statusOf(e *service.Entry) int {
-	if e.Status == http.StatusCreated {
-		return http.StatusCreated
+	switch e.Status {
+	case http.StatusCreated, http.StatusAccepted, http.StatusNoContent:
+		return e.Status
 	}
 	return http.StatusOK
 }
@@ -305,7 +300,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 		return err
 	}
 	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
-	rt := route{verb: verb, pattern: path, method: full}
+	rt := route{verb: verb, pattern: path, method: full, input: md.Input}
 	if verb == "POST" {
 		rt.body, rt.bodyNeeded = door.JSON, true
 	}
@@ -316,7 +311,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 				return err
 			}
 		}
-		values := r.URL.Query()
+		values := ownNames(r.URL.Query(), md.Input())
 		if err := runtime.PopulateQueryParameters(req.Interface(), values, &utilities.DoubleArray{}); err != nil {
 			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query does not fit").WithCause(err)
 		}
@@ -374,7 +369,7 @@ func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod s
 	if err == nil || !begun {
 		return err
 	}
-	if b, merr := protojson.Marshal(service.FullStatus(err).Proto()); merr == nil {
+	if b, merr := protojson.Marshal(once(service.FullStatus(err).Proto())); merr == nil {
 		_ = line(slices.Concat([]byte(`{"error":`), b, []byte("}"))) // a caller that went away needs none
 	}
 	return nil
@@ -382,39 +377,45 @@ func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod s
 
 // context carries the caller's metadata and deadline, and collects the headers
 // that the call sets.
-func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, *runtime.ServerTransportStream, error) {
-	ctx, err := runtime.AnnotateIncomingContext(r.Context(), h.meta, r, fullMethod)
-	if err != nil {
-		return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, *headers, error) {
+	ctx := r.Context()
+	if r.Header.Get("Grpc-Timeout") != "" {
+		var err error
+		if ctx, err = runtime.AnnotateIncomingContext(ctx, h.meta, r, fullMethod); err != nil {
+			return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+		}
+	} else if md := metadataOf(r.Header); md != nil {
+		ctx = metadata.NewIncomingContext(ctx, md)
 	}
-	stream := &runtime.ServerTransportStream{}
+	stream := &headers{method: fullMethod}
 	return grpcContext(ctx, stream), stream, nil
 }
 
-// answer writes a message as JSON.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime.ServerTransportStream, res proto.Message, status int) error {
+// answer writes a message as JSON. What Apple answers with 204 has no body,
+// unless the message says something all the same.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *headers, res proto.Message, status int) error {
+	if status == http.StatusNoContent {
+		if proto.Size(res) == 0 {
+			stream.copyTo(w.Header())
+			w.WriteHeader(status)
+			return nil
+		}
+		status = http.StatusOK
+	}
 	b, err := h.spell.marshal(res)
 	if err != nil {
 		return err
 	}
-	copyHeaders(w.Header(), stream.Header())
-	w.Header().Set("Content-Type", "application/json")
+	stream.copyTo(w.Header())
+	w.Header()["Content-Type"] = jsonType
 	h.write(w, r, status, b)
 	return nil
 }
 
-func copyHeaders(to http.Header, md metadata.MD) {
-	for k, vs := range md {
-		for _, v := range vs {
-			to.Add(k, v)
-		}
-	}
-}
-
 // write sends a body, packed where it pays.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []byte) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Add("Vary", "Accept-Encoding")
+	w.Header()["X-Content-Type-Options"] = nosniff
+	w.Header()["Vary"] = varies
 	if len(b) < gzipFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 		w.WriteHeader(status)
@@ -487,7 +488,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
 		}
 	}
-	b, merr := protojson.Marshal(service.FullStatus(err).Proto())
+	b, merr := protojson.Marshal(once(service.FullStatus(err).Proto()))
 	if merr != nil {
 		b = []byte(`{"code":13,"message":"internal error"}`)
 	}
