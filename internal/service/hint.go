@@ -95,14 +95,17 @@ func slip(s, known string) bool {
 	if letters(s, true) == letters(known, true) {
 		return true
 	}
-	if letters(s, false) == letters(known, false) || strings.Count(s, "_") != strings.Count(known, "_") || digits(s) != digits(known) {
+	if letters(s, false) == letters(known, false) || digits(s) != digits(known) ||
+		strings.Count(s, "_") != strings.Count(known, "_") {
 		return false
 	}
-	far := 2
-	if min(len(s), len(known)) < 8 {
-		far = 1
+	switch n := min(len(s), len(known)); {
+	case n < 5: // P1D, P1Y
+		return false
+	case n < 8:
+		return distance(s, known) <= 1
 	}
-	return distance(s, known) <= far
+	return distance(s, known) <= 2
 }
 
 // letters are the letters of a value, and its digits, without case and

@@ -47,7 +47,8 @@ func (s *speller) unmarshal(b []byte, into protoreflect.Message) error {
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the body must be a JSON object, such as %s", example(into.Descriptor()))
+		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest,
+			"the body must be a JSON object, such as %s", example(into.Descriptor()))
 	}
 	r := &reader{top: into.Descriptor()}
 	r.message(into, object, place{})
