@@ -198,6 +198,29 @@ func TestRealAnswers(t *testing.T) {
 	}
 }
 
+// TestDeleteHasNoBody deletes what the sandbox has: where the document says 204,
+// REST answers so.
+func TestDeleteHasNoBody(t *testing.T) {
+	w := newWorld(t)
+	done := 0
+	w.operations(func(_, path, verb string, op object) {
+		if verb != "delete" || op["requestBody"] != nil {
+			return
+		}
+		status, body := w.call("DELETE", strings.ReplaceAll(path, "{id}", w.id(t, path)), nil)
+		if status >= 300 {
+			return // there is none, or Apple refuses
+		}
+		if op["responses"].(object)[fmt.Sprint(status)] == nil || status == http.StatusNoContent && len(body) > 0 {
+			t.Errorf("DELETE %s: %d %s", path, status, body)
+		}
+		done++
+	})
+	if done < 20 {
+		t.Errorf("%d deletes: too few", done)
+	}
+}
+
 // id is that of a resource of the sandbox, by the first part of the path.
 func (w *world) id(t *testing.T, path string) string {
 	t.Helper()

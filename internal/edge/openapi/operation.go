@@ -72,7 +72,7 @@ func (b *builder) success(md protoreflect.MethodDescriptor, o *optionsv1.Method)
 	if md.IsStreamingServer() {
 		return object{"description": "A file", "content": media}
 	}
-	media[jsonType] = object{"schema": b.message(md.Output(), answers)}
+	media[jsonType] = object{"schema": b.answer(md.Output())}
 	return object{"description": "Success", "content": media}
 }
 
@@ -117,13 +117,13 @@ func (b *builder) own(md protoreflect.MethodDescriptor) {
 func (b *builder) ownSuccess(md protoreflect.MethodDescriptor) object {
 	switch {
 	case !md.IsStreamingServer():
-		return object{"description": "Success", "content": content(jsonType, b.message(md.Output(), answers))}
+		return object{"description": "Success", "content": content(jsonType, b.answer(md.Output()))}
 	case md.Output().Fields().ByName("data") != nil:
 		return object{"description": "A file", "content": content("*/*", object{"description": "The file, byte for byte"})}
 	}
 	return object{
 		"description": "A message a line, each as soon as it is there; an error that comes later is a line with the member error",
-		"content":     content("application/x-ndjson", b.message(md.Output(), answers)),
+		"content":     content("application/x-ndjson", b.answer(md.Output())),
 	}
 }
 

@@ -28,6 +28,27 @@ func (b *builder) message(md protoreflect.MessageDescriptor, dir direction) obje
 	return b.describe(md, dir, func(protoreflect.FieldDescriptor) bool { return false })
 }
 
+// answer describes a message that is an answer itself: the lists that Apple
+// answered with are there even if they are empty, and so are those of the
+// gateway's own services.
+func (b *builder) answer(md protoreflect.MessageDescriptor) object {
+	ref := b.message(md, answers)
+	s := b.schemas[string(md.FullName())].(object)
+	required, _ := s["required"].([]string)
+	for i := range md.Fields().Len() {
+		fd := md.Fields().Get(i)
+		whole := !strings.HasPrefix(string(fd.FullName()), "asc.") ||
+			roleOf(fd) == optionsv1.Role_ROLE_DATA || roleOf(fd) == optionsv1.Role_ROLE_LINKAGE
+		if fd.IsList() && whole && !slices.Contains(required, fd.JSONName()) {
+			required = append(required, fd.JSONName())
+		}
+	}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return ref
+}
+
 // body describes a request without the fields that do not travel in its body.
 func (b *builder) body(md protoreflect.MessageDescriptor, elsewhere func(protoreflect.FieldDescriptor) bool) object {
 	return b.describe(md, bodies, elsewhere)
