@@ -3,7 +3,7 @@ SHELL   := /bin/bash
 BUF     := $(CURDIR)/bin/buf
 SPEC    ?= $(firstword $(wildcard ../shared/spec/4.5.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
 
-.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance upgrade rehearse clients realvault fleet report helm helm-docs release examples clean setup
+.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance upgrade attack rehearse clients realvault fleet report helm helm-docs release examples clean setup
 
 all: build test lint ## Build, test and lint
 
@@ -104,6 +104,10 @@ helm-docs: ## Make the chart's README, its schema and the snapshot anew
 	GOBIN=$(CURDIR)/bin go install github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2
 	bin/helm-docs --chart-search-root deploy/helm --skip-version-footer
 	cd deploy/helm/test && go test -run 'Schema|Snapshot' -update .
+
+attack: setup ## Attack the program for ATTACK_TIME (1m) each: internal/attack, SECURITY.md
+	ATTACK_TIME=$${ATTACK_TIME:-1m} go test -count=1 -timeout 60m -v ./internal/attack
+	ATTACK_RACE=1 go test -race -count=1 -timeout 20m -v -run 'Hammer|ItEnds|StreamsEnd|Tokens|OnlyOwn|Watches|Unfinished' ./internal/attack
 
 realvault: ## The contract of custodies, judged by the transit engine of HashiCorp Vault itself
 	cd internal/keys/vaulttest/real && go build -o $(CURDIR)/bin/realvault .

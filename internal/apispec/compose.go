@@ -41,12 +41,25 @@ func (d *Document) compose() {
 	c := &composer{d, map[*Schema]bool{}}
 	for name, s := range d.Schemas.All() {
 		c.plain(pointer("components", "schemas", name), s)
+		if strings.HasSuffix(name, "Request") {
+			c.inline(s, "data")
+		}
+	}
+	for _, s := range d.Schemas.All() {
+		c.groups(s)
+		if data, ok := s.Properties.Get("data"); ok && data.Ref == "" {
+			c.groups(data)
+		}
 	}
 	for _, op := range d.Operations {
 		at := pointer("paths", op.Path, strings.ToLower(op.Method))
 		for i, p := range op.Parameters {
 			if p.Schema != nil {
 				c.plain(fmt.Sprintf("%s/parameters/%d/schema", at, i), p.Schema)
+				op.Parameters[i].Schema = c.read(p.Schema)
+				if p.Schema.Items != nil {
+					p.Schema.Items = c.read(p.Schema.Items)
+				}
 			}
 		}
 		for ct, s := range op.Bodies.All() {
@@ -59,31 +72,40 @@ func (d *Document) compose() {
 	}
 }
 
-// operation reports what of an operation would be passed over: a second JSON
-// document beside the first, and media types that are neither JSON nor a file.
-func (c *composer) operation(at string, op *Operation) {
-	if op.answers > 1 {
-		c.problem(at+"/responses", "has %d answers of success with content", op.answers)
+// read is what a reference points to; a schema that is none is itself.
+func (c *composer) read(s *Schema) *Schema {
+	r := c.resolved(s)
+	if r == nil {
+		c.problem(s.at, "%s is referred to, but not there", s.Ref)
+		return &Schema{at: s.at}
 	}
-	for where, contents := range map[string]Map[*Schema]{"/requestBody/content": op.Bodies, "/responses": op.Contents} {
-		var json *Schema
-		for ct, s := range contents.All() {
-			switch {
-			case s == nil:
-				c.problem(at+where, "%s has no schema", ct)
-			case !isJSON(ct) && (where != "/responses" || !slices.Contains(fileTypes, ct)):
-				c.problem(at+where, "media type %s is neither JSON nor a known kind of file", ct)
-			case isJSON(ct) && json != nil && !equalSchemas(s, json):
-				c.problem(at+where, "%s has another schema than the JSON before it", ct)
-			case isJSON(ct):
-				json = s
-			}
-		}
+	return r
+}
+
+// inline puts what a member refers to in its place.
+func (c *composer) inline(s *Schema, name string) {
+	if m, ok := s.Properties.Get(name); ok && m.Ref != "" {
+		s.Properties.set(name, c.read(m))
 	}
 }
 
-func isJSON(contentType string) bool {
-	return contentType == "application/json" || strings.HasSuffix(contentType, "+json")
+// groups inlines what is read in its place: attributes, relationships, and what
+// a relationship holds.
+func (c *composer) groups(s *Schema) {
+	c.inline(s, "attributes")
+	c.inline(s, "relationships")
+	rels, ok := s.Properties.Get("relationships")
+	if !ok {
+		return
+	}
+	for _, name := range rels.Properties.Keys {
+		c.inline(rels, name)
+		rel, _ := rels.Properties.Get(name)
+		c.inline(rel, "data")
+		if data, ok := rel.Properties.Get("data"); ok && data.Items != nil {
+			data.Items = c.read(data.Items)
+		}
+	}
 }
 
 func (c *composer) problem(at, format string, args ...any) {
@@ -214,6 +236,7 @@ func (c *composer) into(s, from *Schema, required bool) {
 	s.Nullable = s.Nullable || from.Nullable
 	if required {
 		s.Required = union(s.Required, from.Required)
+		s.Choices = append(slices.Clip(s.Choices), from.Choices...)
 	}
 	if s.Minimum == nil && s.Maximum == nil {
 		s.Minimum, s.Maximum = from.Minimum, from.Maximum
@@ -272,25 +295,4 @@ func unplaced(s *Schema) *Schema {
 		*list = plain
 	}
 	return &out
-}
-
-// pathParameters reports parameters of a path that are not the {id} in it.
-func pathParameters(path string, list *yaml.Node) (problems []Problem) {
-	for i, p := range list.Content {
-		name, in := member(p, "name"), member(p, "in")
-		if name == nil || in == nil || in.Value != "path" || name.Value != "id" || !strings.Contains(path, "{id}") {
-			problems = append(problems, Problem{pointer("paths", path, "parameters", strconv.Itoa(i)),
-				"a parameter of the path that is not its {id} cannot be read"})
-		}
-	}
-	return problems
-}
-
-// pointer is a JSON Pointer.
-func pointer(segments ...string) string {
-	var b strings.Builder
-	for _, s := range segments {
-		b.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(s, "~", "~0"), "/", "~1"))
-	}
-	return b.String()
 }

@@ -52,6 +52,14 @@ func TestComposedSchemas(t *testing.T) {
 			{"type":"object","properties":{"length":{"type":"integer"}}}]}}}`, "", "string id; asc.resources.v1.Thing.Size size"},
 		{"enums are joined", `{"oneOf":[{"type":"object","properties":{"kind":{"type":"string","enum":["A"]}}},{"type":"object","properties":{"kind":{"type":"string","enum":["B"]}}}]}`,
 			"", "string id; optional asc.enums.v1.ThingKindEnum.ThingKind kind"},
+		{"attributes by reference", `{"$ref":"#/components/schemas/Common"}`, named,
+			"string id; optional asc.enums.v1.StateEnum.State state; optional string name"},
+		{"attributes of one alternative", `{"oneOf":[{"$ref":"#/components/schemas/Common"}]}`, named,
+			"string id; optional asc.enums.v1.StateEnum.State state; optional string name"},
+		{"relationships by reference", plainThing + `,"relationships":{"$ref":"#/components/schemas/Rels"}`, `,"Rels":{"type":"object","properties":{
+			"owner":{"$ref":"#/components/schemas/Owner"}}},"Owner":{"type":"object","properties":{"data":{"$ref":"#/components/schemas/OwnerID"}}},
+			"OwnerID":{"type":"object","properties":{"type":{"type":"string","enum":["owners"]},"id":{"type":"string"}},"required":["id","type"]}`,
+			"string id; optional string name; asc.types.v1.ToOne owner"},
 		{"one alternative is a reference", `{"type":"object","properties":{"state":{"oneOf":[{"$ref":"#/components/schemas/State"}]},"again":{"allOf":[{"$ref":"#/components/schemas/State"},{}]}}}`,
 			named, "string id; optional asc.enums.v1.StateEnum.State state; optional asc.enums.v1.StateEnum.State again"},
 	} {
@@ -73,6 +81,7 @@ func TestWhatGoesTogether(t *testing.T) {
 		{"of attributes", `{"type":"object","properties":{"type":{"type":"string","enum":["things"]},"attributes":{"type":"object",
 			"properties":{"name":{"type":"string"},"size":{"type":"integer"}},"oneOf":[{"required":["name"]},{"required":["size"]}]}}}`, "[[[name] [size]]]"},
 		{"an alternative without a wish asks for nothing", plainCreate + `,"anyOf":[{"type":"object"},{"type":"object","properties":{"attributes":{"type":"object","required":["size"]}}}]}`, "[]"},
+		{"inside allOf", `{"allOf":[` + plainCreate + `},{"anyOf":[{"properties":{"attributes":{"required":["name"]}}},{"properties":{"attributes":{"required":["size"]}}}]}]}`, "[[[name] [size]]]"},
 		{"none", plainCreate + "}", "[]"},
 	} {
 		m, _, _ := build(t, composed(plainThing, c.create, ""), &Lock{})
@@ -106,6 +115,10 @@ func TestNothingIsSkippedSilently(t *testing.T) {
 			"/paths/~1v1~1things/post/requestBody/content", "multipart/form-data is neither"},
 		{"an answer of another media type", strings.Replace(composed(plainThing, plainCreate+"}", ""), `"201":{"content":{"application/json"`, `"201":{"content":{"image/png"`, 1),
 			"/paths/~1v1~1things/post/responses", "image/png is neither"},
+		{"a body by reference", strings.Replace(composed(plainThing, plainCreate+"}", ""), `"requestBody":{`, `"requestBody":{"$ref":"#/components/requestBodies/X",`, 1),
+			"/paths/~1v1~1things/post/requestBody", "reference here"},
+		{"an answer by reference", strings.Replace(composed(plainThing, plainCreate+"}", ""), `"201":{`, `"201":{"$ref":"#/components/responses/X",`, 1),
+			"/paths/~1v1~1things/post/responses/201", "reference here"},
 		{"a required name that is no member", composed(plainThing, plainCreate+`,"anyOf":[{"properties":{"attributes":{"required":["other"]}}}]}`, ""),
 			"/components/schemas/ThingCreateRequest/properties/data", "requires other"},
 		{"a relationship that nothing explains", composed(plainThing+`,"relationships":{"type":"object","properties":{"owner":{"type":"object","properties":{"links":{"type":"string"}}}}}`,

@@ -45,9 +45,11 @@ func decodeOperation(method, path string, n *yaml.Node) (*Operation, error) {
 		Deprecated  bool        `yaml:"deprecated"`
 		Parameters  []Parameter `yaml:"parameters"`
 		RequestBody struct {
+			Ref     string       `yaml:"$ref"`
 			Content Map[content] `yaml:"content"`
 		} `yaml:"requestBody"`
 		Responses Map[struct {
+			Ref     string       `yaml:"$ref"`
 			Content Map[content] `yaml:"content"`
 		}] `yaml:"responses"`
 	}
@@ -60,9 +62,15 @@ func decodeOperation(method, path string, n *yaml.Node) (*Operation, error) {
 		op.Body = c.Schema
 		op.Bodies.set(ct, c.Schema)
 	}
+	if raw.RequestBody.Ref != "" {
+		op.references = append(op.references, "/requestBody")
+	}
 	for status, r := range raw.Responses.All() {
 		if len(status) != 3 || status[0] != '2' {
 			continue
+		}
+		if r.Ref != "" {
+			op.references = append(op.references, "/responses/"+status)
 		}
 		if r.Content.Len() > 0 {
 			op.answers++

@@ -49,7 +49,8 @@ type Operation struct {
 	Status     int          // of the successful answer
 	Contents   Map[*Schema] // content type → schema of the successful answer
 
-	answers int // how many statuses of success have content
+	answers    int      // how many statuses of success have content
+	references []string // places below it that are a $ref where none is read
 }
 
 // Parameter is a query parameter.

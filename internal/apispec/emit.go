@@ -55,6 +55,18 @@ func Emit(m *Model) map[string][]byte {
 	return out
 }
 
+// documentFile says of which document the protos were made, so that a running
+// gateway can tell.
+const documentFile = "asc/types/v1/apple_document.proto"
+
+// EmitDocument writes the file that names Apple's document.
+func EmitDocument(doc *Document) []byte {
+	e := &emitter{pkg: "asc.types.v1", imports: map[string]bool{"asc/options/v1/options.proto": true}}
+	e.printf("\n// Apple's document that these protos were made of: see the option.\nmessage AppleDocument {\n")
+	e.printf("  option (asc.options.v1.document) = {\n    version: %q\n    sha256: %q\n  };\n}\n", doc.Version, doc.SHA256)
+	return e.bytes(documentFile)
+}
+
 // emitter writes one file.
 type emitter struct {
 	pkg     string
@@ -253,6 +265,8 @@ func fieldComment(f *Field) string {
 		return ""
 	case f.Role == "RELATIONSHIP" || f.Role == "LINKAGE":
 		return "Related: " + f.Target + "."
+	case f.Format == "DATE" && f.Type == timestampType:
+		return "A date: its midnight in UTC."
 	case f.Format == "DATE":
 		return "Date as YYYY-MM-DD."
 	case f.Format == "DECIMAL":

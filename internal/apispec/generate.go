@@ -96,6 +96,7 @@ func (g Generation) result(doc *Document, model *Model, lock *Lock, notices Prob
 	for name, b := range Emit(model) {
 		r.Files["proto/"+name] = b
 	}
+	r.Files["proto/"+documentFile] = EmitDocument(doc)
 	var err error
 	if r.Files[lockFile], err = lock.Marshal(); err != nil {
 		return nil, err

@@ -43,7 +43,11 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	program = filepath.Join(dir, "gateway")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "../../cmd/gateway")
+	args := []string{"build", "-trimpath", "-o", program}
+	if os.Getenv("ATTACK_RACE") != "" { // slower, and larger: for the attacks that measure no memory
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, "../../cmd/gateway")...)
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		os.Exit(1)
@@ -91,11 +95,17 @@ rules:
 // start runs a gateway. more is added to its configuration.
 func start(t *testing.T, more string) *target {
 	t.Helper()
+	return startWith(t, more, func(next http.Handler) http.Handler { return next })
+}
+
+// startWith runs a gateway with something between it and the sandbox.
+func startWith(t *testing.T, more string, before func(http.Handler) http.Handler) *target {
+	t.Helper()
 	s, err := sandbox.New(sandbox.Config{HourLimit: 10_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream := httptest.NewServer(s)
+	upstream := httptest.NewServer(before(s))
 	t.Cleanup(upstream.Close)
 	return startBefore(t, s, upstream.URL, more)
 }
@@ -117,6 +127,9 @@ func startBefore(t *testing.T, s *sandbox.Sandbox, url, more string) *target {
 		fmt.Fprintf(&tokens, "    - {name: %s, sha256: %s}\n", name, sum)
 	}
 	x.rest, x.grpc, x.ops, x.apple = free(t), free(t), free(t), free(t)
+	if !strings.Contains(more, "quota:") {
+		more += "\nquota: {hour_limit: 10000000}"
+	}
 	x.write(t, "gateway.yaml", fmt.Sprintf(`upstream: {base_url: %q}
 listen: {rest: %q, grpc: %q, ops: %q}
 passthrough: {listen: %q}
@@ -124,7 +137,6 @@ teams: [{name: main, keys: [{id: KEY1234567, issuer_id: %s, uri: "file:key.p8"}]
 authn:
   tokens:
 %spolicy: {file: policy.yaml}
-quota: {hour_limit: 10000000}
 audit: {path: audit.log}
 secrets: {file: secrets}
 %s`, url, x.rest, x.grpc, x.ops, x.apple, sandbox.DefaultIssuer, tokens.String(), more))
@@ -148,10 +160,14 @@ func (x *target) run(t *testing.T) {
 	if err := x.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = x.process.Wait(); close(x.ended) }()
+	process, ended := x.process, x.ended
+	go func() { _ = process.Wait(); close(ended) }()
 	t.Cleanup(func() {
-		_ = x.process.Process.Kill() // it may have ended
-		<-x.ended
+		_ = process.Process.Kill() // it may have ended
+		<-ended
+		if strings.Contains(x.log.String(), "DATA RACE") {
+			t.Error("a data race")
+		}
 		if t.Failed() {
 			text := x.log.String()
 			t.Logf("the gateway's log ends:\n%s", text[max(0, len(text)-4000):])

@@ -9,6 +9,8 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -124,4 +126,15 @@ func pause(ctx context.Context) {
 	case <-ctx.Done():
 	case <-time.After(5 * time.Millisecond):
 	}
+}
+
+// httpGet asks a handler of this process.
+func httpGet(t *testing.T, h http.Handler, path string) []byte {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+	}
+	return w.Body.Bytes()
 }

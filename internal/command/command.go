@@ -18,6 +18,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/protofiles"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	engine "github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -62,7 +63,7 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 			fmt.Fprint(cmd.OutOrStdout(), welcome)
 			return nil
 		}}
-	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), auditCommand(), configCommand(), metricsCommand(), sandboxCommand(), protosCommand(), versionCommand())
+	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), secretsCommand(), auditCommand(), configCommand(), metricsCommand(), sandboxCommand(), protosCommand(), versionCommand())
 	return root
 }
 
@@ -214,12 +215,13 @@ func version() string {
 
 func versionCommand() *cobra.Command {
 	var sbom bool
-	cmd := &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "version", Short: "Print the version, and that of Apple's document", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if sbom {
 				return writeSBOM(cmd.OutOrStdout())
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "gateway", version(), runtime.Version())
+			fmt.Fprintln(cmd.OutOrStdout(), "Apple's document", engine.Document().GetVersion())
 			return nil
 		}}
 	cmd.Flags().BoolVar(&sbom, "sbom", false, "print of which modules the program is made (CycloneDX)")

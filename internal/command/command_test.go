@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	engine "github.com/asc-gateway/asc-gateway/internal/service"
 )
 
 // output is written by the program and read by the test.
@@ -85,6 +87,10 @@ func TestCommands(t *testing.T) {
 				t.Errorf("%v: %s is there", c.args, name)
 			}
 		}
+	}
+	out.Reset()
+	if err := Run(t.Context(), []string{"version"}, &out, io.Discard); err != nil || !strings.Contains(out.String(), "\nApple's document "+engine.Document().GetVersion()+"\n") {
+		t.Errorf("%v %s", err, &out)
 	}
 	out.Reset()
 	if err := Run(t.Context(), []string{"version", "--sbom"}, &out, io.Discard); err != nil || !strings.Contains(out.String(), `"purl": "pkg:golang/stdlib@`) {

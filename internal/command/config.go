@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
+	"reflect"
 
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/invopop/jsonschema"
@@ -63,7 +65,7 @@ func configPrintCommand() *cobra.Command {
 // configSchema is the JSON Schema of gateway.yaml, from the structs that it is
 // read into.
 func configSchema() ([]byte, error) {
-	r := &jsonschema.Reflector{FieldNameTag: "json", RequiredFromJSONSchemaTags: true, DoNotReference: false}
+	r := &jsonschema.Reflector{FieldNameTag: "json", RequiredFromJSONSchemaTags: true, Namer: schemaName}
 	s := r.Reflect(&config.Config{})
 	s.ID = ""
 	b, err := json.Marshal(s)
@@ -74,4 +76,13 @@ func configSchema() ([]byte, error) {
 	err = json.Indent(&out, b, "", "  ")
 	out.WriteByte('\n')
 	return out.Bytes(), err
+}
+
+// schemaName names a part of the configuration. Several packages call theirs
+// Config: those are named by their package.
+func schemaName(t reflect.Type) string {
+	if t.Name() != "Config" || t == reflect.TypeFor[config.Config]() {
+		return t.Name()
+	}
+	return path.Base(t.PkgPath())
 }

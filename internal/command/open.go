@@ -83,9 +83,30 @@ func open(
 	if err := s.openQuota(); err != nil {
 		return nil, err
 	}
+	s.ring = keys.NewRing(nil, time.Now, log, recorder{s.audit})
+	s.hold(cfg, keysOpened.held)
+	if s.gateway, err = gateway.New(s.deps()); err != nil {
+		return nil, err
+	}
+	if s.db != nil {
+		s.spread = spread.Start(s.gateway.Engine.Cache, s.db, s.gateway.Engine.Numbering(), log)
+	}
+	if err := s.loadPolicy(cfg); err != nil {
+		return nil, err
+	}
+	if err := s.loadLifetimes(cfg); err != nil {
+		return nil, err
+	}
+	return s, s.tell.Observe(s.instruments(false))
+}
+
+// deps are what the gateway is made with.
+func (s *service) deps() gateway.Deps {
+	cfg := s.cfg
 	deps := gateway.Deps{
 		BaseURL:     cfg.Upstream.BaseURL,
 		Proxy:       cfg.Upstream.Proxy,
+		Ring:        s.ring,
 		Authn:       s.authn,
 		Quota:       s.quota,
 		CacheBytes:  *cfg.Cache.MaxBytes,
@@ -94,36 +115,21 @@ func open(
 		Passthrough: cfg.Passthrough.Listen != "",
 		PublicURL:   cfg.Passthrough.PublicURL,
 		Secrets:     s.secrets,
-		Server:      server.Config{MaxConnectionAge: time.Duration(cfg.Limits.MaxConnectionAge), StreamGrace: time.Duration(cfg.Streams.Grace)},
+		Server: server.Config{
+			MaxConnectionAge: time.Duration(cfg.Limits.MaxConnectionAge),
+			StreamGrace:      time.Duration(cfg.Streams.Grace),
+		},
 		Limits:      s.limits,
-		Telemetry:   tell,
+		Telemetry:   s.tell,
 		TrustTraces: cfg.Trusted(),
 		Degraded:    s.degraded,
-		Log:         log,
+		Log:         s.log,
 		GRPC:        []grpc.ServerOption{grpc.Creds(s.credentials())},
 	}
 	if s.audit != nil {
 		deps.Audit = s.audit
 	}
-	s.ring = keys.NewRing(nil, time.Now, log, recorder{s.audit})
-	s.hold(cfg, keysOpened.held)
-	deps.Ring = s.ring
-	if s.gateway, err = gateway.New(deps); err == nil {
-		if s.db != nil {
-			s.spread = spread.Start(s.gateway.Engine.Cache, s.db, s.gateway.Engine.Numbering(), log)
-		}
-		err = s.loadPolicy(cfg)
-	}
-	if err == nil {
-		err = s.loadLifetimes(cfg)
-	}
-	if err == nil {
-		err = s.tell.Observe(s.instruments(false))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return deps
 }
 
 // credentials are those of the gRPC face. Its connections are watched, with TLS

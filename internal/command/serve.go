@@ -158,8 +158,15 @@ func (s *service) listen() error {
 	return nil
 }
 
+// mostFaces is how many there can be.
+const mostFaces = 4
+
 func connectionsOf(cfg *config.Config) conns.Limits {
-	return conns.Limits{Max: cfg.Limits.MaxConnections, PerAddress: cfg.Limits.MaxConnectionsPerAddress}
+	most := cfg.Limits.MaxConnections
+	if most <= 0 {
+		most = conns.DefaultMax
+	}
+	return conns.Limits{Max: min(most, descriptorsFor(mostFaces)), PerAddress: cfg.Limits.MaxConnectionsPerAddress}
 }
 
 // hello tells where the faces are, who may call, and what to try.

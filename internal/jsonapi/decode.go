@@ -395,8 +395,11 @@ func (d *decoder) text(f *fieldPlan, x extras) (v protoreflect.Value, fits bool,
 	switch f.kind {
 	case kindTime:
 		ts, ok := parseTime(s)
+		if !ok && f.date {
+			ts, ok = parseDate(s)
+		}
 		if !ok {
-			return v, false, nil
+			return v, false, nil // extra keeps it
 		}
 		return protoreflect.ValueOfMessage(ts.ProtoReflect()), true, nil
 	case kindEnum:

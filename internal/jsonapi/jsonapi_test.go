@@ -130,6 +130,16 @@ func TestDecodeLosesNothing(t *testing.T) {
 	}
 }
 
+// TestADateIsNoInstant: a date in a date-time member keeps its text.
+func TestADateIsNoInstant(t *testing.T) {
+	var got metadatav1.GetAppStoreVersionResponse
+	page, err := (&Codec{}).Decode([]byte(`{"data":{"type":"appStoreVersions","id":"v","attributes":{"earliestReleaseDate":"2026-02-01","createdDate":"2026-01-31T23:00:00-08:00"}}}`), &got)
+	v := got.GetAppStoreVersion()
+	if err != nil || page.Extra != 1 || v.EarliestReleaseDate != nil || v.GetExtra()["earliestReleaseDate"] != `"2026-02-01"` || v.GetCreatedDate().GetSeconds() != 1769929200 {
+		t.Errorf("%v %v %+v", v, err, page)
+	}
+}
+
 func TestDecodeReadsAllFormsOfDates(t *testing.T) {
 	for _, s := range []string{"2020-08-04T11:44:12.000+0000", "2020-08-04T04:44:12-07:00", "2020-08-04T11:44:12.000Z", "2020-08-04T11:44:12.000+00:00", "2020-08-04T11:44:12"} {
 		ts, ok := parseTime(s)
@@ -137,7 +147,7 @@ func TestDecodeReadsAllFormsOfDates(t *testing.T) {
 			t.Errorf("%s: %v %v", s, ts, ok)
 		}
 	}
-	for _, s := range []string{"", "yesterday", "2020-13-04T11:44:12Z", strings.Repeat("2", 100)} {
+	for _, s := range []string{"", "yesterday", "2020-08-04", "2020-13-04T11:44:12Z", strings.Repeat("2", 100)} {
 		if _, ok := parseTime(s); ok {
 			t.Errorf("%q is no date", s)
 		}
@@ -289,7 +299,8 @@ func (c *Codec) plan0(md protoreflect.MessageDescriptor) *messagePlan {
 
 func fill(rng *rand.Rand, p *messagePlan, m protoreflect.Message, depth int) {
 	for _, f := range p.fields {
-		if !f.required && rng.IntN(4) == 0 || f.kind == kindOther || depth > 5 {
+		query := f.role >= optionsv1.Role_ROLE_FILTER && f.role <= optionsv1.Role_ROLE_PARAMETER // of a POST
+		if !f.required && rng.IntN(4) == 0 || f.kind == kindOther || depth > 5 || query {
 			continue
 		}
 		switch {

@@ -39,11 +39,10 @@ type Use string
 // The uses.
 const (
 	PageTokens Use = "page tokens"
-	Digests    Use = "digests" // of what must not be told apart outside
 )
 
 // uses lists them all: their keys are derived once.
-var uses = []Use{PageTokens, Digests}
+var uses = []Use{PageTokens}
 
 // Secrets derives keys. It is safe for concurrent use, and prints nothing.
 type Secrets struct{ current atomic.Pointer[[]derived] }

@@ -20,7 +20,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/proto"
 )
@@ -101,7 +100,6 @@ type call struct {
 
 	streams  bool // its answer has parts
 	received bool
-	told     bool     // its headers tell where the answer came from
 	entered  *entered // nil: not let in
 }
 
@@ -120,7 +118,7 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 		}
 		if c.entered != nil {
 			c.entered.leave(c.ctx, nil, err)
-			if !c.told || err != nil {
+			if c.streams { // the headers went before
 				c.SetTrailer(told(asc.MadeIn(c.ctx)))
 			}
 		}
@@ -233,14 +231,10 @@ func (c *call) receive(m any, limit time.Duration) error {
 	})
 	defer timer.Stop()
 	b := &bounded{Message: m.(proto.Message)}
-	err := c.ServerStream.RecvMsg(b)
-	switch {
-	case b.err != nil:
-		return b.err
-	case status.Code(err) == codes.ResourceExhausted:
-		return fault.New(fault.InvalidArgument, fault.ReasonTooLarge, "the message is larger than %d bytes", MaxRequestBytes)
+	if err := c.ServerStream.RecvMsg(b); err != nil {
+		return err
 	}
-	return err
+	return b.err
 }
 
 // SendMsg writes a part of the answer. A peer that does not read it ends the
@@ -271,7 +265,7 @@ func unary(handler grpc.MethodHandler) grpc.StreamHandler {
 			}
 			c.entered.leave(c.ctx, message, err)
 			if md := told(asc.MadeIn(c.ctx)); len(md) > 0 {
-				c.told = ss.SetHeader(md) == nil // fails only where nobody would read it
+				_ = ss.SetHeader(md) // fails only where nobody would read it
 			}
 		}
 		if err != nil {

@@ -30,7 +30,8 @@ type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2("proto")} }
 
-// Unmarshal implements [encoding.CodecV2].
+// Unmarshal implements [encoding.CodecV2]. Why a message was not read stands in
+// it: an error of a codec's would reach the caller as INTERNAL.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	into, ok := v.(*bounded)
 	if !ok {
@@ -40,12 +41,12 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	defer b.Free()
 	left := MaxElements
 	if into.err = count(b.ReadOnlyData(), into.ProtoReflect().Descriptor(), &left, maxDepth); into.err != nil {
-		return into.err
+		return nil
 	}
 	if err := proto.Unmarshal(b.ReadOnlyData(), into.Message); err != nil {
 		into.err = fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the message cannot be decoded").WithCause(err)
 	}
-	return into.err
+	return nil
 }
 
 // count takes the elements of an encoded message from what is left. What is no

@@ -32,10 +32,10 @@ const (
 
 // Limits of a connection.
 const (
-	maxHeaderBytes = 16 << 10  // all headers of a call, 32 bytes added for each: RFC 9113, section 6.5.2
-	streamWindow   = 64 << 10  // bytes that a caller may send of one call before they are read
-	connWindow     = 128 << 10 // and of all calls of a connection
-	bufferBytes    = 16 << 10  // of a connection, to read and to write
+	maxHeaderBytes = 16 << 10 // all headers of a call, 32 bytes added for each: RFC 9113, section 6.5.2
+	streamWindow   = 64 << 10 // bytes that a caller may send of one call before they are read
+	connWindow     = 64 << 10 // and of all calls of a connection
+	bufferBytes    = 16 << 10 // of a connection, to read and to write
 )
 
 // TeamHeader is the metadata, and over REST the header, that picks the team.
@@ -156,7 +156,6 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.StaticConnWindowSize(connWindow),
 		grpc.ReadBufferSize(bufferBytes),
 		grpc.WriteBufferSize(bufferBytes),
-		grpc.SharedWriteBuffer(true), // idle connections hold none
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{

@@ -1,9 +1,8 @@
 package service
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -196,11 +195,17 @@ func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.M
 }
 
 func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonapi.Page, error) {
-	if len(res.Body) == 0 {
+	if len(bytes.TrimSpace(res.Body)) == 0 {
+		if m.Verb != "GET" && m.answersWithDocument() {
+			return jsonapi.Page{}, fault.ExecutedUnread(m.Verb, "it is empty")
+		}
 		return jsonapi.Page{}, nil
 	}
 	page, err := e.codec.Decode(res.Body, out)
 	if err != nil {
+		if m.Verb != "GET" && !m.answersWithDocument() {
+			return page, nil // there was nothing to read
+		}
 		if m.Verb != "GET" {
 			return page, fault.New(fault.Unknown, fault.ReasonOutcomeUnknown,
 				"the %s succeeded, but its answer cannot be read: look before repeating it", m.Verb).WithCause(err)
@@ -236,38 +241,6 @@ func (e *Engine) Stream(ctx context.Context, team string, m *Method, req proto.M
 		func(data []byte) error { return part("data", protoreflect.ValueOfBytes(data)) })
 }
 
-// parts tells what is known of a file, and then its bytes in chunks.
-func (f *File) parts(describe func(*typesv1.FileInfo) error, chunk func([]byte) error) error {
-	info := &typesv1.FileInfo{ContentType: f.ContentType, Filename: f.Filename}
-	if f.Length >= 0 {
-		info.Size = &f.Length
-	}
-	if err := describe(info); err != nil {
-		return err
-	}
-	for {
-		buf := make([]byte, ChunkBytes) // the receiver may keep it
-		n, err := io.ReadFull(f.Body, buf)
-		if n > 0 {
-			if err := chunk(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// File is an open file with a name for it.
-type File struct {
-	*asc.File
-	Filename string
-}
-
 // Open begins a call whose answer is a file. accept chooses among the content
 // types that the operation produces; "" is its default.
 func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Message, accept string) (*File, error) {
@@ -282,22 +255,7 @@ func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Mes
 	if err != nil {
 		return nil, e.inFields(m, req, err)
 	}
-	return &File{File: f, Filename: filename(m, f.ContentType)}, nil
-}
-
-// filename names a file for its operation and its kind.
-func filename(m *Method, contentType string) string {
-	name, _, _ := strings.Cut(m.Options.GetOperationId(), "_get")
-	name = strings.ReplaceAll(name, "_", "-")
-	switch {
-	case strings.Contains(contentType, "gzip"):
-		return name + ".txt.gz"
-	case strings.Contains(contentType, "csv"):
-		return name + ".csv"
-	case strings.Contains(contentType, "json"):
-		return name + ".json"
-	}
-	return name + ".bin"
+	return newFile(m, f), nil
 }
 
 // inFields tells Apple's complaints in terms of the request's fields.

@@ -8,6 +8,7 @@ package service
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -148,4 +149,18 @@ func (m *Method) types() []string {
 		list = append(list, s.GetType())
 	}
 	return list
+}
+
+// answersWithDocument says whether a success has something to read. It looks at
+// the descriptor: only odd answers ask.
+func (m *Method) answersWithDocument() bool {
+	fields := m.Desc.Output().Fields()
+	for i := range fields.Len() {
+		o, _ := proto.GetExtension(fields.Get(i).Options(), optionsv1.E_Field).(*optionsv1.Field)
+		switch o.GetRole() {
+		case optionsv1.Role_ROLE_DATA, optionsv1.Role_ROLE_LINKAGE, optionsv1.Role_ROLE_BODY:
+			return m.Options.GetStatus() != http.StatusNoContent
+		}
+	}
+	return false
 }

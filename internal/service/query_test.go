@@ -38,6 +38,9 @@ func TestEveryOperationHasAPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if d := Document(); d.GetVersion() != lock.Version || d.GetSha256() != lock.SHA256 {
+		t.Errorf("%v, the lock: %s", d, lock.Version)
+	}
 	if len(methods) != len(lock.RPCs) {
 		t.Errorf("%d methods, %d in the lock", len(methods), len(lock.RPCs))
 	}

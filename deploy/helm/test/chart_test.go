@@ -255,7 +255,7 @@ func wired(t *testing.T, set string, objects map[string]any) {
 	if err != nil {
 		t.Fatalf("%q: the gateway does not take its configuration: %v\n%s", set, err, text)
 	}
-	named := []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Policy.File}
+	named := []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Policy.File, c.Secrets.File}
 	if r := c.Quota.Redis; r != nil {
 		named = append(named, r.PasswordFile)
 	}
@@ -285,6 +285,8 @@ func TestWrongValues(t *testing.T) {
 		"a port that is none":            "service: {ports: {rest: 0}}",
 		"a digest that is none":          "image: {digest: latest}",
 		"a duration that is none":        "config: {teams: [], quota: {max_wait: soon}}",
+		"several replicas, no secret":    "{replicaCount: 2, secrets: {existingSecret: ''}}",
+		"autoscaling, no secret":         "{replicaCount: 1, autoscaling: {enabled: true}, secrets: {existingSecret: ''}}",
 	} {
 		values := map[string]any{}
 		if err := yaml.Unmarshal([]byte(v), &values); err != nil {

@@ -18,15 +18,16 @@ const MaxStreams = 100
 
 // Bounds on one HTTP/2 connection of gRPC.
 const (
-	// Frames of which no call comes: resets, settings, priorities, empty data.
-	// More of them end the connection.
+	// Frames of which no call comes: resets, settings, priorities, empty data, and
+	// all but calls and data of a stranger. More of them end the connection.
 	idleFramesUnknown = 50   // before anybody is known: all together
 	idleFramesBurst   = 1000 // afterwards: at once
 	idleFramesRate    = 100  // and a second
 
 	// Calls before anybody is known. More of them are read later.
-	strangerCalls = 10                    // at once
-	strangerEvery = 20 * time.Millisecond // one more
+	strangerCalls = 5                     // at once
+	strangerEvery = 50 * time.Millisecond // one more
+	strangerBytes = 16 << 10              // of messages, at once and a second more
 	strangerPause = time.Second           // before a stranger's connection is ended
 	strangerLook  = 2 * time.Millisecond  // how often it is asked whether it is known now
 
@@ -106,7 +107,8 @@ type frames struct {
 	refilled time.Time
 	wasKnown bool
 	calls    time.Duration // that a stranger's calls are ahead of their rate
-	counted  time.Time     // when calls was last right
+	bytes    float64       // that a stranger's messages are ahead of theirs
+	counted  time.Time     // when both were last right
 	broken   error
 
 	rest []byte // that came and is not handed on yet; only its reader uses it
@@ -202,10 +204,12 @@ func (f *frames) received(kind, flags byte, stream uint32, length int) bool {
 		delete(f.open, stream)
 	case frameData:
 		if length > 0 || flags&flagEndStream != 0 {
+			return f.message(length)
+		}
+	case framePing, frameWindowUpdate, frameContinuation, frameGoAway: // grpc-go has bounds on these
+		if f.of.known.Load() {
 			return true
 		}
-	case framePing, frameWindowUpdate, frameContinuation, frameGoAway:
-		return true // grpc-go has bounds on these
 	}
 	if !f.afford() {
 		f.broken = errIdleFrames
@@ -213,11 +217,30 @@ func (f *frames) received(kind, flags byte, stream uint32, length int) bool {
 	return true
 }
 
+// elapse lets a stranger's time go by.
+func (f *frames) elapse() {
+	now := time.Now()
+	gone := now.Sub(f.counted)
+	f.calls, f.bytes, f.counted = max(0, f.calls-gone), max(0, f.bytes-strangerBytes*gone.Seconds()), now
+}
+
+// message counts a part of a message, and says whether it is its turn.
+func (f *frames) message(length int) bool {
+	if f.of.known.Load() {
+		return true
+	}
+	f.elapse()
+	if f.bytes >= strangerBytes {
+		return false
+	}
+	f.bytes += float64(length)
+	return true
+}
+
 // call counts a new call, and says whether it is its turn.
 func (f *frames) call(stream uint32) bool {
 	if !f.of.known.Load() {
-		now := time.Now()
-		f.calls, f.counted = max(0, f.calls-now.Sub(f.counted)), now
+		f.elapse()
 		if f.calls >= strangerCalls*strangerEvery {
 			return false
 		}

@@ -119,8 +119,11 @@ func (b Body) Read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, broken(err, most)
 	}
 	_ = deadline.SetReadDeadline(time.Time{})
-	if len(text) == 0 {
+	switch {
+	case len(text) == 0:
 		return nil, nil
+	case len(b.Media) == 0:
+		return nil, none(r)
 	}
 	if b.JSON {
 		if err := CheckJSON(text); err != nil {
@@ -136,7 +139,7 @@ func (b Body) check(r *http.Request) error {
 		if r.ContentLength < 0 { // it may still turn out to be empty
 			return nil
 		}
-		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "%s %s takes no body", r.Method, r.URL.Path)
+		return none(r)
 	}
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if len(r.Header["Content-Type"]) > 1 || err != nil || !slices.Contains(b.Media, media) {
@@ -146,6 +149,10 @@ func (b Body) check(r *http.Request) error {
 		return fault.New(fault.InvalidArgument, ReasonMediaType, "the body must not be compressed")
 	}
 	return nil
+}
+
+func none(r *http.Request) error {
+	return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "%s takes no body here", r.Method)
 }
 
 func broken(err error, most int64) error {

@@ -48,6 +48,12 @@ func TestBodies(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v, want %q", c.name, len(b), err, c.want)
 		}
 	}
+	for text, want := range map[string]string{"": "", "{}": fault.ReasonInvalidRequest} {
+		chunked := httptest.NewRequest("GET", "/v1/apps", io.MultiReader(strings.NewReader(text)))
+		if _, err := (Body{}).Read(httptest.NewRecorder(), chunked); reason(err) != want {
+			t.Errorf("a chunked body %q where none is taken: %v", text, err)
+		}
+	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader("{}"))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Content-Encoding", "gzip")

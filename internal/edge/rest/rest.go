@@ -14,6 +14,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -425,11 +427,11 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 	defer f.Body.Close()
 	w.Header().Set("Content-Type", f.ContentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	disposition := f.Disposition
-	if disposition == "" {
-		disposition = `attachment; filename="` + f.Filename + `"`
+	w.Header().Set("Content-Disposition", disposition(f))
+	maps.Copy(w.Header(), f.Told())
+	if f.Encoding != "" {
+		w.Header().Set("Content-Encoding", f.Encoding)
 	}
-	w.Header().Set("Content-Disposition", disposition)
 	if f.Length >= 0 {
 		w.Header().Set("Content-Length", strconv.FormatInt(f.Length, 10))
 	}
@@ -438,6 +440,14 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 		h.log.WarnContext(ctx, "a file broke off", "method", method, "reason", fault.As(err).Reason)
 		panic(http.ErrAbortHandler) // the caller must not take it for whole
 	}
+}
+
+// disposition is Apple's, where it has a name that a file may be stored under.
+func disposition(f *service.File) string {
+	if _, params, err := mime.ParseMediaType(f.Disposition); err == nil && params["filename"] == f.Filename {
+		return f.Disposition
+	}
+	return mime.FormatMediaType("attachment", map[string]string{"filename": f.Filename})
 }
 
 // segment serves the file of an analytics report's segment.
@@ -494,7 +504,7 @@ func httpStatus(f *fault.Error) int {
 	switch {
 	case f.Reason == fault.ReasonOutcomeUnknown:
 		return http.StatusGatewayTimeout
-	case f.Reason == fault.ReasonKeyUnusable:
+	case f.Reason == fault.ReasonKeyUnusable, f.Reason == fault.ReasonExecutedUnread:
 		return http.StatusBadGateway
 	}
 	return runtime.HTTPStatusFromCode(service.Status(f).Code())

@@ -65,6 +65,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.redis.existingSecret }}{{ $_ := set $redis "password_file" "/etc/asc-gateway/redis/password" }}{{ end }}
 {{- $_ := set $own "quota" (dict "redis" $redis) }}
 {{- end }}
+{{- if .Values.secrets.existingSecret }}
+{{- $_ := set $own "secrets" (dict "file" "/etc/asc-gateway/secrets/secrets") }}
+{{- else if or .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) }}
+{{- fail "secrets.existingSecret: several replicas must share one secret, or none takes the page tokens of another: name a Secret, which `gateway secrets rotate FILE` makes the content of" }}
+{{- end }}
 {{- toYaml (mustMergeOverwrite (deepCopy .Values.config) $own) }}
 {{- end }}
 

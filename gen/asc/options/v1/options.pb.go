@@ -657,6 +657,61 @@ func (x *Resource) GetInline() bool {
 	return false
 }
 
+// The document of Apple's that the protos were made of.
+type Document struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as "4.5.1".
+	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	// Of the file, in hexadecimal digits.
+	Sha256        string `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Document) Reset() {
+	*x = Document{}
+	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Document) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Document) ProtoMessage() {}
+
+func (x *Document) ProtoReflect() protoreflect.Message {
+	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Document.ProtoReflect.Descriptor instead.
+func (*Document) Descriptor() ([]byte, []int) {
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Document) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Document) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
 // A choice among combinations of fields: one of them must be sent whole.
 type Choice struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -667,7 +722,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	mi := &file_asc_options_v1_options_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +734,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_options_v1_options_proto_msgTypes[5]
+	mi := &file_asc_options_v1_options_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +747,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{5}
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Choice) GetAnyOf() []*Combination {
@@ -713,7 +768,7 @@ type Combination struct {
 
 func (x *Combination) Reset() {
 	*x = Combination{}
-	mi := &file_asc_options_v1_options_proto_msgTypes[6]
+	mi := &file_asc_options_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +780,7 @@ func (x *Combination) String() string {
 func (*Combination) ProtoMessage() {}
 
 func (x *Combination) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_options_v1_options_proto_msgTypes[6]
+	mi := &file_asc_options_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +793,7 @@ func (x *Combination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Combination.ProtoReflect.Descriptor instead.
 func (*Combination) Descriptor() ([]byte, []int) {
-	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{6}
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Combination) GetFields() []string {
@@ -771,7 +826,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_asc_options_v1_options_proto_msgTypes[7]
+	mi := &file_asc_options_v1_options_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +838,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_options_v1_options_proto_msgTypes[7]
+	mi := &file_asc_options_v1_options_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +851,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{7}
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Field) GetRole() Role {
@@ -859,7 +914,7 @@ type EnumValue struct {
 
 func (x *EnumValue) Reset() {
 	*x = EnumValue{}
-	mi := &file_asc_options_v1_options_proto_msgTypes[8]
+	mi := &file_asc_options_v1_options_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +926,7 @@ func (x *EnumValue) String() string {
 func (*EnumValue) ProtoMessage() {}
 
 func (x *EnumValue) ProtoReflect() protoreflect.Message {
-	mi := &file_asc_options_v1_options_proto_msgTypes[8]
+	mi := &file_asc_options_v1_options_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +939,7 @@ func (x *EnumValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumValue.ProtoReflect.Descriptor instead.
 func (*EnumValue) Descriptor() ([]byte, []int) {
-	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{8}
+	return file_asc_options_v1_options_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EnumValue) GetName() string {
@@ -917,6 +972,14 @@ var file_asc_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Field:         52002,
 		Name:          "asc.options.v1.choice",
 		Tag:           "bytes,52002,rep,name=choice",
+		Filename:      "asc/options/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
+		ExtensionType: (*Document)(nil),
+		Field:         52003,
+		Name:          "asc.options.v1.document",
+		Tag:           "bytes,52003,opt,name=document",
 		Filename:      "asc/options/v1/options.proto",
 	},
 	{
@@ -955,6 +1018,10 @@ var (
 	//
 	// repeated asc.options.v1.Choice choice = 52002;
 	E_Choice = &file_asc_options_v1_options_proto_extTypes[2]
+	// Apple's document, on asc.types.v1.AppleDocument alone.
+	//
+	// optional asc.options.v1.Document document = 52003;
+	E_Document = &file_asc_options_v1_options_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -962,7 +1029,7 @@ var (
 	// What a field is in Apple's document.
 	//
 	// optional asc.options.v1.Field field = 52001;
-	E_Field = &file_asc_options_v1_options_proto_extTypes[3]
+	E_Field = &file_asc_options_v1_options_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -970,7 +1037,7 @@ var (
 	// How Apple spells a value.
 	//
 	// optional asc.options.v1.EnumValue value = 52001;
-	E_Value = &file_asc_options_v1_options_proto_extTypes[4]
+	E_Value = &file_asc_options_v1_options_proto_extTypes[5]
 )
 
 var File_asc_options_v1_options_proto protoreflect.FileDescriptor
@@ -1004,6 +1071,9 @@ const file_asc_options_v1_options_proto_rawDesc = "" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x16\n" +
 	"\x06inline\x18\x03 \x01(\bR\x06inline\"<\n" +
+	"\bDocument\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
+	"\x06sha256\x18\x02 \x01(\tR\x06sha256\"<\n" +
 	"\x06Choice\x122\n" +
 	"\x06any_of\x18\x01 \x03(\v2\x1b.asc.options.v1.CombinationR\x05anyOf\"%\n" +
 	"\vCombination\x12\x16\n" +
@@ -1063,7 +1133,8 @@ const file_asc_options_v1_options_proto_rawDesc = "" +
 	"\fFORMAT_EMAIL\x10\x05:P\n" +
 	"\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xa1\x96\x03 \x01(\v2\x16.asc.options.v1.MethodR\x06method:W\n" +
 	"\bresource\x12\x1f.google.protobuf.MessageOptions\x18\xa1\x96\x03 \x01(\v2\x18.asc.options.v1.ResourceR\bresource:Q\n" +
-	"\x06choice\x12\x1f.google.protobuf.MessageOptions\x18\xa2\x96\x03 \x03(\v2\x16.asc.options.v1.ChoiceR\x06choice:L\n" +
+	"\x06choice\x12\x1f.google.protobuf.MessageOptions\x18\xa2\x96\x03 \x03(\v2\x16.asc.options.v1.ChoiceR\x06choice:W\n" +
+	"\bdocument\x12\x1f.google.protobuf.MessageOptions\x18\xa3\x96\x03 \x01(\v2\x18.asc.options.v1.DocumentR\bdocument:L\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xa1\x96\x03 \x01(\v2\x15.asc.options.v1.FieldR\x05field:T\n" +
 	"\x05value\x12!.google.protobuf.EnumValueOptions\x18\xa1\x96\x03 \x01(\v2\x19.asc.options.v1.EnumValueR\x05valueBAZ?github.com/asc-gateway/asc-gateway/gen/asc/options/v1;optionsv1b\x06proto3"
 
@@ -1080,7 +1151,7 @@ func file_asc_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_asc_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_asc_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_asc_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_asc_options_v1_options_proto_goTypes = []any{
 	(Shape)(0),                            // 0: asc.options.v1.Shape
 	(Role)(0),                             // 1: asc.options.v1.Role
@@ -1090,37 +1161,40 @@ var file_asc_options_v1_options_proto_goTypes = []any{
 	(*Fieldset)(nil),                      // 5: asc.options.v1.Fieldset
 	(*RelationLimit)(nil),                 // 6: asc.options.v1.RelationLimit
 	(*Resource)(nil),                      // 7: asc.options.v1.Resource
-	(*Choice)(nil),                        // 8: asc.options.v1.Choice
-	(*Combination)(nil),                   // 9: asc.options.v1.Combination
-	(*Field)(nil),                         // 10: asc.options.v1.Field
-	(*EnumValue)(nil),                     // 11: asc.options.v1.EnumValue
-	(*descriptorpb.MethodOptions)(nil),    // 12: google.protobuf.MethodOptions
-	(*descriptorpb.MessageOptions)(nil),   // 13: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),     // 14: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 15: google.protobuf.EnumValueOptions
+	(*Document)(nil),                      // 8: asc.options.v1.Document
+	(*Choice)(nil),                        // 9: asc.options.v1.Choice
+	(*Combination)(nil),                   // 10: asc.options.v1.Combination
+	(*Field)(nil),                         // 11: asc.options.v1.Field
+	(*EnumValue)(nil),                     // 12: asc.options.v1.EnumValue
+	(*descriptorpb.MethodOptions)(nil),    // 13: google.protobuf.MethodOptions
+	(*descriptorpb.MessageOptions)(nil),   // 14: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),     // 15: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 16: google.protobuf.EnumValueOptions
 }
 var file_asc_options_v1_options_proto_depIdxs = []int32{
 	0,  // 0: asc.options.v1.Method.shape:type_name -> asc.options.v1.Shape
 	4,  // 1: asc.options.v1.Method.query:type_name -> asc.options.v1.Query
 	5,  // 2: asc.options.v1.Query.fieldsets:type_name -> asc.options.v1.Fieldset
 	6,  // 3: asc.options.v1.Query.relation_limits:type_name -> asc.options.v1.RelationLimit
-	9,  // 4: asc.options.v1.Choice.any_of:type_name -> asc.options.v1.Combination
+	10, // 4: asc.options.v1.Choice.any_of:type_name -> asc.options.v1.Combination
 	1,  // 5: asc.options.v1.Field.role:type_name -> asc.options.v1.Role
 	2,  // 6: asc.options.v1.Field.format:type_name -> asc.options.v1.Format
-	12, // 7: asc.options.v1.method:extendee -> google.protobuf.MethodOptions
-	13, // 8: asc.options.v1.resource:extendee -> google.protobuf.MessageOptions
-	13, // 9: asc.options.v1.choice:extendee -> google.protobuf.MessageOptions
-	14, // 10: asc.options.v1.field:extendee -> google.protobuf.FieldOptions
-	15, // 11: asc.options.v1.value:extendee -> google.protobuf.EnumValueOptions
-	3,  // 12: asc.options.v1.method:type_name -> asc.options.v1.Method
-	7,  // 13: asc.options.v1.resource:type_name -> asc.options.v1.Resource
-	8,  // 14: asc.options.v1.choice:type_name -> asc.options.v1.Choice
-	10, // 15: asc.options.v1.field:type_name -> asc.options.v1.Field
-	11, // 16: asc.options.v1.value:type_name -> asc.options.v1.EnumValue
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	12, // [12:17] is the sub-list for extension type_name
-	7,  // [7:12] is the sub-list for extension extendee
+	13, // 7: asc.options.v1.method:extendee -> google.protobuf.MethodOptions
+	14, // 8: asc.options.v1.resource:extendee -> google.protobuf.MessageOptions
+	14, // 9: asc.options.v1.choice:extendee -> google.protobuf.MessageOptions
+	14, // 10: asc.options.v1.document:extendee -> google.protobuf.MessageOptions
+	15, // 11: asc.options.v1.field:extendee -> google.protobuf.FieldOptions
+	16, // 12: asc.options.v1.value:extendee -> google.protobuf.EnumValueOptions
+	3,  // 13: asc.options.v1.method:type_name -> asc.options.v1.Method
+	7,  // 14: asc.options.v1.resource:type_name -> asc.options.v1.Resource
+	9,  // 15: asc.options.v1.choice:type_name -> asc.options.v1.Choice
+	8,  // 16: asc.options.v1.document:type_name -> asc.options.v1.Document
+	11, // 17: asc.options.v1.field:type_name -> asc.options.v1.Field
+	12, // 18: asc.options.v1.value:type_name -> asc.options.v1.EnumValue
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	13, // [13:19] is the sub-list for extension type_name
+	7,  // [7:13] is the sub-list for extension extendee
 	0,  // [0:7] is the sub-list for field type_name
 }
 
@@ -1135,8 +1209,8 @@ func file_asc_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_options_v1_options_proto_rawDesc), len(file_asc_options_v1_options_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   9,
-			NumExtensions: 5,
+			NumMessages:   10,
+			NumExtensions: 6,
 			NumServices:   0,
 		},
 		GoTypes:           file_asc_options_v1_options_proto_goTypes,
