@@ -28,8 +28,10 @@ func dueTo(associated, path string, object string) string {
 // TestAllErrorsDecide: the answer's code is the same in whatever order its errors
 // come.
 func TestAllErrorsDecide(t *testing.T) {
-	wrong, duplicate := object("ENTITY_ERROR.RELATIONSHIP.INVALID", "/data/relationships/app"), object("ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", "/data/attributes/versionString")
-	field, state := object("ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/name"), object("STATE_ERROR.ENTITY_STATE_INVALID", "")
+	wrong := object("ENTITY_ERROR.RELATIONSHIP.INVALID", "/data/relationships/app")
+	duplicate := object("ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", "/data/attributes/versionString")
+	field := object("ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/name")
+	state := object("STATE_ERROR.ENTITY_STATE_INVALID", "")
 	for _, c := range []struct {
 		name   string
 		status int
@@ -53,7 +55,8 @@ func TestAllErrorsDecide(t *testing.T) {
 				client, _, _ := answers(t, body(c.status, "application/json", `{"errors":[`+strings.Join(list, ",")+`]}`))
 				_, err := client.Do(t.Context(), post())
 				f := fault.As(err)
-				if f.Kind != c.kind || c.reason != "" && f.Reason != c.reason || f.Reason != f.Upstream.Errors[f.Upstream.Primary].Code {
+				primary := f.Upstream.Errors[f.Upstream.Primary].Code
+				if f.Kind != c.kind || c.reason != "" && f.Reason != c.reason || f.Reason != primary {
 					t.Errorf("%v %s, want %v %s", f.Kind, f.Reason, c.kind, c.reason)
 				}
 			}
@@ -167,7 +170,8 @@ func TestRecordedCodesHaveARow(t *testing.T) {
 			}
 			for _, code := range codesIn(any) {
 				n++
-				if !slices.ContainsFunc(codeRows, func(r codeRow) bool { return r.prefix != "" && strings.HasPrefix(code, r.prefix) }) {
+				covers := func(r codeRow) bool { return r.prefix != "" && strings.HasPrefix(code, r.prefix) }
+				if !slices.ContainsFunc(codeRows, covers) {
 					t.Errorf("%s: %s has no row", file, code)
 				}
 			}

@@ -87,7 +87,8 @@ func TestRandom404OfBuildUploads(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 				if apple.asked.Load() != c.asked || apple.parentAsked.Load() != c.parents {
-					t.Errorf("%d requests and %d for the parent; want %d and %d", apple.asked.Load(), apple.parentAsked.Load(), c.asked, c.parents)
+					t.Errorf("%d requests and %d for the parent; want %d and %d",
+						apple.asked.Load(), apple.parentAsked.Load(), c.asked, c.parents)
 				}
 			})
 		})

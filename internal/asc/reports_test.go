@@ -34,8 +34,11 @@ func TestWhatAppleSaysOfAFile(t *testing.T) {
 
 func TestToldHeaders(t *testing.T) {
 	h := http.Header{}
-	for name, value := range map[string]string{"x-reports-filename": "a.gz", "x-reports-download-version": "1_4", "X-REPORTS-SOMETHING-NEW": "7",
-		"requestId": "R-1", "X-Request-Id": "E-1", "Set-Cookie": "secret", "X-Reports-Long": strings.Repeat("x", 2<<10)} {
+	for name, value := range map[string]string{
+		"x-reports-filename": "a.gz", "x-reports-download-version": "1_4", "X-REPORTS-SOMETHING-NEW": "7",
+		"requestId": "R-1", "X-Request-Id": "E-1",
+		"Set-Cookie": "secret", "X-Reports-Long": strings.Repeat("x", 2<<10),
+	} {
 		h.Set(name, value)
 	}
 	told := Told(h)

@@ -12,11 +12,21 @@ import (
 // describes every method, which an idle gateway need not do.
 type catalog struct {
 	catalogv1.UnimplementedCatalogServiceServer
-	made func() *service.Catalog
+	made    func() *service.Catalog
+	version func() *catalogv1.GetVersionResponse
 }
 
-func newCatalog(e *service.Engine) *catalog {
-	return &catalog{made: sync.OnceValue(func() *service.Catalog { return service.NewCatalog(e) })}
+// newCatalog takes the version of the program.
+func newCatalog(e *service.Engine, version string) *catalog {
+	return &catalog{
+		made:    sync.OnceValue(func() *service.Catalog { return service.NewCatalog(e) }),
+		version: sync.OnceValue(func() *catalogv1.GetVersionResponse { return service.Version(version) }),
+	}
+}
+
+// GetVersion implements the RPC.
+func (c *catalog) GetVersion(context.Context, *catalogv1.GetVersionRequest) (*catalogv1.GetVersionResponse, error) {
+	return c.version(), nil
 }
 
 // ListResources implements the RPC.

@@ -42,6 +42,7 @@ import (
 
 // Deps are what a gateway is made with. Only Ring, BaseURL and Log are needed.
 type Deps struct {
+	Version     string // of the program
 	BaseURL     string // of App Store Connect
 	Proxy       string // on the way there, as [asc.CheckProxy] takes it; "": none
 	Ring        *keys.Ring
@@ -110,7 +111,7 @@ func New(d Deps) (*Gateway, error) {
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
-		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: newCatalog(g.Engine)},
+		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: newCatalog(g.Engine, d.Version)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},

@@ -100,6 +100,7 @@ type call struct {
 
 	streams  bool // its answer has parts
 	received bool
+	told     bool     // its headers tell where the answer came from
 	entered  *entered // nil: not let in
 }
 
@@ -118,7 +119,7 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 		}
 		if c.entered != nil {
 			c.entered.leave(c.ctx, nil, err)
-			if c.streams { // the headers went before
+			if !c.told || err != nil {
 				c.SetTrailer(told(asc.MadeIn(c.ctx)))
 			}
 		}
@@ -265,7 +266,7 @@ func unary(handler grpc.MethodHandler) grpc.StreamHandler {
 			}
 			c.entered.leave(c.ctx, message, err)
 			if md := told(asc.MadeIn(c.ctx)); len(md) > 0 {
-				_ = ss.SetHeader(md) // fails only where nobody would read it
+				c.told = ss.SetHeader(md) == nil // fails only where nobody would read it
 			}
 		}
 		if err != nil {

@@ -34,7 +34,8 @@ func (s *scripted) Do(context.Context, *asc.Call) (*asc.Response, error) {
 func (s *scripted) Open(context.Context, *asc.Call) (*asc.File, error) { return s.file, nil }
 
 func (s *scripted) Room(*asc.Call) int { return 4000 }
-func (s *scripted) Pages(ctx context.Context, call *asc.Call, _ asc.Cursor, _ int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error) {
+func (s *scripted) Pages(ctx context.Context, call *asc.Call, _ asc.Cursor,
+	consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error) {
 	res, err := s.Do(ctx, call)
 	if err == nil {
 		_, err = consume(res)
@@ -74,6 +75,9 @@ func TestAnEmptySuccess(t *testing.T) {
 		{"a deletion with 200", testflightv1.BetaGroupsService_DeleteBetaGroup_FullMethodName, &testflightv1.DeleteBetaGroupRequest{Id: "g"}, 200, "", false},
 		{"a creation with 201", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, "", true},
 		{"a creation with 204", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 204, "", true},
+		{"a creation with an empty document", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, "{}", true},
+		{"a creation without data", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, `{"data":null}`, true},
+		{"a creation as it should be", testflightv1.BetaGroupsService_CreateBetaGroup_FullMethodName, &testflightv1.CreateBetaGroupRequest{Name: proto.String("n"), App: app}, 201, `{"data":{"type":"betaGroups","id":"1"}}`, false},
 		{"a change with 200", testflightv1.BetaGroupsService_UpdateBetaGroup_FullMethodName, &testflightv1.UpdateBetaGroupRequest{Id: "g", Name: proto.String("n")}, 200, " ", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -82,7 +86,11 @@ func TestAnEmptySuccess(t *testing.T) {
 			if !c.executed && err != nil {
 				t.Fatal(err)
 			}
-			if f := fault.As(err); c.executed && (err == nil || f.Reason != fault.ReasonExecutedUnread || f.Kind != fault.Unknown || !strings.Contains(f.Message, "was executed")) {
+			if !c.executed {
+				return
+			}
+			f := fault.As(err)
+			if f.Reason != fault.ReasonExecutedUnread || f.Kind != fault.Unknown || !strings.Contains(f.Message, "was executed") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -92,23 +100,28 @@ func TestAnEmptySuccess(t *testing.T) {
 // TestFileInfo: what Apple says of a report is told before its bytes.
 func TestFileInfo(t *testing.T) {
 	h := http.Header{}
-	for name, value := range map[string]string{"x-reports-filename": "Winback_1.txt.gz", "x-reports-download-version": "1_0", "requestId": "R"} {
+	said := map[string]string{"x-reports-filename": "Winback_1.txt.gz", "x-reports-download-version": "1_0"}
+	for name, value := range said {
 		h.Set(name, value)
 	}
-	up := &scripted{file: &asc.File{ContentType: "application/a-gzip", Encoding: "applezip", Length: 3, Header: h, Body: io.NopCloser(strings.NewReader("abc"))}}
+	h.Set("requestId", "R")
+	up := &scripted{file: &asc.File{ContentType: "application/a-gzip", Encoding: "applezip", Length: 3, Header: h,
+		Body: io.NopCloser(strings.NewReader("abc"))}}
 	e := scriptedEngine(t, up)
 	var parts []*reportingv1.ListFinanceReportsResponse
 	req := &reportingv1.ListFinanceReportsRequest{Filter: &reportingv1.ListFinanceReportsRequest_Filter{
-		RegionCode: []string{"ZZ"}, ReportDate: []string{"2026-01"}, VendorNumber: []string{"1"}, ReportType: []enumsv1.FinanceReportReportTypeEnum_FinanceReportReportType{enumsv1.FinanceReportReportTypeEnum_FINANCIAL}}}
-	err := e.Stream(t.Context(), "team", e.Lookup(reportingv1.FinanceReportsService_ListFinanceReports_FullMethodName), req, func(m proto.Message) error {
+		RegionCode: []string{"ZZ"}, ReportDate: []string{"2026-01"}, VendorNumber: []string{"1"},
+		ReportType: []enumsv1.FinanceReportReportTypeEnum_FinanceReportReportType{enumsv1.FinanceReportReportTypeEnum_FINANCIAL}}}
+	m := e.Lookup(reportingv1.FinanceReportsService_ListFinanceReports_FullMethodName)
+	err := e.Stream(t.Context(), "team", m, req, func(m proto.Message) error {
 		parts = append(parts, m.(*reportingv1.ListFinanceReportsResponse))
 		return nil
 	})
 	if err != nil || len(parts) != 2 || string(parts[1].GetData()) != "abc" {
 		t.Fatalf("%v %v", parts, err)
 	}
-	want := &typesv1.FileInfo{ContentType: "application/a-gzip", Filename: "Winback_1.txt.gz", Size: proto.Int64(3), ContentEncoding: "applezip",
-		ReportVersion: "1_0", RequestId: "R", ReportHeaders: map[string]string{"x-reports-filename": "Winback_1.txt.gz", "x-reports-download-version": "1_0"}}
+	want := &typesv1.FileInfo{ContentType: "application/a-gzip", Filename: "Winback_1.txt.gz", Size: proto.Int64(3),
+		ContentEncoding: "applezip", ReportVersion: "1_0", RequestId: "R", ReportHeaders: said}
 	if !proto.Equal(parts[0].GetInfo(), want) {
 		t.Errorf("%v", parts[0].GetInfo())
 	}
@@ -135,7 +148,8 @@ func TestPreconditions(t *testing.T) {
 			infos = append(infos, x)
 		}
 	}
-	if want := []string{"STATE_ERROR.X ", "STATE_ERROR.SCREENSHOT_REQUIRED /v1/appScreenshots/"}; !slices.Equal(got, want) {
+	want := []string{"STATE_ERROR.X ", "STATE_ERROR.SCREENSHOT_REQUIRED /v1/appScreenshots/"}
+	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	if infos[0].Domain != AppleDomain || infos[1].Reason != "STATE_ERROR.X" || infos[1].Metadata["primary"] != "true" {
@@ -143,23 +157,29 @@ func TestPreconditions(t *testing.T) {
 	}
 	f.Upstream.Errors = nil
 	for i := range 200 { // some fit where all do not
-		f.Upstream.Errors = append(f.Upstream.Errors, fault.APIError{Code: "STATE_ERROR.X", Detail: fmt.Sprint("territory ", i), Kind: fault.FailedPrecondition})
+		f.Upstream.Errors = append(f.Upstream.Errors,
+			fault.APIError{Code: "STATE_ERROR.X", Detail: fmt.Sprint("territory ", i), Kind: fault.FailedPrecondition})
 	}
 	s := Status(f)
-	if !slices.ContainsFunc(s.Details(), func(d any) bool { _, ok := d.(*errdetails.PreconditionFailure); return ok }) || proto.Size(s.Proto()) > 5<<10 {
+	some := slices.ContainsFunc(s.Details(), func(d any) bool { _, ok := d.(*errdetails.PreconditionFailure); return ok })
+	if !some || proto.Size(s.Proto()) > 5<<10 {
 		t.Errorf("%d bytes", proto.Size(s.Proto()))
 	}
 }
 
 // TestDatesOfMetrics: a day is its midnight; elsewhere a date is no instant.
 func TestDatesOfMetrics(t *testing.T) {
-	e := scriptedEngine(t, &scripted{status: 200, body: `{"data":[{"dataPoints":[{"start":"2026-01-05","end":"2026-01-12","values":{"crashCount":4}}]}]}`})
-	res, err := e.Unary(t.Context(), "team", e.Lookup(metadatav1.AppsService_GetAppBetaTesterUsages_FullMethodName), &metadatav1.GetAppBetaTesterUsagesRequest{Id: "a"})
+	const usages = `{"data":[{"dataPoints":[{"start":"2026-01-05","end":"2026-01-12","values":{"crashCount":4}}]}]}`
+	e := scriptedEngine(t, &scripted{status: 200, body: usages})
+	method := e.Lookup(metadatav1.AppsService_GetAppBetaTesterUsages_FullMethodName)
+	res, err := e.Unary(t.Context(), "team", method, &metadatav1.GetAppBetaTesterUsagesRequest{Id: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := res.(*metadatav1.GetAppBetaTesterUsagesResponse)
-	if p := m.GetData()[0].GetDataPoints()[0]; p.GetStart().AsTime().String() != "2026-01-05 00:00:00 +0000 UTC" || p.GetEnd().GetSeconds()-p.GetStart().GetSeconds() != 7*24*3600 || len(m.GetExtra()) > 0 {
+	p := m.GetData()[0].GetDataPoints()[0]
+	start, end := p.GetStart().AsTime().String(), p.GetEnd().AsTime().String()
+	if start != "2026-01-05 00:00:00 +0000 UTC" || end != "2026-01-12 00:00:00 +0000 UTC" || len(m.GetExtra()) > 0 {
 		t.Errorf("%v", m)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/cache"
@@ -25,7 +24,7 @@ import (
 type Upstream interface {
 	Do(ctx context.Context, call *asc.Call) (*asc.Response, error)
 	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
-	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, want int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
+	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
 	Room(call *asc.Call) int
 	OpenURL(ctx context.Context, url string) (*asc.File, error)
 }
@@ -195,15 +194,20 @@ func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.M
 }
 
 func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonapi.Page, error) {
+	return e.decodeWindow(m, res, out, jsonapi.Window{})
+}
+
+// decodeWindow reads some rows of a list.
+func (e *Engine) decodeWindow(m *Method, res *asc.Response, out proto.Message, w jsonapi.Window) (jsonapi.Page, error) {
 	if len(bytes.TrimSpace(res.Body)) == 0 {
-		if m.Verb != "GET" && m.answersWithDocument() {
+		if m.Verb != "GET" && m.due() != nil {
 			return jsonapi.Page{}, fault.ExecutedUnread(m.Verb, "it is empty")
 		}
 		return jsonapi.Page{}, nil
 	}
-	page, err := e.codec.Decode(res.Body, out)
+	page, err := e.codec.DecodeWindow(res.Body, out, w)
 	if err != nil {
-		if m.Verb != "GET" && !m.answersWithDocument() {
+		if m.Verb != "GET" && m.due() == nil {
 			return page, nil // there was nothing to read
 		}
 		if m.Verb != "GET" {
@@ -211,6 +215,9 @@ func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonap
 				"the %s succeeded, but its answer cannot be read: look before repeating it", m.Verb).WithCause(err)
 		}
 		return page, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect: the answer cannot be read").WithCause(err)
+	}
+	if m.Verb != "GET" && m.misses(out) {
+		return page, fault.ExecutedUnread(m.Verb, "it has no data")
 	}
 	if page.Extra > 0 {
 		e.observer.Drift(m.Options.GetOperationId(), page.Extra)
@@ -256,45 +263,4 @@ func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Mes
 		return nil, e.inFields(m, req, err)
 	}
 	return newFile(m, f), nil
-}
-
-// inFields tells Apple's complaints in terms of the request's fields.
-func (e *Engine) inFields(m *Method, req proto.Message, err error) error {
-	f := fault.As(err)
-	if f.Upstream == nil || len(f.Violations) > 0 {
-		return err
-	}
-	for _, a := range f.Upstream.Errors {
-		field := ""
-		switch {
-		case a.Parameter != "":
-			if p := m.Query.byName[a.Parameter]; p != nil {
-				field = p.path()
-			} else {
-				field = parameterField(a.Parameter)
-			}
-		case a.Pointer != "" && m.Options.GetShape() != optionsv1.Shape_SHAPE_UNSPECIFIED:
-			if field = e.codec.FieldPath(req, a.Pointer); field == "" {
-				field = a.Pointer
-			}
-		}
-		if field != "" {
-			description := a.Detail
-			if description == "" {
-				description = a.Title
-			}
-			f.Violations = append(f.Violations, fault.Violation{Field: field, Description: description, Reason: a.Code})
-		}
-	}
-	return err
-}
-
-func parameterField(name string) string {
-	switch name {
-	case "limit":
-		return "page_size"
-	case "cursor":
-		return "page_token"
-	}
-	return name
 }

@@ -151,16 +151,30 @@ func (m *Method) types() []string {
 	return list
 }
 
-// answersWithDocument says whether a success has something to read. It looks at
-// the descriptor: only odd answers ask.
-func (m *Method) answersWithDocument() bool {
+// due is the field that a success fills, nil where it has nothing to tell. It
+// looks at the descriptor: few answers ask.
+func (m *Method) due() protoreflect.FieldDescriptor {
+	if m.Options.GetStatus() == http.StatusNoContent {
+		return nil
+	}
 	fields := m.Desc.Output().Fields()
 	for i := range fields.Len() {
 		o, _ := proto.GetExtension(fields.Get(i).Options(), optionsv1.E_Field).(*optionsv1.Field)
 		switch o.GetRole() {
 		case optionsv1.Role_ROLE_DATA, optionsv1.Role_ROLE_LINKAGE, optionsv1.Role_ROLE_BODY:
-			return m.Options.GetStatus() != http.StatusNoContent
+			return fields.Get(i)
 		}
 	}
-	return false
+	return nil
+}
+
+// misses says whether the answer to a write lacks the resource that is due. A
+// linkage may be null.
+func (m *Method) misses(out proto.Message) bool {
+	due := m.due()
+	if due == nil || due.IsList() {
+		return false
+	}
+	o, _ := proto.GetExtension(due.Options(), optionsv1.E_Field).(*optionsv1.Field)
+	return o.GetRole() == optionsv1.Role_ROLE_DATA && !out.ProtoReflect().Has(due)
 }

@@ -196,25 +196,27 @@ type pair struct {
 
 // encode lists the parameters of a request, page parameters apart.
 func (q *Query) encode(m protoreflect.Message) ([]pair, error) {
-	e := &queryEncoder{q: q}
+	newer, err := q.newer(m)
+	if err != nil {
+		return nil, err
+	}
+	e := &queryEncoder{q: q, newer: newer}
 	for _, p := range q.params {
 		holder := m
 		if p.outer != nil {
-			if !m.Has(p.outer) {
-				if err := e.missing(p); err != nil {
-					return nil, err
-				}
-				continue
-			}
 			holder = m.Get(p.outer).Message()
 		}
-		if !holder.Has(p.fd) {
-			if err := e.missing(p); err != nil {
-				return nil, err
-			}
-			continue
+		switch {
+		case holder.Has(p.fd):
+			err = e.param(p, holder.Get(p.fd))
+		case p.role == optionsv1.Role_ROLE_FIELDS:
+			err = e.fieldsets(m.Get(p.fd).Map())
+		case newer[p.name] != nil:
+			e.add(p.name, newer[p.name]...)
+		default:
+			err = e.missing(p)
 		}
-		if err := e.param(p, holder.Get(p.fd)); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -222,8 +224,9 @@ func (q *Query) encode(m protoreflect.Message) ([]pair, error) {
 }
 
 type queryEncoder struct {
-	q   *Query
-	out []pair
+	q     *Query
+	newer newer
+	out   []pair
 }
 
 func (e *queryEncoder) missing(p *param) error {
@@ -253,7 +256,15 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 	case optionsv1.Role_ROLE_LIMIT:
 		return e.limits(v.Map())
 	}
+	more := e.newer[p.name]
 	if !p.fd.IsList() {
+		if more != nil && p.unknown(v) {
+			e.add(p.name, more...)
+			return nil
+		}
+		if more != nil {
+			return fault.Invalid("extra_query", "%q has a field of its own, which is set", clip(p.name))
+		}
 		s, err := p.text(v)
 		e.add(p.name, s)
 		return err
@@ -261,6 +272,9 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 	var all values
 	list := v.List()
 	for i := range list.Len() {
+		if more != nil && p.unknown(list.Get(i)) {
+			continue // extra_query holds its text
+		}
 		s, err := p.text(list.Get(i))
 		if err != nil {
 			return err
@@ -268,10 +282,13 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 		if allowed := e.q.lists[p.name]; allowed != nil {
 			apple, ok := allowed.find(list.Get(i).String())
 			if !ok {
-				return fault.Invalid(p.path(), "%q is not allowed here%s", clip(s), hint(s, slices.Collect(maps.Keys(allowed.set))))
+				return notAllowed(p.path(), list.Get(i).String(), p.name, "", allowed)
 			}
 			s = apple
 		}
+		all.add(s)
+	}
+	for _, s := range more {
 		all.add(s)
 	}
 	if err := all.check(p.path()); err != nil {
@@ -292,7 +309,7 @@ func (p *param) text(v protoreflect.Value) (string, error) {
 	case protoreflect.EnumKind:
 		d := p.fd.Enum().Values().ByNumber(v.Enum())
 		if d == nil || v.Enum() <= 1 {
-			return "", fault.Invalid(p.path(), "UNSPECIFIED, UNKNOWN or no value of the enum")
+			return "", fault.Invalid(p.path(), "UNSPECIFIED, UNKNOWN without its text in extra_query[%q], or no value of the enum", p.name)
 		}
 		return url.QueryEscape(jsonapi.EnumValueName(d)), nil
 	}
@@ -311,24 +328,29 @@ func (p *param) text(v protoreflect.Value) (string, error) {
 }
 
 func (e *queryEncoder) fieldsets(m protoreflect.Map) error {
-	for _, typ := range sortedKeys(m) {
-		find := e.q.fields[typ]
+	for _, typ := range e.newer.types(m) {
+		find, param := e.q.fields[typ], "fields["+typ+"]"
 		if find == nil {
 			return fault.Invalid("fields", "type %q is not allowed here%s", clip(typ), hint(typ, slices.Collect(maps.Keys(e.q.fields))))
 		}
 		allowed := find()
 		var all values
-		for _, name := range m.Get(protoreflect.ValueOfString(typ).MapKey()).Message().Interface().(*typesv1.FieldNames).GetNames() {
-			apple, ok := allowed.find(name)
-			if !ok || strings.ContainsAny(apple, ",&= ") {
-				return fault.Invalid("fields", "%s has no field %q%s", typ, clip(name), hint(name, slices.Collect(maps.Keys(allowed.set))))
+		if k := protoreflect.ValueOfString(typ).MapKey(); m.Has(k) {
+			for _, name := range m.Get(k).Message().Interface().(*typesv1.FieldNames).GetNames() {
+				apple, ok := allowed.find(name)
+				if !ok || strings.ContainsAny(apple, ",&= ") {
+					return notAllowed("fields", name, param, typ, allowed)
+				}
+				all.add(url.QueryEscape(apple))
 			}
-			all.add(url.QueryEscape(apple))
+		}
+		for _, s := range e.newer[param] {
+			all.add(s)
 		}
 		if err := all.check("fields"); err != nil {
 			return err
 		}
-		e.add("fields["+typ+"]", all.list...)
+		e.add(param, all.list...)
 	}
 	return nil
 }
@@ -356,6 +378,9 @@ func (e *queryEncoder) extra(m protoreflect.Message) error {
 	values := m.Get(e.q.extra).Map()
 	for _, name := range sortedKeys(values) {
 		v := values.Get(protoreflect.ValueOfString(name).MapKey()).String()
+		if e.newer[name] != nil {
+			continue // written with the parameter's other values
+		}
 		if e.q.knows(name) {
 			return fault.Invalid("extra_query", "%q has a field of its own", clip(name))
 		}

@@ -147,6 +147,7 @@ func (r *rules) violations(msg protoreflect.Message, path string, found []fault.
 		f := &r.fields[i]
 		has := msg.Has(f.fd)
 		switch {
+		case f.required && !has && toldByExtra(msg, f.fd):
 		case f.required && !has:
 			found = append(found, fault.Violation{Field: path + string(f.fd.Name()), Description: "value is required"})
 		case !has && f.fd.HasPresence():

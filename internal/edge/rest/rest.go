@@ -24,6 +24,7 @@ import (
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
+	"github.com/asc-gateway/asc-gateway/internal/edge/openapi"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/server"
@@ -87,10 +88,9 @@ func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDesc
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := sync.OnceValue(func() *describer { return newDescriber(engine.Methods()) })
-	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: func(w http.ResponseWriter, r *http.Request, body []byte) error {
-		return docs().serve(w, r, body)
-	}})
+	docs := openapi.New(protoregistry.GlobalFiles, append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")))
+	h.route(route{verb: "GET", pattern: "/openapi", serve: docs.List})
+	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.Serve})
 	return h, nil
 }
 
@@ -101,7 +101,9 @@ type route struct {
 	method        string    // full name, for policy; "": open to every caller that is known
 	body          door.Body // the zero value: none is taken
 	bodyNeeded    bool
-	produces      []string // content types beside application/json that may be asked for
+	produces      []string                              // content types beside application/json that may be asked for
+	input         func() protoreflect.MessageDescriptor // of the request, nil: none
+	apples        bool                                  // one of Apple's operations
 	serve         func(w http.ResponseWriter, r *http.Request, body []byte) error
 }
 
@@ -116,7 +118,7 @@ func (h *Handler) route(rt route) {
 			err = rt.serve(w, r, body)
 		}
 		if err != nil {
-			h.fail(w, r, err)
+			h.fail(w, r, rt.spelled(err))
 		}
 	})
 }
@@ -210,7 +212,7 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allow) == 0 {
-		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/operations"))
+		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/catalog/operations"))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
@@ -219,7 +221,8 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 
 // apple serves one of Apple's operations.
 func (h *Handler) apple(e *service.Entry) route {
-	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces}
+	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces, apples: true,
+		input: func() protoreflect.MessageDescriptor { return e.Desc().Input() }}
 	if e.HasBody {
 		rt.body = door.JSON
 	}
@@ -261,11 +264,11 @@ func (h *Handler) apple(e *service.Entry) route {
 	return rt
 }
 
-// statusOf is Apple's status, but for those without a body: a body of {} says
-// as much.
+// statusOf is Apple's status of success.
 func statusOf(e *service.Entry) int {
-	if e.Status == http.StatusCreated {
-		return http.StatusCreated
+	switch e.Status {
+	case http.StatusCreated, http.StatusAccepted, http.StatusNoContent:
+		return e.Status
 	}
 	return http.StatusOK
 }
@@ -297,7 +300,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 		return err
 	}
 	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
-	rt := route{verb: verb, pattern: path, method: full}
+	rt := route{verb: verb, pattern: path, method: full, input: md.Input}
 	if verb == "POST" {
 		rt.body, rt.bodyNeeded = door.JSON, true
 	}
@@ -308,7 +311,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 				return err
 			}
 		}
-		values := r.URL.Query()
+		values := ownNames(r.URL.Query(), md.Input())
 		if err := runtime.PopulateQueryParameters(req.Interface(), values, &utilities.DoubleArray{}); err != nil {
 			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query does not fit").WithCause(err)
 		}
@@ -366,7 +369,7 @@ func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod s
 	if err == nil || !begun {
 		return err
 	}
-	if b, merr := protojson.Marshal(service.FullStatus(err).Proto()); merr == nil {
+	if b, merr := protojson.Marshal(once(service.FullStatus(err).Proto())); merr == nil {
 		_ = line(slices.Concat([]byte(`{"error":`), b, []byte("}"))) // a caller that went away needs none
 	}
 	return nil
@@ -388,8 +391,17 @@ func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, 
 	return grpcContext(ctx, stream), stream, nil
 }
 
-// answer writes a message as JSON.
+// answer writes a message as JSON. What Apple answers with 204 has no body,
+// unless the message says something all the same.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *headers, res proto.Message, status int) error {
+	if status == http.StatusNoContent {
+		if proto.Size(res) == 0 {
+			stream.copyTo(w.Header())
+			w.WriteHeader(status)
+			return nil
+		}
+		status = http.StatusOK
+	}
 	b, err := h.spell.marshal(res)
 	if err != nil {
 		return err
@@ -476,7 +488,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
 		}
 	}
-	b, merr := protojson.Marshal(service.FullStatus(err).Proto())
+	b, merr := protojson.Marshal(once(service.FullStatus(err).Proto()))
 	if merr != nil {
 		b = []byte(`{"code":13,"message":"internal error"}`)
 	}
