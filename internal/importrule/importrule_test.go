@@ -17,6 +17,7 @@ var allowed = map[string]struct {
 	reason  string
 }{
 	"internal/fault":              {"", "the vocabulary of errors is a leaf"},
+	"internal/near":               {"", "a leaf: how like two words are"},
 	"internal/watch":              {"", "a leaf: looks at files"},
 	"internal/signals":            {"", "a leaf: it must be initialised before all others"},
 	"internal/secrets":            {"internal/files", "a leaf: the secret that replicas share"},
@@ -53,10 +54,10 @@ var allowed = map[string]struct {
 	"internal/audit":              {"internal/fault", "writes records that it is given"},
 	"internal/access":             {"gen", "who calls and what can be called; knows no transport"},
 	"internal/access/authn":       {"internal/access internal/fault internal/files internal/outbound", "who calls; knows no method"},
-	"internal/access/policy":      {"gen internal/access internal/fault internal/files", "what a caller may do; knows no transport and no ids"},
+	"internal/access/policy":      {"gen internal/access internal/fault internal/files internal/near", "what a caller may do; knows no transport and no ids"},
 	"internal/access/restrict":    {"gen internal/access internal/asc internal/fault", "keeps callers to their apps; asks Apple whose things are"},
 	"internal/guard":              {"internal/access internal/access/authn internal/access/policy internal/access/restrict internal/asc internal/audit internal/fault internal/overload", "puts access and audit in order; decides nothing"},
-	"internal/service":            {"gen internal/asc internal/cache internal/fault internal/jsonapi internal/replay internal/secrets", "the engine; no transport, and no caller"},
+	"internal/service":            {"gen internal/asc internal/cache internal/fault internal/jsonapi internal/near internal/replay internal/secrets", "the engine; no transport, and no caller"},
 	"internal/server":             {"gen internal/access internal/access/authn internal/asc internal/edge/conns internal/fault internal/guard internal/overload internal/service", "assembles; knows no method of Apple's"},
 	"internal/edge/conns":         {"", "a leaf: connections; knows no call"},
 	"internal/edge/door":          {"internal/fault", "what every HTTP face does first"},
