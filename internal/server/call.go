@@ -65,7 +65,9 @@ func endless(fullMethod string) bool {
 // stream is what every call over gRPC passes, with the error as a status.
 func (s *Server) stream(srv any, ss grpc.ServerStream, method string, parts bool, next grpc.StreamHandler) error {
 	c := &call{ServerStream: ss, server: s, method: method, class: overload.Calls, streams: parts,
-		ctx: ss.Context(), stop: stopOf(ss.Context())}
+		ctx: ss.Context(), stop: stopOf(ss.Context()), conn: conns.Of(ss.Context())}
+	c.conn.Begin()
+	defer c.conn.End()
 	if endless(c.method) {
 		c.class = overload.Watches
 	}
@@ -96,6 +98,7 @@ type call struct {
 	class  overload.Class
 	ctx    context.Context
 	stop   context.CancelCauseFunc
+	conn   *conns.Conn
 	weight int
 
 	streams  bool // its answer has parts
@@ -242,6 +245,9 @@ func (c *call) receive(m any, limit time.Duration) error {
 // call. The answer of a unary call is never waited for: the transport keeps one
 // message of every stream.
 func (c *call) SendMsg(m any) error {
+	if c.conn != nil {
+		c.conn.Give(proto.Size(m.(proto.Message)))
+	}
 	if !c.streams {
 		return c.ServerStream.SendMsg(m)
 	}

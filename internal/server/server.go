@@ -147,7 +147,6 @@ func (s *Server) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.InTapHandle(stoppable),
 		grpc.ForceServerCodecV2(newCodec()),
-		grpc.StatsHandler(conns.Stats{}),
 		grpc.MaxRecvMsgSize(MaxRequestBytes),
 		grpc.MaxSendMsgSize(MaxResponseBytes),
 		grpc.MaxConcurrentStreams(conns.MaxStreams),
