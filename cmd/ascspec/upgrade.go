@@ -142,8 +142,9 @@ func (u *upgrade) lock() *apispec.Lock {
 func (u *upgrade) regenerate(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"make", "gen"},
+		{"go", "test", "-run", "TestIndex", "./internal/service", "-update"},
 		{"go", "test", "-run", "TestTable|TestSets", "./internal/access/restrict", "./internal/access/policy", "-update"},
-		{"go", "test", "./internal/access/restrict", "./internal/access/policy"},
+		{"go", "test", "./internal/service", "./internal/access/restrict", "./internal/access/policy"},
 	} {
 		fmt.Fprintln(u.out, "running", strings.Join(args, " "))
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -50,8 +51,21 @@ type Method struct {
 	Verb     string // "GET"; of an own method "GET" if it only reads, else "POST"
 	Template string // "/v1/builds/{id}"; "" for an own method
 	Area     string // "testflight"; of an own method its package's second part: "catalog"
-	Desc     protoreflect.MethodDescriptor
-	Options  *optionsv1.Method // nil for an own method
+	Own      bool   // the gateway's own
+	Type     string // JSON:API type of the primary data; "" for an own method
+	Shape    optionsv1.Shape
+	// Describe finds the descriptor. Descriptors are large: it is asked for when a
+	// call or the restriction to apps needs one.
+	Describe func() protoreflect.MethodDescriptor
+}
+
+// Desc is the method's descriptor.
+func (m *Method) Desc() protoreflect.MethodDescriptor { return m.Describe() }
+
+// Options are those of an operation of Apple's, nil for an own method.
+func (m *Method) Options() *optionsv1.Method {
+	o, _ := proto.GetExtension(m.Desc().Options(), optionsv1.E_Method).(*optionsv1.Method)
+	return o
 }
 
 // Name is the full name without the leading slash, as policies write it.

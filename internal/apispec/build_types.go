@@ -55,6 +55,9 @@ func scalar(typ string) bool {
 	return false
 }
 
+// timestampType is the type of a date-time.
+const timestampType = "google.protobuf.Timestamp"
+
 // valueType is the protobuf type of one value. It creates the enum or message
 // that it names.
 func (b *builder) valueType(at attribute, name string, s *Schema) string {
@@ -67,7 +70,7 @@ func (b *builder) valueType(at attribute, name string, s *Schema) string {
 	switch s.Type {
 	case "string":
 		if s.Format == "date-time" {
-			return "google.protobuf.Timestamp"
+			return timestampType
 		}
 		return "string"
 	case "boolean":

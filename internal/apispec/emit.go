@@ -265,6 +265,8 @@ func fieldComment(f *Field) string {
 		return ""
 	case f.Role == "RELATIONSHIP" || f.Role == "LINKAGE":
 		return "Related: " + f.Target + "."
+	case f.Format == "DATE" && f.Type == timestampType:
+		return "A date: its midnight in UTC."
 	case f.Format == "DATE":
 		return "Date as YYYY-MM-DD."
 	case f.Format == "DECIMAL":

@@ -147,7 +147,8 @@ func mergeMessage(name string, m, old *Message) (notices []Problem) {
 	}
 	for _, f := range m.Fields {
 		if was := byName[f.Name]; was != nil {
-			if was.Type != f.Type || was.Label != f.Label {
+			dated := was.Type == timestampType && f.Type == "string" && f.Format == "DATE" // read as the midnight of its day
+			if (was.Type != f.Type || was.Label != f.Label) && !dated {
 				notices = append(notices, Problem{name + "." + f.Name,
 					fmt.Sprintf("was %q, is now %q: the old kind stays", was.Label+" "+was.Type, f.Label+" "+f.Type)})
 			}

@@ -275,11 +275,11 @@ func TestPages(t *testing.T) {
 			client, _, calls := answers(t, c.list...)
 			held := 0
 			var queries []string
-			next, err := client.Pages(t.Context(), &Call{Method: "GET", Path: "/v1/apps", Query: "filter=1"}, Cursor{Limit: 2}, c.want, func(r *Response) (PageRead, error) {
+			next, err := client.Pages(t.Context(), &Call{Method: "GET", Path: "/v1/apps", Query: "filter=1"}, Cursor{Limit: 2}, func(r *Response) (PageRead, error) {
 				query, link, _ := strings.Cut(string(r.Body), "|")
 				queries = append(queries, query)
 				held += 2
-				return PageRead{Next: link, Items: held, Rows: 2}, nil
+				return PageRead{Next: link, Rows: 2, Kept: 2, Enough: held >= c.want}, nil
 			})
 			if err != nil || next.At != c.next || calls.Load() != c.calls {
 				t.Errorf("next %+v, %d calls, %v", next, calls.Load(), err)

@@ -1,15 +1,11 @@
 package asc
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
-	"net/http/httptrace"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -45,6 +41,7 @@ const maxReplays = 1
 //	429              once more, as soon as the quota lets it: it was not executed
 //	401              again only for a key that has worked before: once with the
 //	                 same token, once with a fresh one
+//	404              a GET of what Apple misses at random: twice more, see doubts
 //	5xx, no answer   a GET again; a write only if it surely was not sent
 //
 // All of it, waits for the quota apart, ends within [Config.CallTimeout].
@@ -61,7 +58,7 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 	if spent.left(c.cfg.CallTimeout) <= 0 {
 		return 0, late(c.cfg.CallTimeout)
 	}
-	refused, replays := 0, 0
+	refused, replays, doubted := 0, 0, doubts{}
 	for attempts = 1; ; attempts++ {
 		permit, token, err := c.admit(ctx, &next)
 		if err != nil {
@@ -86,12 +83,7 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 		case o.status == http.StatusTooManyRequests:
 			replays++
 			again, next.front = replays <= maxReplays, true
-			if after, ok := RetryAfter(o.header, time.Now()); ok {
-				pause = after
-			}
-			if len(c.others(next.need, token)) > 0 {
-				pause = 0 // another key may be free: the quota knows
-			}
+			pause = c.pauseAfter429(next.need, token, o, pause)
 		case o.status == http.StatusUnauthorized:
 			refused++
 			if again, err = c.afterRefusal(ctx, &next, token, refused, o.clockCorrected); err != nil {
@@ -100,6 +92,8 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 			if pause = flakyPause; next.keep.KeyID == "" {
 				pause, refused = 0, 0
 			}
+		case o.status == http.StatusNotFound:
+			again = doubted.again(ctx, c, call, o, spent)
 		case transient(o):
 			again = call.Method == http.MethodGet || !o.written
 		}
@@ -108,6 +102,17 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 		}
 		passed()
 	}
+}
+
+// pauseAfter429 is Apple's wait, else the usual one.
+func (c *Client) pauseAfter429(need Need, token Token, o outcome, usual time.Duration) time.Duration {
+	if len(c.others(need, token)) > 0 {
+		return 0 // another key may be free: the quota knows
+	}
+	if after, ok := RetryAfter(o.header, time.Now()); ok {
+		return after
+	}
+	return usual
 }
 
 // turn is what the next attempt is made with.
@@ -213,6 +218,9 @@ func (c *Client) final(ctx context.Context, call *Call, o outcome, goodKey bool)
 	if call.Method != http.MethodGet && (transient(o) || tooLarge) && o.written {
 		return outcomeUnknown(call, f)
 	}
+	if call.Method != http.MethodGet && errors.Is(o.err, errUnreadable) {
+		return fault.ExecutedUnread(call.Method, "it cannot be read").WithCause(f)
+	}
 	if goodKey {
 		f.Message = "App Store Connect refuses this request, though it takes the gateway's key for others"
 	}
@@ -262,131 +270,4 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 		return min(max(t.Sub(now), 0), retryAfterMost), true
 	}
 	return 0, false
-}
-
-// sending is how an attempt is sent.
-type sending struct {
-	permit Permit
-	token  Token
-	resend int
-	within time.Duration // the answer must be there; read as well, if it is no file
-}
-
-// attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, call *Call, target string, by sending, success func(*http.Response) error) (o outcome) {
-	var writes atomic.Int32
-	defer func() { by.permit.Done(int(writes.Load()), o.status, o.header) }()
-	x := c.begin(context.WithValue(ctx, attemptKey{}, attemptInfo{call.Method, call.Template, by.resend}), by.within)
-	keep := false
-	defer func() {
-		if !keep {
-			x.end()
-		}
-	}()
-	traced := httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{WroteHeaders: func() { writes.Add(1) }})
-	req, err := c.request(traced, call, target, by.token)
-	if err != nil {
-		return outcome{err: err, status: -1}
-	}
-	begun := time.Now()
-	res, err := c.http.Do(req)
-	if err != nil {
-		return outcome{err: noAnswer(x.why(err)), written: writes.Load() > 0}
-	}
-	o = outcome{status: res.StatusCode, header: res.Header, written: true, clockCorrected: c.report(by.token, res, time.Since(begun))}
-	res.Body = x.body(res.Body, c.mostBytes(call))
-	if res.StatusCode/100 == 2 {
-		if err = success(res); errors.Is(err, errKeepBody) {
-			keep = true
-			x.keep(c.cfg.FileTimeout) // a file takes as long as its reader
-			return o
-		}
-		if o.err = err; err != nil && fault.As(err).Reason != fault.ReasonUpstreamTooLarge {
-			o.status = 0 // the answer is lost: for a read the same as none
-		}
-	} else {
-		o.err = c.refusal(call, res)
-	}
-	res.Body.Close()
-	return o
-}
-
-// mostBytes is how long a body may be as it comes. One more than may be passed
-// on: who reads it tells.
-func (c *Client) mostBytes(call *Call) int64 {
-	if call.file {
-		return c.cfg.MaxFileBytes + 1
-	}
-	return c.cfg.MaxResponseBytes + 1
-}
-
-// refusal is the fault of an answer, and for a raw call the answer as well.
-func (c *Client) refusal(call *Call, res *http.Response) error {
-	if !call.raw {
-		return c.errorOf(res)
-	}
-	body, err := readBounded(res, c.cfg.MaxResponseBytes)
-	if err != nil {
-		return err
-	}
-	res.Body.Close()
-	res.Header.Del("Content-Encoding")
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	return &answered{status: res.StatusCode, header: res.Header, body: body, fault: c.errorOf(res)}
-}
-
-// report tells the token source what an answer says of the token.
-func (c *Client) report(token Token, res *http.Response, took time.Duration) (clockCorrected bool) {
-	a := Answer{Took: took, Success: taken(res.StatusCode), Status: res.StatusCode}
-	if d, err := http.ParseTime(res.Header.Get("Date")); err == nil {
-		a.Date = d
-	}
-	return c.deps.Tokens.Report(token, a)
-}
-
-func (c *Client) request(ctx context.Context, call *Call, target string, token Token) (*http.Request, error) {
-	var req *http.Request
-	var err error
-	if call.Body != nil {
-		req, err = http.NewRequestWithContext(ctx, call.Method, target, bytes.NewReader(call.Body))
-	} else {
-		req, err = http.NewRequestWithContext(ctx, call.Method, target, nil)
-	}
-	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request makes no valid URL").WithCause(err)
-	}
-	if call.Body != nil {
-		req.Header.Set("Content-Type", "application/json")
-		if call.Method != http.MethodGet {
-			req.GetBody = nil // net/http must not repeat a write by itself
-		}
-	}
-	accept := call.Accept
-	setDefault(&accept, "application/json")
-	req.Header.Set("Accept", accept)
-	req.Header.Set("Accept-Encoding", "gzip")
-	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	req.Header.Set("Authorization", "Bearer "+token.Bearer)
-	return req, nil
-}
-
-// url is where the call goes. The path must be the one given: what would be
-// cleaned on the way could walk past a policy.
-func (c *Client) url(call *Call) (string, error) {
-	u := c.base.String() + call.Path
-	if call.Query != "" {
-		u += "?" + call.Query
-	}
-	if len(u) > MaxURLBytes {
-		return "", tooLong(len(u))
-	}
-	return u, nil
-}
-
-func noAnswer(err error) error {
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return f // the gateway ended it, and says why
-	}
-	return fault.New(fault.Unavailable, fault.ReasonUpstreamUnavailable, "App Store Connect cannot be reached").WithCause(err)
 }

@@ -2,7 +2,6 @@ package asc
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"mime"
@@ -12,44 +11,29 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
 
-// unpacked removes the gzip that Content-Encoding names. A body that is itself
-// a gzip file (application/a-gzip) has no such header and stays as it is.
-func unpacked(res *http.Response) (io.Reader, error) {
-	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
-	case "", "identity":
-		return res.Body, nil
-	case "gzip":
-		z, err := gzip.NewReader(res.Body)
-		if err != nil {
-			return nil, broken(err, "the answer is no valid gzip")
-		}
-		return z, nil
-	}
-	return nil, malformed("the answer has an unknown Content-Encoding")
-}
-
 func malformed(message string) *fault.Error {
 	return fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect: %s", message)
 }
 
-// readBounded reads a whole body of at most limit bytes.
-func readBounded(res *http.Response, limit int64) ([]byte, error) {
-	r, err := unpacked(res)
-	if err != nil {
-		return nil, err
-	}
+// readBounded reads a whole document of at most limit bytes. left names the
+// encodings that could not be undone.
+func readBounded(res *http.Response, limit int64) (body []byte, left string, err error) {
 	var b bytes.Buffer
-	if res.ContentLength > 0 && res.ContentLength <= limit {
-		b.Grow(int(res.ContentLength) + bytes.MinRead)
+	var n int64
+	c, err := openText(res)
+	if err == nil {
+		if res.ContentLength > 0 && res.ContentLength <= limit {
+			b.Grow(int(res.ContentLength) + bytes.MinRead)
+		}
+		n, err = b.ReadFrom(io.LimitReader(c.r, limit+1))
 	}
-	n, err := b.ReadFrom(io.LimitReader(r, limit+1))
 	switch {
 	case n > limit, errors.Is(err, errTooLong):
-		return nil, tooLarge(limit)
+		return nil, "", tooLarge(limit)
 	case err != nil:
-		return nil, broken(err, "the answer broke off")
+		return nil, "", broken(err, "the answer broke off")
 	}
-	return b.Bytes(), nil
+	return b.Bytes(), c.left, nil
 }
 
 // tooLarge is the fault of an answer that the request asked too much for. It is
@@ -67,16 +51,24 @@ func broken(err error, message string) error {
 	return malformed(message).WithCause(err)
 }
 
-// checkJSON refuses a success that is no JSON: a proxy's page, or nothing.
+// errUnreadable is the cause of a fault that a repeated request would meet again.
+var errUnreadable = errors.New("asc: the answer's encoding is not known")
+
+// unreadable is the fault of a document in an encoding that cannot be undone.
+func unreadable(left string) error {
+	return malformed("the answer has the Content-Encoding " + clip(left, 100) + ", which the gateway cannot undo").WithCause(errUnreadable)
+}
+
+// checkJSON refuses a success that is no JSON: a proxy's page. A write may be
+// answered with nothing: its caller knows whether a document was due.
 func checkJSON(res *http.Response, body []byte) error {
-	if res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted && len(body) == 0 {
-		return nil
-	}
-	if len(body) == 0 && res.Request.Method == http.MethodDelete {
+	empty := len(bytes.TrimSpace(body)) == 0
+	noneDue := res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted
+	if empty && (noneDue || res.Request.Method != http.MethodGet) {
 		return nil
 	}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if len(body) == 0 || media != "" && !strings.HasSuffix(media, "json") {
+	if empty || media != "" && !strings.HasSuffix(media, "json") {
 		return malformed("success without a JSON document")
 	}
 	return nil

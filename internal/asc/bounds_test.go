@@ -4,10 +4,12 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -77,8 +79,8 @@ func TestAGETThatHangsEnds(t *testing.T) {
 	}
 	do := func(ctx context.Context, c *Client) (Cursor, error) { _, err := c.Do(ctx, get()); return Cursor{}, err }
 	pages := func(ctx context.Context, c *Client) (Cursor, error) {
-		return c.Pages(ctx, get(), Cursor{}, 1000, func(r *Response) (PageRead, error) {
-			return PageRead{Next: strings.TrimSuffix(strings.TrimPrefix(string(r.Body), `{"next":"`), `"}`), Items: 1, Rows: 1}, nil
+		return c.Pages(ctx, get(), Cursor{}, func(r *Response) (PageRead, error) {
+			return PageRead{Next: strings.TrimSuffix(strings.TrimPrefix(string(r.Body), `{"next":"`), `"}`), Rows: 1, Kept: 1}, nil
 		})
 	}
 	for _, c := range []struct {
@@ -365,5 +367,29 @@ func TestProxyIsASetting(t *testing.T) {
 	}
 	if _, err := New(Config{Proxy: "proxy.example.org"}, Deps{Tokens: &tokens{}}); err == nil || errors.Is(err, io.EOF) {
 		t.Error("a wrong setting is taken")
+	}
+}
+
+// TestPagesHaveEnoughAt3MiB counts the bytes of the pages whose rows are kept:
+// those that are passed over on the way to a place take no room.
+func TestPagesHaveEnoughAt3MiB(t *testing.T) {
+	for passed, want := range map[int]int{0: 3, 5: 8} {
+		calls := 0
+		client := inMemory(t, func(r *http.Request) (*http.Response, error) {
+			calls++
+			text := fmt.Sprintf(`{"next":"x?cursor=%d","filler":"%s"}`, calls, strings.Repeat("x", 1<<20))
+			return reply(r, 200, strings.NewReader(text), "application/json"), nil
+		}, Deps{})
+		next, err := client.Pages(t.Context(), get(), Cursor{}, func(r *Response) (PageRead, error) {
+			kept := 0
+			if calls > passed {
+				kept = 1
+			}
+			return PageRead{Next: fmt.Sprintf("x?cursor=%d", calls), Rows: 1, Kept: kept}, nil
+		})
+		client.Close()
+		if err != nil || calls != want || next.At != strconv.Itoa(want) {
+			t.Errorf("%d passed over: %d requests, next %q, %v", passed, calls, next.At, err)
+		}
 	}
 }

@@ -267,11 +267,14 @@ func (f free) KeyID() string { return string(f) }
 // Done implements [Permit].
 func (free) Done(int, int, http.Header) {}
 
-// Do sends a call and reads its answer, which is JSON or empty.
+// Do sends a call and reads its answer, which is JSON; that of a write may be empty.
 func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	var out *Response
 	attempts, err := c.retry(ctx, call, func(res *http.Response) error {
-		body, err := readBounded(res, c.cfg.MaxResponseBytes)
+		body, left, err := readBounded(res, c.cfg.MaxResponseBytes)
+		if err == nil && left != "" {
+			err = unreadable(left)
+		}
 		if err != nil {
 			return err
 		}

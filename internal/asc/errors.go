@@ -17,8 +17,14 @@ const (
 	maxErrorText  = 4 << 10 // of one member
 )
 
-// requestIDHeaders are the names under which Apple tells its request id.
-var requestIDHeaders = [...]string{"X-Request-Id", "X-Apple-Request-Uuid", "X-Apple-Jingle-Correlation-Key"}
+// requestIDHeaders are the names under which Apple tells its request id; reports
+// come with the first.
+var requestIDHeaders = [...]string{
+	"Requestid",
+	"X-Request-Id",
+	"X-Apple-Request-Uuid",
+	"X-Apple-Jingle-Correlation-Key",
+}
 
 func requestID(h http.Header) string {
 	for _, name := range requestIDHeaders {
@@ -32,12 +38,11 @@ func requestID(h http.Header) string {
 // errorOf turns an answer that is no success into a fault. Bodies that are not
 // Apple's JSON (HTML of a proxy, plain text of a 406) are not kept.
 func (c *Client) errorOf(res *http.Response) *fault.Error {
-	body, _ := readBounded(res, maxErrorBytes)
+	body, _, _ := readBounded(res, maxErrorBytes) // what cannot be read is no error document
 	up := &fault.Upstream{HTTPStatus: res.StatusCode, RequestID: requestID(res.Header)}
 	p := errorParser{up: up}
 	up.Errors = p.document(body)
-	f := classify(res.StatusCode, up.Errors)
-	f.Upstream = up
+	f := classify(up)
 	f.RetryAfter, _ = RetryAfter(res.Header, time.Now())
 	if up.RequestID == "" && len(up.Errors) > 0 {
 		up.RequestID = up.Errors[0].ID
@@ -155,65 +160,6 @@ func associatedLink(raw json.RawMessage) string {
 		return ""
 	}
 	return clip(o.Href, maxErrorText)
-}
-
-// classes maps the beginnings of Apple's codes, the first that fits wins.
-var classes = []struct {
-	prefix string
-	kind   fault.Kind
-}{
-	{"NOT_AUTHORIZED", fault.FailedPrecondition},
-	{"FORBIDDEN.REQUIRED_AGREEMENTS", fault.FailedPrecondition},
-	{"FORBIDDEN", fault.PermissionDenied},
-	{"NOT_FOUND", fault.NotFound},
-	{"PARAMETER_ERROR", fault.InvalidArgument},
-	{"ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", fault.AlreadyExists},
-	{"ENTITY_ERROR.RELATIONSHIP.INVALID.DUPLICATE", fault.AlreadyExists},
-	{"ENTITY_ERROR.DUPLICATE", fault.AlreadyExists},
-	{"ENTITY_ERROR", fault.InvalidArgument},
-	{"STATE_ERROR", fault.FailedPrecondition},
-	{"RATE_LIMIT_EXCEEDED", fault.ResourceExhausted},
-	{"UNEXPECTED_ERROR", fault.Unavailable},
-}
-
-var statusKinds = map[int]fault.Kind{
-	400: fault.InvalidArgument, 401: fault.FailedPrecondition, 402: fault.FailedPrecondition, 403: fault.PermissionDenied,
-	404: fault.NotFound, 405: fault.Unimplemented, 406: fault.InvalidArgument, 408: fault.Unavailable, 409: fault.FailedPrecondition,
-	410: fault.NotFound, 412: fault.FailedPrecondition, 413: fault.InvalidArgument, 414: fault.InvalidArgument,
-	415: fault.InvalidArgument, 422: fault.InvalidArgument, 429: fault.ResourceExhausted,
-}
-
-// classify finds the kind of an error answer by Apple's first code, else by the
-// HTTP status.
-func classify(status int, errs []fault.APIError) *fault.Error {
-	kind, ok := statusKinds[status]
-	switch {
-	case ok:
-	case status >= 500:
-		kind = fault.Unavailable
-	case status >= 300 && status < 400:
-		kind = fault.Unavailable // a redirect is not followed
-	default:
-		kind = fault.Internal
-	}
-	reason, message := defaultReason(status), "App Store Connect answered with HTTP status "+http.StatusText(status)
-	if len(errs) > 0 && errs[0].Code != "" {
-		reason, message = errs[0].Code, describe(errs[0])
-		for _, c := range classes {
-			if strings.HasPrefix(reason, c.prefix) {
-				kind = c.kind
-				break
-			}
-		}
-		if status == http.StatusTooManyRequests {
-			kind = fault.ResourceExhausted
-		}
-	}
-	if status == http.StatusUnauthorized {
-		kind, reason = fault.FailedPrecondition, fault.ReasonUpstreamCredentials
-		message = "App Store Connect refuses the gateway's key: whoever runs the gateway must look"
-	}
-	return fault.New(kind, reason, "%s", message)
 }
 
 func defaultReason(status int) string {

@@ -16,6 +16,7 @@ import (
 type File struct {
 	ContentType string
 	Disposition string // Content-Disposition, "" if none
+	Encoding    string // the Content-Encoding that is still on Body, "" if none
 	Length      int64  // bytes, -1: not known
 	Header      http.Header
 	Body        io.ReadCloser // at most MaxFileBytes; more is an error
@@ -27,16 +28,11 @@ func (c *Client) Open(ctx context.Context, call *Call) (*File, error) {
 	asFile := *call
 	asFile.file = true
 	_, err := c.retry(ctx, &asFile, func(res *http.Response) error {
-		body, err := unpacked(res)
+		body, err := openFile(res)
 		if err != nil {
 			return err
 		}
-		length := res.ContentLength
-		if res.Header.Get("Content-Encoding") != "" {
-			length = -1
-		}
-		out = &File{ContentType: res.Header.Get("Content-Type"), Disposition: res.Header.Get("Content-Disposition"),
-			Length: length, Header: res.Header, Body: c.boundedFile(body, res.Body)}
+		out = c.file(res, body)
 		return errKeepBody
 	})
 	if err != nil {
@@ -45,11 +41,26 @@ func (c *Client) Open(ctx context.Context, call *Call) (*File, error) {
 	return out, nil
 }
 
+// file is an answer whose body the caller reads.
+func (c *Client) file(res *http.Response, body content) *File {
+	h := res.Header
+	return &File{ContentType: h.Get("Content-Type"), Disposition: h.Get("Content-Disposition"), Encoding: body.left,
+		Length: body.length(res), Header: h, Body: c.boundedFile(body.r, res.Body)}
+}
+
+// length is the length of what is read, -1: not known.
+func (c *content) length(res *http.Response) int64 {
+	if !c.as {
+		return -1
+	}
+	return res.ContentLength
+}
+
 // Raw is an answer as Apple gave it, whatever its status.
 type Raw struct {
 	Status int
-	Header http.Header
-	Body   io.ReadCloser // unpacked; of a JSON answer it is in memory
+	Header http.Header   // Content-Encoding names what is still on Body
+	Body   io.ReadCloser // of a JSON answer it is in memory
 	Length int64         // bytes, -1: not known
 }
 
@@ -63,20 +74,19 @@ func (c *Client) Raw(ctx context.Context, call *Call, file bool) (*Raw, error) {
 	_, err := c.retry(ctx, &asIs, func(res *http.Response) error {
 		out = &Raw{Status: res.StatusCode, Header: res.Header, Length: -1}
 		if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); file && media != "application/json" {
-			body, err := unpacked(res)
+			body, err := openFile(res)
 			if err != nil {
 				return err
 			}
-			if res.Header.Get("Content-Encoding") == "" {
-				out.Length = res.ContentLength
-			}
-			out.Body = c.boundedFile(body, res.Body)
+			encoded(res.Header, body.left)
+			out.Length, out.Body = body.length(res), c.boundedFile(body.r, res.Body)
 			return errKeepBody
 		}
-		body, err := readBounded(res, c.cfg.MaxResponseBytes)
+		body, left, err := readBounded(res, c.cfg.MaxResponseBytes)
 		if err != nil {
 			return err
 		}
+		encoded(res.Header, left)
 		out.Body, out.Length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		return nil
 	})
@@ -88,6 +98,14 @@ func (c *Client) Raw(ctx context.Context, call *Call, file bool) (*Raw, error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// encoded says which encodings a body still has.
+func encoded(h http.Header, left string) {
+	h.Del("Content-Encoding")
+	if left != "" {
+		h.Set("Content-Encoding", left)
+	}
 }
 
 // answered is an error of Apple's, as it came.
@@ -128,8 +146,7 @@ func (c *Client) OpenURL(ctx context.Context, link string) (*File, error) {
 		return nil, c.errorOf(res)
 	}
 	x.keep(c.cfg.FileTimeout)
-	return &File{ContentType: res.Header.Get("Content-Type"), Length: res.ContentLength, Header: res.Header,
-		Body: c.boundedFile(res.Body, res.Body)}, nil
+	return c.file(res, openStored(res)), nil
 }
 
 // maxLinkBytes bounds the links that are followed; presigned ones have some

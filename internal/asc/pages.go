@@ -21,20 +21,23 @@ type Cursor struct {
 
 // PageRead is what a consumer says about the page it has read.
 type PageRead struct {
-	Next  string // links.next
-	Items int    // how many are held now, over all pages
-	Rows  int    // how many this page had
+	Next   string // links.next
+	Rows   int    // how many rows the page had
+	Kept   int    // how many of them are part of the answer
+	Enough bool   // no further page is wanted
 }
 
-// Pages reads pages until it has want items, the last page, enough bytes, or has
-// used half of [Config.CallTimeout], which bounds all of them together.
-// The consumer reads each body, and leaves out rows that it holds already. The
-// cursor returned begins where reading stopped, "" at the end.
+// Pages reads pages until the consumer has enough, the list ends, the pages that
+// it kept rows of have enough bytes, or half of [Config.CallTimeout] is used,
+// which bounds all of them together. The cursor returned begins the page after
+// the last one read; it is "" at the end of the list.
 //
-// Of links.next only the cursor is believed: path and filters are always those
-// of the call. Apple sometimes offers a next page past the end, or the same one
-// again: both end the reading.
-func (c *Client) Pages(ctx context.Context, call *Call, at Cursor, want int, consume func(*Response) (PageRead, error)) (next Cursor, err error) {
+// Of links.next only cursor and limit are believed: path and filters are always
+// those of the call. Apple sometimes offers a next page past the end, or the same
+// one again: both end the list.
+func (c *Client) Pages(
+	ctx context.Context, call *Call, at Cursor, consume func(*Response) (PageRead, error),
+) (next Cursor, err error) {
 	seen := map[string]bool{at.At: true}
 	bytes := 0
 	shared := *call
@@ -53,11 +56,13 @@ func (c *Client) Pages(ctx context.Context, call *Call, at Cursor, want int, con
 			return Cursor{}, err
 		}
 		next, _ = NextCursor(read.Next)
-		bytes += len(res.Body)
+		if read.Kept > 0 {
+			bytes += len(res.Body)
+		}
 		if next.At == "" || seen[next.At] || read.Rows == 0 {
 			return Cursor{}, nil
 		}
-		if read.Items >= want || bytes >= maxPagesBytes || shared.Spent.Late() {
+		if read.Enough || bytes >= maxPagesBytes || shared.Spent.Late() {
 			return next, nil
 		}
 		at = next

@@ -104,6 +104,7 @@ func open(
 func (s *service) deps() gateway.Deps {
 	cfg := s.cfg
 	deps := gateway.Deps{
+		Version:     version(),
 		BaseURL:     cfg.Upstream.BaseURL,
 		Proxy:       cfg.Upstream.Proxy,
 		Ring:        s.ring,

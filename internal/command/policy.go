@@ -11,7 +11,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	engine "github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 func policyCommand() *cobra.Command {
@@ -31,8 +30,8 @@ func printCommand(use, short string, text []byte) *cobra.Command {
 
 // everyMethod is all that a policy can name.
 func everyMethod() ([]*access.Method, error) {
-	compiled, err := engine.Compile(protoregistry.GlobalFiles)
-	return gateway.Methods(compiled), err
+	entries, _, err := engine.Entries()
+	return gateway.Methods(entries), err
 }
 
 func readPolicy(name string) (*policy.Policy, error) {

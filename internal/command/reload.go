@@ -31,7 +31,7 @@ func (s *service) loadLifetimes(cfg *config.Config) error {
 	byMethod := map[string]time.Duration{}
 	for _, l := range cfg.Cache.Lifetimes {
 		found := false
-		for _, m := range s.gateway.Engine.Methods {
+		for _, m := range s.gateway.Engine.Entries {
 			if m.Verb != "GET" || !slices.ContainsFunc(l.Methods, func(p string) bool { return policy.MatchMethod(p, strings.TrimPrefix(m.FullName, "/")) }) {
 				continue
 			}

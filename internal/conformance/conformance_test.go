@@ -201,7 +201,7 @@ func newBench(t *testing.T) *bench {
 func TestEveryOperation(t *testing.T) {
 	b := newBench(t)
 	overGRPC, overREST := 0, 0
-	for _, m := range b.gateway.Engine.Methods {
+	for _, m := range b.gateway.Engine.Methods() {
 		for _, v := range []variant{minimal, narrowed, widened} {
 			b.sandbox.Reset()
 			req := b.generator().request(m, v)
@@ -236,7 +236,7 @@ func TestEveryOperation(t *testing.T) {
 		t.Errorf("%d of %d operations reached the sandbox", len(b.judge.operations), total)
 	}
 	t.Logf("%d methods, %d calls over gRPC, %d over REST; %d of %d operations; kin-openapi judged %d exchanges: %d violations; in extra: %d",
-		len(b.gateway.Engine.Methods), overGRPC, overREST, len(b.judge.operations), total, b.judge.exchanges, len(list), b.gateway.Drifted())
+		len(b.gateway.Engine.Entries), overGRPC, overREST, len(b.judge.operations), total, b.judge.exchanges, len(list), b.gateway.Drifted())
 }
 
 // TestLookUps lets the validator judge what is asked of Apple to find out whose
@@ -244,7 +244,7 @@ func TestEveryOperation(t *testing.T) {
 func TestLookUps(t *testing.T) {
 	var j *judge
 	a := newApps(t, func(a *apps) http.Handler { j = newJudge(t, a.sandbox); return j })
-	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Methods))
+	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Entries))
 	if err != nil {
 		t.Fatal(err)
 	}

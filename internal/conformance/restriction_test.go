@@ -31,12 +31,12 @@ func TestAppRestriction(t *testing.T) {
 	a := newApps(t, marked)
 	before := a.snapshot(t)
 	denied := map[restrict.Kind]int{}
-	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Methods))
+	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Entries))
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls := 0
-	for _, m := range a.gateway.Engine.Methods {
+	for _, m := range a.gateway.Engine.Methods() {
 		kind := table.Rule(m.FullName).Kind
 		allDenied := true
 		for how, req := range a.attacks(t, m) {
@@ -191,7 +191,7 @@ func (a *apps) allowed(t *testing.T, table *restrict.Table) {
 	type count struct{ ok, total int }
 	counts := map[restrict.Kind]*count{}
 	g := &generator{id: func(typ string) string { return a.id("A", typ) }, filter: a.filter("A")}
-	for _, m := range a.gateway.Engine.Methods {
+	for _, m := range a.gateway.Engine.Methods() {
 		rule := table.Rule(m.FullName)
 		if counts[rule.Kind] == nil {
 			counts[rule.Kind] = &count{}
@@ -256,7 +256,7 @@ func (a *apps) raw(method, target, body string) (int, string) {
 // the path, in every filter and in bodies, and every include.
 func TestAppRestrictionPassthrough(t *testing.T) {
 	a := newApps(t, func(a *apps) http.Handler { return http.HandlerFunc(a.marked) })
-	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Methods))
+	table, err := restrict.New(gateway.Methods(a.gateway.Engine.Entries))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestAppRestrictionPassthrough(t *testing.T) {
 			t.Errorf("%s %s: a body that was not checked went through", method, req)
 		}
 	}
-	for _, m := range a.gateway.Engine.Methods {
+	for _, m := range a.gateway.Engine.Methods() {
 		root := strings.Split(m.Template, "/")[2]
 		ofA, ofB := strings.Replace(m.Template, "{id}", a.id("A", root), 1), strings.Replace(m.Template, "{id}", a.id("B", root), 1)
 		body := ""

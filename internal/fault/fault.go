@@ -37,6 +37,7 @@ const (
 // Reasons of the gateway's own; the others are Apple's codes.
 const (
 	ReasonOutcomeUnknown      = "OUTCOME_UNKNOWN"      // a write was sent, its answer is lost
+	ReasonExecutedUnread      = "EXECUTED_UNREAD"      // a write was executed, its answer cannot be read
 	ReasonURLTooLong          = "URL_TOO_LONG"         // Apple answers more than 4,096 bytes with 500
 	ReasonUpstreamCredentials = "UPSTREAM_CREDENTIALS" // Apple refuses the gateway's key
 	ReasonUpstreamMalformed   = "UPSTREAM_MALFORMED"   // Apple's answer is no answer
@@ -78,8 +79,9 @@ type Violation struct {
 type Upstream struct {
 	HTTPStatus int
 	RequestID  string
-	Errors     []APIError
-	Cut        int // errors left out because there were too many
+	Errors     []APIError // in Apple's order
+	Primary    int        // index of the error that decided the kind
+	Cut        int        // errors left out because there were too many
 }
 
 // APIError is an error object of Apple's.
@@ -96,6 +98,7 @@ type APIError struct {
 	LinkAssociated string                `json:"associated,omitempty"`
 	Associated     map[string][]APIError `json:"associatedErrors,omitempty"` // by resource path
 	Meta           json.RawMessage       `json:"meta,omitempty"`             // all of meta but associatedErrors
+	Kind           Kind                  `json:"-"`                          // what it would be by itself
 }
 
 // New makes a fault. The message may be sent to callers.
@@ -108,6 +111,19 @@ func Invalid(field, format string, args ...any) *Error {
 	e := New(InvalidArgument, ReasonInvalidRequest, "%s: "+format, append([]any{field}, args...)...)
 	e.Violations = []Violation{{Field: field, Description: fmt.Sprintf(format, args...)}}
 	return e
+}
+
+// ExecutedUnread is about a write that Apple answered with success, in a way that
+// does not say what came of it; the answer is then told, such as "it is empty".
+func ExecutedUnread(method, answer string) *Error {
+	return New(Unknown, ReasonExecutedUnread, "the %s was executed, but its answer does not tell the result (%s): "+
+		"read the resource, and do not repeat the %s", method, answer, method)
+}
+
+// MaybeExecuted says whether a write that ended with the fault was, or may have
+// been, executed.
+func (e *Error) MaybeExecuted() bool {
+	return e.Reason == ReasonOutcomeUnknown || e.Reason == ReasonExecutedUnread
 }
 
 // WithCause keeps what led here, for the log.

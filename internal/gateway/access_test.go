@@ -223,7 +223,7 @@ func TestNoSecretsAnywhere(t *testing.T) {
 	v := newVault(t)
 	var out bytes.Buffer
 	for _, name := range []string{"admin", "reader", "kept", "stranger"} {
-		for _, path := range []string{"/v1/apps", "/v1/apps/none", "/v1/nothing", "/v1/users", "/ascgateway/v1/operations?query=x"} {
+		for _, path := range []string{"/v1/apps", "/v1/apps/none", "/v1/nothing", "/v1/users", "/ascgateway/v1/catalog/operations?query=x"} {
 			for _, face := range []string{v.rest, v.apple} {
 				_, h, body := v.send(t, "GET", face+path, "", nil, v.as(name)...)
 				fmt.Fprintln(&out, h, string(body))

@@ -35,6 +35,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -42,6 +43,7 @@ import (
 
 // Deps are what a gateway is made with. Only Ring, BaseURL and Log are needed.
 type Deps struct {
+	Version     string // of the program
 	BaseURL     string // of App Store Connect
 	Proxy       string // on the way there, as [asc.CheckProxy] takes it; "": none
 	Ring        *keys.Ring
@@ -90,8 +92,11 @@ func New(d Deps) (*Gateway, error) {
 	}
 	deps := asc.Deps{Tokens: d.Ring, Logger: d.Log}
 	if t := d.Telemetry; t != nil {
-		deps.Tracing = asc.Tracing{Tracer: t.Tracer, Meter: t.Meter}
-		d.GRPC = append(d.GRPC, grpc.StatsHandler(tracedGRPC(t, d.TrustTraces)))
+		d.Server.Observer, deps.Tracing.Sent = calls{t}, t.Sent
+		if t.Traced() {
+			deps.Tracing.Tracer = t.Tracer
+			d.GRPC = append(d.GRPC, grpc.StatsHandler(tracedGRPC(t, d.TrustTraces)))
+		}
 	}
 	if d.Quota != nil {
 		deps.Quota = d.Quota
@@ -103,17 +108,17 @@ func New(d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays
-	methods := Methods(g.Engine.Methods)
+	methods := Methods(g.Engine.Entries)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
-		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
+		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: newCatalog(g.Engine, d.Version)},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
 	}, d.Limits, d.Log, d.GRPC...)
-	edge, err := rest.New(g.Server, g.Engine.Methods, ownServices(), d.Limits, d.Log)
+	edge, err := rest.New(g.Server, g.Engine, ownServices(), d.Limits, d.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func New(d Deps) (*Gateway, error) {
 
 // tracedGRPC makes a span of every call but those that are open to everyone.
 func tracedGRPC(t *telemetry.Telemetry, trust bool) stats.Handler {
-	options := []otelgrpc.Option{otelgrpc.WithTracerProvider(t.Tracer), otelgrpc.WithMeterProvider(t.Meter), otelgrpc.WithPropagators(t.Propagator),
+	options := []otelgrpc.Option{otelgrpc.WithTracerProvider(t.Tracer), otelgrpc.WithMeterProvider(noop.NewMeterProvider()), otelgrpc.WithPropagators(t.Propagator),
 		otelgrpc.WithFilter(filters.Not(filters.Any(filters.ServicePrefix("grpc.health"), filters.ServicePrefix("grpc.reflection"))))}
 	if !trust {
 		options = append(options, otelgrpc.WithPublicEndpointFn(func(context.Context, *stats.RPCTagInfo) bool { return true }))
@@ -139,13 +144,17 @@ func tracedGRPC(t *telemetry.Telemetry, trust bool) stats.Handler {
 	return otelgrpc.NewServerHandler(options...)
 }
 
-// tracedHTTP makes a span of every request.
+// tracedHTTP tells of every request, and makes a span of it where spans are told.
 func tracedHTTP(h http.Handler, d Deps) http.Handler {
 	t := d.Telemetry
 	if t == nil {
 		return h
 	}
-	return otelhttp.NewHandler(h, "HTTP", otelhttp.WithTracerProvider(t.Tracer), otelhttp.WithMeterProvider(t.Meter), otelhttp.WithPropagators(t.Propagator),
+	if !t.Traced() {
+		return measured{h, t}
+	}
+	return otelhttp.NewHandler(measured{h, t}, "HTTP", otelhttp.WithTracerProvider(t.Tracer),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()), otelhttp.WithPropagators(t.Propagator),
 		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return !d.TrustTraces }))
 }
 
@@ -160,14 +169,16 @@ func ownServices() []protoreflect.ServiceDescriptor {
 
 // Methods are all that callers can call: Apple's operations and the gateway's
 // own methods.
-func Methods(compiled []*service.Method) (list []*access.Method) {
-	for _, m := range compiled {
-		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template, Area: m.Area(), Desc: m.Desc, Options: m.Options})
+func Methods(apple []*service.Entry) (list []*access.Method) {
+	for _, e := range apple {
+		list = append(list, &access.Method{FullName: e.FullName, Verb: e.Verb, Template: e.Template, Area: e.Area(),
+			Type: e.Type, Shape: e.Shape, Describe: e.Desc})
 	}
 	own := func(sd protoreflect.ServiceDescriptor, area, verb string) {
 		for i := range sd.Methods().Len() {
 			md := sd.Methods().Get(i)
-			list = append(list, &access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area, Desc: md})
+			list = append(list, &access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area,
+				Own: true, Describe: func() protoreflect.MethodDescriptor { return md }})
 		}
 	}
 	own(catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"), "catalog", "GET")

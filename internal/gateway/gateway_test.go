@@ -30,6 +30,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/internal/service"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -177,7 +178,7 @@ func TestBadInputOverREST(t *testing.T) {
 		{"unknown parameter", "GET", "/v1/builds?filter[versoin]=1", "", 400, "did you mean filter[version]"},
 		{"unknown include", "GET", "/v1/builds?include=ap", "", 400, "did you mean app"},
 		{"unknown field", "GET", "/v1/builds?fields[builds]=versoin", "", 400, "did you mean version"},
-		{"wrong enum", "GET", "/v1/builds?filter[processingState]=DONE", "", 400, "no value of it"},
+		{"wrong enum", "GET", "/v1/builds?filter[processingState]=valid", "", 400, "no value of it; did you mean VALID"},
 		{"parameter twice", "GET", "/v1/builds?limit=1&limit=2", "", 400, "twice"},
 		{"limit that is no number", "GET", "/v1/builds?limit=many", "", 400, "number"},
 		{"limit on a single resource", "GET", "/v1/builds/1?limit=3", "", 400, "no such parameter"},
@@ -191,11 +192,11 @@ func TestBadInputOverREST(t *testing.T) {
 		{"missing body", "POST", "/v1/bundleIds", "", 400, "body is required"},
 		{"missing body of a replace", "PATCH", "/v1/appScreenshotSets/1/relationships/appScreenshots", "", 400, "body is required"},
 		{"unknown key", "POST", "/v1/bundleIds", `{"nmae":"x"}`, 400, "nmae"},
-		{"wrong enum in a body", "POST", "/v1/bundleIds", `{"name":"x","platform":"AMIGA","identifier":"y"}`, 400, "platform"},
+		{"wrong enum in a body", "POST", "/v1/bundleIds", `{"name":"x","platform":"MACOS","identifier":"y"}`, 400, "platform"},
 		{"required attribute", "POST", "/v1/bundleIds", `{"name":"x"}`, 400, "identifier"},
 		{"empty id detaches nothing", "PATCH", "/v1/appStoreVersions/1/relationships/build", `{"build":{"id":""}}`, 400, "must not be empty"},
 		{"oversize", "POST", "/v1/bundleIds", `{"name":"` + strings.Repeat("x", 2<<20) + `"}`, 413, "larger"},
-		{"extra that has a field", "POST", "/v1/bundleIds", `{"name":"x","platform":"IOS","identifier":"y","extra":{"seedId":"1"}}`, 400, "field of its own"},
+		{"extra that has a field", "POST", "/v1/bundleIds", `{"name":"x","platform":"IOS","identifier":"y","extra":{"seedId":"\"1\""}}`, 400, "field of its own"},
 		{"no such path", "GET", "/v9/nothing", "", 404, "no such path"},
 		{"wrong method", "PUT", "/v1/builds", "", 405, "GET"},
 		{"not found", "GET", "/v1/builds/none", "", 404, "NOT_FOUND"},
@@ -351,7 +352,7 @@ func TestWritesHaveThreeStates(t *testing.T) {
 	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version, `{"copyright":null}`); status != 200 || strings.Contains(string(body), "copyright\"") {
 		t.Errorf("null must clear: %d %s", status, body)
 	}
-	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version+"/relationships/build", `{"build":null}`); status != 200 || linked() != "{}" {
+	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version+"/relationships/build", `{"build":null}`); status != 204 || len(body) != 0 || linked() != "{}" {
 		t.Errorf("null must detach: %d %s, now %s", status, body, linked())
 	}
 	_, err := metadatav1.NewAppStoreVersionsServiceClient(w.conn).SetAppStoreVersionBuild(t.Context(), &metadatav1.SetAppStoreVersionBuildRequest{Id: version})
@@ -491,9 +492,23 @@ func TestCatalog(t *testing.T) {
 	if err != nil || one.GetResource().GetSchema() != "BundleId" || len(one.GetOperations()) < 5 {
 		t.Errorf("%v %v", one.GetResource(), err)
 	}
-	status, _, body := w.do(t, "GET", "/ascgateway/v1/operations?query=beta+groups&area=testflight", "")
+	status, _, body := w.do(t, "GET", "/ascgateway/v1/catalog/operations?query=beta+groups&area=testflight", "")
 	if status != 200 || !strings.Contains(string(body), "AddBetaGroupBuilds") {
 		t.Errorf("%d %.300s", status, body)
+	}
+	status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/operations?query=tester+invite&pageSize=1", "")
+	if status != 200 || !strings.Contains(string(body), "betaTesterInvitations_createInstance") || !strings.Contains(string(body), "nextPageToken") {
+		t.Errorf("%d %.300s", status, body)
+	}
+	status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/version", "")
+	if status != 200 || !strings.Contains(string(body), `"documentVersion":"`+service.Document().GetVersion()+`"`) {
+		t.Errorf("%d %.300s", status, body)
+	}
+	if status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/resources/bundleIds", ""); status != 200 || !strings.Contains(string(body), "BundleId") {
+		t.Errorf("%d %.300s", status, body)
+	}
+	if status, _, _ = w.do(t, "GET", "/ascgateway/v1/operations", ""); status != 404 { // of long-running operations one day
+		t.Errorf("the old path: %d", status)
 	}
 	for _, area := range []string{"testflight", "metadata", "commerce"} {
 		status, _, body = w.do(t, "GET", "/openapi/"+area+".json", "")

@@ -65,7 +65,7 @@ func newThrifty(t testing.TB, limit int, names ...string) *thrifty {
 // keep makes all answers live a minute.
 func (x *thrifty) keep() {
 	all := map[string]time.Duration{}
-	for _, m := range x.gateway.Engine.Methods {
+	for _, m := range x.gateway.Engine.Methods() {
 		all[m.FullName] = time.Minute
 	}
 	x.gateway.Engine.SetLifetimes(all)
@@ -204,7 +204,7 @@ func TestAThousandEqualReads(t *testing.T) {
 func TestAHitNeverSkipsThePolicy(t *testing.T) {
 	v := newVault(t)
 	all := map[string]time.Duration{}
-	for _, m := range v.gateway.Engine.Methods {
+	for _, m := range v.gateway.Engine.Methods() {
 		all[m.FullName] = time.Minute
 	}
 	v.gateway.Engine.SetLifetimes(all)

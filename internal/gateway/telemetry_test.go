@@ -221,6 +221,7 @@ func BenchmarkTracing(b *testing.B) {
 			id := s.IDs("bundleIds")[0]
 			b.SetParallelism(8)
 			b.ResetTimer()
+			defer processorTime(b)()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					if _, err := client.GetBundleId(b.Context(), &provisioningv1.GetBundleIdRequest{Id: id}); err != nil {

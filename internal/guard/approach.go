@@ -21,7 +21,7 @@ func (g *Guard) Approach(ctx context.Context, method, team string) (weight int, 
 	case who == nil:
 		return 0, fault.New(fault.Unauthenticated, authn.ReasonUnauthenticated, "the caller is not known")
 	}
-	inBody := m.Options == nil && m.Desc.Input().Fields().ByName("team") != nil
+	inBody := m.Own && m.Desc().Input().Fields().ByName("team") != nil
 	if !inBody {
 		if team, err = g.team(m, Call{Team: team}); err != nil {
 			return 0, err

@@ -57,7 +57,8 @@ type Guard struct {
 	deps     Deps
 	methods  map[string]*access.Method
 	routes   *routes
-	restrict func() (*restrict.Guard, error) // made when a policy or a record first needs it
+	names    *restrict.Names
+	restrict func() (*restrict.Guard, error) // made when a policy first keeps callers to apps: it needs all descriptors
 	policy   atomic.Pointer[policy.Policy]   // nil: everything is allowed
 	reads    atomic.Int64
 	denied   atomic.Int64
@@ -68,7 +69,13 @@ type Guard struct {
 
 // New makes a guard without a policy.
 func New(deps Deps) *Guard {
-	g := &Guard{deps: deps, asking: make(chan struct{}, askMost), methods: make(map[string]*access.Method, len(deps.Methods)), routes: newRoutes(deps.Methods)}
+	g := &Guard{
+		deps:    deps,
+		asking:  make(chan struct{}, askMost),
+		methods: make(map[string]*access.Method, len(deps.Methods)),
+		routes:  newRoutes(deps.Methods),
+		names:   restrict.NewNames(deps.Methods),
+	}
 	g.restrict = sync.OnceValues(func() (*restrict.Guard, error) {
 		table, err := restrict.New(deps.Methods)
 		if err != nil {
@@ -85,7 +92,7 @@ func New(deps Deps) *Guard {
 // SetPolicy puts a policy in place; nil allows everything. Its error says that
 // callers cannot be kept to apps: a method has no rule.
 func (g *Guard) SetPolicy(p *policy.Policy) error {
-	if p != nil {
+	if p != nil && p.Restricts() {
 		if _, err := g.restrict(); err != nil {
 			return err
 		}
@@ -162,7 +169,8 @@ type Admission struct {
 	Pass     *restrict.Pass // nil: the caller is kept to no app
 
 	guard    *Guard
-	apps     *restrict.Guard // nil: neither policy nor record needs it
+	named    bool            // what the call is about is on record
+	apps     *restrict.Guard // nil: the policy keeps nobody to apps
 	method   *access.Method
 	call     Call
 	recorded audit.Record
@@ -251,32 +259,38 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 
 // name finds what the call is about, where that is needed.
 func (a *Admission) name() error {
-	if a.guard.deps.Audit == nil && a.guard.policy.Load() == nil {
+	p := a.guard.policy.Load()
+	if a.guard.deps.Audit == nil && p == nil {
 		return nil
 	}
-	r, err := a.guard.restrict()
-	if err != nil {
-		return err
+	a.named = true
+	a.recorded.Resources = a.guard.names.Resources(a.method.FullName, a.call.Request)
+	if p == nil || !p.Restricts() {
+		return nil
 	}
-	a.apps = r
-	a.recorded.Resources = r.Table().Resources(a.method.FullName, a.call.Request)
-	return nil
+	var err error
+	a.apps, err = a.guard.restrict()
+	return err
 }
 
 // team is the one that the call is for. The gateway's own methods may be for
 // none.
 func (g *Guard) team(m *access.Method, c Call) (string, error) {
 	name, teams := c.Team, g.deps.Teams()
-	if fd := m.Desc.Input().Fields().ByName("team"); m.Options == nil && fd != nil && fd.Kind() == protoreflect.StringKind && c.Request != nil {
-		if s := c.Request.ProtoReflect().Get(fd).String(); s != "" {
-			name = s
+	inBody := false
+	if m.Own {
+		fd := m.Desc().Input().Fields().ByName("team")
+		if inBody = fd != nil; inBody && fd.Kind() == protoreflect.StringKind && c.Request != nil {
+			if s := c.Request.ProtoReflect().Get(fd).String(); s != "" {
+				name = s
+			}
 		}
 	}
 	if name == "" && len(teams) == 1 {
 		name = teams[0]
 	}
 	switch {
-	case name == "" && m.Options == nil && m.Desc.Input().Fields().ByName("team") == nil && m.Area == "catalog":
+	case name == "" && m.Own && !inBody && m.Area == "catalog":
 		return "", nil
 	case name == "":
 		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there are several teams: name one in asc-team")
@@ -374,9 +388,9 @@ func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
 	if err != nil {
 		f := fault.As(err)
 		r.Outcome, r.Reason = f.Kind.String(), f.Reason
-	} else if a.apps == nil {
+	} else if !a.named {
 		// a path that no operation is known for: nothing tells what it made
-	} else if created := a.apps.Table().Created(a.method.FullName, res); created != "" {
+	} else if created := a.guard.names.Created(a.method.FullName, res); created != "" {
 		r.Resources = append([]string{created}, r.Resources...) // ahead: what is cut is at the end
 	}
 	if err := a.end(r); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/service"
-	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // notes is a record in memory.
@@ -29,16 +29,17 @@ func (n *notes) Deny(r audit.Record)                        { n.list = append(n.
 // everyMethod is Apple's operations and MintToken.
 func everyMethod(t testing.TB) (list []*access.Method) {
 	t.Helper()
-	compiled, err := service.Compile(protoregistry.GlobalFiles)
+	entries, _, err := service.Entries()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range compiled {
-		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template,
-			Area: m.Area(), Desc: m.Desc, Options: m.Options})
+	for _, e := range entries {
+		list = append(list, &access.Method{FullName: e.FullName, Verb: e.Verb, Template: e.Template, Area: e.Area(),
+			Type: e.Type, Shape: e.Shape, Describe: e.Desc})
 	}
 	md := tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService").Methods().ByName("MintToken")
-	return append(list, &access.Method{FullName: mintMethod, Verb: "POST", Area: "tokens", Desc: md})
+	return append(list, &access.Method{FullName: mintMethod, Verb: "POST", Area: "tokens", Own: true,
+		Describe: func() protoreflect.MethodDescriptor { return md }})
 }
 
 // guarded is a guard with a policy, "" for none, and its record.

@@ -28,21 +28,24 @@ type Page struct {
 // decoder reads one document.
 type decoder struct {
 	scanner
-	page   Page
-	path   []byte // within the resource, for keys of extra
-	seen   map[string]bool
-	had    map[protoreflect.FullName]map[string]bool // ids of included resources of earlier pages, by list
-	arrays map[string][]byte                         // arrays for extra, by key
+	page    Page
+	window  Window
+	outside []protoreflect.Message // rows that the window leaves out
+	path    []byte                 // within the resource, for keys of extra
+	seen    map[string]bool
+	had     map[protoreflect.FullName]map[string]bool // ids of included resources of earlier pages, by list
+	arrays  map[string][]byte                         // arrays for extra, by key
 }
 
 // Decode reads a JSON:API document into a response message. Lists are appended
 // to, so that several pages can be read into one message; rows that are there
 // already are left out.
 func (c *Codec) Decode(body []byte, into proto.Message) (Page, error) {
-	m := into.ProtoReflect()
-	p := c.plan(m.Descriptor())
-	d := &decoder{scanner: scanner{s: string(body)}}
-	var err error
+	return c.DecodeWindow(body, into, Window{})
+}
+
+// read reads the whole document.
+func (d *decoder) read(p *messagePlan, m protoreflect.Message) (err error) {
 	if f := p.withRole(optionsv1.Role_ROLE_BODY); f != nil {
 		err = d.whole(p, f, m)
 	} else {
@@ -51,7 +54,7 @@ func (c *Codec) Decode(body []byte, into proto.Message) (Page, error) {
 	if err == nil {
 		err = errors.Join(d.end(), d.putArrays(d.extras(p, m)))
 	}
-	return d.page, err
+	return err
 }
 
 func (p *messagePlan) withRole(r optionsv1.Role) *fieldPlan {
@@ -183,7 +186,11 @@ func (d *decoder) rows(f *fieldPlan, m protoreflect.Message, x extras) error {
 		if err := d.row(f.message, el.Message(), x, i); err != nil {
 			return err
 		}
-		if idField == nil || !d.repeated(el.Message().Get(idField).String()) {
+		before := idField != nil && d.repeated(el.Message().Get(idField).String())
+		switch {
+		case !d.window.has(i):
+			d.outside = append(d.outside, el.Message())
+		case !before:
 			list.Append(el)
 		}
 		return nil
@@ -395,8 +402,11 @@ func (d *decoder) text(f *fieldPlan, x extras) (v protoreflect.Value, fits bool,
 	switch f.kind {
 	case kindTime:
 		ts, ok := parseTime(s)
+		if !ok && f.date {
+			ts, ok = parseDate(s)
+		}
 		if !ok {
-			return v, false, nil
+			return v, false, nil // extra keeps it
 		}
 		return protoreflect.ValueOfMessage(ts.ProtoReflect()), true, nil
 	case kindEnum:

@@ -30,14 +30,17 @@ func (d *decoder) relationship(p *messagePlan, name string, m protoreflect.Messa
 			fits = fits && ok
 			return err
 		case "meta":
-			return d.relationshipMeta(f, m)
+			return d.relationshipMeta(f, m, x, "relationships."+name+".meta")
+		case "links":
+			_, err = d.skip()
+			return err
 		}
-		_, err = d.skip()
-		return err
+		return d.keepUnlessNull(x, "relationships."+name+"."+key)
 	})
 	if err == nil && !fits {
 		d.i, d.depth = start, depth
 		m.Clear(f.fd)
+		x.drop("relationships." + name + ".")
 		return d.keep(x, "relationships."+name)
 	}
 	return err
@@ -58,19 +61,20 @@ func (d *decoder) unknownRelationship(x extras, name string) error {
 	return d.keep(x, "relationships."+name)
 }
 
-func (d *decoder) relationshipMeta(f *fieldPlan, m protoreflect.Message) error {
+// relationshipMeta keeps the total of a to-many relationship; what else meta
+// says goes to extra.
+func (d *decoder) relationshipMeta(f *fieldPlan, m protoreflect.Message, x extras, at string) error {
 	if d.peek() != '{' {
-		_, err := d.skip()
-		return err
+		return d.keepUnlessNull(x, at)
 	}
 	return d.object(func(key string) error {
-		if key != "paging" {
-			_, err := d.skip()
-			return err
+		total := f.fd.Message().Fields().ByName("total")
+		if key != "paging" || total == nil {
+			return d.keepUnlessNull(x, at+"."+key)
 		}
-		total, ok, err := d.paging()
-		if fd := f.fd.Message().Fields().ByName("total"); ok && fd != nil {
-			m.Mutable(f.fd).Message().Set(fd, protoreflect.ValueOfInt32(total))
+		n, ok, err := d.paging()
+		if ok {
+			m.Mutable(f.fd).Message().Set(total, protoreflect.ValueOfInt32(n))
 		}
 		return err
 	})
@@ -153,7 +157,7 @@ func (d *decoder) linkageData(p *messagePlan, f *fieldPlan, m protoreflect.Messa
 	for i := range list.Len() {
 		d.repeated(list.Get(i).String())
 	}
-	return d.array(func(int) error {
+	return d.array(func(i int) error {
 		if d.page.Items++; d.page.Items > maxItems {
 			return errTooMany
 		}
@@ -162,11 +166,11 @@ func (d *decoder) linkageData(p *messagePlan, f *fieldPlan, m protoreflect.Messa
 		if err != nil {
 			return err
 		}
-		if !fits {
+		if !fits && d.window.has(i) {
 			d.i, d.depth = start, depth
 			return d.keepElement(d.extras(p, m), "data")
 		}
-		if !d.repeated(id) {
+		if fits && !d.repeated(id) && d.window.has(i) {
 			list.Append(protoreflect.ValueOfString(id))
 		}
 		return nil
@@ -281,6 +285,27 @@ func (d *decoder) keep(x extras, key string) error {
 	err = x.put(d, string(d.path), raw)
 	d.path = d.path[:path]
 	return err
+}
+
+func (d *decoder) keepUnlessNull(x extras, key string) error {
+	if d.null() {
+		return nil
+	}
+	return d.keep(x, key)
+}
+
+// drop removes what is kept under keys with a prefix.
+func (x extras) drop(prefix string) {
+	if x.fd == nil || !x.m.Has(x.fd) {
+		return
+	}
+	kept := x.m.Mutable(x.fd).Map()
+	kept.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool {
+		if strings.HasPrefix(k.String(), prefix) {
+			kept.Clear(k)
+		}
+		return true
+	})
 }
 
 // keepElement is keep for one of several elements: they make an array, which is

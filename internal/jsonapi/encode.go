@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -28,7 +27,9 @@ type encoder struct {
 	codec      *Codec
 	included   [][]byte
 	violations []fault.Violation
-	path       []string // of proto fields, for violations
+	path       []step     // where in the request the encoder is
+	extra      *extraNode // what extra holds for that place, nil if nothing
+	note       func(created)
 }
 
 // Encode writes the JSON:API document of a request message: its resource, or
@@ -36,9 +37,19 @@ type encoder struct {
 // The violations of the request, up to a hundred, are reported at once, as one
 // [fault.Error].
 func (c *Codec) Encode(msg proto.Message, typ string) ([]byte, error) {
-	m := msg.ProtoReflect()
-	p := c.plan(m.Descriptor())
 	e := &encoder{codec: c}
+	b := e.document(msg.ProtoReflect(), typ)
+	if len(e.violations) > 0 {
+		v := e.violations[0]
+		err := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "%s: %s", v.Field, v.Description)
+		err.Violations = e.violations
+		return nil, err
+	}
+	return b, nil
+}
+
+func (e *encoder) document(m protoreflect.Message, typ string) []byte {
+	p := e.codec.plan(m.Descriptor())
 	b := []byte(`{"data":`)
 	if f := p.withRole(optionsv1.Role_ROLE_LINKAGE); f != nil {
 		b = e.linkageData(b, f, m)
@@ -59,22 +70,7 @@ func (c *Codec) Encode(msg proto.Message, typ string) ([]byte, error) {
 		}
 		b = append(b, ']')
 	}
-	if len(e.violations) > 0 {
-		v := e.violations[0]
-		err := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "%s: %s", v.Field, v.Description)
-		err.Violations = e.violations
-		return nil, err
-	}
-	return append(b, '}'), nil
-}
-
-func (e *encoder) violate(field, format string, args ...any) {
-	if len(e.violations) >= maxViolations {
-		return
-	}
-	at := append(slices.Clone(e.path), field)
-	v := fault.Invalid(strings.Join(at, "."), format, args...).Violations[0]
-	e.violations = append(e.violations, v)
+	return append(b, '}')
 }
 
 // resource writes a resource object.
@@ -85,17 +81,23 @@ func (e *encoder) resource(b []byte, p *messagePlan, m protoreflect.Message, typ
 		b = append(b, `,"id":`...)
 		b = appendString(b, id)
 	}
-	clear := e.cleared(p, m)
+	clear, x := e.cleared(p, m), e.extraOf(p, m)
 	attrs, rels := []byte(nil), []byte(nil)
 	for _, f := range p.fields {
 		switch f.role {
 		case optionsv1.Role_ROLE_ATTRIBUTE:
+			e.extra = x.attribute(f)
 			attrs = e.attribute(attrs, f, m, clear)
 		case optionsv1.Role_ROLE_RELATIONSHIP:
+			e.extra = x.relationship(f)
 			rels = e.relationship(rels, f, m, clear)
 		}
 	}
-	attrs, rels = e.extra(attrs, rels, p, m)
+	e.extra = nil
+	if x != nil {
+		attrs, rels = x.attributes.appendMembers(attrs), x.relationships.appendMembers(rels)
+		e.unwritten(x)
+	}
 	if len(attrs) > 0 {
 		b = append(append(append(b, `,"attributes":{`...), attrs...), '}')
 	}
@@ -159,26 +161,41 @@ func (e *encoder) attribute(b []byte, f *fieldPlan, m protoreflect.Message, clea
 		return append(key(b, f.name), "null"...)
 	case m.Has(f.fd):
 		return e.field(key(b, f.name), f, m.Get(f.fd))
-	case f.required:
+	}
+	if raw, ok := e.misfit(f, m); ok {
+		return append(key(b, f.name), raw...)
+	}
+	if f.required {
 		e.violate(string(f.fd.Name()), "is required")
 	}
 	return b
 }
 
-// field writes the value of a field that is set.
+// field writes the value of a field that is set. e.extra is what extra holds
+// for it.
 func (e *encoder) field(b []byte, f *fieldPlan, v protoreflect.Value) []byte {
+	e.path = append(e.path, step{name: string(f.fd.Name()), apple: f.name, index: -1})
+	b = e.value(b, f, v)
+	e.path = e.path[:len(e.path)-1]
+	return b
+}
+
+func (e *encoder) value(b []byte, f *fieldPlan, v protoreflect.Value) []byte {
 	switch {
 	case f.kind == kindMap:
 		return stringMap(b, v.Map())
 	case f.fd.IsList():
-		list := v.List()
+		list, of := v.List(), e.extra
 		b = append(b, '[')
 		for i := range list.Len() {
 			if i > 0 {
 				b = append(b, ',')
 			}
+			e.path[len(e.path)-1].index = i
+			e.extra = of.element(i)
 			b = e.single(b, f, list.Get(i))
 		}
+		e.extra = of
 		return append(b, ']')
 	}
 	return e.single(b, f, v)
@@ -194,51 +211,78 @@ func (e *encoder) single(b []byte, f *fieldPlan, v protoreflect.Value) []byte {
 		return strconv.AppendInt(b, v.Int(), 10)
 	case kindDouble:
 		if n := v.Float(); math.IsNaN(n) || math.IsInf(n, 0) {
-			e.violate(string(f.fd.Name()), "is not a finite number")
+			e.wrong("is not a finite number")
 			return b
 		}
 		n, _ := json.Marshal(v.Float())
 		return append(b, n...)
 	case kindEnum:
-		name, ok := f.enum.byNumber[v.Enum()]
-		if !ok || v.Enum() == unknown {
-			e.violate(string(f.fd.Name()), "is UNSPECIFIED, UNKNOWN or no value of the enum")
-		}
-		return appendString(b, name)
+		return e.enum(b, f, v.Enum())
 	case kindTime:
-		return e.time(b, f, v)
+		return e.time(b, v)
 	case kindValue:
 		n, err := protojson.Marshal(v.Message().Interface().(*structpb.Value))
 		if err != nil {
-			e.violate(string(f.fd.Name()), "is not a JSON value")
+			e.wrong("is not a JSON value")
 		}
 		return append(b, n...)
 	case kindList:
 		inner := f.message.fields[0]
-		return e.field(b, inner, v.Message().Get(inner.fd))
+		e.path = append(e.path, step{name: string(inner.fd.Name()), index: -1}) // no name of Apple's
+		b = e.value(b, inner, v.Message().Get(inner.fd))
+		e.path = e.path[:len(e.path)-1]
+		return b
 	}
-	return e.object(b, f, v.Message())
+	return e.object(b, f.message, v.Message())
 }
 
-func (e *encoder) time(b []byte, f *fieldPlan, v protoreflect.Value) []byte {
+// enum writes a value of an enum. UNKNOWN is written with its text in extra.
+func (e *encoder) enum(b []byte, f *fieldPlan, n protoreflect.EnumNumber) []byte {
+	name, ok := f.enum.byNumber[n]
+	switch {
+	case n == unknown && e.extra.isString():
+		return append(b, e.extra.write()...)
+	case n == unknown && e.extra.has():
+		e.extra.used = true
+		e.wrong("is UNKNOWN: extra[%q] must be a JSON string, such as \"\\\"NEW_VALUE\\\"\"", e.key())
+	case n == unknown:
+		e.wrong("is UNKNOWN: extra[%q] must hold the value's text as a JSON string, such as \"\\\"NEW_VALUE\\\"\"", e.key())
+	case !ok:
+		e.wrong("is UNSPECIFIED or no value of the enum")
+	}
+	return appendString(b, name)
+}
+
+// time writes a date-time. Where extra holds Apple's own text of the very same
+// time, that text is written.
+func (e *encoder) time(b []byte, v protoreflect.Value) []byte {
 	ts, ok := v.Message().Interface().(*timestamppb.Timestamp)
 	if !ok || !ts.IsValid() {
-		e.violate(string(f.fd.Name()), "is not a time between the years 1 and 9999")
+		e.wrong("is not a time between the years 1 and 9999")
 		return b
+	}
+	if e.extra.isString() {
+		if told, ok := parseTime(e.extra.text[1 : len(e.extra.text)-1]); ok && proto.Equal(told, ts) {
+			return append(b, e.extra.write()...)
+		}
 	}
 	return appendTime(b, ts)
 }
 
-// object writes a value object: what is set of it.
-func (e *encoder) object(b []byte, f *fieldPlan, m protoreflect.Message) []byte {
-	e.path = append(e.path, string(f.fd.Name()))
+// object writes a value object: what is set of it, and what extra holds for it.
+func (e *encoder) object(b []byte, p *messagePlan, m protoreflect.Message) []byte {
+	x := e.extra
 	var in []byte
-	for _, mf := range f.message.fields {
-		if m.Has(mf.fd) {
-			in = e.field(key(in, mf.name), mf, m.Get(mf.fd))
+	for _, f := range p.fields {
+		e.extra = x.member(f)
+		if m.Has(f.fd) {
+			in = e.field(key(in, f.name), f, m.Get(f.fd))
+		} else if raw, ok := e.misfit(f, m); ok {
+			in = append(key(in, f.name), raw...)
 		}
 	}
-	e.path = e.path[:len(e.path)-1]
+	e.extra = x
+	in = x.appendMembers(in)
 	return append(append(append(b, '{'), in...), '}')
 }
 
@@ -251,124 +295,4 @@ func stringMap(b []byte, m protoreflect.Map) []byte {
 		in = appendString(key(in, k), m.Get(protoreflect.ValueOfString(k).MapKey()).String())
 	}
 	return append(append(append(b, '{'), in...), '}')
-}
-
-// extra adds what the caller sends beyond the message's fields. What a field
-// exists for must be sent by that field.
-func (e *encoder) extra(attrs, rels []byte, p *messagePlan, m protoreflect.Message) ([]byte, []byte) {
-	if p.extra == nil {
-		return attrs, rels
-	}
-	values := m.Get(p.extra).Map()
-	keys := make([]string, 0, values.Len())
-	values.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool { keys = append(keys, k.String()); return true })
-	slices.Sort(keys)
-	for _, k := range keys {
-		name, isRel := strings.CutPrefix(k, "relationships.")
-		raw := values.Get(protoreflect.ValueOfString(k).MapKey()).String()
-		s := scanner{s: raw}
-		_, err := s.skip()
-		switch {
-		case p.named(name) != nil:
-			e.violate("extra", "%q has a field of its own", bounded(k))
-		case err != nil || s.end() != nil || len(raw) > maxExtra:
-			e.violate("extra", "%q is not JSON text", bounded(k))
-		case isRel:
-			rels = append(key(rels, name), raw...)
-		default:
-			attrs = append(key(attrs, name), raw...)
-		}
-	}
-	return attrs, rels
-}
-
-func (e *encoder) relationship(b []byte, f *fieldPlan, m protoreflect.Message, clear map[*fieldPlan]bool) []byte {
-	switch {
-	case clear[f] && f.kind == kindToMany:
-		return append(key(b, f.name), `{"data":[]}`...)
-	case clear[f]:
-		return append(key(b, f.name), `{"data":null}`...)
-	case m.Has(f.fd):
-		b = append(key(b, f.name), `{"data":`...)
-		return append(e.linkage(b, f, m.Get(f.fd).Message()), '}')
-	case f.required:
-		e.violate(string(f.fd.Name()), "is required")
-	}
-	return b
-}
-
-// linkageData writes the primary data of a relationship request.
-func (e *encoder) linkageData(b []byte, f *fieldPlan, m protoreflect.Message) []byte {
-	if !m.Has(f.fd) {
-		e.violate(string(f.fd.Name()), "is required: an empty message means none")
-		return b
-	}
-	return e.linkage(b, f, m.Get(f.fd).Message())
-}
-
-// linkage writes ToOne or ToMany as resource identifiers, with what is to be
-// created inline put into included.
-func (e *encoder) linkage(b []byte, f *fieldPlan, rel protoreflect.Message) []byte {
-	e.path = append(e.path, string(f.fd.Name()))
-	defer func() { e.path = e.path[:len(e.path)-1] }()
-	fields := rel.Descriptor().Fields()
-	create := fields.ByName("create")
-	if f.kind == kindToOne {
-		idField := fields.ByName("id")
-		switch {
-		case rel.Has(idField):
-			return e.identifier(b, f.target, rel.Get(idField).String(), "id")
-		case create != nil && rel.Has(create):
-			return e.identifier(b, f.target, e.create(f, rel.Get(create).Message(), "create"), "create")
-		}
-		return append(b, "null"...)
-	}
-	b = append(b, '[')
-	first := true
-	next := func() {
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-	}
-	ids := rel.Get(fields.ByName("ids")).List()
-	for i := range ids.Len() {
-		next()
-		b = e.identifier(b, f.target, ids.Get(i).String(), "ids["+strconv.Itoa(i)+"]")
-	}
-	if create != nil {
-		objects := rel.Get(create).List()
-		for i := range objects.Len() {
-			next()
-			at := "create[" + strconv.Itoa(i) + "]"
-			b = e.identifier(b, f.target, e.create(f, objects.Get(i).Message(), at), at)
-		}
-	}
-	return append(b, ']')
-}
-
-func (e *encoder) identifier(b []byte, typ, id, field string) []byte {
-	if err := CheckID(id); err != "" {
-		e.violate(field, "%s", err)
-	}
-	b = append(b, `{"type":`...)
-	b = appendString(b, typ)
-	b = append(b, `,"id":`...)
-	return append(appendString(b, id), '}')
-}
-
-// create writes an object to be created inline into included, and returns its
-// local id.
-func (e *encoder) create(f *fieldPlan, m protoreflect.Message, at string) (localID string) {
-	slot := len(e.included)
-	if slot >= maxInline {
-		e.violate(at, "more than %d objects to create", maxInline)
-		return "${none}"
-	}
-	localID = "${" + f.target + "-" + strconv.Itoa(slot+1) + "}"
-	e.included = append(e.included, nil) // children come after their parent
-	e.path = append(e.path, at)
-	e.included[slot] = e.resource(nil, f.message, m, f.target, localID)
-	e.path = e.path[:len(e.path)-1]
-	return localID
 }

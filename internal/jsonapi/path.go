@@ -3,8 +3,6 @@ package jsonapi
 import (
 	"strconv"
 	"strings"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // MaxIDBytes bounds the ids that callers send.
@@ -28,42 +26,4 @@ func CheckID(id string) string {
 		}
 	}
 	return ""
-}
-
-// FieldPath turns Apple's JSON Pointer into a request document into the path of
-// the proto field that it is about: "/data/attributes/name" → "name",
-// "/data/relationships/bundleId/data" → "bundle_id". It returns "" where the
-// message has no such field.
-func (c *Codec) FieldPath(request proto.Message, pointer string) string {
-	p := c.plan(request.ProtoReflect().Descriptor())
-	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
-	if len(parts) > 0 && parts[0] == "data" {
-		parts = parts[1:]
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	if parts[0] == "id" {
-		return "id"
-	}
-	if parts[0] != "attributes" && parts[0] != "relationships" || len(parts) < 2 {
-		return ""
-	}
-	var out []string
-	for _, name := range parts[1:] {
-		if n, err := strconv.Atoi(name); err == nil && len(out) > 0 {
-			out[len(out)-1] += "[" + strconv.Itoa(n) + "]"
-			continue
-		}
-		if p == nil {
-			break
-		}
-		f := p.named(name)
-		if f == nil {
-			break
-		}
-		out = append(out, string(f.fd.Name()))
-		p = f.message
-	}
-	return strings.Join(out, ".")
 }

@@ -46,6 +46,7 @@ type fieldPlan struct {
 	target   string // JSON:API type of what a relationship points to
 	nullable bool
 	required bool
+	date     bool         // a Timestamp that stands for a date
 	message  *messagePlan // of message kinds
 	enum     *enumPlan
 }
@@ -139,6 +140,7 @@ func (c *Codec) compileField(fd protoreflect.FieldDescriptor, building map[proto
 		f.name = o.GetName()
 	}
 	f.kind = kindOf(fd, o)
+	f.date = f.kind == kindTime && o.GetFormat() == optionsv1.Format_FORMAT_DATE
 	switch f.kind {
 	case kindEnum:
 		f.enum = compileEnum(fd.Enum())

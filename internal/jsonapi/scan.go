@@ -290,6 +290,9 @@ func (s *scanner) end() error {
 	return nil
 }
 
+// AppendString appends a JSON string to b. Bytes that are no UTF-8 become U+FFFD.
+func AppendString(b []byte, s string) []byte { return appendString(b, s) }
+
 // appendString writes a JSON string.
 func appendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"

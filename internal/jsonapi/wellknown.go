@@ -13,10 +13,20 @@ var timeLayouts = [...]string{
 	"2006-01-02T15:04:05Z0700", // 2020-08-04T11:44:12.000+0000
 	"2006-01-02T15:04:05",      // no zone: UTC
 	"2006-01-02T15:04Z07:00",
-	"2006-01-02",
 }
 
-// parseTime reads a date-time in any of Apple's forms.
+// parseDate reads a date as its midnight in UTC.
+func parseDate(s string) (*timestamppb.Timestamp, bool) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return nil, false
+	}
+	ts := timestamppb.New(t)
+	return ts, ts.IsValid()
+}
+
+// parseTime reads a date-time in any of Apple's forms. A date alone is none: it
+// names no instant.
 func parseTime(s string) (*timestamppb.Timestamp, bool) {
 	if len(s) > 40 {
 		return nil, false

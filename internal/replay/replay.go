@@ -244,7 +244,7 @@ func (a *attempt) first(ctx context.Context, create func() ([]byte, error)) (ans
 	switch {
 	case err == nil && len(answer) <= maxAnswer:
 		end.state, end.answer = done, answer
-	case err != nil && fault.As(err).Reason != fault.ReasonOutcomeUnknown:
+	case err != nil && !fault.As(err).MaybeExecuted():
 		end.state = claimed // it was surely not carried out: the next may try
 	}
 	return answer, err

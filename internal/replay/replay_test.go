@@ -104,6 +104,14 @@ func contract(t *testing.T, r *Replays) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("a write whose answer was empty is not carried out again", func(t *testing.T) {
+		id := id()
+		_, _ = r.Do(t.Context(), id, []byte("a"), func() ([]byte, error) { return nil, fault.ExecutedUnread("POST", "it is empty") })
+		_, err := r.Do(t.Context(), id, []byte("a"), func() ([]byte, error) { t.Error("carried out"); return nil, nil })
+		if fault.As(err).Reason != fault.ReasonOutcomeUnknown {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("a panic leaves an unknown outcome", func(t *testing.T) {
 		id := id()
 		func() {

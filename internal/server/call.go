@@ -18,6 +18,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/proto"
@@ -68,10 +69,22 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, method string, parts bool
 	if endless(c.method) {
 		c.class = overload.Watches
 	}
-	if err := c.serve(srv, next); err != nil {
-		return service.Status(err).Err()
+	observer, begun := s.cfg.Observer, time.Now()
+	if observer == nil || unguarded(method) {
+		if err := c.serve(srv, next); err != nil {
+			return service.Status(err).Err()
+		}
+		return nil
 	}
-	return nil
+	c.ctx = observer.Begun(c.ctx)
+	told, code := c.ctx, codes.OK
+	err := c.serve(srv, next)
+	if err != nil {
+		st := service.Status(err)
+		err, code = st.Err(), st.Code()
+	}
+	observer.Ended(told, method[1:], code, time.Since(begun))
+	return err
 }
 
 // call is a call over gRPC on its way: identified, allowed by policy and counted

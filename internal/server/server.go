@@ -16,6 +16,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -74,6 +75,17 @@ type Config struct {
 	// StreamGrace is how long an open stream outlives the expiry of its caller's
 	// certificate or token. 0: 1 h.
 	StreamGrace time.Duration
+	// Observer hears of calls over gRPC, but for those that are open to everyone;
+	// nil: nobody does.
+	Observer Observer
+}
+
+// Observer hears of calls over gRPC. It may be called by many goroutines.
+type Observer interface {
+	// Begun is asked for the context of a call that begins.
+	Begun(ctx context.Context) context.Context
+	// Ended hears of a call that has ended. The method has no leading slash.
+	Ended(ctx context.Context, method string, code codes.Code, took time.Duration)
 }
 
 // Server serves gRPC, and lends what its calls pass to REST.
@@ -227,28 +239,32 @@ const ReasonDraining = "DRAINING"
 func (s *Server) describe() []*grpc.ServiceDesc {
 	byName := map[string]*grpc.ServiceDesc{}
 	var out []*grpc.ServiceDesc
-	for _, m := range s.engine.Methods {
-		name := string(m.Desc.Parent().FullName())
+	for _, m := range s.engine.Entries {
+		name := m.Service()
 		d := byName[name]
 		if d == nil {
-			d = &grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil), Metadata: m.Desc.ParentFile().Path()}
+			d = &grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil)}
 			byName[name] = d
 			out = append(out, d)
 		}
 		if m.Stream {
-			d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: string(m.Desc.Name()), Handler: s.streamHandler(m), ServerStreams: true})
+			d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.Name(), Handler: s.streamHandler(m), ServerStreams: true})
 		} else {
-			d.Methods = append(d.Methods, grpc.MethodDesc{MethodName: string(m.Desc.Name()), Handler: s.unaryHandler(m)})
+			d.Methods = append(d.Methods, grpc.MethodDesc{MethodName: m.Name(), Handler: s.unaryHandler(m)})
 		}
 	}
 	return out
 }
 
-func (s *Server) unaryHandler(m *service.Method) grpc.MethodHandler {
-	handle := func(ctx context.Context, req any) (any, error) {
-		return s.engine.Unary(ctx, guard.Team(ctx), m, req.(proto.Message))
-	}
+func (s *Server) unaryHandler(e *service.Entry) grpc.MethodHandler {
 	return func(_ any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		m, err := e.Plan()
+		if err != nil {
+			return nil, err
+		}
+		handle := func(ctx context.Context, req any) (any, error) {
+			return s.engine.Unary(ctx, guard.Team(ctx), m, req.(proto.Message))
+		}
 		req := m.Input.New().Interface()
 		if err := decode(req); err != nil {
 			return nil, err
@@ -260,8 +276,12 @@ func (s *Server) unaryHandler(m *service.Method) grpc.MethodHandler {
 	}
 }
 
-func (s *Server) streamHandler(m *service.Method) grpc.StreamHandler {
+func (s *Server) streamHandler(e *service.Entry) grpc.StreamHandler {
 	return func(_ any, ss grpc.ServerStream) error {
+		m, err := e.Plan()
+		if err != nil {
+			return err
+		}
 		req := m.Input.New().Interface()
 		if err := ss.RecvMsg(req); err != nil {
 			return err

@@ -27,7 +27,7 @@ func (c *counted) Do(context.Context, *asc.Call) (*asc.Response, error) {
 func (c *counted) Open(context.Context, *asc.Call) (*asc.File, error) { return nil, nil }
 func (c *counted) OpenURL(context.Context, string) (*asc.File, error) { return nil, nil }
 func (c *counted) Room(call *asc.Call) int                            { return c.client.Room(call) }
-func (c *counted) Pages(_ context.Context, call *asc.Call, _ asc.Cursor, _ int, _ func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error) {
+func (c *counted) Pages(_ context.Context, call *asc.Call, _ asc.Cursor, _ func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error) {
 	c.queries = append(c.queries, call.Query)
 	return asc.Cursor{}, nil
 }

@@ -1,9 +1,14 @@
 package service
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"slices"
 	"strings"
+	"sync"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
@@ -18,10 +23,15 @@ import (
 type Catalog struct {
 	catalogv1.UnimplementedCatalogServiceServer
 	methods []*Method
+	search  func() *searchIndex
 }
 
 // NewCatalog answers about the engine's methods.
-func NewCatalog(e *Engine) *Catalog { return &Catalog{methods: e.Methods} }
+func NewCatalog(e *Engine) *Catalog {
+	c := &Catalog{methods: e.Methods()}
+	c.search = sync.OnceValue(func() *searchIndex { return newSearchIndex(c.methods) })
+	return c
+}
 
 // ListResources implements the RPC.
 func (c *Catalog) ListResources(context.Context, *catalogv1.ListResourcesRequest) (*catalogv1.ListResourcesResponse, error) {
@@ -53,25 +63,62 @@ func (c *Catalog) GetResource(_ context.Context, req *catalogv1.GetResourceReque
 	return out, nil
 }
 
-// maxSearchBytes bounds a search: each of its words is looked for in every
-// operation.
-const maxSearchBytes = 256
+// Bounds on a search.
+const (
+	maxSearchBytes = 256
+	defaultFound   = 100 // operations of a page
+	maxFound       = 1000
+)
 
 // SearchOperations implements the RPC.
 func (c *Catalog) SearchOperations(_ context.Context, req *catalogv1.SearchOperationsRequest) (*catalogv1.SearchOperationsResponse, error) {
-	if len(req.GetQuery()) > maxSearchBytes {
+	size := int(req.GetPageSize())
+	switch {
+	case len(req.GetQuery()) > maxSearchBytes:
 		return nil, fault.Invalid("query", "has at most %d bytes", maxSearchBytes)
+	case size < 0:
+		return nil, fault.Invalid("page_size", "must not be negative")
+	case size == 0:
+		size = defaultFound
 	}
-	words := strings.Fields(strings.ToLower(req.GetQuery()))
-	out := &catalogv1.SearchOperationsResponse{}
-	for _, m := range c.methods {
-		text := strings.ToLower(m.FullName + " " + m.Template + " " + m.Options.GetOperationId() + " " + m.Verb)
-		missing := slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
-		if !missing && (req.GetArea() == "" || req.GetArea() == m.Area()) {
-			out.Operations = append(out.Operations, operation(m))
-		}
+	from, err := searchPlace(req)
+	if err != nil {
+		return nil, err
+	}
+	wanted := func(m *Method) bool { return req.GetArea() == "" || req.GetArea() == m.Area() }
+	list, unknown := c.search().find(req.GetQuery(), wanted)
+	from = min(from, len(list))
+	to := min(from+min(size, maxFound), len(list))
+	out := &catalogv1.SearchOperationsResponse{TotalSize: int32(len(list)), UnknownWords: unknown}
+	for _, m := range list[from:to] {
+		out.Operations = append(out.Operations, operation(m))
+	}
+	if to < len(list) {
+		out.NextPageToken = searchToken(req, to)
 	}
 	return out, nil
+}
+
+// searchToken names a place in what a search finds.
+func searchToken(req *catalogv1.SearchOperationsRequest, at int) string {
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint16(searchHash(req), uint16(at)))
+}
+
+func searchPlace(req *catalogv1.SearchOperationsRequest) (at int, err error) {
+	if req.GetPageToken() == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
+	if hash := searchHash(req); err == nil && len(b) == len(hash)+2 && bytes.HasPrefix(b, hash) {
+		return int(binary.BigEndian.Uint16(b[len(hash):])), nil
+	}
+	return 0, invalidToken()
+}
+
+// searchHash names what is looked for.
+func searchHash(req *catalogv1.SearchOperationsRequest) []byte {
+	sum := sha256.Sum256([]byte(req.GetArea() + "\n" + req.GetQuery()))
+	return sum[:8:8]
 }
 
 // eachResource walks the resource messages until f returns false.

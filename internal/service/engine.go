@@ -1,17 +1,13 @@
 package service
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"buf.build/go/protovalidate"
-	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/cache"
@@ -28,7 +24,7 @@ import (
 type Upstream interface {
 	Do(ctx context.Context, call *asc.Call) (*asc.Response, error)
 	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
-	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, want int, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
+	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
 	Room(call *asc.Call) int
 	OpenURL(ctx context.Context, url string) (*asc.File, error)
 }
@@ -42,7 +38,7 @@ type Observer interface {
 
 // Engine carries out calls.
 type Engine struct {
-	Methods []*Method       // sorted by name
+	Entries []*Entry        // sorted by name
 	Cache   *cache.Cache    // of answers
 	Replays *replay.Replays // of creates that name themselves; nil: none are
 
@@ -51,17 +47,18 @@ type Engine struct {
 	lifetimes atomic.Pointer[map[string]time.Duration]
 	upstream  Upstream
 	codec     *jsonapi.Codec
-	validator func() (protovalidate.Validator, error) // made by the first request: CEL describes every message, which an idle gateway need not hold
 	observer  Observer
-	byName    map[string]*Method
+	byName    map[string]*Entry
 	kinds     *families
+	names     *fieldNames
 }
 
-// New compiles the plans and makes an engine that keeps at most so many bytes of
+// New makes an engine of the operations in the index. Each is compiled when it is
+// first called. The engine keeps at most so many bytes of
 // answers. The observer may be nil, and so may the secrets: then page tokens end
 // with the process. [Engine.Close] ends it.
 func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheBytes int64) (*Engine, error) {
-	methods, err := Compile(protoregistry.GlobalFiles)
+	entries, types, err := Entries()
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +68,12 @@ func New(upstream Upstream, observer Observer, shared *secrets.Secrets, cacheByt
 	if shared == nil {
 		shared = secrets.New()
 	}
-	e := &Engine{Methods: methods, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
-		validator: sync.OnceValues(func() (protovalidate.Validator, error) { return protovalidate.New() }),
-		observer:  observer, byName: make(map[string]*Method, len(methods))}
-	e.kinds = newFamilies(methods, protoregistry.GlobalFiles)
-	for _, m := range methods {
-		e.byName[m.FullName] = m
-		m.spare = e.kinds.spareOf(m)
+	e := &Engine{Entries: entries, upstream: upstream, secrets: shared, now: time.Now, codec: &jsonapi.Codec{},
+		observer: observer, byName: make(map[string]*Entry, len(entries)), names: &fieldNames{}}
+	e.kinds = newFamilies(types, protoregistry.GlobalFiles)
+	for _, x := range entries {
+		e.byName[x.FullName] = x
+		x.engine = e
 	}
 	e.Cache = cache.New(cacheBytes, len(e.kinds.byType))
 	return e, nil
@@ -90,8 +86,26 @@ type deaf struct{}
 
 func (deaf) Drift(string, int) {}
 
-// Lookup finds a method by its full name.
-func (e *Engine) Lookup(fullName string) *Method { return e.byName[fullName] }
+// Lookup finds a method by its full name, nil if there is none.
+func (e *Engine) Lookup(fullName string) *Method {
+	if x := e.byName[fullName]; x != nil {
+		m, _ := x.Plan() // tests compile them all
+		return m
+	}
+	return nil
+}
+
+// Methods compiles every method, sorted by name. It is for what describes all of
+// them: the plans and the descriptors take some 30 MB.
+func (e *Engine) Methods() []*Method {
+	list := make([]*Method, 0, len(e.Entries))
+	for _, x := range e.Entries {
+		if m, err := x.Plan(); err == nil {
+			list = append(list, m)
+		}
+	}
+	return list
+}
 
 // Unary carries out a call whose answer is a message. It must not be changed:
 // others may have the same.
@@ -138,14 +152,11 @@ type prepared struct {
 
 // prepare checks a request and makes the call of it.
 func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, error) {
-	v, err := e.validator()
+	msg := req.ProtoReflect()
+	err := m.rules.check(msg)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.Validate(req); err != nil {
-		return nil, invalid(err)
-	}
-	msg := req.ProtoReflect()
 	if err := m.together.check(msg, ""); err != nil {
 		return nil, err
 	}
@@ -172,23 +183,6 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 	return p, nil
 }
 
-// invalid turns protovalidate's findings into ours.
-func invalid(err error) error {
-	var v *protovalidate.ValidationError
-	if !errors.As(err, &v) {
-		return err
-	}
-	out := fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request is not valid")
-	for i, x := range v.Violations {
-		path, what := protovalidate.FieldPathString(x.Proto.GetField()), x.Proto.GetMessage()
-		if i == 0 {
-			out.Message = path + ": " + what
-		}
-		out.Violations = append(out.Violations, fault.Violation{Field: path, Description: what})
-	}
-	return out
-}
-
 // single makes one call.
 func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.Message) error {
 	res, err := e.upstream.Do(ctx, &p.call)
@@ -200,16 +194,30 @@ func (e *Engine) single(ctx context.Context, m *Method, p *prepared, out proto.M
 }
 
 func (e *Engine) decode(m *Method, res *asc.Response, out proto.Message) (jsonapi.Page, error) {
-	if len(res.Body) == 0 {
+	return e.decodeWindow(m, res, out, jsonapi.Window{})
+}
+
+// decodeWindow reads some rows of a list.
+func (e *Engine) decodeWindow(m *Method, res *asc.Response, out proto.Message, w jsonapi.Window) (jsonapi.Page, error) {
+	if len(bytes.TrimSpace(res.Body)) == 0 {
+		if m.Verb != "GET" && m.due() != nil {
+			return jsonapi.Page{}, fault.ExecutedUnread(m.Verb, "it is empty")
+		}
 		return jsonapi.Page{}, nil
 	}
-	page, err := e.codec.Decode(res.Body, out)
+	page, err := e.codec.DecodeWindow(res.Body, out, w)
 	if err != nil {
+		if m.Verb != "GET" && m.due() == nil {
+			return page, nil // there was nothing to read
+		}
 		if m.Verb != "GET" {
 			return page, fault.New(fault.Unknown, fault.ReasonOutcomeUnknown,
 				"the %s succeeded, but its answer cannot be read: look before repeating it", m.Verb).WithCause(err)
 		}
 		return page, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect: the answer cannot be read").WithCause(err)
+	}
+	if m.Verb != "GET" && m.misses(out) {
+		return page, fault.ExecutedUnread(m.Verb, "it has no data")
 	}
 	if page.Extra > 0 {
 		e.observer.Drift(m.Options.GetOperationId(), page.Extra)
@@ -240,38 +248,6 @@ func (e *Engine) Stream(ctx context.Context, team string, m *Method, req proto.M
 		func(data []byte) error { return part("data", protoreflect.ValueOfBytes(data)) })
 }
 
-// parts tells what is known of a file, and then its bytes in chunks.
-func (f *File) parts(describe func(*typesv1.FileInfo) error, chunk func([]byte) error) error {
-	info := &typesv1.FileInfo{ContentType: f.ContentType, Filename: f.Filename}
-	if f.Length >= 0 {
-		info.Size = &f.Length
-	}
-	if err := describe(info); err != nil {
-		return err
-	}
-	for {
-		buf := make([]byte, ChunkBytes) // the receiver may keep it
-		n, err := io.ReadFull(f.Body, buf)
-		if n > 0 {
-			if err := chunk(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// File is an open file with a name for it.
-type File struct {
-	*asc.File
-	Filename string
-}
-
 // Open begins a call whose answer is a file. accept chooses among the content
 // types that the operation produces; "" is its default.
 func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Message, accept string) (*File, error) {
@@ -286,61 +262,5 @@ func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Mes
 	if err != nil {
 		return nil, e.inFields(m, req, err)
 	}
-	return &File{File: f, Filename: filename(m, f.ContentType)}, nil
-}
-
-// filename names a file for its operation and its kind.
-func filename(m *Method, contentType string) string {
-	name, _, _ := strings.Cut(m.Options.GetOperationId(), "_get")
-	name = strings.ReplaceAll(name, "_", "-")
-	switch {
-	case strings.Contains(contentType, "gzip"):
-		return name + ".txt.gz"
-	case strings.Contains(contentType, "csv"):
-		return name + ".csv"
-	case strings.Contains(contentType, "json"):
-		return name + ".json"
-	}
-	return name + ".bin"
-}
-
-// inFields tells Apple's complaints in terms of the request's fields.
-func (e *Engine) inFields(m *Method, req proto.Message, err error) error {
-	f := fault.As(err)
-	if f.Upstream == nil || len(f.Violations) > 0 {
-		return err
-	}
-	for _, a := range f.Upstream.Errors {
-		field := ""
-		switch {
-		case a.Parameter != "":
-			if p := m.Query.byName[a.Parameter]; p != nil {
-				field = p.path()
-			} else {
-				field = parameterField(a.Parameter)
-			}
-		case a.Pointer != "" && m.Options.GetShape() != optionsv1.Shape_SHAPE_UNSPECIFIED:
-			if field = e.codec.FieldPath(req, a.Pointer); field == "" {
-				field = a.Pointer
-			}
-		}
-		if field != "" {
-			description := a.Detail
-			if description == "" {
-				description = a.Title
-			}
-			f.Violations = append(f.Violations, fault.Violation{Field: field, Description: description, Reason: a.Code})
-		}
-	}
-	return err
-}
-
-func parameterField(name string) string {
-	switch name {
-	case "limit":
-		return "page_size"
-	case "cursor":
-		return "page_token"
-	}
-	return name
+	return newFile(m, f), nil
 }

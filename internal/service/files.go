@@ -2,10 +2,14 @@ package service
 
 import (
 	"context"
+	"errors"
+	"io"
+	"strings"
 
 	reportingv1 "github.com/asc-gateway/asc-gateway/gen/asc/reporting/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
+	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
 
@@ -55,5 +59,67 @@ func (e *Engine) OpenSegment(ctx context.Context, team, id string) (*File, error
 	if err != nil {
 		return nil, err
 	}
-	return &File{File: f, Filename: filename(m, f.ContentType)}, nil
+	return newFile(m, f), nil
+}
+
+// File is an open file with a name for it.
+type File struct {
+	*asc.File
+	Filename string
+}
+
+// newFile names a file as Apple does, else for its operation.
+func newFile(m *Method, f *asc.File) *File {
+	name := f.Name()
+	if name == "" {
+		name = filename(m, f.ContentType)
+	}
+	return &File{File: f, Filename: name}
+}
+
+// info is what is known of a file before its bytes.
+func (f *File) info() *typesv1.FileInfo {
+	info := &typesv1.FileInfo{ContentType: f.ContentType, Filename: f.Filename, ContentEncoding: f.Encoding,
+		ReportVersion: f.ReportVersion(), RequestId: f.RequestID(), ReportHeaders: f.Reports()}
+	if f.Length >= 0 {
+		info.Size = &f.Length
+	}
+	return info
+}
+
+// parts tells what is known of a file, and then its bytes in chunks.
+func (f *File) parts(describe func(*typesv1.FileInfo) error, chunk func([]byte) error) error {
+	if err := describe(f.info()); err != nil {
+		return err
+	}
+	for {
+		buf := make([]byte, ChunkBytes) // the receiver may keep it
+		n, err := io.ReadFull(f.Body, buf)
+		if n > 0 {
+			if err := chunk(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// filename names a file for its operation and its kind, where Apple does not.
+func filename(m *Method, contentType string) string {
+	name, _, _ := strings.Cut(m.Options.GetOperationId(), "_get")
+	name = strings.ReplaceAll(name, "_", "-")
+	switch {
+	case strings.Contains(contentType, "gzip"):
+		return name + ".txt.gz"
+	case strings.Contains(contentType, "csv"):
+		return name + ".csv"
+	case strings.Contains(contentType, "json"):
+		return name + ".json"
+	}
+	return name + ".bin"
 }

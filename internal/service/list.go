@@ -2,40 +2,27 @@ package service
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // maxPageSize is how many resources one answer holds at most, unless Apple
 // itself gives more at once.
 const maxPageSize = 2000
 
-// pageToken is what a token holds: a place, and which request it belongs to.
-// Nothing in it can widen a request: path and filters come from the request.
-type pageToken struct {
-	Cursor string `json:"c,omitempty"`
-	Limit  int    `json:"l,omitempty"`
-	Part   int    `json:"p,omitempty"` // of a query that was split
-	Hash   []byte `json:"h"`
-}
-
-// list reads as many pages as the request wants, of as many parts as its query
+// list reads one answer's worth of rows: of the query, or of the parts that it
 // must be split into.
 func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prepared, out proto.Message) error {
 	msg := req.ProtoReflect()
-	want := int(msg.Get(m.pageSize).Int())
-	if want < 0 {
+	size := int(msg.Get(m.pageSize).Int())
+	if size < 0 {
 		return fault.Invalid("page_size", "must not be negative")
 	}
-	want = min(want, max(maxPageSize, int(m.Query.page)))
+	size = min(size, max(maxPageSize, int(m.Query.page)))
 	hash := p.hash(m)
 	token, err := parseToken(msg.Get(m.pageToken).String(), hash)
 	if err != nil {
@@ -45,68 +32,33 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 	if token.Part >= len(parts) {
 		return invalidToken()
 	}
-	at := asc.Cursor{At: token.Cursor, Limit: token.Limit}
-	if token.Cursor == "" {
-		at.Limit = min(want, int(m.Query.page))
-	}
-	held, spent := 0, &asc.Spent{}
+	w := &walk{engine: e, method: m, out: out, size: size, place: token.place}
+	w.place.fit(size, int(m.Query.page))
+	spent := &asc.Spent{}
 	for part := token.Part; part < len(parts); part++ {
 		if ctx.Err() != nil {
 			return asc.Ended(ctx)
 		}
 		call := p.call
 		call.Query, call.Spent = parts[part], spent
-		next, err := e.upstream.Pages(ctx, &call, at, max(want, 1), func(res *asc.Response) (asc.PageRead, error) {
-			page, err := e.decode(m, res, out)
-			held += page.Items
-			return asc.PageRead{Next: page.Next, Items: held, Rows: page.Items}, err
-		})
+		more, err := w.part(ctx, &call)
 		if err != nil {
 			return err
 		}
-		switch {
-		case next.At != "":
-			setToken(m, out, pageToken{Cursor: next.At, Limit: next.Limit, Part: part, Hash: hash})
-			part = len(parts)
-		case (held >= max(want, 1) || spent.Late()) && part+1 < len(parts):
-			setToken(m, out, pageToken{Part: part + 1, Hash: hash})
-			part = len(parts)
+		if more {
+			setToken(m, out, pageToken{place: w.place, Part: part, Hash: hash})
+			break
 		}
-		at = asc.Cursor{Limit: min(want, int(m.Query.page))}
+		w.nextPart()
+		if part+1 < len(parts) && (w.full() || spent.Late()) {
+			setToken(m, out, pageToken{Part: part + 1, Hash: hash})
+			break
+		}
 	}
 	if len(parts) > 1 && m.total != nil {
 		out.ProtoReflect().Clear(m.total) // it was that of a part
 	}
 	return nil
-}
-
-// hash names the request, page parameters apart.
-func (p *prepared) hash(m *Method) []byte {
-	sum := sha256.Sum256([]byte(p.call.Team + "\n" + m.FullName + "\n" + p.call.Path + "\n" + p.call.Query))
-	return sum[:8]
-}
-
-func setToken(m *Method, out proto.Message, t pageToken) {
-	b, _ := json.Marshal(t) // strings, numbers and bytes always marshal
-	out.ProtoReflect().Set(m.nextToken, protoreflect.ValueOfString(base64.RawURLEncoding.EncodeToString(b)))
-}
-
-func parseToken(s string, hash []byte) (t pageToken, err error) {
-	if s == "" {
-		return t, nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || json.Unmarshal(b, &t) != nil || t.Part < 0 || t.Limit < 0 || !slices.Equal(t.Hash, hash) {
-		return pageToken{}, invalidToken()
-	}
-	return t, nil
-}
-
-func invalidToken() error {
-	err := fault.Invalid("page_token", "is not next_page_token of a page of this very request")
-	f := fault.As(err)
-	f.Reason = fault.ReasonInvalidPageToken
-	return f
 }
 
 // split makes several queries of one whose URL would be too long, by cutting

@@ -8,6 +8,7 @@ package service
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -51,13 +52,14 @@ type Method struct {
 
 	spare    spare
 	together *together
+	rules    *rules
 }
 
 // Compile makes the plans of every operation in the registry, sorted by name.
 func Compile(files *protoregistry.Files) ([]*Method, error) {
 	var out []*Method
 	var problems []string
-	shared := fieldNames{}
+	shared := &fieldNames{}
 	files.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
 		for i := range fd.Services().Len() {
 			methods := fd.Services().Get(i).Methods()
@@ -81,7 +83,7 @@ func Compile(files *protoregistry.Files) ([]*Method, error) {
 }
 
 // compile returns nil for a method that is none of Apple's.
-func compile(md protoreflect.MethodDescriptor, shared fieldNames) (*Method, error) {
+func compile(md protoreflect.MethodDescriptor, shared *fieldNames) (*Method, error) {
 	o, _ := proto.GetExtension(md.Options(), optionsv1.E_Method).(*optionsv1.Method)
 	if o == nil {
 		return nil, nil
@@ -113,6 +115,9 @@ func compile(md protoreflect.MethodDescriptor, shared fieldNames) (*Method, erro
 	if m.HasBody {
 		m.together = newTogether(md.Input(), map[protoreflect.FullName]bool{})
 	}
+	if m.rules, err = newRules(md.Input(), map[protoreflect.FullName]*rules{}); err != nil {
+		return nil, err
+	}
 	m.Query, err = shared.compileQuery(md.Input(), o.GetQuery())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", md.FullName(), err)
@@ -135,6 +140,41 @@ func httpRule(rule *annotations.HttpRule) (verb, template string) {
 }
 
 // Area is the package's second part: "testflight".
-func (m *Method) Area() string {
-	return strings.Split(string(m.Desc.ParentFile().Package()), ".")[1]
+func (m *Method) Area() string { return areaOf(m.FullName) }
+
+// types are the JSON:API types of its answers; "" may be among them.
+func (m *Method) types() []string {
+	list := []string{m.Options.GetType()}
+	for _, s := range m.Options.GetQuery().GetFieldsets() {
+		list = append(list, s.GetType())
+	}
+	return list
+}
+
+// due is the field that a success fills, nil where it has nothing to tell. It
+// looks at the descriptor: few answers ask.
+func (m *Method) due() protoreflect.FieldDescriptor {
+	if m.Options.GetStatus() == http.StatusNoContent {
+		return nil
+	}
+	fields := m.Desc.Output().Fields()
+	for i := range fields.Len() {
+		o, _ := proto.GetExtension(fields.Get(i).Options(), optionsv1.E_Field).(*optionsv1.Field)
+		switch o.GetRole() {
+		case optionsv1.Role_ROLE_DATA, optionsv1.Role_ROLE_LINKAGE, optionsv1.Role_ROLE_BODY:
+			return fields.Get(i)
+		}
+	}
+	return nil
+}
+
+// misses says whether the answer to a write lacks the resource that is due. A
+// linkage may be null.
+func (m *Method) misses(out proto.Message) bool {
+	due := m.due()
+	if due == nil || due.IsList() {
+		return false
+	}
+	o, _ := proto.GetExtension(due.Options(), optionsv1.E_Field).(*optionsv1.Field)
+	return o.GetRole() == optionsv1.Role_ROLE_DATA && !out.ProtoReflect().Has(due)
 }

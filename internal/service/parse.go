@@ -1,6 +1,7 @@
 package service
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,7 +17,8 @@ import (
 const maxParams = 500
 
 // ParseQuery reads a query in Apple's own syntax into a request. `limit` is the
-// page size, `cursor` the page token; extra_query[NAME] sends what is not known.
+// page size, `cursor` the page token, also under the names that the answer and
+// the message give them; extra_query[NAME] sends what is not known.
 func (m *Method) ParseQuery(raw string, into protoreflect.Message) error {
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(raw, "&") {
@@ -28,10 +30,11 @@ func (m *Method) ParseQuery(raw string, into protoreflect.Message) error {
 		if err != nil || len(seen) >= maxParams {
 			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query is malformed, or has more than %d parameters", maxParams)
 		}
-		if seen[name] {
+		as := m.ownName(name)
+		if seen[as] {
 			return fault.Invalid(clip(name), "the parameter stands twice")
 		}
-		seen[name] = true
+		seen[as] = true
 		var texts []string
 		for s := range strings.SplitSeq(v, ",") {
 			value, err := url.QueryUnescape(s)
@@ -40,11 +43,27 @@ func (m *Method) ParseQuery(raw string, into protoreflect.Message) error {
 			}
 			texts = append(texts, splitDecoded(value)...)
 		}
-		if err := m.parseParam(name, texts, into); err != nil {
+		if err := m.parseParam(as, texts, into); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ownName is the name by which a parameter of the gateway's own is parsed, of all
+// those under which callers know it.
+func (m *Method) ownName(name string) string {
+	switch name {
+	case "pageToken", "page_token", "nextPageToken", "next_page_token":
+		if m.pageToken != nil {
+			return "cursor"
+		}
+	case "pageSize", "page_size":
+		if m.pageSize != nil {
+			return "limit"
+		}
+	}
+	return name
 }
 
 // splitDecoded splits at commas that came escaped: Apple takes both.
@@ -63,7 +82,7 @@ func (m *Method) parseParam(name string, texts []string, into protoreflect.Messa
 	case name == "cursor" && m.pageToken != nil:
 		into.Set(m.pageToken, protoreflect.ValueOfString(strings.Join(texts, ",")))
 	case keyed && kind == "extra_query" && m.Query.extra != nil:
-		into.Mutable(m.Query.extra).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfString(strings.Join(texts, ",")))
+		m.Query.addExtra(into, key, texts)
 	case keyed && kind == "fields" && m.Query.fields[key] != nil:
 		var all values
 		for _, s := range texts {
@@ -85,21 +104,25 @@ func (m *Method) parseParam(name string, texts []string, into protoreflect.Messa
 		if p == nil || p.role == optionsv1.Role_ROLE_FIELDS || p.role == optionsv1.Role_ROLE_LIMIT {
 			return fault.Invalid(clip(name), "no such parameter%s", hint(name, m.Query.Names()))
 		}
-		return p.parse(texts, into)
+		return m.Query.parse(p, texts, into)
 	}
 	return nil
 }
 
-func (p *param) parse(texts []string, into protoreflect.Message) error {
-	if p.outer != nil {
-		into = into.Mutable(p.outer).Message()
+// addExtra adds values to a parameter of extra_query.
+func (q *Query) addExtra(into protoreflect.Message, name string, texts []string) {
+	values, key := into.Mutable(q.extra).Map(), protoreflect.ValueOfString(name).MapKey()
+	if values.Has(key) {
+		texts = append([]string{values.Get(key).String()}, texts...)
 	}
+	values.Set(key, protoreflect.ValueOfString(strings.Join(texts, ",")))
+}
+
+// parse reads the values of a parameter. New values of an enum go to
+// extra_query.
+func (q *Query) parse(p *param, texts []string, into protoreflect.Message) error {
 	if !p.fd.IsList() {
-		v, err := p.value(strings.Join(texts, ","))
-		if err == nil {
-			into.Set(p.fd, v)
-		}
-		return err
+		texts = []string{strings.Join(texts, ",")}
 	}
 	var all values
 	for _, s := range texts {
@@ -108,71 +131,53 @@ func (p *param) parse(texts []string, into protoreflect.Message) error {
 	if err := all.check(p.name); err != nil {
 		return err
 	}
-	list := into.Mutable(p.fd).List()
+	var news []string
 	for _, s := range all.list {
-		v, err := p.value(s)
-		if err != nil {
+		v, known, err := p.value(s)
+		switch {
+		case err != nil:
 			return err
+		case !known && q.extra == nil:
+			return fault.Invalid(p.name, "%q is no value of it", clip(s))
+		case !known:
+			news = append(news, s)
+		case p.fd.IsList():
+			p.holder(into).Mutable(p.fd).List().Append(v)
+		default:
+			p.holder(into).Set(p.fd, v)
 		}
-		list.Append(v)
+	}
+	if news != nil {
+		q.addExtra(into, p.name, news)
 	}
 	return nil
 }
 
-func (p *param) value(s string) (protoreflect.Value, error) {
+// holder is the message that holds a parameter's field.
+func (p *param) holder(into protoreflect.Message) protoreflect.Message {
+	if p.outer != nil {
+		return into.Mutable(p.outer).Message()
+	}
+	return into
+}
+
+// value reads one value; known is false for a new value of an enum.
+func (p *param) value(s string) (v protoreflect.Value, known bool, err error) {
 	switch p.fd.Kind() {
 	case protoreflect.BoolKind:
 		b, err := strconv.ParseBool(s)
 		if err != nil {
-			return protoreflect.Value{}, fault.Invalid(p.name, "want true or false")
+			return v, false, fault.Invalid(p.name, "want true or false")
 		}
-		return protoreflect.ValueOfBool(b), nil
+		return protoreflect.ValueOfBool(b), true, nil
 	case protoreflect.EnumKind:
-		n, ok := p.values[s]
-		if !ok {
-			all := make([]string, 0, len(p.values))
-			for name := range p.values {
-				all = append(all, name)
-			}
-			return protoreflect.Value{}, fault.Invalid(p.name, "%q is no value of it%s", clip(s), hint(s, all))
+		if n, ok := p.values()[s]; ok {
+			return protoreflect.ValueOfEnum(n), true, nil
 		}
-		return protoreflect.ValueOfEnum(n), nil
-	}
-	return protoreflect.ValueOfString(s), nil
-}
-
-// hint says which of the right words comes nearest.
-func hint(wrong string, right []string) string {
-	if len(right) == 0 || len(wrong) > 100 {
-		return ""
-	}
-	slices.Sort(right)
-	best, least := "", 1<<30
-	for _, r := range right {
-		if d := distance(strings.ToLower(wrong), strings.ToLower(r)); d < least {
-			best, least = r, d
+		if why := Newer(s, slices.Collect(maps.Keys(p.values())), "extra_query["+p.name+"]"); why != "" {
+			return v, false, fault.Invalid(p.name, "%s", why)
 		}
+		return v, false, nil
 	}
-	return "; did you mean " + best + "?"
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return protoreflect.ValueOfString(s), true, nil
 }

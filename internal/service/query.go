@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
@@ -20,12 +21,12 @@ import (
 // Query is the plan of an operation's query: which parameter is which field.
 // It writes the query of a request, and reads one in Apple's own syntax.
 type Query struct {
-	params []*param          // in message order
-	byName map[string]*param // by Apple's parameter name
-	lists  map[string]*names // include, sort: the names allowed
-	fields map[string]*names // by JSON:API type
-	limits map[string]int32  // by relationship
-	page   int32             // greatest limit, 0: no pages
+	params []*param                 // in message order
+	byName map[string]*param        // by Apple's parameter name
+	lists  map[string]*names        // include, sort: the names allowed
+	fields map[string]func() *names // by JSON:API type
+	limits map[string]int32         // by relationship
+	page   int32                    // greatest limit, 0: no pages
 	extra  protoreflect.FieldDescriptor
 }
 
@@ -34,7 +35,7 @@ type param struct {
 	name   string                       // "filter[version]"
 	outer  protoreflect.FieldDescriptor // the filter or exists message, nil: none
 	fd     protoreflect.FieldDescriptor
-	values map[string]protoreflect.EnumNumber // of an enum, by Apple's spelling
+	values func() map[string]protoreflect.EnumNumber // of an enum, by Apple's spelling
 	role   optionsv1.Role
 }
 
@@ -45,11 +46,14 @@ type names struct {
 }
 
 // fieldNames keeps what fields[type] allows by resource: most operations share
-// it.
-type fieldNames map[string]*names
+// it. The names are read when they are first asked for: resources are large.
+type fieldNames struct {
+	mu  sync.Mutex
+	all map[string]func() *names
+}
 
-func (shared fieldNames) compileQuery(md protoreflect.MessageDescriptor, o *optionsv1.Query) (*Query, error) {
-	q := &Query{byName: map[string]*param{}, lists: map[string]*names{}, fields: map[string]*names{},
+func (shared *fieldNames) compileQuery(md protoreflect.MessageDescriptor, o *optionsv1.Query) (*Query, error) {
+	q := &Query{byName: map[string]*param{}, lists: map[string]*names{}, fields: map[string]func() *names{},
 		limits: map[string]int32{}, page: o.GetPageLimit(), extra: md.Fields().ByName("extra_query")}
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
@@ -90,43 +94,65 @@ func fieldRole(fd protoreflect.FieldDescriptor) (optionsv1.Role, string) {
 
 func (q *Query) add(p *param) {
 	if p.fd.Kind() == protoreflect.EnumKind {
-		p.values = map[string]protoreflect.EnumNumber{}
-		for i := range p.fd.Enum().Values().Len() {
-			v := p.fd.Enum().Values().Get(i)
-			if v.Number() > 1 {
-				p.values[jsonapi.EnumValueName(v)] = v.Number()
-			}
-		}
+		p.values = sync.OnceValue(func() map[string]protoreflect.EnumNumber { return valuesOf(p.fd.Enum()) })
 	}
 	q.params = append(q.params, p)
 	q.byName[p.name] = p
 }
 
+// valuesOf are the values that Apple has, by its spelling.
+func valuesOf(ed protoreflect.EnumDescriptor) map[string]protoreflect.EnumNumber {
+	values := map[string]protoreflect.EnumNumber{}
+	for i := range ed.Values().Len() {
+		if v := ed.Values().Get(i); v.Number() > 1 {
+			values[jsonapi.EnumValueName(v)] = v.Number()
+		}
+	}
+	return values
+}
+
 // of finds what fields[type] allows. The names of a resource are
 // those of its message, so that they are not said twice.
-func (shared fieldNames) of(f *optionsv1.Fieldset) (*names, error) {
-	if n := shared[f.GetResource()]; n != nil {
-		return n, nil
-	}
+func (shared *fieldNames) of(f *optionsv1.Fieldset) (func() *names, error) {
 	if f.GetResource() == "" {
-		if len(f.GetNames()) == 0 {
-			return &names{}, nil
-		}
-		return newNames(f.GetNames()), nil
+		list := f.GetNames()
+		return sync.OnceValue(func() *names {
+			if len(list) == 0 {
+				return &names{}
+			}
+			return newNames(list)
+		}), nil
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if n := shared.all[f.GetResource()]; n != nil {
+		return n, nil
 	}
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName("asc.resources.v1." + f.GetResource()))
 	if err != nil {
 		return nil, fmt.Errorf("fieldset %s: %w", f.GetType(), err)
 	}
+	md, ok := d.(protoreflect.MessageDescriptor)
+	if !ok {
+		return nil, fmt.Errorf("fieldset %s: %s is no message", f.GetType(), f.GetResource())
+	}
+	if shared.all == nil {
+		shared.all = map[string]func() *names{}
+	}
+	shared.all[f.GetResource()] = sync.OnceValue(func() *names { return resourceNames(md) })
+	return shared.all[f.GetResource()], nil
+}
+
+// resourceNames are the attributes and relationships of a resource.
+func resourceNames(md protoreflect.MessageDescriptor) *names {
 	var list []string
-	fields := d.(protoreflect.MessageDescriptor).Fields()
-	for i := range fields.Len() {
-		if role, name := fieldRole(fields.Get(i)); role == optionsv1.Role_ROLE_ATTRIBUTE || role == optionsv1.Role_ROLE_RELATIONSHIP {
+	for i := range md.Fields().Len() {
+		role, name := fieldRole(md.Fields().Get(i))
+		if role == optionsv1.Role_ROLE_ATTRIBUTE || role == optionsv1.Role_ROLE_RELATIONSHIP {
 			list = append(list, name)
 		}
 	}
-	shared[f.GetResource()] = newNames(list)
-	return shared[f.GetResource()], nil
+	return newNames(list)
 }
 
 func newNames(list []string) *names {
@@ -170,25 +196,27 @@ type pair struct {
 
 // encode lists the parameters of a request, page parameters apart.
 func (q *Query) encode(m protoreflect.Message) ([]pair, error) {
-	e := &queryEncoder{q: q}
+	newer, err := q.newer(m)
+	if err != nil {
+		return nil, err
+	}
+	e := &queryEncoder{q: q, newer: newer}
 	for _, p := range q.params {
 		holder := m
 		if p.outer != nil {
-			if !m.Has(p.outer) {
-				if err := e.missing(p); err != nil {
-					return nil, err
-				}
-				continue
-			}
 			holder = m.Get(p.outer).Message()
 		}
-		if !holder.Has(p.fd) {
-			if err := e.missing(p); err != nil {
-				return nil, err
-			}
-			continue
+		switch {
+		case holder.Has(p.fd):
+			err = e.param(p, holder.Get(p.fd))
+		case p.role == optionsv1.Role_ROLE_FIELDS:
+			err = e.fieldsets(m.Get(p.fd).Map())
+		case newer[p.name] != nil:
+			e.add(p.name, newer[p.name]...)
+		default:
+			err = e.missing(p)
 		}
-		if err := e.param(p, holder.Get(p.fd)); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -196,8 +224,9 @@ func (q *Query) encode(m protoreflect.Message) ([]pair, error) {
 }
 
 type queryEncoder struct {
-	q   *Query
-	out []pair
+	q     *Query
+	newer newer
+	out   []pair
 }
 
 func (e *queryEncoder) missing(p *param) error {
@@ -227,7 +256,15 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 	case optionsv1.Role_ROLE_LIMIT:
 		return e.limits(v.Map())
 	}
+	more := e.newer[p.name]
 	if !p.fd.IsList() {
+		if more != nil && p.unknown(v) {
+			e.add(p.name, more...)
+			return nil
+		}
+		if more != nil {
+			return fault.Invalid("extra_query", "%q has a field of its own, which is set", clip(p.name))
+		}
 		s, err := p.text(v)
 		e.add(p.name, s)
 		return err
@@ -235,6 +272,9 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 	var all values
 	list := v.List()
 	for i := range list.Len() {
+		if more != nil && p.unknown(list.Get(i)) {
+			continue // extra_query holds its text
+		}
 		s, err := p.text(list.Get(i))
 		if err != nil {
 			return err
@@ -242,10 +282,13 @@ func (e *queryEncoder) param(p *param, v protoreflect.Value) error {
 		if allowed := e.q.lists[p.name]; allowed != nil {
 			apple, ok := allowed.find(list.Get(i).String())
 			if !ok {
-				return fault.Invalid(p.path(), "%q is not allowed here%s", clip(s), hint(s, slices.Collect(maps.Keys(allowed.set))))
+				return notAllowed(p.path(), list.Get(i).String(), p.name, "", allowed)
 			}
 			s = apple
 		}
+		all.add(s)
+	}
+	for _, s := range more {
 		all.add(s)
 	}
 	if err := all.check(p.path()); err != nil {
@@ -266,7 +309,7 @@ func (p *param) text(v protoreflect.Value) (string, error) {
 	case protoreflect.EnumKind:
 		d := p.fd.Enum().Values().ByNumber(v.Enum())
 		if d == nil || v.Enum() <= 1 {
-			return "", fault.Invalid(p.path(), "UNSPECIFIED, UNKNOWN or no value of the enum")
+			return "", fault.Invalid(p.path(), "UNSPECIFIED, UNKNOWN without its text in extra_query[%q], or no value of the enum", p.name)
 		}
 		return url.QueryEscape(jsonapi.EnumValueName(d)), nil
 	}
@@ -285,23 +328,29 @@ func (p *param) text(v protoreflect.Value) (string, error) {
 }
 
 func (e *queryEncoder) fieldsets(m protoreflect.Map) error {
-	for _, typ := range sortedKeys(m) {
-		allowed := e.q.fields[typ]
-		if allowed == nil {
+	for _, typ := range e.newer.types(m) {
+		find, param := e.q.fields[typ], "fields["+typ+"]"
+		if find == nil {
 			return fault.Invalid("fields", "type %q is not allowed here%s", clip(typ), hint(typ, slices.Collect(maps.Keys(e.q.fields))))
 		}
+		allowed := find()
 		var all values
-		for _, name := range m.Get(protoreflect.ValueOfString(typ).MapKey()).Message().Interface().(*typesv1.FieldNames).GetNames() {
-			apple, ok := allowed.find(name)
-			if !ok || strings.ContainsAny(apple, ",&= ") {
-				return fault.Invalid("fields", "%s has no field %q%s", typ, clip(name), hint(name, slices.Collect(maps.Keys(allowed.set))))
+		if k := protoreflect.ValueOfString(typ).MapKey(); m.Has(k) {
+			for _, name := range m.Get(k).Message().Interface().(*typesv1.FieldNames).GetNames() {
+				apple, ok := allowed.find(name)
+				if !ok || strings.ContainsAny(apple, ",&= ") {
+					return notAllowed("fields", name, param, typ, allowed)
+				}
+				all.add(url.QueryEscape(apple))
 			}
-			all.add(url.QueryEscape(apple))
+		}
+		for _, s := range e.newer[param] {
+			all.add(s)
 		}
 		if err := all.check("fields"); err != nil {
 			return err
 		}
-		e.add("fields["+typ+"]", all.list...)
+		e.add(param, all.list...)
 	}
 	return nil
 }
@@ -329,6 +378,9 @@ func (e *queryEncoder) extra(m protoreflect.Message) error {
 	values := m.Get(e.q.extra).Map()
 	for _, name := range sortedKeys(values) {
 		v := values.Get(protoreflect.ValueOfString(name).MapKey()).String()
+		if e.newer[name] != nil {
+			continue // written with the parameter's other values
+		}
 		if e.q.knows(name) {
 			return fault.Invalid("extra_query", "%q has a field of its own", clip(name))
 		}

@@ -72,15 +72,6 @@ func TestApplesQueryComesOutAsItWentIn(t *testing.T) {
 	}
 }
 
-func TestHint(t *testing.T) {
-	if got := hint("versoin", []string{"version", "expired"}); got != "; did you mean version?" {
-		t.Error(got)
-	}
-	if hint("x", nil) != "" || hint(strings.Repeat("x", 1000), []string{"a"}) != "" {
-		t.Error("no words, no hint")
-	}
-}
-
 func TestTrailersStaySmall(t *testing.T) {
 	f := fault.New(fault.InvalidArgument, "ENTITY_ERROR", "m")
 	f.Upstream = &fault.Upstream{HTTPStatus: 409}

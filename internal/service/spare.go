@@ -43,19 +43,12 @@ type families struct {
 	related func() map[string][]string
 }
 
-// newFamilies reads the types from the plans.
-func newFamilies(methods []*Method, files *protoregistry.Files) *families {
-	f := &families{byType: map[string]int{}, related: sync.OnceValue(func() map[string][]string { return relatedTypes(files) })}
-	note := func(t string) {
-		if _, known := f.byType[t]; !known && t != "" {
-			f.byType[t] = len(f.byType)
-		}
-	}
-	for _, m := range methods {
-		note(m.Options.GetType())
-		for _, s := range m.Options.GetQuery().GetFieldsets() {
-			note(s.GetType())
-		}
+// newFamilies numbers types.
+func newFamilies(types []string, files *protoregistry.Files) *families {
+	f := &families{byType: make(map[string]int, len(types)),
+		related: sync.OnceValue(func() map[string][]string { return relatedTypes(files) })}
+	for i, t := range types {
+		f.byType[t] = i
 	}
 	return f
 }
@@ -117,11 +110,7 @@ func (f *families) spareOf(m *Method) (s spare) {
 	if m.Verb != "GET" {
 		return s
 	}
-	kind := m.Options.GetType()
-	all := []string{kind}
-	for _, x := range m.Options.GetQuery().GetFieldsets() {
-		all = append(all, x.GetType())
-	}
+	kind, all := m.Options.GetType(), m.types()
 	s.plain, s.included = f.of(kind), f.of(all...)
 	s.life, s.lifeIncl = lifetimes[kind], lifetimes[kind]
 	for _, t := range all {

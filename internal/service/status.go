@@ -2,6 +2,8 @@ package service
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,7 +90,7 @@ func details(f *fault.Error) []proto.Message {
 	if f.Upstream == nil {
 		return out
 	}
-	if len(f.Upstream.Errors) > 0 && f.Reason == f.Upstream.Errors[0].Code {
+	if errs := f.Upstream.Errors; len(errs) > 0 && f.Reason == errs[f.Upstream.Primary].Code {
 		info.Domain = AppleDomain
 	}
 	info.Metadata["http_status"] = strconv.Itoa(f.Upstream.HTTPStatus)
@@ -123,13 +125,7 @@ func mergeViolations(in []proto.Message) (out []proto.Message) {
 // appleDetails are Apple's errors: what must hold first, where to read more,
 // and every error with its associated ones.
 func appleDetails(f *fault.Error) (out []proto.Message) {
-	if f.Kind == fault.FailedPrecondition {
-		p := &errdetails.PreconditionFailure{}
-		for _, a := range f.Upstream.Errors {
-			p.Violations = append(p.Violations, &errdetails.PreconditionFailure_Violation{Type: a.Code, Subject: a.Pointer + a.Parameter, Description: a.Title + " " + a.Detail})
-		}
-		out = append(out, p)
-	}
+	out = preconditions(f.Upstream.Errors, "", out)
 	help := &errdetails.Help{}
 	for _, a := range f.Upstream.Errors {
 		for _, link := range []string{a.LinkSee, a.LinkAbout, a.LinkAssociated} {
@@ -141,10 +137,10 @@ func appleDetails(f *fault.Error) (out []proto.Message) {
 	if len(help.Links) > 0 {
 		out = append(out, help)
 	}
-	for i, a := range f.Upstream.Errors {
+	for i, a := range primaryFirst(f.Upstream) {
 		out = append(out, appleError(a, i == 0))
-		for path, list := range a.Associated {
-			for _, x := range list {
+		for _, path := range slices.Sorted(maps.Keys(a.Associated)) {
+			for _, x := range a.Associated[path] {
 				e := appleError(x, false)
 				e.Metadata["resource"] = path
 				out = append(out, e)
@@ -152,6 +148,47 @@ func appleDetails(f *fault.Error) (out []proto.Message) {
 		}
 	}
 	return out
+}
+
+// primaryFirst are Apple's errors, the one that decided the code before the
+// others: where there is room for few, it must be among them.
+func primaryFirst(up *fault.Upstream) []fault.APIError {
+	if up.Primary == 0 {
+		return up.Errors
+	}
+	first := up.Errors[up.Primary : up.Primary+1]
+	return slices.Concat(first, up.Errors[:up.Primary], up.Errors[up.Primary+1:])
+}
+
+// preconditions appends what must hold first: every error about a state, with
+// the resource whose state it is where that is another one. Each detail is small,
+// so that some fit where all do not.
+func preconditions(errs []fault.APIError, resource string, out []proto.Message) []proto.Message {
+	for _, a := range errs {
+		if a.Kind == fault.FailedPrecondition {
+			out = addPrecondition(out, &errdetails.PreconditionFailure_Violation{Type: a.Code,
+				Subject: resource + a.Pointer + a.Parameter, Description: strings.TrimSpace(a.Title + " " + a.Detail)})
+		}
+		for _, path := range slices.Sorted(maps.Keys(a.Associated)) {
+			out = preconditions(a.Associated[path], path, out)
+		}
+	}
+	return out
+}
+
+func addPrecondition(out []proto.Message, v *errdetails.PreconditionFailure_Violation) []proto.Message {
+	if len(out) > 0 {
+		last, ok := out[len(out)-1].(*errdetails.PreconditionFailure)
+		same := func(w *errdetails.PreconditionFailure_Violation) bool { return proto.Equal(v, w) }
+		switch {
+		case ok && slices.ContainsFunc(last.Violations, same):
+			return out
+		case ok && proto.Size(last)+proto.Size(v) < maxDetailsBytes/4:
+			last.Violations = append(last.Violations, v)
+			return out
+		}
+	}
+	return append(out, &errdetails.PreconditionFailure{Violations: []*errdetails.PreconditionFailure_Violation{v}})
 }
 
 func appleError(a fault.APIError, first bool) *errdetails.ErrorInfo {

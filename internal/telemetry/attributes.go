@@ -77,20 +77,16 @@ func (r redacted) Events() []sdktrace.Event {
 	return events
 }
 
-// views keep what callers choose, such as the Host header, out of metrics, and
-// leave out what nobody reads. The other instruments have no such attributes.
+// views keep what callers choose, such as the Host header, out of metrics. The
+// other instruments have no such attributes.
 func views() []sdkmetric.View {
 	only := func(name string, keys ...attribute.Key) sdkmetric.View {
 		return sdkmetric.NewView(sdkmetric.Instrument{Name: name}, sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter(keys...), ExemplarReservoirProviderSelector: bareExemplars})
-	}
-	drop := func(name string) sdkmetric.View {
-		return sdkmetric.NewView(sdkmetric.Instrument{Name: name}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}})
 	}
 	return []sdkmetric.View{
 		only("http.server.request.duration", "http.request.method", "http.response.status_code", "http.route", "error.type"),
 		only("http.client.request.duration", "http.request.method", "http.response.status_code", "server.address", "error.type"),
 		only("rpc.server.call.duration", "rpc.method", "rpc.response.status_code", "error.type"),
-		drop("http.server.*.body.size"), drop("http.client.*.body.size"), drop("rpc.server.*.size"), drop("rpc.server.*_per_rpc"),
 	}
 }
 

@@ -40,7 +40,11 @@ type Telemetry struct {
 	Meter      metric.MeterProvider
 	Propagator propagation.TextMapPropagator // of callers; nothing is passed on to Apple
 
-	logs    *sdklog.LoggerProvider // nil: logs go nowhere else
+	traced bool                   // spans are told
+	logs   *sdklog.LoggerProvider // nil: logs go nowhere else
+
+	rpc, served, sent *durations // calls over gRPC, requests over HTTP, attempts at Apple
+
 	handler http.Handler
 	close   []func(context.Context) error
 }
@@ -94,7 +98,7 @@ func (t *Telemetry) startTraces(ctx context.Context, about *resource.Resource) e
 }
 
 func (t *Telemetry) use(p *sdktrace.TracerProvider) {
-	t.Tracer = p
+	t.Tracer, t.traced = p, true
 	t.close = append(t.close, p.Shutdown)
 }
 
@@ -117,7 +121,7 @@ func (t *Telemetry) startMetrics(ctx context.Context, about *resource.Resource) 
 	t.Meter = p
 	t.close = append(t.close, p.Shutdown)
 	t.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
-	return nil
+	return t.startDurations()
 }
 
 // metricReader is what the environment asks for.

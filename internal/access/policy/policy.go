@@ -46,6 +46,11 @@ type Policy struct {
 	views   *lru.Cache[view, []*rule]
 }
 
+// Restricts says whether a rule keeps callers to apps.
+func (p *Policy) Restricts() bool {
+	return slices.ContainsFunc(p.rules, func(r *rule) bool { return r.apps != nil })
+}
+
 // rule is a compiled rule.
 type rule struct {
 	name       string

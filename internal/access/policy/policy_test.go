@@ -15,7 +15,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"sigs.k8s.io/yaml"
 )
 
@@ -23,12 +22,13 @@ var update = flag.Bool("update", false, "write sets.txt anew")
 
 func methods(t testing.TB) (list []*access.Method) {
 	t.Helper()
-	compiled, err := service.Compile(protoregistry.GlobalFiles)
+	entries, _, err := service.Entries()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range compiled {
-		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template, Area: m.Area(), Desc: m.Desc, Options: m.Options})
+	for _, e := range entries {
+		list = append(list, &access.Method{FullName: e.FullName, Verb: e.Verb, Template: e.Template, Area: e.Area(),
+			Type: e.Type, Shape: e.Shape, Describe: e.Desc})
 	}
 	return list
 }

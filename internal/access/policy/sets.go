@@ -29,11 +29,11 @@ func destructive(m *access.Method) bool {
 	if m.Verb == "DELETE" {
 		return true
 	}
-	switch m.Options.GetShape() {
+	switch m.Shape {
 	case optionsv1.Shape_SHAPE_REPLACE_TO_MANY_RELATIONSHIP, optionsv1.Shape_SHAPE_UPDATE_TO_ONE_RELATIONSHIP:
 		return true
 	}
-	switch m.Options.GetType() {
+	switch m.Type {
 	case "endAppAvailabilityPreOrders", "sandboxTestersClearPurchaseHistoryRequest":
 		return m.Verb != "GET"
 	}
@@ -52,7 +52,7 @@ func revenue(m *access.Method) bool {
 }
 
 func entry(m *access.Method) bool {
-	return m.Area == "users" || m.Area == "webhooks" || m.Options.GetType() == "marketplaceWebhooks" || m.Area == "tokens"
+	return m.Area == "users" || m.Area == "webhooks" || m.Type == "marketplaceWebhooks" || m.Area == "tokens"
 }
 
 // catalog is all methods and sets that a policy can name.

@@ -127,7 +127,7 @@ func (c *check) includes() error {
 
 // path checks the id in the path.
 func (c *check) path(pass *Pass) error {
-	if c.rule.pathType == "" || c.rule.request.id == nil && c.rule.Method.Options != nil {
+	if c.rule.pathType == "" || c.rule.request.id == nil && !c.rule.Method.Own {
 		return nil
 	}
 	id := c.msg.Descriptor().Fields().ByName("id")
@@ -209,7 +209,7 @@ func (c *check) filters(pass *Pass) error {
 		return nil
 	}
 	if c.rule.inject == "" {
-		return denied(ReasonOwnershipUnknown, "%s: it %s", c.rule.Method.Desc.Name(), c.rule.By)
+		return denied(ReasonOwnershipUnknown, "%s: it %s", c.rule.Method.Desc().Name(), c.rule.By)
 	}
 	return c.inject(pass)
 }

@@ -66,13 +66,13 @@ func newGraph(methods []*access.Method) (*graph, error) {
 	instances := map[string]*access.Method{}
 	plans := messages{}
 	for _, m := range methods {
-		if m.Options == nil {
+		if m.Own {
 			continue
 		}
-		g.addRelations(m.Desc.Output())
+		g.addRelations(m.Desc().Output())
 		segments := strings.Split(m.Template, "/")
 		root := segments[2]
-		switch m.Options.GetShape() {
+		switch m.Shape {
 		case optionsv1.Shape_SHAPE_GET_INSTANCE:
 			if old := instances[root]; old == nil || old.Template < m.Template { // the newest version
 				instances[root] = m
@@ -80,11 +80,11 @@ func newGraph(methods []*access.Method) (*graph, error) {
 		case optionsv1.Shape_SHAPE_GET_TO_ONE_RELATIONSHIP, optionsv1.Shape_SHAPE_GET_TO_ONE_RELATED,
 			optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP, optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED:
 			ids := segments[4] == "relationships"
-			many := m.Options.GetShape() == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP || m.Options.GetShape() == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED
-			sources = append(sources, source{root, segments[len(segments)-1], m.Options.GetType(), m.Template, many, ids, false})
+			many := m.Shape == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP || m.Shape == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED
+			sources = append(sources, source{root, segments[len(segments)-1], m.Type, m.Template, many, ids, false})
 		case optionsv1.Shape_SHAPE_CREATE_INSTANCE:
-			if classes[m.Options.GetType()].class == owned && slices.ContainsFunc(plans.of(m.Desc.Input()).relations, func(f relationField) bool { return classes[f.typ].class == owned }) {
-				g.madeFrom[m.Options.GetType()] = true
+			if classes[m.Type].class == owned && slices.ContainsFunc(plans.of(m.Desc().Input()).relations, func(f relationField) bool { return classes[f.typ].class == owned }) {
+				g.madeFrom[m.Type] = true
 			}
 		}
 	}
@@ -145,7 +145,7 @@ func (g *graph) toOnes(typ string, sources []source, instances map[string]*acces
 			continue
 		}
 		e := edge{name: name, typ: r.typ}
-		if m := instances[typ]; m != nil && slices.Contains(m.Options.GetQuery().GetInclude(), name) {
+		if m := instances[typ]; m != nil && slices.Contains(m.Options().GetQuery().GetInclude(), name) {
 			e.path, e.include = m.Template, true
 		}
 		for _, s := range sources {
@@ -232,7 +232,7 @@ func nearest(edges []edge, reached map[string]int, own int) (out []edge) {
 // included are the relationships that only their resource itself tells.
 func (g *graph) included(sources []source, instances map[string]*access.Method) (out []source) {
 	for root, m := range instances {
-		for _, name := range m.Options.GetQuery().GetInclude() {
+		for _, name := range m.Options().GetQuery().GetInclude() {
 			r, ok := g.relations[root][name]
 			if !ok || slices.ContainsFunc(sources, func(s source) bool { return s.root == root && s.relation == name }) {
 				continue

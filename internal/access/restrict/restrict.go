@@ -18,7 +18,6 @@ import (
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -79,15 +78,15 @@ func New(methods []*access.Method) (*Table, error) {
 	t := &Table{byName: make(map[string]*Rule, len(methods)), graph: g}
 	plans := messages{}
 	for _, m := range methods {
-		r := &Rule{Method: m, request: plans.of(m.Desc.Input())}
-		if m.Options == nil {
+		r := &Rule{Method: m, request: plans.of(m.Desc().Input())}
+		if m.Own {
 			r.Kind, r.By = Org, "the gateway's own"
 			if own, ok := ownRules[m.Name()]; ok {
 				r.Kind, r.By, r.pathType = own.kind, own.by, own.pathType
 			}
 		} else {
 			g.decide(r)
-			r.answer = g.answerOf(m.Desc.Output())
+			r.answer = g.answerOf(m.Desc().Output())
 		}
 		t.Rules = append(t.Rules, r)
 		t.byName[m.FullName] = r
@@ -118,16 +117,13 @@ func (g *graph) decide(r *Rule) {
 	segments := strings.Split(m.Template, "/") // "", "v1", type, "{id}", …
 	root := segments[2]
 	r.filters, r.includes = g.filtersOf(m), g.includesOf(m)
-	hasID := len(segments) > 3 && segments[3] == "{id}"
-	if hasID {
-		r.pathType = root
-	}
+	r.pathType = pathType(m)
 	switch {
 	case classes[root].class == organisation:
 		r.Kind, r.By = Org, classes[root].reason
 	case classes[root].class == catalog:
 		g.decideCatalog(r)
-	case hasID:
+	case r.pathType != "":
 		g.decideByID(r, segments)
 	case m.Verb == "GET":
 		g.decideList(r, root)
@@ -138,14 +134,14 @@ func (g *graph) decide(r *Rule) {
 
 func (g *graph) decideCatalog(r *Rule) {
 	r.Kind, r.By = Catalog, "the same for everyone"
-	if t := r.Method.Options.GetType(); r.Method.Verb != "GET" || t != "" && classes[t].class != catalog {
+	if t := r.Method.Type; r.Method.Verb != "GET" || t != "" && classes[t].class != catalog {
 		r.Kind, r.By = Org, "leaves the catalog"
 	}
 }
 
 // decideByID is for operations on one resource and on what it is related to.
 func (g *graph) decideByID(r *Rule, segments []string) {
-	root, target := r.pathType, r.Method.Options.GetType()
+	root, target := r.pathType, r.Method.Type
 	if relation := segments[len(segments)-1]; len(segments) > 4 && segments[4] != "metrics" {
 		if why := g.crosses(root, relation); why != "" && r.Method.Verb == "GET" {
 			r.Kind, r.By = Org, why
@@ -235,12 +231,12 @@ func (g *graph) requiredOrg(m *message) string {
 
 // includesOf says which relationships may be included.
 func (g *graph) includesOf(m *access.Method) map[string]string {
-	names := m.Options.GetQuery().GetInclude()
+	names := m.Options().GetQuery().GetInclude()
 	if len(names) == 0 {
 		return nil
 	}
 	out := make(map[string]string, len(names))
-	data := primary(m.Desc.Output())
+	data := primary(m.Desc().Output())
 	for _, name := range names {
 		typ := relationType(data, name)
 		switch {
@@ -260,7 +256,7 @@ func (g *graph) includesOf(m *access.Method) map[string]string {
 // filtersOf says which filters take ids, and of what type.
 func (g *graph) filtersOf(m *access.Method) map[string]string {
 	out := map[string]string{}
-	fd := m.Desc.Input().Fields().ByName("filter")
+	fd := m.Desc().Input().Fields().ByName("filter")
 	if fd == nil {
 		return out
 	}
@@ -270,7 +266,7 @@ func (g *graph) filtersOf(m *access.Method) map[string]string {
 		name := appleName(f)
 		typ := filterTypes[name]
 		if name == "id" {
-			typ = m.Options.GetType()
+			typ = m.Type
 		}
 		if f.Kind() != protoreflect.StringKind {
 			typ = ""
@@ -288,43 +284,4 @@ func primary(md protoreflect.MessageDescriptor) protoreflect.MessageDescriptor {
 		}
 	}
 	return nil
-}
-
-// Resources lists what a request names, as "type/id", for the record.
-func (t *Table) Resources(fullMethod string, req proto.Message) (list []string) {
-	r := t.byName[fullMethod]
-	if r == nil || req == nil {
-		return nil
-	}
-	msg := req.ProtoReflect()
-	if r.pathType != "" && r.request.id != nil {
-		list = append(list, r.pathType+"/"+msg.Get(r.request.id).String())
-	}
-	if r.Method.Verb == "GET" {
-		return list
-	}
-	for _, ref := range r.request.references(msg, "") {
-		list = append(list, ref.typ+"/"+ref.id)
-	}
-	return list
-}
-
-// Created is what a create made, as "type/id", "" for other methods.
-func (t *Table) Created(fullMethod string, res proto.Message) string {
-	r := t.byName[fullMethod]
-	if r == nil || res == nil || r.Method.Options.GetShape() != optionsv1.Shape_SHAPE_CREATE_INSTANCE {
-		return ""
-	}
-	msg := res.ProtoReflect()
-	fields := msg.Descriptor().Fields()
-	for i := range fields.Len() {
-		fd := fields.Get(i)
-		if fieldOptions(fd).GetRole() != optionsv1.Role_ROLE_DATA || fd.IsList() || fd.Message() == nil || !msg.Has(fd) {
-			continue
-		}
-		if id := fd.Message().Fields().ByName("id"); id != nil {
-			return r.Method.Options.GetType() + "/" + msg.Get(fd).Message().Get(id).String()
-		}
-	}
-	return ""
 }

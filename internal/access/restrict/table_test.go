@@ -9,7 +9,6 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/service"
-	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 var update = flag.Bool("update", false, "write table.tsv anew")
@@ -17,12 +16,13 @@ var update = flag.Bool("update", false, "write table.tsv anew")
 // methods are all of Apple's operations.
 func methods(t testing.TB) (list []*access.Method) {
 	t.Helper()
-	compiled, err := service.Compile(protoregistry.GlobalFiles)
+	entries, _, err := service.Entries()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range compiled {
-		list = append(list, &access.Method{FullName: m.FullName, Verb: m.Verb, Template: m.Template, Area: m.Area(), Desc: m.Desc, Options: m.Options})
+	for _, e := range entries {
+		list = append(list, &access.Method{FullName: e.FullName, Verb: e.Verb, Template: e.Template, Area: e.Area(),
+			Type: e.Type, Shape: e.Shape, Describe: e.Desc})
 	}
 	return list
 }

@@ -139,6 +139,7 @@ var ownRules = map[string]struct {
 	"ascgateway.catalog.v1.CatalogService/ListResources":             {Catalog, "what there is to call", ""},
 	"ascgateway.catalog.v1.CatalogService/GetResource":               {Catalog, "what there is to call", ""},
 	"ascgateway.catalog.v1.CatalogService/SearchOperations":          {Catalog, "what there is to call", ""},
+	"ascgateway.catalog.v1.CatalogService/GetVersion":                {Catalog, "what there is to call", ""},
 	"ascgateway.quota.v1.QuotaService/GetQuota":                      {Catalog, "numbers of the team's keys", ""},
 	"ascgateway.quota.v1.QuotaService/WatchQuota":                    {Catalog, "numbers of the team's keys", ""},
 	"ascgateway.files.v1.FileService/DownloadAnalyticsReportSegment": {Learned, "analyticsReportSegments: as the segment itself", "analyticsReportSegments"},

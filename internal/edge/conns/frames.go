@@ -27,6 +27,7 @@ const (
 	// Calls before anybody is known. More of them are read later.
 	strangerCalls = 5                     // at once
 	strangerEvery = 50 * time.Millisecond // one more
+	strangerBytes = 16 << 10              // of messages, at once and a second more
 	strangerPause = time.Second           // before a stranger's connection is ended
 	strangerLook  = 2 * time.Millisecond  // how often it is asked whether it is known now
 
@@ -106,7 +107,8 @@ type frames struct {
 	refilled time.Time
 	wasKnown bool
 	calls    time.Duration // that a stranger's calls are ahead of their rate
-	counted  time.Time     // when calls was last right
+	bytes    float64       // that a stranger's messages are ahead of theirs
+	counted  time.Time     // when both were last right
 	broken   error
 
 	rest []byte // that came and is not handed on yet; only its reader uses it
@@ -202,7 +204,7 @@ func (f *frames) received(kind, flags byte, stream uint32, length int) bool {
 		delete(f.open, stream)
 	case frameData:
 		if length > 0 || flags&flagEndStream != 0 {
-			return true
+			return f.message(length)
 		}
 	case framePing, frameWindowUpdate, frameContinuation, frameGoAway: // grpc-go has bounds on these
 		if f.of.known.Load() {
@@ -215,11 +217,30 @@ func (f *frames) received(kind, flags byte, stream uint32, length int) bool {
 	return true
 }
 
+// elapse lets a stranger's time go by.
+func (f *frames) elapse() {
+	now := time.Now()
+	gone := now.Sub(f.counted)
+	f.calls, f.bytes, f.counted = max(0, f.calls-gone), max(0, f.bytes-strangerBytes*gone.Seconds()), now
+}
+
+// message counts a part of a message, and says whether it is its turn.
+func (f *frames) message(length int) bool {
+	if f.of.known.Load() {
+		return true
+	}
+	f.elapse()
+	if f.bytes >= strangerBytes {
+		return false
+	}
+	f.bytes += float64(length)
+	return true
+}
+
 // call counts a new call, and says whether it is its turn.
 func (f *frames) call(stream uint32) bool {
 	if !f.of.known.Load() {
-		now := time.Now()
-		f.calls, f.counted = max(0, f.calls-now.Sub(f.counted)), now
+		f.elapse()
 		if f.calls >= strangerCalls*strangerEvery {
 			return false
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strconv"
@@ -111,7 +112,9 @@ func (x *exchange) read(included bool) {
 }
 
 // answerHeaders are passed on.
-var answerHeaders = []string{"Content-Type", "Content-Disposition", "X-Rate-Limit", "Retry-After", "Date", "X-Request-Id", "X-Apple-Request-Uuid", "X-Apple-Jingle-Correlation-Key", "Etag", "Last-Modified"}
+var answerHeaders = []string{
+	"Content-Type", "Content-Disposition", "Content-Encoding", "X-Rate-Limit", "Retry-After", "Date", "Etag", "Last-Modified",
+}
 
 // forward sends a request on and its answer back.
 func (x *exchange) forward() {
@@ -132,9 +135,12 @@ func (x *exchange) answer(res *asc.Raw) {
 			header.Add(name, v)
 		}
 	}
+	maps.Copy(header, asc.Told(res.Header))
 	header.Set("X-Content-Type-Options", "nosniff")
 	body := io.Reader(res.Body)
-	if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); strings.HasSuffix(media, "json") && !x.file {
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	readable := strings.HasSuffix(media, "json") && res.Header.Get("Content-Encoding") == ""
+	if readable && !x.file {
 		b, err := io.ReadAll(res.Body)
 		if err != nil {
 			x.fail(err)

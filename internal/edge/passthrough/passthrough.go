@@ -76,8 +76,15 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 	// what is uploaded or downloaded elsewhere is left alone.
 	h.links = regexp.MustCompile(`("(?:self|related|next|first|prev|last|about|href)"\s*:\s*")` +
 		regexp.QuoteMeta(base.Scheme) + `:(?://|\\/\\/)` + regexp.QuoteMeta(base.Host) + `(\\?/v\d)`)
-	for _, m := range deps.Engine.Methods {
-		h.mux.HandleFunc(m.Verb+" "+m.Template, func(w http.ResponseWriter, r *http.Request) { h.known(w, r, m) })
+	for _, e := range deps.Engine.Entries {
+		h.mux.HandleFunc(e.Verb+" "+e.Template, func(w http.ResponseWriter, r *http.Request) {
+			m, err := e.Plan()
+			if err != nil {
+				h.fail(w, err)
+				return
+			}
+			h.known(w, r, m)
+		})
 	}
 	return h, nil
 }
@@ -151,7 +158,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, weight int) ([]by
 // known serves a path that an operation is known for.
 func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Method) {
 	begun := time.Now()
-	rest.Name(r, m.Verb, m.Template)
+	rest.Name(w, r, m.Verb, m.Template)
 	req := m.Input.New()
 	if fd := m.Desc.Input().Fields().ByName("id"); fd != nil {
 		id := r.PathValue("id")

@@ -14,6 +14,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -28,7 +30,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -71,11 +72,11 @@ type Handler struct {
 
 // New registers a route for every method of the engine, for the own services
 // that have a google.api.http rule, and for the API descriptions.
-func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
+func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
 	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
 		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
-	for _, m := range methods {
-		h.route(h.apple(m))
+	for _, e := range engine.Entries {
+		h.route(h.apple(e))
 	}
 	for _, sd := range own {
 		for i := range sd.Methods().Len() {
@@ -86,8 +87,10 @@ func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceD
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := newDescriber(methods)
-	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.serve})
+	docs := sync.OnceValue(func() *describer { return newDescriber(engine.Methods()) })
+	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: func(w http.ResponseWriter, r *http.Request, body []byte) error {
+		return docs().serve(w, r, body)
+	}})
 	return h, nil
 }
 
@@ -98,14 +101,16 @@ type route struct {
 	method        string    // full name, for policy; "": open to every caller that is known
 	body          door.Body // the zero value: none is taken
 	bodyNeeded    bool
-	produces      []string // content types beside application/json that may be asked for
+	produces      []string                              // content types beside application/json that may be asked for
+	input         func() protoreflect.MessageDescriptor // of the request, nil: none
+	apples        bool                                  // one of Apple's operations
 	serve         func(w http.ResponseWriter, r *http.Request, body []byte) error
 }
 
 func (h *Handler) route(rt route) {
 	h.verbs[rt.pattern] = append(h.verbs[rt.pattern], rt.verb)
 	h.mux.HandleFunc(rt.verb+" "+rt.pattern, func(w http.ResponseWriter, r *http.Request) {
-		Name(r, rt.verb, rt.pattern)
+		Name(w, r, rt.verb, rt.pattern)
 		w, end := door.Patient(w, r)
 		defer end()
 		body, err := h.read(w, r, &rt)
@@ -113,7 +118,7 @@ func (h *Handler) route(rt route) {
 			err = rt.serve(w, r, body)
 		}
 		if err != nil {
-			h.fail(w, r, err)
+			h.fail(w, r, rt.spelled(err))
 		}
 	})
 }
@@ -143,12 +148,21 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, rt *route) (body 
 }
 
 // Name tells the span and the metrics of a request which route it took.
-func Name(r *http.Request, verb, pattern string) {
-	span := trace.SpanFromContext(r.Context())
-	span.SetName(verb + " " + pattern)
-	span.SetAttributes(semconv.HTTPRoute(pattern))
-	if l, ok := otelhttp.LabelerFromContext(r.Context()); ok {
-		l.Add(semconv.HTTPRoute(pattern))
+func Name(w http.ResponseWriter, r *http.Request, verb, pattern string) {
+	for {
+		if x, ok := w.(interface{ Routed(pattern string) }); ok {
+			x.Routed(pattern)
+			break
+		}
+		x, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = x.Unwrap()
+	}
+	if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
+		span.SetName(verb + " " + pattern)
+		span.SetAttributes(semconv.HTTPRoute(pattern))
 	}
 }
 
@@ -206,7 +220,7 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allow) == 0 {
-		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/operations"))
+		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/catalog/operations"))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
@@ -214,13 +228,17 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 }
 
 // apple serves one of Apple's operations.
-func (h *Handler) apple(m *service.Method) route {
-	id := m.Desc.Input().Fields().ByName("id")
-	rt := route{verb: m.Verb, pattern: m.Template, method: m.FullName, bodyNeeded: m.HasBody, produces: m.Options.GetProduces()}
-	if m.HasBody {
+func (h *Handler) apple(e *service.Entry) route {
+	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces, apples: true,
+		input: func() protoreflect.MessageDescriptor { return e.Desc().Input() }}
+	if e.HasBody {
 		rt.body = door.JSON
 	}
 	rt.serve = func(w http.ResponseWriter, r *http.Request, body []byte) error {
+		m, err := e.Plan()
+		if err != nil {
+			return err
+		}
 		req := m.Input.New()
 		if m.HasBody {
 			if err := h.spell.unmarshal(body, req); err != nil {
@@ -230,8 +248,8 @@ func (h *Handler) apple(m *service.Method) route {
 		if err := m.ParseQuery(r.URL.RawQuery, req); err != nil {
 			return err
 		}
-		if id != nil {
-			req.Set(id, protoreflect.ValueOfString(r.PathValue("id")))
+		if e.HasID() {
+			req.Set(m.Desc.Input().Fields().ByName("id"), protoreflect.ValueOfString(r.PathValue("id")))
 		}
 		ctx, stream, err := h.context(r, m.FullName)
 		if err != nil {
@@ -249,16 +267,16 @@ func (h *Handler) apple(m *service.Method) route {
 		if err != nil {
 			return err
 		}
-		return h.answer(w, r, stream, res, statusOf(m))
+		return h.answer(w, r, stream, res, statusOf(e))
 	}
 	return rt
 }
 
-// statusOf is Apple's status, but for those without a body: a body of {} says
-// as much.
-func statusOf(m *service.Method) int {
-	if m.Options.GetStatus() == http.StatusCreated {
-		return http.StatusCreated
+// statusOf is Apple's status of success.
+func statusOf(e *service.Entry) int {
+	switch e.Status {
+	case http.StatusCreated, http.StatusAccepted, http.StatusNoContent:
+		return e.Status
 	}
 	return http.StatusOK
 }
@@ -290,7 +308,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 		return err
 	}
 	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
-	rt := route{verb: verb, pattern: path, method: full}
+	rt := route{verb: verb, pattern: path, method: full, input: md.Input}
 	if verb == "POST" {
 		rt.body, rt.bodyNeeded = door.JSON, true
 	}
@@ -301,7 +319,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 				return err
 			}
 		}
-		values := r.URL.Query()
+		values := ownNames(r.URL.Query(), md.Input())
 		if err := runtime.PopulateQueryParameters(req.Interface(), values, &utilities.DoubleArray{}); err != nil {
 			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query does not fit").WithCause(err)
 		}
@@ -359,7 +377,7 @@ func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod s
 	if err == nil || !begun {
 		return err
 	}
-	if b, merr := protojson.Marshal(service.FullStatus(err).Proto()); merr == nil {
+	if b, merr := protojson.Marshal(once(service.FullStatus(err).Proto())); merr == nil {
 		_ = line(slices.Concat([]byte(`{"error":`), b, []byte("}"))) // a caller that went away needs none
 	}
 	return nil
@@ -376,8 +394,17 @@ func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, 
 	return grpcContext(ctx, stream), stream, nil
 }
 
-// answer writes a message as JSON.
+// answer writes a message as JSON. What Apple answers with 204 has no body,
+// unless the message says something all the same.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime.ServerTransportStream, res proto.Message, status int) error {
+	if status == http.StatusNoContent {
+		if proto.Size(res) == 0 {
+			copyHeaders(w.Header(), stream.Header())
+			w.WriteHeader(status)
+			return nil
+		}
+		status = http.StatusOK
+	}
 	b, err := h.spell.marshal(res)
 	if err != nil {
 		return err
@@ -423,11 +450,11 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 	defer f.Body.Close()
 	w.Header().Set("Content-Type", f.ContentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	disposition := f.Disposition
-	if disposition == "" {
-		disposition = `attachment; filename="` + f.Filename + `"`
+	w.Header().Set("Content-Disposition", disposition(f))
+	maps.Copy(w.Header(), f.Told())
+	if f.Encoding != "" {
+		w.Header().Set("Content-Encoding", f.Encoding)
 	}
-	w.Header().Set("Content-Disposition", disposition)
 	if f.Length >= 0 {
 		w.Header().Set("Content-Length", strconv.FormatInt(f.Length, 10))
 	}
@@ -436,6 +463,14 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 		h.log.WarnContext(ctx, "a file broke off", "method", method, "reason", fault.As(err).Reason)
 		panic(http.ErrAbortHandler) // the caller must not take it for whole
 	}
+}
+
+// disposition is Apple's, where it has a name that a file may be stored under.
+func disposition(f *service.File) string {
+	if _, params, err := mime.ParseMediaType(f.Disposition); err == nil && params["filename"] == f.Filename {
+		return f.Disposition
+	}
+	return mime.FormatMediaType("attachment", map[string]string{"filename": f.Filename})
 }
 
 // segment serves the file of an analytics report's segment.
@@ -464,7 +499,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
 		}
 	}
-	b, merr := protojson.Marshal(service.FullStatus(err).Proto())
+	b, merr := protojson.Marshal(once(service.FullStatus(err).Proto()))
 	if merr != nil {
 		b = []byte(`{"code":13,"message":"internal error"}`)
 	}
@@ -492,7 +527,7 @@ func httpStatus(f *fault.Error) int {
 	switch {
 	case f.Reason == fault.ReasonOutcomeUnknown:
 		return http.StatusGatewayTimeout
-	case f.Reason == fault.ReasonKeyUnusable:
+	case f.Reason == fault.ReasonKeyUnusable, f.Reason == fault.ReasonExecutedUnread:
 		return http.StatusBadGateway
 	}
 	return runtime.HTTPStatusFromCode(service.Status(f).Code())

@@ -59,6 +59,7 @@ func (s *Server) Run() {
 	_, port, _ := strings.Cut(s.Addr, ":")
 	args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", fmt.Sprint(Databases)}
 	s.cmd = exec.Command("redis-server", append(args, s.more...)...)
+	s.cmd.Dir = s.t.TempDir() // a replica that is filled writes its dump here
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("redis-server does not start (make setup installs it): %v", err)
 	}

@@ -7095,8 +7095,10 @@ func (x *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data) GetGranular
 }
 
 type GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                      `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                      `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                      `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterDetailClassicMatchmakingRequestsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -7650,8 +7652,10 @@ func (x *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data) GetGranul
 }
 
 type GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                        `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                        `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                        `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterDetailRuleBasedMatchmakingRequestsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -9652,7 +9656,7 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x06Filter\x12\x98\x01\n" +
 	"\x06result\x18\x01 \x01(\x0e2s.asc.enums.v1.GameCenterDetailClassicMatchmakingRequestsResultEnum.GameCenterDetailClassicMatchmakingRequestsResultB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x06result\x88\x01\x01B\t\n" +
 	"\a_resultB\x0e\n" +
-	"\f_granularity\"\xa4\v\n" +
+	"\f_granularity\"\xb4\v\n" +
 	"5GetGameCenterDetailClassicMatchmakingRequestsResponse\x12i\n" +
 	"\x04data\x18\x01 \x03(\v2M.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12j\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2S.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -9662,17 +9666,17 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xfc\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x8c\b\n" +
 	"\x04Data\x12x\n" +
 	"\vdata_points\x18\x01 \x03(\v2W.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPointR\n" +
 	"dataPoints\x12w\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2W.asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DimensionR\n" +
 	"dimensions\x128\n" +
-	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x8a\x04\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12u\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x9a\x04\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12u\n" +
 	"\x06values\x18\x03 \x01(\v2].asc.gamecenter.v1.GetGameCenterDetailClassicMatchmakingRequestsResponse.Data.DataPoint.ValueR\x06values\x1a\xa5\x02\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x12<\n" +
@@ -9795,7 +9799,7 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\x06Filter\x12\x9c\x01\n" +
 	"\x06result\x18\x01 \x01(\x0e2w.asc.enums.v1.GameCenterDetailRuleBasedMatchmakingRequestsResultEnum.GameCenterDetailRuleBasedMatchmakingRequestsResultB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x06result\x88\x01\x01B\t\n" +
 	"\a_resultB\x0e\n" +
-	"\f_granularity\"\xb2\v\n" +
+	"\f_granularity\"\xc2\v\n" +
 	"7GetGameCenterDetailRuleBasedMatchmakingRequestsResponse\x12k\n" +
 	"\x04data\x18\x01 \x03(\v2O.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12l\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2U.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -9805,17 +9809,17 @@ const file_asc_gamecenter_v1_game_center_details_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x84\b\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x94\b\n" +
 	"\x04Data\x12z\n" +
 	"\vdata_points\x18\x01 \x03(\v2Y.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPointR\n" +
 	"dataPoints\x12y\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2Y.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DimensionR\n" +
 	"dimensions\x128\n" +
-	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x8c\x04\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12w\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x9c\x04\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12w\n" +
 	"\x06values\x18\x03 \x01(\v2_.asc.gamecenter.v1.GetGameCenterDetailRuleBasedMatchmakingRequestsResponse.Data.DataPoint.ValueR\x06values\x1a\xa5\x02\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x12<\n" +

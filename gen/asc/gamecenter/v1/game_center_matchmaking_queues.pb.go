@@ -1711,8 +1711,10 @@ func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Da
 }
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                                     `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                                     `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                                     `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1954,8 +1956,10 @@ func (x *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data
 }
 
 type GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                                   `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                                   `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                                   `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2279,8 +2283,10 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data) GetGra
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                           `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                           `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                           `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2521,8 +2527,10 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data) GetGranu
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                         `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                         `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                         `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingQueueMatchmakingRequestsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2844,8 +2852,10 @@ func (x *GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data) GetGranu
 }
 
 type GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                         `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                         `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                         `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingQueueMatchmakingSessionsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3163,7 +3173,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
-	"\f_granularity\"\xce\t\n" +
+	"\f_granularity\"\xde\t\n" +
 	"DGetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse\x12x\n" +
 	"\x04data\x18\x01 \x03(\v2\\.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12y\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2b.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3173,14 +3183,14 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf9\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x89\x06\n" +
 	"\x04Data\x12\x87\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2f.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPointR\n" +
 	"dataPoints\x128\n" +
-	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xac\x04\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x84\x01\n" +
+	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xbc\x04\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12\x84\x01\n" +
 	"\x06values\x18\x03 \x01(\v2l.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingQueueSizesResponse.Data.DataPoint.ValueR\x06values\x1a\xb7\x02\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x12@\n" +
@@ -3213,7 +3223,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x12game_center_detail\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x01R\x10gameCenterDetail\x88\x01\x01B\t\n" +
 	"\a_resultB\x15\n" +
 	"\x13_game_center_detailB\x0e\n" +
-	"\f_granularity\"\xe9\r\n" +
+	"\f_granularity\"\xf9\r\n" +
 	"BGetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse\x12v\n" +
 	"\x04data\x18\x01 \x03(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12w\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2`.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3223,7 +3233,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xaa\n" +
 	"\n" +
 	"\x04Data\x12\x85\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2d.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPointR\n" +
@@ -3231,10 +3241,10 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2d.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DimensionR\n" +
 	"dimensions\x128\n" +
-	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x98\x04\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x82\x01\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xa8\x04\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12\x82\x01\n" +
 	"\x06values\x18\x03 \x01(\v2j.asc.gamecenter.v1.GetGameCenterMatchmakingQueueExperimentMatchmakingRequestsResponse.Data.DataPoint.ValueR\x06values\x1a\xa5\x02\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x12<\n" +
@@ -3266,7 +3276,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
-	"\f_granularity\"\x9a\t\n" +
+	"\f_granularity\"\xaa\t\n" +
 	":GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse\x12n\n" +
 	"\x04data\x18\x01 \x03(\v2R.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12o\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2X.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3276,14 +3286,14 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe3\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf3\x05\n" +
 	"\x04Data\x12}\n" +
 	"\vdata_points\x18\x01 \x03(\v2\\.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPointR\n" +
 	"dataPoints\x128\n" +
-	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xa1\x04\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12z\n" +
+	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xb1\x04\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12z\n" +
 	"\x06values\x18\x03 \x01(\v2b.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingQueueSizesResponse.Data.DataPoint.ValueR\x06values\x1a\xb7\x02\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x12@\n" +
@@ -3316,7 +3326,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x12game_center_detail\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x01R\x10gameCenterDetail\x88\x01\x01B\t\n" +
 	"\a_resultB\x15\n" +
 	"\x13_game_center_detailB\x0e\n" +
-	"\f_granularity\"\x95\r\n" +
+	"\f_granularity\"\xa5\r\n" +
 	"8GetGameCenterMatchmakingQueueMatchmakingRequestsResponse\x12l\n" +
 	"\x04data\x18\x01 \x03(\v2P.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12m\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2V.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3326,17 +3336,17 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe4\t\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf4\t\n" +
 	"\x04Data\x12{\n" +
 	"\vdata_points\x18\x01 \x03(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPointR\n" +
 	"dataPoints\x12z\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DimensionR\n" +
 	"dimensions\x128\n" +
-	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x8d\x04\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12x\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x9d\x04\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12x\n" +
 	"\x06values\x18\x03 \x01(\v2`.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingRequestsResponse.Data.DataPoint.ValueR\x06values\x1a\xa5\x02\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x12<\n" +
@@ -3368,7 +3378,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
-	"\f_granularity\"\xdd\b\n" +
+	"\f_granularity\"\xed\b\n" +
 	"8GetGameCenterMatchmakingQueueMatchmakingSessionsResponse\x12l\n" +
 	"\x04data\x18\x01 \x03(\v2P.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12m\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2V.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -3378,14 +3388,14 @@ const file_asc_gamecenter_v1_game_center_matchmaking_queues_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xac\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xbc\x05\n" +
 	"\x04Data\x12{\n" +
 	"\vdata_points\x18\x01 \x03(\v2Z.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPointR\n" +
 	"dataPoints\x128\n" +
-	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xec\x03\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12x\n" +
+	"\vgranularity\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xfc\x03\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12x\n" +
 	"\x06values\x18\x03 \x01(\v2`.asc.gamecenter.v1.GetGameCenterMatchmakingQueueMatchmakingSessionsResponse.Data.DataPoint.ValueR\x06values\x1a\x84\x02\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x125\n" +

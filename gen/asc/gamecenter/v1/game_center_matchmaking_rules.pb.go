@@ -1118,8 +1118,10 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data)
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                                  `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                                  `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                                  `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1472,8 +1474,10 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data) 
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                                 `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                                 `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                                 `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1797,8 +1801,10 @@ func (x *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data) GetGran
 }
 
 type GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                                          `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                                          `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                                          `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2059,7 +2065,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\x1dgame_center_matchmaking_queue\x18\x02 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x01R\x1agameCenterMatchmakingQueue\x88\x01\x01B\t\n" +
 	"\a_resultB \n" +
 	"\x1e_game_center_matchmaking_queueB\x0e\n" +
-	"\f_granularity\"\x90\f\n" +
+	"\f_granularity\"\xa0\f\n" +
 	"AGetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse\x12u\n" +
 	"\x04data\x18\x01 \x03(\v2Y.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12v\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2_.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -2069,17 +2075,17 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xc4\b\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xd4\b\n" +
 	"\x04Data\x12\x84\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2c.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPointR\n" +
 	"dataPoints\x12\x83\x01\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2c.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DimensionR\n" +
 	"dimensions\x128\n" +
-	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x9d\x02\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x81\x01\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xad\x02\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12\x81\x01\n" +
 	"\x06values\x18\x03 \x01(\v2i.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingBooleanRuleResultsResponse.Data.DataPoint.ValueR\x06values\x1a,\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01B\b\n" +
@@ -2111,7 +2117,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\x06Filter\x12N\n" +
 	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x1agameCenterMatchmakingQueue\x88\x01\x01B \n" +
 	"\x1e_game_center_matchmaking_queueB\x0e\n" +
-	"\f_granularity\"\xf4\v\n" +
+	"\f_granularity\"\x84\f\n" +
 	"@GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse\x12t\n" +
 	"\x04data\x18\x01 \x03(\v2X.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12u\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2^.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -2121,17 +2127,17 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xab\b\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xbb\b\n" +
 	"\x04Data\x12\x83\x01\n" +
 	"\vdata_points\x18\x01 \x03(\v2b.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPointR\n" +
 	"dataPoints\x12\x82\x01\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2b.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DimensionR\n" +
 	"dimensions\x128\n" +
-	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xc2\x03\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\x80\x01\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xd2\x03\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12\x80\x01\n" +
 	"\x06values\x18\x03 \x01(\v2h.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingNumberRuleResultsResponse.Data.DataPoint.ValueR\x06values\x1a\xd1\x01\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01\x12*\n" +
@@ -2168,7 +2174,7 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\x06Filter\x12N\n" +
 	"\x1dgame_center_matchmaking_queue\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\x1agameCenterMatchmakingQueue\x88\x01\x01B \n" +
 	"\x1e_game_center_matchmaking_queueB\x0e\n" +
-	"\f_granularity\"\x9a\n" +
+	"\f_granularity\"\xaa\n" +
 	"\n" +
 	"9GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse\x12m\n" +
 	"\x04data\x18\x01 \x03(\v2Q.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12n\n" +
@@ -2179,17 +2185,17 @@ const file_asc_gamecenter_v1_game_center_matchmaking_rules_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe6\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf6\x06\n" +
 	"\x04Data\x12|\n" +
 	"\vdata_points\x18\x01 \x03(\v2[.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPointR\n" +
 	"dataPoints\x12{\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2[.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DimensionR\n" +
 	"dimensions\x128\n" +
-	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\x94\x02\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12y\n" +
+	"\vgranularity\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\vgranularity\x1a\xa4\x02\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12y\n" +
 	"\x06values\x18\x03 \x01(\v2a.asc.gamecenter.v1.GetGameCenterMatchmakingRuleMatchmakingRuleErrorsResponse.Data.DataPoint.ValueR\x06values\x1a,\n" +
 	"\x05Value\x12\x19\n" +
 	"\x05count\x18\x01 \x01(\x05H\x00R\x05count\x88\x01\x01B\b\n" +

@@ -13737,8 +13737,10 @@ func (x *GetAppBetaTesterUsagesResponse_Included) GetBetaTesters() []*v11.BetaTe
 }
 
 type GetAppBetaTesterUsagesResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                               `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                               `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                               `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetAppBetaTesterUsagesResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -18051,7 +18053,7 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\x06Filter\x12.\n" +
 	"\fbeta_testers\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\vbetaTesters\x88\x01\x01B\x0f\n" +
 	"\r_beta_testersB\t\n" +
-	"\a_period\"\xa3\n" +
+	"\a_period\"\xb3\n" +
 	"\n" +
 	"\x1eGetAppBetaTesterUsagesResponse\x12P\n" +
 	"\x04data\x18\x01 \x03(\v24.asc.metadata.v1.GetAppBetaTesterUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12\\\n" +
@@ -18063,16 +18065,16 @@ const file_asc_metadata_v1_apps_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x84\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x94\x06\n" +
 	"\x04Data\x12_\n" +
 	"\vdata_points\x18\x01 \x03(\v2>.asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPointR\n" +
 	"dataPoints\x12^\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2>.asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DimensionR\n" +
-	"dimensions\x1a\x84\x03\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12\\\n" +
+	"dimensions\x1a\x94\x03\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12\\\n" +
 	"\x06values\x18\x03 \x01(\v2D.asc.metadata.v1.GetAppBetaTesterUsagesResponse.Data.DataPoint.ValueR\x06values\x1a\xb8\x01\n" +
 	"\x05Value\x12$\n" +
 	"\vcrash_count\x18\x01 \x01(\x05H\x00R\n" +

@@ -3146,8 +3146,10 @@ func (x *GetBetaGroupBetaTesterUsagesResponse_Included) GetBetaTesters() []*v11.
 }
 
 type GetBetaGroupBetaTesterUsagesResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                     `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                     `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                     `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetBetaGroupBetaTesterUsagesResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3398,8 +3400,10 @@ func (x *GetBetaGroupPublicLinkUsagesResponse_Data) GetDataPoints() []*GetBetaGr
 }
 
 type GetBetaGroupPublicLinkUsagesResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                     `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                     `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                     `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetBetaGroupPublicLinkUsagesResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -4058,7 +4062,7 @@ const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"\x06Filter\x12.\n" +
 	"\fbeta_testers\x18\x01 \x01(\tB\x06\x8a\xb2\x19\x02\b\x04H\x00R\vbetaTesters\x88\x01\x01B\x0f\n" +
 	"\r_beta_testersB\t\n" +
-	"\a_period\"\xe1\n" +
+	"\a_period\"\xf1\n" +
 	"\n" +
 	"$GetBetaGroupBetaTesterUsagesResponse\x12X\n" +
 	"\x04data\x18\x01 \x03(\v2<.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12d\n" +
@@ -4070,16 +4074,16 @@ const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xa4\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xb4\x06\n" +
 	"\x04Data\x12g\n" +
 	"\vdata_points\x18\x01 \x03(\v2F.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.DataPointR\n" +
 	"dataPoints\x12f\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2F.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.DimensionR\n" +
-	"dimensions\x1a\x8c\x03\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12d\n" +
+	"dimensions\x1a\x9c\x03\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12d\n" +
 	"\x06values\x18\x03 \x01(\v2L.asc.testflight.v1.GetBetaGroupBetaTesterUsagesResponse.Data.DataPoint.ValueR\x06values\x1a\xb8\x01\n" +
 	"\x05Value\x12$\n" +
 	"\vcrash_count\x18\x01 \x01(\x05H\x00R\n" +
@@ -4106,7 +4110,7 @@ const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc4\t\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd4\t\n" +
 	"$GetBetaGroupPublicLinkUsagesResponse\x12X\n" +
 	"\x04data\x18\x01 \x03(\v2<.asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12Y\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2B.asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -4116,13 +4120,13 @@ const file_asc_testflight_v1_beta_groups_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xcf\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xdf\x06\n" +
 	"\x04Data\x12g\n" +
 	"\vdata_points\x18\x01 \x03(\v2F.asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPointR\n" +
-	"dataPoints\x1a\xdd\x05\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12d\n" +
+	"dataPoints\x1a\xed\x05\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12d\n" +
 	"\x06values\x18\x03 \x01(\v2L.asc.testflight.v1.GetBetaGroupPublicLinkUsagesResponse.Data.DataPoint.ValueR\x06values\x1a\x89\x04\n" +
 	"\x05Value\x12\"\n" +
 	"\n" +

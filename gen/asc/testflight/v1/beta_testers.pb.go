@@ -2413,8 +2413,10 @@ func (x *GetBetaTesterBetaTesterUsagesResponse_Data) GetDimensions() *GetBetaTes
 }
 
 type GetBetaTesterBetaTesterUsagesResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                      `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                      `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                      `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetBetaTesterBetaTesterUsagesResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2938,7 +2940,7 @@ const file_asc_testflight_v1_beta_testers_proto_rawDesc = "" +
 	"\x06Filter\x12'\n" +
 	"\x04apps\x18\x01 \x01(\tB\x0e\xbaH\x03\xc8\x01\x01\x8a\xb2\x19\x04\b\x040\x01H\x00R\x04apps\x88\x01\x01B\a\n" +
 	"\x05_appsB\t\n" +
-	"\a_period\"\x83\t\n" +
+	"\a_period\"\x93\t\n" +
 	"%GetBetaTesterBetaTesterUsagesResponse\x12Y\n" +
 	"\x04data\x18\x01 \x03(\v2=.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12Z\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2C.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -2948,16 +2950,16 @@ const file_asc_testflight_v1_beta_testers_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x8b\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\x9b\x06\n" +
 	"\x04Data\x12h\n" +
 	"\vdata_points\x18\x01 \x03(\v2G.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.DataPointR\n" +
 	"dataPoints\x12g\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\v2G.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.DimensionR\n" +
-	"dimensions\x1a\x8d\x03\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12e\n" +
+	"dimensions\x1a\x9d\x03\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12e\n" +
 	"\x06values\x18\x03 \x01(\v2M.asc.testflight.v1.GetBetaTesterBetaTesterUsagesResponse.Data.DataPoint.ValueR\x06values\x1a\xb8\x01\n" +
 	"\x05Value\x12$\n" +
 	"\vcrash_count\x18\x01 \x01(\x05H\x00R\n" +

@@ -4148,8 +4148,10 @@ func (x *GetBuildBetaBuildUsagesResponse_Data) GetDataPoints() []*GetBuildBetaBu
 }
 
 type GetBuildBetaBuildUsagesResponse_Data_DataPoint struct {
-	state         protoimpl.MessageState                                `protogen:"open.v1"`
-	Start         *timestamppb.Timestamp                                `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A date: its midnight in UTC.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// A date: its midnight in UTC.
 	End           *timestamppb.Timestamp                                `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	Values        *GetBuildBetaBuildUsagesResponse_Data_DataPoint_Value `protobuf:"bytes,3,opt,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -5208,7 +5210,7 @@ const file_asc_testflight_v1_builds_proto_rawDesc = "" +
 	"page_token\x18\xd7\x0f \x01(\tB\b\xbaH\x05r\x03(\x80 R\tpageToken\x1a=\n" +
 	"\x0fExtraQueryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcf\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdf\a\n" +
 	"\x1fGetBuildBetaBuildUsagesResponse\x12S\n" +
 	"\x04data\x18\x01 \x03(\v27.asc.testflight.v1.GetBuildBetaBuildUsagesResponse.DataB\x06\x8a\xb2\x19\x02\b\vR\x04data\x12T\n" +
 	"\x05extra\x18\xd1\x0f \x03(\v2=.asc.testflight.v1.GetBuildBetaBuildUsagesResponse.ExtraEntryR\x05extra\x12'\n" +
@@ -5218,13 +5220,13 @@ const file_asc_testflight_v1_builds_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xe9\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\xf9\x04\n" +
 	"\x04Data\x12b\n" +
 	"\vdata_points\x18\x01 \x03(\v2A.asc.testflight.v1.GetBuildBetaBuildUsagesResponse.Data.DataPointR\n" +
-	"dataPoints\x1a\xfc\x03\n" +
-	"\tDataPoint\x120\n" +
-	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x12_\n" +
+	"dataPoints\x1a\x8c\x04\n" +
+	"\tDataPoint\x128\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x05start\x124\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\x8a\xb2\x19\x02 \x01R\x03end\x12_\n" +
 	"\x06values\x18\x03 \x01(\v2G.asc.testflight.v1.GetBuildBetaBuildUsagesResponse.Data.DataPoint.ValueR\x06values\x1a\xad\x02\n" +
 	"\x05Value\x12$\n" +
 	"\vcrash_count\x18\x01 \x01(\x05H\x00R\n" +

@@ -185,10 +185,20 @@ type FileInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Media type, as Apple said it.
 	ContentType string `protobuf:"bytes,1,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	// A name to store it under.
+	// A name to store it under: Apple's, where Apple gave one.
 	Filename string `protobuf:"bytes,2,opt,name=filename,proto3" json:"filename,omitempty"`
 	// Length in bytes, where Apple said it.
-	Size          *int64 `protobuf:"varint,3,opt,name=size,proto3,oneof" json:"size,omitempty"`
+	Size *int64 `protobuf:"varint,3,opt,name=size,proto3,oneof" json:"size,omitempty"`
+	// The Content-Encoding that is still on the bytes: one that the gateway does
+	// not know. Empty: the bytes are the file.
+	ContentEncoding string `protobuf:"bytes,4,opt,name=content_encoding,json=contentEncoding,proto3" json:"content_encoding,omitempty"`
+	// The report's version that was given, such as "1_3", where Apple said it.
+	ReportVersion string `protobuf:"bytes,5,opt,name=report_version,json=reportVersion,proto3" json:"report_version,omitempty"`
+	// Apple's id of the request, for its support.
+	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Apple's headers about the report, by their names in lower case, such as
+	// "x-reports-filename".
+	ReportHeaders map[string]string `protobuf:"bytes,7,rep,name=report_headers,json=reportHeaders,proto3" json:"report_headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +254,34 @@ func (x *FileInfo) GetSize() int64 {
 	return 0
 }
 
+func (x *FileInfo) GetContentEncoding() string {
+	if x != nil {
+		return x.ContentEncoding
+	}
+	return ""
+}
+
+func (x *FileInfo) GetReportVersion() string {
+	if x != nil {
+		return x.ReportVersion
+	}
+	return ""
+}
+
+func (x *FileInfo) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *FileInfo) GetReportHeaders() map[string]string {
+	if x != nil {
+		return x.ReportHeaders
+	}
+	return nil
+}
+
 var File_asc_types_v1_common_proto protoreflect.FileDescriptor
 
 const file_asc_types_v1_common_proto_rawDesc = "" +
@@ -258,11 +296,19 @@ const file_asc_types_v1_common_proto_rawDesc = "" +
 	"\x06_total\"\"\n" +
 	"\n" +
 	"FieldNames\x12\x14\n" +
-	"\x05names\x18\x01 \x03(\tR\x05names\"k\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"\xf0\x02\n" +
 	"\bFileInfo\x12!\n" +
 	"\fcontent_type\x18\x01 \x01(\tR\vcontentType\x12\x1a\n" +
 	"\bfilename\x18\x02 \x01(\tR\bfilename\x12\x17\n" +
-	"\x04size\x18\x03 \x01(\x03H\x00R\x04size\x88\x01\x01B\a\n" +
+	"\x04size\x18\x03 \x01(\x03H\x00R\x04size\x88\x01\x01\x12)\n" +
+	"\x10content_encoding\x18\x04 \x01(\tR\x0fcontentEncoding\x12%\n" +
+	"\x0ereport_version\x18\x05 \x01(\tR\rreportVersion\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12P\n" +
+	"\x0ereport_headers\x18\a \x03(\v2).asc.types.v1.FileInfo.ReportHeadersEntryR\rreportHeaders\x1a@\n" +
+	"\x12ReportHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
 	"\x05_sizeB=Z;github.com/asc-gateway/asc-gateway/gen/asc/types/v1;typesv1b\x06proto3"
 
 var (
@@ -277,19 +323,21 @@ func file_asc_types_v1_common_proto_rawDescGZIP() []byte {
 	return file_asc_types_v1_common_proto_rawDescData
 }
 
-var file_asc_types_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_asc_types_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_asc_types_v1_common_proto_goTypes = []any{
 	(*ToOne)(nil),      // 0: asc.types.v1.ToOne
 	(*ToMany)(nil),     // 1: asc.types.v1.ToMany
 	(*FieldNames)(nil), // 2: asc.types.v1.FieldNames
 	(*FileInfo)(nil),   // 3: asc.types.v1.FileInfo
+	nil,                // 4: asc.types.v1.FileInfo.ReportHeadersEntry
 }
 var file_asc_types_v1_common_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	4, // 0: asc.types.v1.FileInfo.report_headers:type_name -> asc.types.v1.FileInfo.ReportHeadersEntry
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_asc_types_v1_common_proto_init() }
@@ -306,7 +354,7 @@ func file_asc_types_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_asc_types_v1_common_proto_rawDesc), len(file_asc_types_v1_common_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

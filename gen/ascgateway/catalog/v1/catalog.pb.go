@@ -373,10 +373,16 @@ func (x *Member) GetDeprecated() bool {
 
 type SearchOperationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Words that must all occur. Empty: every operation.
+	// Words in any order, singular or plural: of the operation, its resource, the
+	// resource's attributes, its parameters and Apple's path. Each must be found.
+	// Empty: every operation, by path. At most 256 bytes.
 	Query string `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
 	// Only of this area, such as "testflight".
-	Area          string `protobuf:"bytes,2,opt,name=area,proto3" json:"area,omitempty"`
+	Area string `protobuf:"bytes,2,opt,name=area,proto3" json:"area,omitempty"`
+	// How many to return at most. 0: 100; the greatest is 1,000.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; query and area must be the same.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -425,9 +431,30 @@ func (x *SearchOperationsRequest) GetArea() string {
 	return ""
 }
 
+func (x *SearchOperationsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *SearchOperationsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type SearchOperationsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operations    []*Operation           `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The best first.
+	Operations []*Operation `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many there are on all pages.
+	TotalSize int32 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"`
+	// Words of the query that no operation of the area has; then none is found.
+	UnknownWords  []string `protobuf:"bytes,4,rep,name=unknown_words,json=unknownWords,proto3" json:"unknown_words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -465,6 +492,27 @@ func (*SearchOperationsResponse) Descriptor() ([]byte, []int) {
 func (x *SearchOperationsResponse) GetOperations() []*Operation {
 	if x != nil {
 		return x.Operations
+	}
+	return nil
+}
+
+func (x *SearchOperationsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *SearchOperationsResponse) GetTotalSize() int32 {
+	if x != nil {
+		return x.TotalSize
+	}
+	return 0
+}
+
+func (x *SearchOperationsResponse) GetUnknownWords() []string {
+	if x != nil {
+		return x.UnknownWords
 	}
 	return nil
 }
@@ -567,6 +615,206 @@ func (x *Operation) GetDeprecated() bool {
 	return false
 }
 
+type GetVersionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetVersionRequest) Reset() {
+	*x = GetVersionRequest{}
+	mi := &file_ascgateway_catalog_v1_catalog_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetVersionRequest) ProtoMessage() {}
+
+func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_catalog_v1_catalog_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetVersionRequest.ProtoReflect.Descriptor instead.
+func (*GetVersionRequest) Descriptor() ([]byte, []int) {
+	return file_ascgateway_catalog_v1_catalog_proto_rawDescGZIP(), []int{9}
+}
+
+type GetVersionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Version of Apple's OpenAPI document, such as "4.5.1".
+	DocumentVersion string `protobuf:"bytes,1,opt,name=document_version,json=documentVersion,proto3" json:"document_version,omitempty"`
+	// SHA-256 of that document, in hexadecimal.
+	DocumentSha256 string `protobuf:"bytes,2,opt,name=document_sha256,json=documentSha256,proto3" json:"document_sha256,omitempty"`
+	// Version of the gateway's program.
+	GatewayVersion string `protobuf:"bytes,3,opt,name=gateway_version,json=gatewayVersion,proto3" json:"gateway_version,omitempty"`
+	// SHA-256 over the descriptors of all protos served, in hexadecimal: equal
+	// where the gateways' protos are.
+	ProtosSha256 string `protobuf:"bytes,4,opt,name=protos_sha256,json=protosSha256,proto3" json:"protos_sha256,omitempty"`
+	// How many operations of Apple's are served.
+	OperationCount int32 `protobuf:"varint,5,opt,name=operation_count,json=operationCount,proto3" json:"operation_count,omitempty"`
+	// How many of them Apple has deprecated.
+	DeprecatedOperationCount int32 `protobuf:"varint,6,opt,name=deprecated_operation_count,json=deprecatedOperationCount,proto3" json:"deprecated_operation_count,omitempty"`
+	// How many resources there are.
+	ResourceCount int32 `protobuf:"varint,7,opt,name=resource_count,json=resourceCount,proto3" json:"resource_count,omitempty"`
+	// The areas, such as "testflight", sorted.
+	Areas         []*Area `protobuf:"bytes,8,rep,name=areas,proto3" json:"areas,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetVersionResponse) Reset() {
+	*x = GetVersionResponse{}
+	mi := &file_ascgateway_catalog_v1_catalog_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetVersionResponse) ProtoMessage() {}
+
+func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_catalog_v1_catalog_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetVersionResponse.ProtoReflect.Descriptor instead.
+func (*GetVersionResponse) Descriptor() ([]byte, []int) {
+	return file_ascgateway_catalog_v1_catalog_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *GetVersionResponse) GetDocumentVersion() string {
+	if x != nil {
+		return x.DocumentVersion
+	}
+	return ""
+}
+
+func (x *GetVersionResponse) GetDocumentSha256() string {
+	if x != nil {
+		return x.DocumentSha256
+	}
+	return ""
+}
+
+func (x *GetVersionResponse) GetGatewayVersion() string {
+	if x != nil {
+		return x.GatewayVersion
+	}
+	return ""
+}
+
+func (x *GetVersionResponse) GetProtosSha256() string {
+	if x != nil {
+		return x.ProtosSha256
+	}
+	return ""
+}
+
+func (x *GetVersionResponse) GetOperationCount() int32 {
+	if x != nil {
+		return x.OperationCount
+	}
+	return 0
+}
+
+func (x *GetVersionResponse) GetDeprecatedOperationCount() int32 {
+	if x != nil {
+		return x.DeprecatedOperationCount
+	}
+	return 0
+}
+
+func (x *GetVersionResponse) GetResourceCount() int32 {
+	if x != nil {
+		return x.ResourceCount
+	}
+	return 0
+}
+
+func (x *GetVersionResponse) GetAreas() []*Area {
+	if x != nil {
+		return x.Areas
+	}
+	return nil
+}
+
+// A part of Apple's API.
+type Area struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as "testflight".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How many operations it has.
+	OperationCount int32 `protobuf:"varint,2,opt,name=operation_count,json=operationCount,proto3" json:"operation_count,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Area) Reset() {
+	*x = Area{}
+	mi := &file_ascgateway_catalog_v1_catalog_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Area) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Area) ProtoMessage() {}
+
+func (x *Area) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_catalog_v1_catalog_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Area.ProtoReflect.Descriptor instead.
+func (*Area) Descriptor() ([]byte, []int) {
+	return file_ascgateway_catalog_v1_catalog_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Area) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Area) GetOperationCount() int32 {
+	if x != nil {
+		return x.OperationCount
+	}
+	return 0
+}
+
 var File_ascgateway_catalog_v1_catalog_proto protoreflect.FileDescriptor
 
 const file_ascgateway_catalog_v1_catalog_proto_rawDesc = "" +
@@ -598,14 +846,21 @@ const file_ascgateway_catalog_v1_catalog_proto_rawDesc = "" +
 	"\x06values\x18\x04 \x03(\tR\x06values\x12\x1e\n" +
 	"\n" +
 	"deprecated\x18\x05 \x01(\bR\n" +
-	"deprecated\"C\n" +
+	"deprecated\"\x7f\n" +
 	"\x17SearchOperationsRequest\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x12\n" +
-	"\x04area\x18\x02 \x01(\tR\x04area\"\\\n" +
+	"\x04area\x18\x02 \x01(\tR\x04area\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"\xc8\x01\n" +
 	"\x18SearchOperationsResponse\x12@\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2 .ascgateway.catalog.v1.OperationR\n" +
-	"operations\"\xba\x01\n" +
+	"operations\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1d\n" +
+	"\n" +
+	"total_size\x18\x03 \x01(\x05R\ttotalSize\x12#\n" +
+	"\runknown_words\x18\x04 \x03(\tR\funknownWords\"\xba\x01\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x16\n" +
@@ -618,11 +873,26 @@ const file_ascgateway_catalog_v1_catalog_proto_rawDesc = "" +
 	"bodyFields\x12\x1e\n" +
 	"\n" +
 	"deprecated\x18\a \x01(\bR\n" +
-	"deprecated2\xc8\x03\n" +
-	"\x0eCatalogService\x12\x8c\x01\n" +
-	"\rListResources\x12+.ascgateway.catalog.v1.ListResourcesRequest\x1a,.ascgateway.catalog.v1.ListResourcesResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/ascgateway/v1/resources\x12\x8d\x01\n" +
-	"\vGetResource\x12).ascgateway.catalog.v1.GetResourceRequest\x1a*.ascgateway.catalog.v1.GetResourceResponse\"'\x82\xd3\xe4\x93\x02!\x12\x1f/ascgateway/v1/resources/{name}\x12\x96\x01\n" +
-	"\x10SearchOperations\x12..ascgateway.catalog.v1.SearchOperationsRequest\x1a/.ascgateway.catalog.v1.SearchOperationsResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/ascgateway/v1/operationsBHZFgithub.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1;catalogv1b\x06proto3"
+	"deprecated\"\x13\n" +
+	"\x11GetVersionRequest\"\xf7\x02\n" +
+	"\x12GetVersionResponse\x12)\n" +
+	"\x10document_version\x18\x01 \x01(\tR\x0fdocumentVersion\x12'\n" +
+	"\x0fdocument_sha256\x18\x02 \x01(\tR\x0edocumentSha256\x12'\n" +
+	"\x0fgateway_version\x18\x03 \x01(\tR\x0egatewayVersion\x12#\n" +
+	"\rprotos_sha256\x18\x04 \x01(\tR\fprotosSha256\x12'\n" +
+	"\x0foperation_count\x18\x05 \x01(\x05R\x0eoperationCount\x12<\n" +
+	"\x1adeprecated_operation_count\x18\x06 \x01(\x05R\x18deprecatedOperationCount\x12%\n" +
+	"\x0eresource_count\x18\a \x01(\x05R\rresourceCount\x121\n" +
+	"\x05areas\x18\b \x03(\v2\x1b.ascgateway.catalog.v1.AreaR\x05areas\"C\n" +
+	"\x04Area\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
+	"\x0foperation_count\x18\x02 \x01(\x05R\x0eoperationCount2\xec\x04\n" +
+	"\x0eCatalogService\x12\x94\x01\n" +
+	"\rListResources\x12+.ascgateway.catalog.v1.ListResourcesRequest\x1a,.ascgateway.catalog.v1.ListResourcesResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /ascgateway/v1/catalog/resources\x12\x95\x01\n" +
+	"\vGetResource\x12).ascgateway.catalog.v1.GetResourceRequest\x1a*.ascgateway.catalog.v1.GetResourceResponse\"/\x82\xd3\xe4\x93\x02)\x12'/ascgateway/v1/catalog/resources/{name}\x12\x9e\x01\n" +
+	"\x10SearchOperations\x12..ascgateway.catalog.v1.SearchOperationsRequest\x1a/.ascgateway.catalog.v1.SearchOperationsResponse\")\x82\xd3\xe4\x93\x02#\x12!/ascgateway/v1/catalog/operations\x12\x89\x01\n" +
+	"\n" +
+	"GetVersion\x12(.ascgateway.catalog.v1.GetVersionRequest\x1a).ascgateway.catalog.v1.GetVersionResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/ascgateway/v1/catalog/versionBHZFgithub.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1;catalogv1b\x06proto3"
 
 var (
 	file_ascgateway_catalog_v1_catalog_proto_rawDescOnce sync.Once
@@ -636,7 +906,7 @@ func file_ascgateway_catalog_v1_catalog_proto_rawDescGZIP() []byte {
 	return file_ascgateway_catalog_v1_catalog_proto_rawDescData
 }
 
-var file_ascgateway_catalog_v1_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_ascgateway_catalog_v1_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_ascgateway_catalog_v1_catalog_proto_goTypes = []any{
 	(*ListResourcesRequest)(nil),     // 0: ascgateway.catalog.v1.ListResourcesRequest
 	(*ListResourcesResponse)(nil),    // 1: ascgateway.catalog.v1.ListResourcesResponse
@@ -647,25 +917,31 @@ var file_ascgateway_catalog_v1_catalog_proto_goTypes = []any{
 	(*SearchOperationsRequest)(nil),  // 6: ascgateway.catalog.v1.SearchOperationsRequest
 	(*SearchOperationsResponse)(nil), // 7: ascgateway.catalog.v1.SearchOperationsResponse
 	(*Operation)(nil),                // 8: ascgateway.catalog.v1.Operation
+	(*GetVersionRequest)(nil),        // 9: ascgateway.catalog.v1.GetVersionRequest
+	(*GetVersionResponse)(nil),       // 10: ascgateway.catalog.v1.GetVersionResponse
+	(*Area)(nil),                     // 11: ascgateway.catalog.v1.Area
 }
 var file_ascgateway_catalog_v1_catalog_proto_depIdxs = []int32{
-	2, // 0: ascgateway.catalog.v1.ListResourcesResponse.resources:type_name -> ascgateway.catalog.v1.ResourceSummary
-	2, // 1: ascgateway.catalog.v1.GetResourceResponse.resource:type_name -> ascgateway.catalog.v1.ResourceSummary
-	5, // 2: ascgateway.catalog.v1.GetResourceResponse.attributes:type_name -> ascgateway.catalog.v1.Member
-	5, // 3: ascgateway.catalog.v1.GetResourceResponse.relationships:type_name -> ascgateway.catalog.v1.Member
-	8, // 4: ascgateway.catalog.v1.GetResourceResponse.operations:type_name -> ascgateway.catalog.v1.Operation
-	8, // 5: ascgateway.catalog.v1.SearchOperationsResponse.operations:type_name -> ascgateway.catalog.v1.Operation
-	0, // 6: ascgateway.catalog.v1.CatalogService.ListResources:input_type -> ascgateway.catalog.v1.ListResourcesRequest
-	3, // 7: ascgateway.catalog.v1.CatalogService.GetResource:input_type -> ascgateway.catalog.v1.GetResourceRequest
-	6, // 8: ascgateway.catalog.v1.CatalogService.SearchOperations:input_type -> ascgateway.catalog.v1.SearchOperationsRequest
-	1, // 9: ascgateway.catalog.v1.CatalogService.ListResources:output_type -> ascgateway.catalog.v1.ListResourcesResponse
-	4, // 10: ascgateway.catalog.v1.CatalogService.GetResource:output_type -> ascgateway.catalog.v1.GetResourceResponse
-	7, // 11: ascgateway.catalog.v1.CatalogService.SearchOperations:output_type -> ascgateway.catalog.v1.SearchOperationsResponse
-	9, // [9:12] is the sub-list for method output_type
-	6, // [6:9] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	2,  // 0: ascgateway.catalog.v1.ListResourcesResponse.resources:type_name -> ascgateway.catalog.v1.ResourceSummary
+	2,  // 1: ascgateway.catalog.v1.GetResourceResponse.resource:type_name -> ascgateway.catalog.v1.ResourceSummary
+	5,  // 2: ascgateway.catalog.v1.GetResourceResponse.attributes:type_name -> ascgateway.catalog.v1.Member
+	5,  // 3: ascgateway.catalog.v1.GetResourceResponse.relationships:type_name -> ascgateway.catalog.v1.Member
+	8,  // 4: ascgateway.catalog.v1.GetResourceResponse.operations:type_name -> ascgateway.catalog.v1.Operation
+	8,  // 5: ascgateway.catalog.v1.SearchOperationsResponse.operations:type_name -> ascgateway.catalog.v1.Operation
+	11, // 6: ascgateway.catalog.v1.GetVersionResponse.areas:type_name -> ascgateway.catalog.v1.Area
+	0,  // 7: ascgateway.catalog.v1.CatalogService.ListResources:input_type -> ascgateway.catalog.v1.ListResourcesRequest
+	3,  // 8: ascgateway.catalog.v1.CatalogService.GetResource:input_type -> ascgateway.catalog.v1.GetResourceRequest
+	6,  // 9: ascgateway.catalog.v1.CatalogService.SearchOperations:input_type -> ascgateway.catalog.v1.SearchOperationsRequest
+	9,  // 10: ascgateway.catalog.v1.CatalogService.GetVersion:input_type -> ascgateway.catalog.v1.GetVersionRequest
+	1,  // 11: ascgateway.catalog.v1.CatalogService.ListResources:output_type -> ascgateway.catalog.v1.ListResourcesResponse
+	4,  // 12: ascgateway.catalog.v1.CatalogService.GetResource:output_type -> ascgateway.catalog.v1.GetResourceResponse
+	7,  // 13: ascgateway.catalog.v1.CatalogService.SearchOperations:output_type -> ascgateway.catalog.v1.SearchOperationsResponse
+	10, // 14: ascgateway.catalog.v1.CatalogService.GetVersion:output_type -> ascgateway.catalog.v1.GetVersionResponse
+	11, // [11:15] is the sub-list for method output_type
+	7,  // [7:11] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_ascgateway_catalog_v1_catalog_proto_init() }
@@ -679,7 +955,7 @@ func file_ascgateway_catalog_v1_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_catalog_v1_catalog_proto_rawDesc), len(file_ascgateway_catalog_v1_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	CatalogService_ListResources_FullMethodName    = "/ascgateway.catalog.v1.CatalogService/ListResources"
 	CatalogService_GetResource_FullMethodName      = "/ascgateway.catalog.v1.CatalogService/GetResource"
 	CatalogService_SearchOperations_FullMethodName = "/ascgateway.catalog.v1.CatalogService/SearchOperations"
+	CatalogService_GetVersion_FullMethodName       = "/ascgateway.catalog.v1.CatalogService/GetVersion"
 )
 
 // CatalogServiceClient is the client API for CatalogService service.
@@ -36,8 +37,10 @@ type CatalogServiceClient interface {
 	ListResources(ctx context.Context, in *ListResourcesRequest, opts ...grpc.CallOption) (*ListResourcesResponse, error)
 	// Shows one resource: its attributes, relationships and operations.
 	GetResource(ctx context.Context, in *GetResourceRequest, opts ...grpc.CallOption) (*GetResourceResponse, error)
-	// Finds operations by words of their names and paths.
+	// Finds operations by words, the best first.
 	SearchOperations(ctx context.Context, in *SearchOperationsRequest, opts ...grpc.CallOption) (*SearchOperationsResponse, error)
+	// Says which document of Apple's is served, and by which gateway.
+	GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error)
 }
 
 type catalogServiceClient struct {
@@ -78,6 +81,16 @@ func (c *catalogServiceClient) SearchOperations(ctx context.Context, in *SearchO
 	return out, nil
 }
 
+func (c *catalogServiceClient) GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetVersionResponse)
+	err := c.cc.Invoke(ctx, CatalogService_GetVersion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CatalogServiceServer is the server API for CatalogService service.
 // All implementations must embed UnimplementedCatalogServiceServer
 // for forward compatibility.
@@ -88,8 +101,10 @@ type CatalogServiceServer interface {
 	ListResources(context.Context, *ListResourcesRequest) (*ListResourcesResponse, error)
 	// Shows one resource: its attributes, relationships and operations.
 	GetResource(context.Context, *GetResourceRequest) (*GetResourceResponse, error)
-	// Finds operations by words of their names and paths.
+	// Finds operations by words, the best first.
 	SearchOperations(context.Context, *SearchOperationsRequest) (*SearchOperationsResponse, error)
+	// Says which document of Apple's is served, and by which gateway.
+	GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error)
 	mustEmbedUnimplementedCatalogServiceServer()
 }
 
@@ -108,6 +123,9 @@ func (UnimplementedCatalogServiceServer) GetResource(context.Context, *GetResour
 }
 func (UnimplementedCatalogServiceServer) SearchOperations(context.Context, *SearchOperationsRequest) (*SearchOperationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SearchOperations not implemented")
+}
+func (UnimplementedCatalogServiceServer) GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetVersion not implemented")
 }
 func (UnimplementedCatalogServiceServer) mustEmbedUnimplementedCatalogServiceServer() {}
 func (UnimplementedCatalogServiceServer) testEmbeddedByValue()                        {}
@@ -184,6 +202,24 @@ func _CatalogService_SearchOperations_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CatalogService_GetVersion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetVersionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CatalogServiceServer).GetVersion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CatalogService_GetVersion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CatalogServiceServer).GetVersion(ctx, req.(*GetVersionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CatalogService_ServiceDesc is the grpc.ServiceDesc for CatalogService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +238,10 @@ var CatalogService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SearchOperations",
 			Handler:    _CatalogService_SearchOperations_Handler,
+		},
+		{
+			MethodName: "GetVersion",
+			Handler:    _CatalogService_GetVersion_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
