@@ -3,7 +3,7 @@ SHELL   := /bin/bash
 BUF     := $(CURDIR)/bin/buf
 SPEC    ?= $(firstword $(wildcard ../shared/spec/4.5.1.json $(HOME)/.cache/asc-openapi/openapi.oas.json))
 
-.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance upgrade attack rehearse clients realvault fleet report helm helm-docs release examples clean setup
+.PHONY: all help build test lint generate gen protos check check-gen breaking run bench fuzz conformance upgrade attack rehearse clients realvault fleet report helm helm-docs release release-check examples clean setup
 
 all: build test lint ## Build, test and lint
 
@@ -17,13 +17,24 @@ build: ## Build bin/gateway, bin/ascspec and bin/gateway-full, which has the clo
 	go build -trimpath -o bin/ ./cmd/...
 	cd full && go build -trimpath -o ../bin/gateway-full ./cmd/gateway
 
-release: ## Build dist/gateway-OS-ARCH, reproducibly (two builds are the same bytes), with checksums and an SBOM (CycloneDX)
-	@rm -rf dist && mkdir -p dist
-	@for t in linux/amd64 linux/arm64 darwin/arm64; do o=dist/gateway-$${t/\//-}; echo $$o; \
-	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o $$o ./cmd/gateway || exit 1; done
-	@CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o dist/again ./cmd/gateway && cmp dist/again dist/gateway-linux-amd64 && rm dist/again
-	@dist/gateway-$$(go env GOOS)-$$(go env GOARCH) version --sbom > dist/sbom.json
-	@cd dist && sha256sum gateway-* sbom.json > SHA256SUMS && cat SHA256SUMS
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+EPOCH     ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+DIST      ?= $(CURDIR)/dist
+
+release: ## Build archives of every platform, an image and SHA256SUMS in dist/; needs no container engine
+	@rm -rf $(DIST) && mkdir -p $(DIST)/build
+	@for t in $(PLATFORMS); do o=$(DIST)/build/$${t/\//-}; echo "$$t"; \
+	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o $$o/ ./cmd/gateway || exit 1; done
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o $(DIST)/host ./cmd/gateway
+	@for o in $(DIST)/build/*; do $(DIST)/host version --sbom --of $$o/gateway* > $$o/sbom.json || exit 1; done
+	cd deploy/release && go run . --version "$(VERSION)" --time "$(EPOCH)" --bin $(DIST)/build --out $(DIST)
+	@rm -rf $(DIST)/build $(DIST)/host
+
+release-check: ## Build the release twice, in two folders: both must have the same checksums
+	$(MAKE) release
+	@rm -rf .cache/again && mkdir -p .cache/again && git archive HEAD | tar -x -C .cache/again
+	$(MAKE) -C .cache/again release VERSION="$(VERSION)" EPOCH="$(EPOCH)" DIST="$(CURDIR)/.cache/again/dist"
+	cmp dist/SHA256SUMS .cache/again/dist/SHA256SUMS && rm -rf .cache/again
 
 examples: ## Run the examples in Go, Node and Python against a sandbox
 	./.ci/examples
@@ -31,17 +42,11 @@ examples: ## Run the examples in Go, Node and Python against a sandbox
 run: ## Run the gateway against its own sandbox
 	go run ./cmd/gateway serve --sandbox
 
-setup: ## Install what the tests need (apt-get, go)
-	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -qy gcc libc6-dev; }
-	@command -v python3 >/dev/null || { apt-get update -q && apt-get install -qy python3; }
-	@command -v redis-server >/dev/null || { apt-get update -q && apt-get install -qy redis-server; }
-	@command -v promtool >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends prometheus; }
-	@command -v openssl >/dev/null || { apt-get update -q && apt-get install -qy openssl; }
+setup: ## Install what the tests need, where it is missing (apt-get; on macOS it says what to install)
+	@./.ci/setup
 
-test: setup bin/buf ## Run all tests, race-enabled (the README's test command)
-	go test -race -timeout 20m ./internal/... ./cmd/... ./client/... ./examples/...
-	cd full && go test -race -timeout 20m ./...
-	cd deploy/helm/test && go test ./...
+test: ## Run all tests whose programs are there, race-enabled; lists what it leaves out
+	@./.ci/test
 
 bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/staticcheck bin/govulncheck &: tools/go.mod tools/go.sum
 	cd tools && go build -o ../bin/ tool
@@ -62,6 +67,7 @@ lint: bin/buf bin/staticcheck protos ## gofmt, go vet, staticcheck, buf lint
 	bin/staticcheck ./internal/... ./cmd/... ./client/... ./examples/...
 	cd full && go vet ./... && ../bin/staticcheck ./...
 	cd deploy/helm/test && go vet ./... && ../../../bin/staticcheck ./...
+	cd deploy/release && go vet ./... && ../../bin/staticcheck ./...
 	$(BUF) lint
 
 check: lint breaking check-gen ## Everything that must hold before a commit lands

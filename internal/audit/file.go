@@ -3,12 +3,12 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -21,7 +21,7 @@ type file struct {
 	reserve reserve
 
 	f     *os.File // nil: not open
-	st    syscall.Stat_t
+	info  fs.FileInfo
 	size  int64 // of whole lines
 	torn  bool  // the last line is not whole: it ends here
 	dirty bool  // half a write could not be taken back
@@ -51,10 +51,9 @@ func (f *file) ready() error {
 	if f.f == nil {
 		return f.open()
 	}
-	var there syscall.Stat_t
-	err := syscall.Lstat(f.cfg.Path, &there)
+	there, err := os.Lstat(f.cfg.Path)
 	switch {
-	case errors.Is(err, syscall.ENOENT), err == nil && (there.Dev != f.st.Dev || there.Ino != f.st.Ino):
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(there, f.info):
 		f.log.Warn("somebody else moved or removed the audit log: a new file is begun, the chain goes on", "file", f.cfg.Path)
 		if err := f.release(); err != nil {
 			return err
@@ -62,8 +61,8 @@ func (f *file) ready() error {
 		return f.open()
 	case err != nil:
 		return fmt.Errorf("%s: %w", f.cfg.Path, err)
-	case there.Size != f.size:
-		f.log.Warn("somebody else changed the audit log", "file", f.cfg.Path, "bytes", there.Size, "expected", f.size)
+	case there.Size() != f.size:
+		f.log.Warn("somebody else changed the audit log", "file", f.cfg.Path, "bytes", there.Size(), "expected", f.size)
 		return f.adopt()
 	}
 	return nil
@@ -82,7 +81,7 @@ func (f *file) open() error {
 		return err
 	}
 	f.f = open
-	if f.st, err = statOf(open); err == nil {
+	if f.info, err = open.Stat(); err == nil {
 		err = f.adopt()
 	}
 	if err != nil {
@@ -94,11 +93,11 @@ func (f *file) open() error {
 
 // adopt takes the file as it is.
 func (f *file) adopt() error {
-	st, err := statOf(f.f)
+	info, err := f.f.Stat()
 	if err != nil {
 		return err
 	}
-	f.size, f.torn = st.Size, false
+	f.size, f.torn = info.Size(), false
 	if f.size == 0 {
 		return nil
 	}
@@ -142,7 +141,7 @@ func (f *file) try(b batch) error {
 		if err := f.put(b); err != nil {
 			return err
 		}
-		if st, err := statOf(f.f); err != nil || st.Nlink > 0 {
+		if info, err := f.f.Stat(); err != nil || links(info) > 0 {
 			return nil
 		}
 		if err := f.ready(); err != nil { // removed while it was written: the lines are nowhere
@@ -172,8 +171,8 @@ func (f *file) put(b batch) error {
 
 // undo takes back half a write, so that no line is torn or there twice.
 func (f *file) undo() bool {
-	st, err := statOf(f.f)
-	if err == nil && st.Size > f.size {
+	info, err := f.f.Stat()
+	if err == nil && info.Size() > f.size {
 		err = f.f.Truncate(f.size)
 	}
 	f.dirty = err != nil

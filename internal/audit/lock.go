@@ -3,10 +3,10 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
-	"syscall"
 )
 
 // errBusy says that another process writes the log.
@@ -23,7 +23,7 @@ type lock struct {
 	path string
 	log  *slog.Logger
 	f    *os.File
-	st   syscall.Stat_t
+	info fs.FileInfo
 }
 
 // try takes the lock, or says [errBusy] at once.
@@ -33,9 +33,9 @@ func (l *lock) try() error {
 		if err != nil {
 			return err
 		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if free, err := lockFile(f); !free || err != nil {
 			f.Close()
-			if errors.Is(err, syscall.EWOULDBLOCK) {
+			if err == nil {
 				return fmt.Errorf("%s: %w", strings.TrimSuffix(l.path, lockSuffix), errBusy)
 			}
 			return fmt.Errorf("%s cannot be locked: %w", l.path, err)
@@ -44,7 +44,7 @@ func (l *lock) try() error {
 		if l.f = f; old != nil {
 			old.Close()
 		}
-		if l.st, err = statOf(f); err != nil {
+		if l.info, err = f.Stat(); err != nil {
 			return err
 		}
 		if l.held() {
@@ -59,8 +59,8 @@ func (l *lock) held() bool {
 	if l.f == nil {
 		return false
 	}
-	var there syscall.Stat_t
-	return syscall.Lstat(l.path, &there) == nil && there.Dev == l.st.Dev && there.Ino == l.st.Ino
+	there, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(there, l.info)
 }
 
 // endLen is the length of a chain's end as the lock file holds it.
@@ -96,10 +96,4 @@ func (l *lock) close() error {
 		return nil
 	}
 	return l.f.Close()
-}
-
-// statOf is fstat.
-func statOf(f *os.File) (st syscall.Stat_t, err error) {
-	err = syscall.Fstat(int(f.Fd()), &st)
-	return st, err
 }

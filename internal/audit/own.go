@@ -1,12 +1,10 @@
 package audit
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
-	"syscall"
 )
 
 // The files beside the log.
@@ -25,9 +23,9 @@ func openOwn(path string, flags int, log *slog.Logger) (*os.File, error) {
 		}
 	}
 	// Without O_NONBLOCK, opening a FIFO could wait.
-	flags |= os.O_CREATE | os.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	flags |= os.O_CREATE | os.O_RDWR | noFollow | noWait
 	f, err := os.OpenFile(path, flags, 0o600)
-	if errors.Is(err, syscall.ELOOP) {
+	if isLink(err) {
 		return nil, fmt.Errorf("%s is a symbolic link: the audit log does not follow one", path)
 	}
 	if err != nil {
@@ -51,7 +49,7 @@ func closeToOthers(f *os.File, log *slog.Logger) error {
 	if err := ours(f.Name(), info); err != nil {
 		return err
 	}
-	mode := info.Mode().Perm()
+	mode := modeOf(info)
 	if mode&0o030 == 0 {
 		return nil
 	}
@@ -61,23 +59,19 @@ func closeToOthers(f *os.File, log *slog.Logger) error {
 
 // ours says what is wrong with a file.
 func ours(path string, info fs.FileInfo) error {
-	st, _ := info.Sys().(*syscall.Stat_t)
-	switch mode := info.Mode(); {
+	mode := info.Mode()
+	uid, known := ownerOf(info)
+	switch {
 	case mode&fs.ModeSymlink != 0:
 		return fmt.Errorf("%s is a symbolic link: the audit log does not follow one", path)
 	case !mode.IsRegular():
 		return fmt.Errorf("%s is not a regular file (%s)", path, mode)
-	case st != nil && int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to user %d, but user %d runs this: chown it", path, st.Uid, os.Geteuid())
-	case mode.Perm()&0o007 != 0:
-		return fmt.Errorf("%s is open to everybody (mode %04o): chmod it to 0600 or 0640", path, mode.Perm())
-	case st != nil && st.Nlink > 1:
-		return fmt.Errorf("%s has %d names (hard links): it must have one", path, st.Nlink)
+	case known && uid != os.Geteuid():
+		return fmt.Errorf("%s belongs to user %d, but user %d runs this: chown it", path, uid, os.Geteuid())
+	case modeOf(info)&0o007 != 0:
+		return fmt.Errorf("%s is open to everybody (mode %04o): chmod it to 0600 or 0640", path, modeOf(info))
+	case links(info) > 1:
+		return fmt.Errorf("%s has %d names (hard links): it must have one", path, links(info))
 	}
 	return nil
-}
-
-// full says whether an error means that there is no room on the disk.
-func full(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // reserve keeps disk room for outcomes: a file full of bytes that nobody needs,
@@ -21,11 +20,7 @@ type reserve struct {
 
 // reserveSize bounds the reserve by an eighth of the file system.
 func reserveSize(path string, want int64) int64 {
-	var st syscall.Statfs_t
-	if syscall.Statfs(filepath.Dir(path), &st) != nil {
-		return want
-	}
-	if total := int64(st.Blocks) * int64(st.Bsize); total > 0 {
+	if total := diskSize(filepath.Dir(path)); total > 0 {
 		return min(want, total/8)
 	}
 	return want
@@ -58,15 +53,20 @@ func (r *reserve) open() error {
 	if err != nil {
 		return err
 	}
-	st, err := statOf(f)
-	if err == nil && (st.Size > r.size || int64(st.Blocks)*512 < st.Size) { // too large, or full of holes
-		st.Size, err = 0, f.Truncate(0)
+	info, err := f.Stat()
+	has := int64(0)
+	switch {
+	case err != nil:
+	case info.Size() > r.size || onDisk(info) < info.Size(): // too large, or full of holes
+		err = f.Truncate(0)
+	default:
+		has = info.Size()
 	}
 	if err != nil {
 		f.Close()
 		return err
 	}
-	r.f, r.has = f, st.Size
+	r.f, r.has = f, has
 	return nil
 }
 

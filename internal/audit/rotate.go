@@ -22,10 +22,10 @@ func (f *file) rotate() error {
 		}
 		aside = fmt.Sprintf("%s.%s-%03d", f.cfg.Path, f.now().UTC().Format(rotated), n)
 	}
-	if err := os.Rename(f.cfg.Path, aside); err != nil {
+	if err := f.release(); err != nil { // Windows renames no file that is open
 		return err
 	}
-	if err := f.release(); err != nil {
+	if err := os.Rename(f.cfg.Path, aside); err != nil {
 		return err
 	}
 	f.prune()

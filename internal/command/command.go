@@ -174,15 +174,17 @@ func version() string {
 
 func versionCommand() *cobra.Command {
 	var sbom bool
+	var of string
 	cmd := &cobra.Command{Use: "version", Short: "Print the version, and that of Apple's document", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if sbom {
-				return writeSBOM(cmd.OutOrStdout())
+				return writeSBOM(cmd.OutOrStdout(), of)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "gateway", version(), runtime.Version())
 			fmt.Fprintln(cmd.OutOrStdout(), "Apple's document", engine.Document().GetVersion())
 			return nil
 		}}
 	cmd.Flags().BoolVar(&sbom, "sbom", false, "print of which modules the program is made (CycloneDX)")
+	cmd.Flags().StringVar(&of, "of", "", "with --sbom: a gateway of the same version for another platform, instead of this one")
 	return cmd
 }

@@ -37,5 +37,5 @@ func endOnHangup(ctx context.Context) error {
 	if len(c) == 0 {
 		return nil
 	}
-	return syscall.Kill(os.Getpid(), syscall.SIGHUP) // it has come already
+	return hangUp() // it has come already
 }

@@ -113,6 +113,7 @@ func (s *service) deps() gateway.Deps {
 		CacheBytes:  *cfg.Cache.MaxBytes,
 		Replays:     s.replays,
 		Tokens:      tokensOf(cfg),
+		CORS:        cfg.CORS,
 		Passthrough: cfg.Passthrough.Listen != "",
 		PublicURL:   cfg.Passthrough.PublicURL,
 		Secrets:     s.secrets,

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"debug/buildinfo"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -36,9 +37,16 @@ type hash struct {
 	Content   string `json:"content"`
 }
 
-// writeSBOM tells of which modules this very program is made.
-func writeSBOM(w io.Writer) error {
+// writeSBOM writes of which modules a program is made: the file of, or this very
+// program where of is empty.
+func writeSBOM(w io.Writer, of string) error {
 	info, _ := debug.ReadBuildInfo()
+	if of != "" {
+		var err error
+		if info, err = buildinfo.ReadFile(of); err != nil {
+			return err
+		}
+	}
 	b := bom{Format: "CycloneDX", Spec: "1.5", Version: 1, Metadata: bomMetadata{componentOf("application", debug.Module{Path: info.Main.Path, Version: version()})}}
 	b.Components = append(b.Components, componentOf("library", debug.Module{Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")}))
 	for _, m := range info.Deps {

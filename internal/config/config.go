@@ -18,6 +18,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/redisdb"
@@ -33,6 +34,7 @@ const maxConfigBytes = 1 << 20
 type Config struct {
 	Upstream    Upstream        `json:"upstream"`
 	Listen      Listen          `json:"listen"`
+	CORS        door.CORS       `json:"cors"` // of the REST face. It needs a restart
 	TLS         tlsfiles.Config `json:"tls"`
 	Teams       []Team          `json:"teams"`
 	Vault       *Vault          `json:"vault"`
@@ -399,6 +401,9 @@ func (c *Config) check() error {
 		} else if err := loopback(addr); err != nil && c.Open() {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
+	}
+	if err := c.CORS.Check(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.TLS.Enabled() && (c.TLS.CertFile == "" || c.TLS.KeyFile == "") {
 		errs = append(errs, errors.New("tls: want both cert_file and key_file"))

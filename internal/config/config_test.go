@@ -34,6 +34,8 @@ func TestParse(t *testing.T) {
 		{"the passthrough open to others", team + "passthrough: {listen: '0.0.0.0:80'}", "passthrough.listen"},
 		{"mTLS without an authority", team + "authn: {mtls: {}}\npolicy: {file: p}", "client_ca_file"},
 		{"half of TLS", team + "tls: {cert_file: c}", "cert_file and key_file"},
+		{"a page that may call", team + "cors: {origins: ['https://release.example.org']}", ""},
+		{"every page", team + "cors: {origins: ['*']}", "cors.origins[0]"},
 		{"a duration", team + "audit: {path: a, timeout: 3}", "duration"},
 		{"a secret in the wrong place", team + "vault: {address: 'https://v', token: hvs.secret}", "token"},
 	} {

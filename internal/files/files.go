@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -61,7 +60,7 @@ func ReadInfo(name string, most int64) (fs.FileInfo, []byte, error) {
 // does not wait for what is none. The caller closes it.
 func Open(name string) (*os.File, fs.FileInfo, error) {
 	// Without O_NONBLOCK, opening a FIFO waits for who writes to it.
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(name, os.O_RDONLY|noWait, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,7 +79,7 @@ func Open(name string) (*os.File, fs.FileInfo, error) {
 // file that is there already, and through no symbolic link: then the error is
 // [fs.ErrExist]. After an error nothing is left behind.
 func Create(name string, content []byte) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|noFollow, 0o600)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/edge/passthrough"
 	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
@@ -52,6 +53,7 @@ type Deps struct {
 	CacheBytes  int64                // of answers; 0: none are kept
 	Replays     *replay.Replays      // nil: request_id means nothing
 	Tokens      tokens.Config
+	CORS        door.CORS        // web pages that may call the REST face
 	Passthrough bool             // serve Apple's own paths too
 	PublicURL   string           // of the passthrough; "": of each request
 	Secrets     *secrets.Secrets // nil: one that ends with the process
@@ -120,7 +122,7 @@ func New(d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.REST = tracedHTTP(edge, d)
+	g.REST = tracedHTTP(d.CORS.Wrap(edge), d)
 	if !d.Passthrough {
 		return g, nil
 	}

@@ -147,7 +147,7 @@ func read(name string) (list [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o027 != 0 {
+	if files.Mode(info)&0o027 != 0 {
 		return nil, fmt.Errorf("%s: others can read or change it: chmod 600", name)
 	}
 	for line := range strings.Lines(string(b)) {

@@ -34,7 +34,7 @@ func readServer(certFile, keyFile string, now time.Time) (none tls.Certificate, 
 	if err != nil {
 		return none, fmt.Errorf("tls.key_file: %w", err)
 	}
-	if info.Mode().Perm()&0o007 != 0 {
+	if files.Mode(info)&0o007 != 0 {
 		return none, fmt.Errorf("tls.key_file: everyone can read it: chmod 600 %s", keyFile)
 	}
 	pair, err := tls.X509KeyPair(b, key)

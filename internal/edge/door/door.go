@@ -67,13 +67,17 @@ func CheckPath(r *http.Request) error {
 // certificate, which a browser brings by itself), the request must come from the
 // gateway's own origin or from no page at all. open says that nobody is
 // authenticated: then the name by which the gateway is called must be a loopback
-// name too, so that no foreign name that resolves to it will do.
+// name too, so that no foreign name that resolves to it will do. An origin that
+// the configuration allows ([CORS]) counts as the gateway's own.
 func CheckOrigin(r *http.Request, open bool) error {
 	if len(r.Header["Authorization"]) > 0 && !open {
 		return nil
 	}
 	if open && !loopback(r.Host) {
 		return foreign("nobody is authenticated here, so the gateway only answers to localhost, 127.0.0.1 or [::1], not to %q", clip(r.Host))
+	}
+	if allowed(r) {
+		return nil
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
 		return foreign("the request comes from a page of another site")

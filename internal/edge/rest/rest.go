@@ -415,7 +415,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *headers
 // write sends a body, packed where it pays.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []byte) {
 	w.Header()["X-Content-Type-Options"] = nosniff
-	w.Header()["Vary"] = varies
+	if len(w.Header()["Vary"]) == 0 {
+		w.Header()["Vary"] = varies
+	} else { // by origin too
+		w.Header().Add("Vary", varies[0])
+	}
 	if len(b) < gzipFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 		w.WriteHeader(status)

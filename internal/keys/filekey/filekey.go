@@ -59,7 +59,7 @@ func Open(id, name string) (*Key, error) {
 	switch {
 	case err != nil:
 		return nil, keys.Unusable(id, "its file cannot be read").WithCause(err)
-	case info.Mode().Perm()&0o027 != 0:
+	case files.Mode(info)&0o027 != 0:
 		return nil, keys.Unusable(id, "others can read or change its file: chmod 600 %s", name)
 	}
 	return Parse(id, b)
