@@ -19,11 +19,14 @@ func hint(wrong string, right []string) string {
 			best, least = r, d
 		}
 	}
-	if best == "" || least > max(2, len(wrong)/2) {
+	if best == "" || least > max(2, len(wrong)/3) {
 		return ""
 	}
 	return "; did you mean " + best + "?"
 }
+
+// Hint says which of the right words comes nearest, "" if none is near.
+func Hint(wrong string, right []string) string { return hint(wrong, right) }
 
 // distance is Levenshtein's.
 func distance(a, b string) int {

@@ -8,6 +8,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
@@ -195,15 +196,29 @@ func (r registrar) GetServiceInfo() map[string]grpc.ServiceInfo { return r.grpc.
 // GRPC is the gRPC server, ready to serve.
 func (s *Server) GRPC() *grpc.Server { return s.grpc }
 
-// Drain refuses new calls and waits for those in flight, until ctx is done.
-// Streams that would not end by themselves are ended.
-func (s *Server) Drain(ctx context.Context) {
+// ServeHTTP serves a gRPC call that came through net/http, for a port that gRPC
+// shares with REST.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, _ := stoppable(r.Context(), nil) // never fails
+	s.grpc.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// Ending says that the gateway ends soon: health checks fail, and streams that
+// would not end by themselves are ended.
+func (s *Server) Ending() {
 	s.health.Shutdown()
 	s.open.each(func(o *openStream) {
 		if o.endless {
 			o.stop(draining())
 		}
 	})
+}
+
+// Drain refuses new calls and waits for those in flight, until ctx is done.
+// Streams that would not end by themselves are ended. Calls that came through
+// [Server.ServeHTTP] are broken off: wait for them first.
+func (s *Server) Drain(ctx context.Context) {
+	s.Ending()
 	done := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(done) }()
 	select {
