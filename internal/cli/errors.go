@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -191,6 +190,8 @@ func exitOf(c codes.Code, reason string) int {
 func (e *callError) advise(m *method, s *status.Status) {
 	add := func(text string) { e.Hints = append(e.Hints, text) }
 	switch {
+	case s.Code() == codes.Canceled && e.Reason == "":
+		e.Text = "the call was interrupted"
 	case e.Reason == reasonOutcomeUnknown:
 		add("look whether it was carried out before you send it again; a create with a request_id may be sent again as it is")
 	case e.Reason == "POLICY_DENIED":
@@ -223,6 +224,3 @@ var transportHints = []struct{ part, says, hint string }{
 	{"error reading server preface", "what listens at the address does not speak gRPC without TLS",
 		"is this the gRPC port? With TLS, drop --plaintext, or on loopback use --tls"},
 }
-
-// interrupted says whether a call ended because the program was told to.
-func interrupted(ctx context.Context) bool { return errors.Is(context.Cause(ctx), context.Canceled) }

@@ -261,9 +261,11 @@ func (s *setter) message(m protoreflect.Message, text, whole string) error {
 // only is the field that stands for a whole message: the ids of a relationship,
 // the names of a fieldset. nil if there is none.
 func only(md protoreflect.MessageDescriptor) protoreflect.FieldDescriptor {
-	for _, name := range []protoreflect.Name{"id", "ids", "names"} {
-		if fd := md.Fields().ByName(name); fd != nil && fd.Message() == nil {
-			return fd
+	if md.ParentFile().Package() == "asc.types.v1" {
+		for _, name := range []protoreflect.Name{"id", "ids", "names"} {
+			if fd := md.Fields().ByName(name); fd != nil && fd.Message() == nil {
+				return fd
+			}
 		}
 	}
 	if md.Fields().Len() == 1 && md.Fields().Get(0).Message() == nil {

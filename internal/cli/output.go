@@ -293,7 +293,7 @@ func (c *caller) columnsOf(list protoreflect.List, md protoreflect.MessageDescri
 	}
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
-		if fd.IsList() || fd.IsMap() || fd.Message() != nil && !wellKnown(fd.Message().FullName()) && only(fd.Message()) == nil {
+		if optionsOf(fd).GetFormat() == optionsv1.Format_FORMAT_URI || fd.IsList() || fd.IsMap() || fd.Message() != nil && !wellKnown(fd.Message().FullName()) && only(fd.Message()) == nil {
 			continue
 		}
 		there := false

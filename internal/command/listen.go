@@ -64,7 +64,7 @@ func (f face) failed(err error) error {
 	change := "choose another port in " + f.setting + other
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s: port %s is taken by another process: %s", f.setting, f.address, change)
+		return fmt.Errorf("%s: %s is taken by another process: %s", f.setting, f.address, change)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: this user may not listen on %s: %s; ports below 1024 are often kept for root", f.setting, f.address, change)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -26,7 +26,7 @@ const sandboxTeam = "sandbox"
 
 // sandboxPolicy allows whoever has the token everything: nothing but the sandbox
 // is behind it.
-const sandboxPolicy = "version: 1\nrules: [{name: sandbox, principals: ['token:sandbox'], methods: ['*'], " +
+const sandboxPolicy = "version: 1\nrules: [{name: sandbox, principals: ['token:sandbox'], methods: ['asc.*.v1.*/*', 'ascgateway.*.v1.*/*'], " +
 	"teams: [" + sandboxTeam + "], apps: all, org: true}]\n"
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
