@@ -77,7 +77,7 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 		tokenCommand(),
 		secretsCommand(),
 		auditCommand(),
-		configCommand(),
+		configCommand(extra),
 		metricsCommand(),
 		sandboxCommand(),
 		protosCommand(),

@@ -32,6 +32,8 @@ type Config struct {
 	Log         Log             `json:"log"`
 	Ops         Ops             `json:"ops"`
 
+	name    string // of the file
+	lines   lines  // where its settings stand
 	dir     string // of the file: relative paths are below it
 	sandbox bool   // a sandbox stands for Apple: its team comes with it
 }

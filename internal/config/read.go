@@ -161,12 +161,17 @@ func parse(name string, b []byte, o Overrides) (*Config, error) {
 	o.apply(c)
 	both := c.Listen.Address != "" && (c.Listen.REST != "" || c.Listen.GRPC != "")
 	c.setDefaults()
+	c.name, c.lines = name, lines
 	problems := c.check()
 	if both {
 		problems = append(problems, errors.New("listen.address: is for REST and gRPC together: drop listen.rest and listen.grpc"))
 	}
-	return c, lines.inLines(name, problems)
+	return c, c.InLines(problems...)
 }
+
+// InLines adds file and line to errors that begin with a setting, such as
+// "teams[0].keys[1].uri: …". nil if there is none.
+func (c *Config) InLines(errs ...error) error { return c.lines.inLines(c.name, errs) }
 
 // Default is the configuration of a gateway that has none: no team yet.
 func Default() *Config {

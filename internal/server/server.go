@@ -67,6 +67,12 @@ type Service struct {
 	Impl any
 }
 
+// Defaults of [Config].
+const (
+	DefaultMaxConnectionAge = time.Hour
+	DefaultStreamGrace      = time.Hour
+)
+
 // Config of a server.
 type Config struct {
 	// MaxConnectionAge is how long a connection is used before its caller is told
@@ -105,10 +111,10 @@ type registered struct {
 // services.
 func New(cfg Config, engine *service.Engine, g *guard.Guard, own []Service, limits *overload.Limiter, log *slog.Logger, options ...grpc.ServerOption) *Server {
 	if cfg.MaxConnectionAge <= 0 {
-		cfg.MaxConnectionAge = time.Hour
+		cfg.MaxConnectionAge = DefaultMaxConnectionAge
 	}
 	if cfg.StreamGrace <= 0 {
-		cfg.StreamGrace = time.Hour
+		cfg.StreamGrace = DefaultStreamGrace
 	}
 	s := &Server{cfg: cfg, engine: engine, guard: g, limits: limits, log: log, health: health.NewServer(),
 		methods: map[string]registered{}, streams: map[string]registeredStream{}}
