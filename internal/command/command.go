@@ -109,7 +109,7 @@ func sandboxCommand() *cobra.Command {
 			}
 			l, err := net.Listen("tcp", listen)
 			if err != nil {
-				return err
+				return face{address: listen, setting: "--listen"}.failed(err)
 			}
 			who := "any token will do"
 			if !cfg.NoAuth {
@@ -122,6 +122,7 @@ func sandboxCommand() *cobra.Command {
 	cmd.Flags().StringToStringVar(&publicKeys, "public-key", nil, "KEY_ID=FILE: check tokens by this public key (PEM); may stand several times")
 	cmd.Flags().StringVar(&cfg.Issuer, "issuer", sandbox.DefaultIssuer, "issuer id of team keys")
 	cmd.Flags().IntVar(&cfg.HourLimit, "hour-limit", 3600, "requests per key and hour")
+	cmd.Flags().DurationVar(&cfg.Processing, "processing", 0, "how long an upload or a build takes")
 	cmd.Flags().Float64Var(&cfg.TimeScale, "time-scale", 1, "how fast the hour of the rate limit goes by")
 	return cmd
 }

@@ -30,16 +30,18 @@ const sandboxPolicy = "version: 1\nrules: [{name: sandbox, principals: ['token:s
 	"teams: [" + sandboxTeam + "], apps: all, org: true}]\n"
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
-func serveSandboxed(ctx context.Context, cfg *config.Config, out *logging, stdout io.Writer) error {
-	return beforeSandbox(ctx, cfg, out, stdout, func(ctx context.Context, gw *service) error { return gw.serve(ctx, stdout) })
+// processing is how long Apple's side takes for an upload or a build.
+func serveSandboxed(ctx context.Context, cfg *config.Config, processing time.Duration, out *logging, stdout io.Writer) error {
+	box := sandbox.Config{Logger: slog.New(out.handler), HourLimit: triedLimit, Processing: processing}
+	return beforeSandbox(ctx, cfg, box, out, stdout, func(ctx context.Context, gw *service) error { return gw.serve(ctx, stdout) })
 }
 
 // beforeSandbox runs serve with a gateway whose upstream is a sandbox, until one
 // of them ends.
 func beforeSandbox(
-	ctx context.Context, cfg *config.Config, out *logging, stdout io.Writer, serve func(context.Context, *service) error,
+	ctx context.Context, cfg *config.Config, box sandbox.Config, out *logging, stdout io.Writer, serve func(context.Context, *service) error,
 ) error {
-	s, err := sandbox.New(sandbox.Config{Logger: slog.New(out.handler), HourLimit: triedLimit})
+	s, err := sandbox.New(box)
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func sandboxForCalls(ctx context.Context) (address string, stop func(), err erro
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		quiet := &logging{handler: slog.DiscardHandler}
-		ended <- beforeSandbox(ctx, cfg, quiet, io.Discard, func(ctx context.Context, gw *service) error {
+		ended <- beforeSandbox(ctx, cfg, sandbox.Config{HourLimit: triedLimit}, quiet, io.Discard, func(ctx context.Context, gw *service) error {
 			gw.listening = func() { ready <- gw.faces["grpc"].Addr().String() }
 			return gw.serve(ctx, io.Discard)
 		})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/cli"
 	"github.com/asc-gateway/asc-gateway/internal/config"
@@ -27,6 +28,7 @@ type serveFlags struct {
 	file, level             string
 	sandbox                 bool
 	rest, grpc, ops, listen string
+	processing              time.Duration
 }
 
 func serveCommand(extra []keys.Backend) *cobra.Command {
@@ -41,6 +43,7 @@ func serveCommand(extra []keys.Backend) *cobra.Command {
 		}}
 	cmd.Flags().StringVar(&f.file, "config", "", "configuration file (YAML)")
 	cmd.Flags().BoolVar(&f.sandbox, "sandbox", false, "use the built-in App Store Connect instead of Apple's")
+	cmd.Flags().DurationVar(&f.processing, "processing", 0, "how long the sandbox takes for an upload or a build")
 	cmd.Flags().StringVar(&f.level, "log-level", "", "debug, info, warn or error; default: as the configuration says")
 	cmd.Flags().StringVar(&f.rest, "rest", "", "address of REST; default 127.0.0.1:8080")
 	cmd.Flags().StringVar(&f.grpc, "grpc", "", "address of gRPC; default 127.0.0.1:9090")
@@ -51,6 +54,9 @@ func serveCommand(extra []keys.Backend) *cobra.Command {
 
 // overrides are the flags, and where they are not set the environment.
 func (f *serveFlags) overrides(getenv func(string) string) (o config.Overrides, err error) {
+	if f.processing != 0 && !f.sandbox || f.processing < 0 {
+		return o, cli.Usage("serve: --processing is for --sandbox, and not below zero")
+	}
 	if f.listen != "" && f.rest+f.grpc != "" {
 		return o, cli.Usage("serve: --listen is for REST and gRPC together: drop --rest and --grpc")
 	}
@@ -96,7 +102,7 @@ func (f *serveFlags) run(cmd *cobra.Command, over config.Overrides, extra []keys
 		return err
 	}
 	if f.sandbox {
-		return unlessEnded(ctx, serveSandboxed(ctx, cfg, log, stdout))
+		return unlessEnded(ctx, serveSandboxed(ctx, cfg, f.processing, log, stdout))
 	}
 	return unlessEnded(ctx, serveConfigured(ctx, f.file, cfg, over, extra, log, stdout))
 }
