@@ -36,8 +36,8 @@ Names are the proto's, JSON's or Apple's: filter.pre_release_version_version and
 'filter[preReleaseVersion.version]' are the same field. A METHOD that is Apple's request takes Apple's query too:
 'GET /v1/builds?filter[app]=1500004000&limit=5'. A value alone is the id of the path: gateway call GetBuild 123.
 
-The gateway is the one of ` + "`gateway login`" + `, of --address or of ASC_GATEWAY_ADDRESS. The credential is --token-file's,
-ASC_GATEWAY_TOKEN, ASC_GATEWAY_TOKEN_FILE, the login's, or the id-token of GitHub Actions or GitLab.
+The gateway is the one of ` + "`gateway login`" + `, of --address or of ASC_GATEWAY_ADDRESS. The credential is
+--token-file's, ASC_GATEWAY_TOKEN, ASC_GATEWAY_TOKEN_FILE, the login's, or the id-token of GitHub Actions or GitLab.
 
 ` + exitHelp
 
@@ -65,8 +65,12 @@ type caller struct {
 
 func callCommand(d Deps) *cobra.Command {
 	c := &caller{deps: d}
-	cmd := &cobra.Command{Use: "call METHOD [FIELD=VALUE]... [@FILE|-]", Short: "Call a method of a gateway", Long: callHelp,
-		Example: callExamples, ValidArgsFunction: completeCall(d),
+	cmd := &cobra.Command{
+		Use:               "call METHOD [FIELD=VALUE]... [@FILE|-]",
+		Short:             "Call a method of a gateway",
+		Long:              callHelp,
+		Example:           callExamples,
+		ValidArgsFunction: completeCall(d),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("call: missing METHOD (such as ListApps or 'GET /v1/apps')")
@@ -78,7 +82,7 @@ func callCommand(d Deps) *cobra.Command {
 			return c.run(cmd.Context(), args)
 		}}
 	f := cmd.Flags()
-	f.StringVar(&c.conn.Address, "address", "", "HOST:PORT of the gateway's gRPC face; default ASC_GATEWAY_ADDRESS, or the login")
+	f.StringVar(&c.conn.Address, "address", "", "HOST:PORT of the gRPC face; default ASC_GATEWAY_ADDRESS, or the login")
 	f.StringVar(&c.conn.context, "context", "", "name of a login; default the last one")
 	c.conn.flags(cmd)
 	f.StringVar(&c.conn.priority, "priority", "", "class of the call: interactive, default or batch")
@@ -90,7 +94,8 @@ func callCommand(d Deps) *cobra.Command {
 	f.StringVar(&c.out, "out", "", "file or folder for a file that is downloaded; - is standard output")
 	f.DurationVar(&c.timeout, "timeout", 0, "the longest that the call may take; default none")
 	for name, words := range map[string][]string{"output": outputs, "priority": {"interactive", "default", "batch"}} {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // it exists
+		complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+		_ = cmd.RegisterFlagCompletionFunc(name, complete) // the flag exists
 	}
 	return cmd
 }

@@ -53,7 +53,8 @@ func (c *connection) settle(d Deps) error {
 		c.Address = explicit
 	}
 	if c.Address == "" {
-		return usagef("which gateway? `gateway login ADDRESS` keeps one; --address or ASC_GATEWAY_ADDRESS name one; --sandbox needs none")
+		return usagef("which gateway? `gateway login ADDRESS` keeps one, --address or ASC_GATEWAY_ADDRESS name one, " +
+			"--sandbox needs none")
 	}
 	return c.transport()
 }
@@ -168,7 +169,7 @@ func (c *connection) tlsConfig() (*tls.Config, error) {
 	if c.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 		if err != nil {
-			return nil, usagef("--cert-file, --key-file: the certificate and its key cannot be read, or do not belong together")
+			return nil, usagef("--cert-file, --key-file: they cannot be read, or do not belong together")
 		}
 		t.Certificates = []tls.Certificate{cert}
 	}

@@ -214,12 +214,15 @@ func (e *callError) advise(m *method, s *status.Status) {
 
 // transportHints say what gRPC's words for a connection that fails mean.
 var transportHints = []struct{ part, says, hint string }{
-	{"first record does not look like a TLS handshake", "the gateway's port speaks no TLS", "--plaintext calls it without TLS"},
-	{"certificate signed by unknown authority", "the gateway's certificate is signed by an authority that is not known here",
+	{"first record does not look like a TLS handshake", "the gateway's port speaks no TLS",
+		"--plaintext calls it without TLS"},
+	{"certificate signed by unknown authority", "the gateway's certificate is signed by an unknown authority",
 		"--ca-file FILE names the authority (PEM)"},
-	{"certificate is valid for", "the gateway's certificate is for another name", "call it by the name in its certificate"},
+	{"certificate is valid for", "the gateway's certificate is for another name",
+		"call it by the name in its certificate"},
 	{"certificate required", "the gateway wants a client certificate", "--cert-file FILE and --key-file FILE bring one"},
-	{"connection refused", "nothing listens at the address", "is the gateway running there, and is this its gRPC port (9090 by default)?"},
+	{"connection refused", "nothing listens at the address",
+		"is the gateway running there, and is this its gRPC port (9090 by default)?"},
 	{"no such host", "the address has no such host", "check the spelling of the address"},
 	{"error reading server preface", "what listens at the address does not speak gRPC without TLS",
 		"is this the gRPC port? With TLS, drop --plaintext, or on loopback use --tls"},

@@ -152,7 +152,9 @@ func unknownField(md protoreflect.MessageDescriptor, path []string, whole string
 }
 
 // mapEntry sets a member of a map: fields.builds=version,uploadedDate.
-func (s *setter) mapEntry(m protoreflect.Message, fd protoreflect.FieldDescriptor, key []string, text, whole string) error {
+func (s *setter) mapEntry(
+	m protoreflect.Message, fd protoreflect.FieldDescriptor, key []string, text, whole string,
+) error {
 	if len(key) == 0 {
 		if strings.HasPrefix(strings.TrimSpace(text), "{") {
 			return jsonField(m, fd, text, whole)
@@ -179,7 +181,9 @@ func (s *setter) mapEntry(m protoreflect.Message, fd protoreflect.FieldDescripto
 }
 
 // element sets a field of a list's element: prices.create.0.start_date=….
-func (s *setter) element(list protoreflect.List, fd protoreflect.FieldDescriptor, path []string, text, whole string) error {
+func (s *setter) element(
+	list protoreflect.List, fd protoreflect.FieldDescriptor, path []string, text, whole string,
+) error {
 	i, err := strconv.Atoi(path[0])
 	if err != nil || i < 0 || i > list.Len() || i >= maxElements || fd.Message() == nil {
 		return usagef("%s: want the number of an element, 0 first, without gaps", clip(whole))

@@ -200,14 +200,16 @@ func (l *login) credential() string {
 }
 
 func loginUseCommand(d Deps) *cobra.Command {
-	return &cobra.Command{Use: "use NAME", Short: "Use another login", Args: cobra.ExactArgs(1), ValidArgsFunction: completeLogin(d),
+	return &cobra.Command{Use: "use NAME", Short: "Use another login", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: completeLogin(d),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return changeLogins(cmd, d, args[0], "using", func(k *kept) { k.Current = args[0] })
 		}}
 }
 
 func loginRemoveCommand(d Deps) *cobra.Command {
-	return &cobra.Command{Use: "remove NAME", Short: "Forget a login and its token", Args: cobra.ExactArgs(1), ValidArgsFunction: completeLogin(d),
+	return &cobra.Command{Use: "remove NAME", Short: "Forget a login and its token", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: completeLogin(d),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return changeLogins(cmd, d, args[0], "removed", func(k *kept) {
 				delete(k.Contexts, args[0])

@@ -13,7 +13,8 @@ import (
 // pages asks for one page after the other. As jsonl, what each page holds is
 // written at once; else all of it is one answer.
 func (c *caller) pages(ctx context.Context, conn grpc.ClientConnInterface, m *method, req proto.Message) error {
-	ask, next := req.ProtoReflect().Descriptor().Fields().ByName("page_token"), m.desc.Output().Fields().ByName("next_page_token")
+	ask := req.ProtoReflect().Descriptor().Fields().ByName("page_token")
+	next := m.desc.Output().Fields().ByName("next_page_token")
 	if ask == nil || next == nil {
 		return usagef("%s: --all is for methods with pages", m.rpc())
 	}

@@ -54,7 +54,11 @@ func scalar(fd protoreflect.FieldDescriptor, text, whole string) (v protoreflect
 	return otherScalar(fd, text, whole, wrong)
 }
 
-func otherScalar(fd protoreflect.FieldDescriptor, text, whole string, wrong func(string) (protoreflect.Value, error)) (v protoreflect.Value, err error) {
+// otherScalar reads what is no whole number. wrong makes the error that says what
+// is wanted.
+func otherScalar(
+	fd protoreflect.FieldDescriptor, text, whole string, wrong func(string) (protoreflect.Value, error),
+) (v protoreflect.Value, err error) {
 	switch fd.Kind() {
 	case protoreflect.FloatKind:
 		f, err := strconv.ParseFloat(text, 32)

@@ -35,11 +35,17 @@ func configCommand(extra []keys.Backend) *cobra.Command {
 	return cmd
 }
 
+const checkHelp = `Check a configuration and the files that it names: keys, the policy with its tests, certificates, folders. Nothing is
+sent over the network: keys check lets the keys sign.`
+
 func configCheckCommand(extra []keys.Backend) *cobra.Command {
 	var alone bool
 	var output string
-	cmd := &cobra.Command{Use: "check FILE", Short: "Check a configuration: find what serve would refuse", Args: cobra.ExactArgs(1),
-		Long: "Check a configuration and the files that it names: keys, the policy with its tests, certificates, folders. Nothing is sent over\nthe network: `gateway keys check` lets the keys sign.",
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration: find what serve would refuse",
+		Long:  checkHelp,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := config.Read(args[0])
 			if err != nil {
@@ -123,7 +129,8 @@ func inspectPolicy(c *config.Config) error {
 
 func inspectAuthn(c *config.Config) error {
 	wanted := authnOf(c)
-	wanted.Tokens = slices.DeleteFunc(slices.Clone(wanted.Tokens), func(t authn.StaticToken) bool { // found elsewhere, or made at the start
+	// What is missing is found elsewhere; the first token is made at the start.
+	wanted.Tokens = slices.DeleteFunc(slices.Clone(wanted.Tokens), func(t authn.StaticToken) bool {
 		return t.File != "" && !exists(t.File)
 	})
 	wanted.Issuers = slices.DeleteFunc(slices.Clone(wanted.Issuers), func(i authn.Issuer) bool {

@@ -66,7 +66,8 @@ func (f face) failed(err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s: %s is taken by another process: %s", f.setting, f.address, change)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: this user may not listen on %s: %s; ports below 1024 are often kept for root", f.setting, f.address, change)
+		return fmt.Errorf("%s: this user may not listen on %s (ports below 1024 are often kept for root): %s",
+			f.setting, f.address, change)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%s: this machine has no address %s: %s", f.setting, f.address, change)
 	}

@@ -37,10 +37,11 @@ func newHandler(w io.Writer, level slog.Leveler, people bool) slog.Handler {
 	if !people {
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
-	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	timeOfDay := func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey {
 			return slog.String(slog.TimeKey, a.Value.Time().Format(time.TimeOnly))
 		}
 		return a
-	}})
+	}
+	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: timeOfDay})
 }

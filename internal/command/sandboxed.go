@@ -26,20 +26,25 @@ const sandboxTeam = "sandbox"
 
 // sandboxPolicy allows whoever has the token everything: nothing but the sandbox
 // is behind it.
-const sandboxPolicy = "version: 1\nrules: [{name: sandbox, principals: ['token:sandbox'], methods: ['asc.*.v1.*/*', 'ascgateway.*.v1.*/*'], " +
-	"teams: [" + sandboxTeam + "], apps: all, org: true}]\n"
+const sandboxPolicy = "version: 1\nrules: [{name: sandbox, principals: ['token:sandbox'], " +
+	"methods: ['asc.*.v1.*/*', 'ascgateway.*.v1.*/*'], teams: [" + sandboxTeam + "], apps: all, org: true}]\n"
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
 // processing is how long Apple's side takes for an upload or a build.
-func serveSandboxed(ctx context.Context, cfg *config.Config, processing time.Duration, out *logging, stdout io.Writer) error {
+func serveSandboxed(
+	ctx context.Context, cfg *config.Config, processing time.Duration, out *logging, stdout io.Writer,
+) error {
 	box := sandbox.Config{Logger: slog.New(out.handler), HourLimit: triedLimit, Processing: processing}
-	return beforeSandbox(ctx, cfg, box, out, stdout, func(ctx context.Context, gw *service) error { return gw.serve(ctx, stdout) })
+	return beforeSandbox(ctx, cfg, box, out, stdout, func(ctx context.Context, gw *service) error {
+		return gw.serve(ctx, stdout)
+	})
 }
 
 // beforeSandbox runs serve with a gateway whose upstream is a sandbox, until one
 // of them ends.
 func beforeSandbox(
-	ctx context.Context, cfg *config.Config, box sandbox.Config, out *logging, stdout io.Writer, serve func(context.Context, *service) error,
+	ctx context.Context, cfg *config.Config, box sandbox.Config, out *logging, stdout io.Writer,
+	serve func(context.Context, *service) error,
 ) error {
 	s, err := sandbox.New(box)
 	if err != nil {
@@ -55,7 +60,8 @@ func beforeSandbox(
 		return err
 	}
 	cfg.Upstream.BaseURL = "http://" + l.Addr().String()
-	cfg.Teams = []config.Team{{Name: sandboxTeam, Keys: []config.Key{{ID: kid, IssuerID: sandbox.DefaultIssuer, URI: "memory:"}}}}
+	key := config.Key{ID: kid, IssuerID: sandbox.DefaultIssuer, URI: "memory:"}
+	cfg.Teams = []config.Team{{Name: sandboxTeam, Keys: []config.Key{key}}}
 	token := guardOthers(cfg)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -98,8 +104,8 @@ func sandboxForCalls(ctx context.Context) (address string, stop func(), err erro
 	ctx, cancel := context.WithCancel(ctx)
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		quiet := &logging{handler: slog.DiscardHandler}
-		ended <- beforeSandbox(ctx, cfg, sandbox.Config{HourLimit: triedLimit}, quiet, io.Discard, func(ctx context.Context, gw *service) error {
+		quiet, box := &logging{handler: slog.DiscardHandler}, sandbox.Config{HourLimit: triedLimit}
+		ended <- beforeSandbox(ctx, cfg, box, quiet, io.Discard, func(ctx context.Context, gw *service) error {
 			gw.listening = func() { ready <- gw.faces["grpc"].Addr().String() }
 			return gw.serve(ctx, io.Discard)
 		})

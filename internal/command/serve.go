@@ -34,7 +34,8 @@ const gcPercent = 50
 
 // serveConfigured serves with the keys of the configuration.
 func serveConfigured(
-	ctx context.Context, file string, cfg *config.Config, over config.Overrides, extra []keys.Backend, out *logging, stdout io.Writer,
+	ctx context.Context, file string, cfg *config.Config, over config.Overrides, extra []keys.Backend,
+	out *logging, stdout io.Writer,
 ) error {
 	s, err := newService(ctx, file, cfg, extra, out)
 	if err != nil {

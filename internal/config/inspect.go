@@ -30,14 +30,16 @@ func (c *Config) Inspect() (errs []error) {
 				errs = append(errs, fmt.Errorf("%s.id: %q is no key id of Apple's, such as 2X9R4HXF34", at, clip(k.ID)))
 			}
 			if k.IssuerID != "" && !issuerIDs.MatchString(k.IssuerID) && k.State != string(keys.Retired) {
-				errs = append(errs, fmt.Errorf("%s.issuer_id: %q is no UUID: App Store Connect shows it above the list of keys", at, clip(k.IssuerID)))
+				errs = append(errs, fmt.Errorf("%s.issuer_id: %q is no UUID: App Store Connect shows it above the keys",
+					at, clip(k.IssuerID)))
 			}
 		}
 	}
 	read := map[string]string{"tls.cert_file": c.TLS.CertFile, "tls.key_file": c.TLS.KeyFile,
 		"tls.client_ca_file": c.TLS.ClientCAFile, "policy.file": c.Policy.File}
 	for i, s := range c.Authn.Issuers {
-		read[fmt.Sprintf("authn.oidc[%d].ca_file", i)], read[fmt.Sprintf("authn.oidc[%d].token_file", i)] = s.CAFile, s.TokenFile
+		read[fmt.Sprintf("authn.oidc[%d].ca_file", i)] = s.CAFile
+		read[fmt.Sprintf("authn.oidc[%d].token_file", i)] = s.TokenFile
 	}
 	for i, t := range c.Authn.Tokens {
 		read[fmt.Sprintf("authn.tokens[%d].file", i)] = t.File
