@@ -42,7 +42,7 @@ type Option func(*options)
 type options struct {
 	tls     *tls.Config
 	plain   bool
-	token   func() (string, error)
+	token   func(context.Context) (string, error)
 	headers []string
 	retries int
 	more    []grpc.DialOption
@@ -57,20 +57,23 @@ func Plaintext() Option { return func(o *options) { o.plain = true } }
 
 // Token is sent as the caller's credential.
 func Token(token string) Option {
-	return func(o *options) { o.token = func() (string, error) { return token, nil } }
+	return TokenSource(func(context.Context) (string, error) { return token, nil })
+}
+
+// TokenSource is asked for the credential of each call.
+func TokenSource(token func(context.Context) (string, error)) Option {
+	return func(o *options) { o.token = token }
 }
 
 // TokenFile is read for each call: such files are rotated.
 func TokenFile(name string) Option {
-	return func(o *options) {
-		o.token = func() (string, error) {
-			b, err := os.ReadFile(name)
-			if err == nil && len(b) > maxTokenBytes {
-				err = fmt.Errorf("%s is larger than %d bytes", name, maxTokenBytes)
-			}
-			return strings.TrimSpace(string(b)), err
+	return TokenSource(func(context.Context) (string, error) {
+		b, err := os.ReadFile(name)
+		if err == nil && len(b) > maxTokenBytes {
+			err = fmt.Errorf("%s is larger than %d bytes", name, maxTokenBytes)
 		}
-	}
+		return strings.TrimSpace(string(b)), err
+	})
 }
 
 // Team names the team, where the gateway has several.
@@ -112,13 +115,13 @@ func Dial(target string, list ...Option) (*grpc.ClientConn, error) {
 
 // bearer sends a token with each call.
 type bearer struct {
-	token  func() (string, error)
+	token  func(context.Context) (string, error)
 	secure bool
 }
 
 // GetRequestMetadata implements [credentials.PerRPCCredentials].
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	t, err := b.token()
+func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	t, err := b.token(ctx)
 	return map[string]string{"authorization": "Bearer " + t}, err
 }
 

@@ -31,7 +31,9 @@ func rootCommand(getenv func(string) string) *cobra.Command {
 	root := &cobra.Command{Use: "ascspec", Short: "Apple's App Store Connect OpenAPI document: explore, compare, generate", SilenceUsage: true, SilenceErrors: true}
 	root.PersistentFlags().StringVar(&a.spec, "spec", "", "document to use instead of the cached one")
 	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "print JSON")
-	root.AddCommand(a.fetch(), a.resources(), a.show(), a.schema(), a.search(), a.diff(), a.generate(), a.upgrade(), protodeps())
+	root.AddCommand(a.fetch(), a.resources(), a.show(), a.schema(), a.search(), a.diff(), a.generate(), a.upgrade(), protodeps(), a.version())
+	root.Version = built()
+	root.SetVersionTemplate("ascspec {{.Version}}\n")
 	return root
 }
 

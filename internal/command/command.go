@@ -7,14 +7,14 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
 
-	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/cli"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	engine "github.com/asc-gateway/asc-gateway/internal/service"
@@ -25,6 +25,7 @@ const welcome = `The App Store Connect gateway: one service, all of Apple's App 
 
 Try it with nothing but this program:
   gateway serve --sandbox
+  gateway call --sandbox ListApps page_size=2
 
 Run it for real, with a key of your own:
   gateway serve --config gateway.yaml
@@ -45,8 +46,13 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, extra ...
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	return cmd.ExecuteContext(ctx)
+	inPlainWords(cmd)
+	return usage(cmd, cmd.ExecuteContext(ctx))
 }
+
+// ExitCode is the exit code of an error of [Run]: `gateway call --help` lists
+// them.
+func ExitCode(err error) int { return cli.ExitCode(err) }
 
 func rootCommand(extra []keys.Backend) *cobra.Command {
 	root := &cobra.Command{Use: "gateway", Short: "The App Store Connect gateway", SilenceUsage: true, SilenceErrors: true,
@@ -56,70 +62,29 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 			}
 			return endOnHangup(cmd.Context())
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprint(cmd.OutOrStdout(), welcome)
-			return nil
-		}}
-	root.AddCommand(serveCommand(extra), keysCommand(extra), policyCommand(), tokenCommand(), secretsCommand(), auditCommand(), configCommand(), metricsCommand(), sandboxCommand(), protosCommand(), versionCommand())
+		Long:    welcome,
+		Version: version(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	root.SetVersionTemplate("gateway {{.Version}}\n")
+	root.AddCommand(cli.Commands(cli.Deps{Getenv: os.Getenv, ConfigDir: os.UserConfigDir, Sandbox: sandboxForCalls})...)
+	root.AddCommand(
+		serveCommand(extra),
+		keysCommand(extra),
+		policyCommand(),
+		tokenCommand(),
+		secretsCommand(),
+		auditCommand(),
+		configCommand(extra),
+		metricsCommand(),
+		sandboxCommand(),
+		protosCommand(),
+		versionCommand(),
+	)
 	return root
 }
 
 // serveName is the command that reloads on SIGHUP.
 const serveName = "serve"
-
-func serveCommand(extra []keys.Backend) *cobra.Command {
-	var file, level string
-	var withSandbox bool
-	cmd := &cobra.Command{Use: serveName, Short: "Serve gRPC and REST", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLogging(cmd, level)
-			if err != nil {
-				return err
-			}
-			switch {
-			case withSandbox:
-				cfg := config.Default()
-				if file != "" {
-					if cfg, err = config.Read(file); err != nil {
-						return err
-					}
-				}
-				return unlessEnded(cmd.Context(), serveSandboxed(cmd.Context(), cfg, log, cmd.OutOrStdout()))
-			case file == "":
-				fmt.Fprint(cmd.OutOrStdout(), welcome)
-				return fmt.Errorf("serve needs --config FILE or --sandbox")
-			}
-			cfg, err := config.Read(file)
-			if err != nil {
-				return err
-			}
-			return unlessEnded(cmd.Context(), serveConfigured(cmd.Context(), file, cfg, extra, log, cmd.OutOrStdout()))
-		}}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
-	cmd.Flags().BoolVar(&withSandbox, "sandbox", false, "use the built-in App Store Connect instead of Apple's")
-	cmd.Flags().StringVar(&level, "log-level", "", "debug, info, warn or error; default: as the configuration says")
-	return cmd
-}
-
-// logging is where records go.
-type logging struct {
-	handler slog.Handler
-	level   *slog.LevelVar // nil: the level is fixed
-}
-
-// newLogging writes JSON to standard error. Without a level the configuration
-// says it, also later.
-func newLogging(cmd *cobra.Command, level string) (*logging, error) {
-	if level == "" {
-		v := &slog.LevelVar{}
-		return &logging{slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: v}), v}, nil
-	}
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, err
-	}
-	return &logging{slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: l}), nil}, nil
-}
 
 func sandboxCommand() *cobra.Command {
 	var listen string
@@ -141,7 +106,7 @@ func sandboxCommand() *cobra.Command {
 			}
 			l, err := net.Listen("tcp", listen)
 			if err != nil {
-				return err
+				return face{address: listen, setting: "--listen"}.failed(err)
 			}
 			who := "any token will do"
 			if !cfg.NoAuth {
@@ -154,6 +119,7 @@ func sandboxCommand() *cobra.Command {
 	cmd.Flags().StringToStringVar(&publicKeys, "public-key", nil, "KEY_ID=FILE: check tokens by this public key (PEM); may stand several times")
 	cmd.Flags().StringVar(&cfg.Issuer, "issuer", sandbox.DefaultIssuer, "issuer id of team keys")
 	cmd.Flags().IntVar(&cfg.HourLimit, "hour-limit", 3600, "requests per key and hour")
+	cmd.Flags().DurationVar(&cfg.Processing, "processing", 0, "how long an upload or a build takes")
 	cmd.Flags().Float64Var(&cfg.TimeScale, "time-scale", 1, "how fast the hour of the rate limit goes by")
 	return cmd
 }

@@ -53,7 +53,8 @@ func TestConfigCommands(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"config", "check", example}, "is right"},
+		{[]string{"config", "check", "--file-only", example}, "is right"},
+		{[]string{"config", "check", "--file-only", "--output", "json", example}, `"ok": true`},
 		{[]string{"config", "print", "--effective", example}, "hour_limit: 3600"},
 		{[]string{"config", "print", example}, "[redacted]"},
 	} {

@@ -96,25 +96,42 @@ func importCommand(extra []keys.Backend) *cobra.Command {
 	return cmd
 }
 
+// keySays is a key of the configuration.
+type keySays struct {
+	Team    string   `json:"team"`
+	ID      string   `json:"id"`
+	State   string   `json:"state"`
+	Kind    string   `json:"kind"`
+	Roles   []string `json:"roles"`
+	Custody string   `json:"uri"`
+}
+
 func listCommand() *cobra.Command {
-	var file string
+	var file, output string
 	cmd := &cobra.Command{Use: "list", Short: "List the keys of the configuration", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Read(file)
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "TEAM\tKEY\tSTATE\tKIND\tROLES\tCUSTODY")
+			list := []keySays{}
 			for _, t := range cfg.Teams {
 				for _, k := range t.Keys {
 					state, _ := keys.ParseState(k.State) // Read has checked it
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, k.ID, state, kindOf(k), strings.Join(k.Roles, ","), k.URI)
+					list = append(list, keySays{t.Name, k.ID, string(state), kindOf(k), append([]string{}, k.Roles...), k.URI})
 				}
 			}
-			return w.Flush()
+			return emit(cmd, output, list, func() error {
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				fmt.Fprintln(w, "TEAM\tKEY\tSTATE\tKIND\tROLES\tCUSTODY")
+				for _, k := range list {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Team, k.ID, k.State, k.Kind, strings.Join(k.Roles, ","), k.Custody)
+				}
+				return w.Flush()
+			})
 		}}
 	configFlag(cmd, &file)
+	outputFlag(cmd, &output)
 	return cmd
 }
 
@@ -128,8 +145,16 @@ func kindOf(k config.Key) string {
 	return "team"
 }
 
+// keyChecked is how the check of a key came out.
+type keyChecked struct {
+	Team string `json:"team"`
+	ID   string `json:"id"`
+	OK   bool   `json:"ok"`
+	Says string `json:"says"`
+}
+
 func checkCommand(extra []keys.Backend) *cobra.Command {
-	var file string
+	var file, output string
 	var offline bool
 	cmd := &cobra.Command{Use: "check", Short: "Let every key sign, verify, and make one cheap call", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -141,23 +166,34 @@ func checkCommand(extra []keys.Backend) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bad := 0
+			bad, list := 0, []keyChecked{}
 			for _, t := range cfg.Teams {
 				for _, k := range t.Keys {
 					said, err := checkKey(cmd.Context(), cfg, backends, k, offline)
 					if err != nil {
 						bad++
-						said = "FAILED: " + plainly(err)
+						said = plainly(err)
 					}
-					fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s\n", t.Name, k.ID, said)
+					list = append(list, keyChecked{t.Name, k.ID, err == nil, said})
 				}
 			}
-			if bad > 0 {
-				return fmt.Errorf("%d keys failed", bad)
+			err = emit(cmd, output, list, func() error {
+				for _, k := range list {
+					failed := ""
+					if !k.OK {
+						failed = "FAILED: "
+					}
+					fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s%s\n", k.Team, k.ID, failed, k.Says)
+				}
+				return nil
+			})
+			if err == nil && bad > 0 {
+				err = fmt.Errorf("%d keys failed", bad)
 			}
-			return nil
+			return err
 		}}
 	configFlag(cmd, &file)
+	outputFlag(cmd, &output)
 	cmd.Flags().BoolVar(&offline, "offline", false, "make no call to App Store Connect")
 	return cmd
 }

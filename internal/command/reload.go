@@ -52,6 +52,12 @@ func (s *service) loadLifetimes(cfg *config.Config) error {
 // own tests pass. On an error the policy before it stays, or there is none yet.
 func (s *service) loadPolicy(cfg *config.Config) error {
 	switch {
+	case cfg.Policy.Text != "":
+		p, err := policy.Parse("policy", []byte(cfg.Policy.Text), s.gateway.Guard.Methods())
+		if err != nil {
+			return err
+		}
+		return s.gateway.Guard.SetPolicy(p)
 	case cfg.Policy.File == "" && s.gateway.Guard.HasPolicy():
 		return errors.New("policy.file: it is not set any more, which would allow everything: that needs a restart")
 	case cfg.Policy.File == "":
@@ -194,7 +200,7 @@ func (s *service) take(ctx context.Context) error {
 	next := s.current.Load()
 	if s.file != "" {
 		s.step.Store(&s.file)
-		cfg, err := config.Read(s.file)
+		cfg, err := config.ReadWith(s.file, s.over)
 		if err == nil {
 			err = s.needsRestart(cfg)
 		}

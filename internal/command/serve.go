@@ -16,9 +16,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
-	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -34,58 +32,17 @@ const (
 // own 100 would let garbage grow to as much again.
 const gcPercent = 50
 
-// triedLimit is the hour of the sandbox beside the gateway: whoever tries it
-// should not have to wait.
-const triedLimit = 100_000
-
 // serveConfigured serves with the keys of the configuration.
-func serveConfigured(ctx context.Context, file string, cfg *config.Config, extra []keys.Backend, out *logging, stdout io.Writer) error {
+func serveConfigured(
+	ctx context.Context, file string, cfg *config.Config, over config.Overrides, extra []keys.Backend,
+	out *logging, stdout io.Writer,
+) error {
 	s, err := newService(ctx, file, cfg, extra, out)
 	if err != nil {
 		return unlessEnded(ctx, err)
 	}
+	s.over = over
 	return s.serve(ctx, stdout)
-}
-
-// serveSandboxed starts a sandbox beside the gateway, with a key made for it.
-func serveSandboxed(ctx context.Context, cfg *config.Config, out *logging, stdout io.Writer) error {
-	log := slog.New(out.handler)
-	s, err := sandbox.New(sandbox.Config{Logger: log, HourLimit: triedLimit})
-	if err != nil {
-		return err
-	}
-	const kid = "SANDBOXKEY"
-	private, err := s.NewKey(kid)
-	if err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	cfg.Upstream.BaseURL = "http://" + l.Addr().String()
-	cfg.Teams = []config.Team{{Name: "sandbox", Keys: []config.Key{{ID: kid, IssuerID: sandbox.DefaultIssuer, URI: "memory:"}}}}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return serveHTTP(ctx, &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)
-	})
-	group.Go(func() error {
-		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/)\n", cfg.Upstream.BaseURL)
-		gw, err := newService(ctx, "", cfg, []keys.Backend{inMemory{filekey.FromPrivate(kid, private)}}, out)
-		if err != nil {
-			return unlessEnded(ctx, err)
-		}
-		return gw.serve(ctx, stdout)
-	})
-	return group.Wait()
-}
-
-// inMemory is the custody of the sandbox's own key.
-type inMemory struct{ key keys.Key }
-
-func (inMemory) Scheme() string { return "memory" }
-func (m inMemory) Open(context.Context, string, string) (keys.Key, error) {
-	return m.key, nil
 }
 
 // serve runs the gateway until ctx ends, then lets calls in flight finish: within
@@ -98,23 +55,17 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	for _, l := range s.faces {
 		defer l.Close()
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.gateway.Server.GRPC().Serve(s.faces["grpc"]) })
-	group.Go(func() error { return s.serveHTTP(ctx, s.gateway.REST, "rest") })
-	group.Go(func() error { return s.serveHTTP(ctx, s.gateway.Ops(s.tell, s.ready, s.cfg.Ops.Profiles), "ops") })
-	if s.faces["passthrough"] != nil {
-		group.Go(func() error { return s.serveHTTP(ctx, s.gateway.Passthrough, "passthrough") })
+	if s.listening != nil {
+		s.listening()
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	s.serveFaces(ctx, group)
 	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error { s.gateway.Server.Tend(ctx); return nil })
-	group.Go(func() error { s.faces["grpc"].Tend(ctx); return nil })
 	group.Go(func() error { s.reopen(ctx); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
-		s.gateway.NotReady()
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		s.gateway.Server.Drain(limited)
+		fmt.Fprintln(stdout, "ending: calls in flight may finish")
 		return nil
 	})
 	if was := debug.SetGCPercent(gcPercent); was != 100 {
@@ -122,7 +73,12 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	}
 	debug.FreeOSMemory() // compiling the plans leaves garbage: an idle gateway should be small
 	s.hello(stdout)
-	return group.Wait()
+	began := time.Now()
+	err := group.Wait()
+	if ended := unlessEnded(ctx, err); ended == nil {
+		fmt.Fprintf(stdout, "ended after %s\n", time.Since(began).Round(time.Second))
+	}
+	return err
 }
 
 // within runs f, and goes on when that takes too long: the process is ending.
@@ -135,71 +91,15 @@ func within(d time.Duration, f func()) {
 	}
 }
 
-// listen opens the faces.
-func (s *service) listen() error {
-	addresses := map[string]string{"rest": s.cfg.Listen.REST, "grpc": s.cfg.Listen.GRPC, "ops": s.cfg.Listen.Ops}
-	if s.cfg.Passthrough.Listen != "" {
-		addresses["passthrough"] = s.cfg.Passthrough.Listen
-	}
-	faces := map[string]*conns.Listener{}
-	for name, addr := range addresses {
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			for _, open := range faces {
-				open.Close()
-			}
-			return fmt.Errorf("listen %s: %w", name, err)
-		}
-		faces[name] = conns.Listen(l, connectionsOf(s.cfg))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faces = faces
-	return nil
-}
-
-// mostFaces is how many there can be.
-const mostFaces = 4
-
-func connectionsOf(cfg *config.Config) conns.Limits {
-	most := cfg.Limits.MaxConnections
-	if most <= 0 {
-		most = conns.DefaultMax
-	}
-	return conns.Limits{Max: min(most, descriptorsFor(mostFaces)), PerAddress: cfg.Limits.MaxConnectionsPerAddress}
-}
-
-// hello tells where the faces are, who may call, and what to try.
-func (s *service) hello(w io.Writer) {
-	scheme := "http"
-	if s.tls != nil {
-		scheme = "https"
-	}
-	rest, grpc := s.faces["rest"].Addr(), s.faces["grpc"].Addr()
-	fmt.Fprintf(w, "rest     %s://%s\ngrpc     %s\nops      http://%s/readyz\n", scheme, rest, grpc, s.faces["ops"].Addr())
-	if l := s.faces["passthrough"]; l != nil {
-		fmt.Fprintf(w, "apple    %s://%s (Apple's own paths: give it to tools as their base URL)\n", scheme, l.Addr())
-	}
-	if s.cfg.Audit.Path != "" {
-		fmt.Fprintf(w, "audit    %s\n", s.cfg.Audit.Path)
-	}
-	if s.cfg.Authn.FirstTokenFile != "" {
-		fmt.Fprintf(w, "token    in %s: send it as Authorization: Bearer …\n", s.cfg.Authn.FirstTokenFile)
-	}
-	if !s.cfg.Open() {
-		return
-	}
-	fmt.Fprintf(w, `no caller is authenticated: every face listens on loopback only
-
-Try:
-  curl -gs 'http://%s/v1/apps?limit=2&fields[apps]=name,bundleId'
-  grpcurl -plaintext -d '{"page_size": 2}' %s asc.metadata.v1.AppsService/ListApps
-`, rest, grpc)
-}
-
 // serveHTTP serves a face; all but ops have TLS where it is configured.
 func (s *service) serveHTTP(ctx context.Context, h http.Handler, face string) error {
 	server := edgeServer(h, s.log)
+	if face == "all" {
+		server.Protocols = new(http.Protocols)
+		server.Protocols.SetHTTP1(true)
+		server.Protocols.SetHTTP2(true)
+		server.Protocols.SetUnencryptedHTTP2(true)
+	}
 	if s.tls != nil && face != "ops" {
 		server.TLSConfig = s.tls.ServerConfig()
 	}

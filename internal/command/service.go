@@ -49,6 +49,7 @@ type service struct {
 	secrets *secrets.Secrets
 
 	cfg     *config.Config                // that it began with; never changes
+	over    config.Overrides              // what flags said; they count at every reload
 	current atomic.Pointer[config.Config] // that was taken last
 	watched *watch.Files
 
@@ -60,6 +61,8 @@ type service struct {
 
 	mu    sync.Mutex // guards faces
 	faces map[string]*conns.Listener
+
+	listening func() // told once the faces are open; may be nil
 }
 
 type credentialsByTeam map[string][]keys.Credential

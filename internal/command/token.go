@@ -16,12 +16,21 @@ func tokenCommand() *cobra.Command {
 }
 
 func tokenNewCommand() *cobra.Command {
-	return &cobra.Command{Use: "new", Short: "Make a token: the first line goes to the caller, the second into authn.tokens", Args: cobra.NoArgs,
+	var output string
+	cmd := &cobra.Command{Use: "new", Short: "Make a token: the first line goes to the caller, the second into authn.tokens", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			token, sum := authn.NewToken()
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\nsha256: %s\n", token, sum)
-			return nil
+			said := struct {
+				Token  string `json:"token"`
+				SHA256 string `json:"sha256"`
+			}{token, sum}
+			return emit(cmd, output, said, func() error {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\nsha256: %s\n", token, sum)
+				return nil
+			})
 		}}
+	outputFlag(cmd, &output)
+	return cmd
 }
 
 func tokenKeyCommand() *cobra.Command {

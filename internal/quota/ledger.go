@@ -107,20 +107,20 @@ type Rules struct {
 
 // Facts and choices about Apple's windows. Those in time are for a whole hour.
 const (
-	assumedLimit = 3600
-	MinLimit     = 10  // what a header may tell at least
-	Agreeing     = 3   // answers that must agree before more is believed to be left
-	ReserveShare = 170 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
-	BurstShare   = 180 // one in so many may come at once before pacing begins
-	BurstLeast   = 10
-	maxAhead     = 2 * time.Minute  // the longest that an attempt counts as under way
-	blockLeast   = time.Second      // after a 429
-	blockMost    = 2 * time.Minute  // a Retry-After beyond it is not believed
-	probeEvery   = 10 * time.Second // between probes of what others have left; after a 429 that tells no time, doubled each time
-	probeFirst   = time.Minute      // the first where nothing was left, doubled each time
-	probeMost    = 10 * time.Minute
-	agingAfter   = time.Minute     // how long a class that waits lets others pass: then one of its calls goes first
-	slack        = 5 * time.Second // how late an answer may come, for what has certainly not expired
+	DefaultHourLimit = 3600
+	MinLimit         = 10  // what a header may tell at least
+	Agreeing         = 3   // answers that must agree before more is believed to be left
+	ReserveShare     = 170 // one in so many is kept for interactive callers: with one in a hundred the others could never use 99 %
+	BurstShare       = 180 // one in so many may come at once before pacing begins
+	BurstLeast       = 10
+	maxAhead         = 2 * time.Minute  // the longest that an attempt counts as under way
+	blockLeast       = time.Second      // after a 429
+	blockMost        = 2 * time.Minute  // a Retry-After beyond it is not believed
+	probeEvery       = 10 * time.Second // between probes of what others have left; after a 429 that tells no time, doubled each time
+	probeFirst       = time.Minute      // the first where nothing was left, doubled each time
+	probeMost        = 10 * time.Minute
+	agingAfter       = time.Minute     // how long a class that waits lets others pass: then one of its calls goes first
+	slack            = 5 * time.Second // how late an answer may come, for what has certainly not expired
 	// TagLife is how long a caller that stopped asking is still waited for; not
 	// scaled, as polling is not.
 	TagLife = 3 * time.Second
@@ -134,7 +134,7 @@ func (r Rules) Settled() Rules {
 		r.Hour = time.Hour
 	}
 	if r.HourLimit <= 0 {
-		r.HourLimit = assumedLimit
+		r.HourLimit = DefaultHourLimit
 	}
 	return r
 }

@@ -8,6 +8,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
@@ -67,6 +68,12 @@ type Service struct {
 	Impl any
 }
 
+// Defaults of [Config].
+const (
+	DefaultMaxConnectionAge = time.Hour
+	DefaultStreamGrace      = time.Hour
+)
+
 // Config of a server.
 type Config struct {
 	// MaxConnectionAge is how long a connection is used before its caller is told
@@ -117,10 +124,10 @@ type registered struct {
 // services.
 func New(cfg Config, engine *service.Engine, g *guard.Guard, own []Service, limits *overload.Limiter, log *slog.Logger, options ...grpc.ServerOption) *Server {
 	if cfg.MaxConnectionAge <= 0 {
-		cfg.MaxConnectionAge = time.Hour
+		cfg.MaxConnectionAge = DefaultMaxConnectionAge
 	}
 	if cfg.StreamGrace <= 0 {
-		cfg.StreamGrace = time.Hour
+		cfg.StreamGrace = DefaultStreamGrace
 	}
 	s := &Server{cfg: cfg, engine: engine, guard: g, limits: limits, log: log, health: health.NewServer(),
 		methods: map[string]registered{}, streams: map[string]registeredStream{}}
@@ -213,15 +220,29 @@ func (r registrar) GetServiceInfo() map[string]grpc.ServiceInfo { return r.grpc.
 // GRPC is the gRPC server, ready to serve.
 func (s *Server) GRPC() *grpc.Server { return s.grpc }
 
-// Drain refuses new calls and waits for those in flight, until ctx is done.
-// Streams that would not end by themselves are ended.
-func (s *Server) Drain(ctx context.Context) {
+// ServeHTTP serves a gRPC call that came through net/http, for a port that gRPC
+// shares with REST.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, _ := stoppable(r.Context(), nil) // never fails
+	s.grpc.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// Ending says that the gateway ends soon: health checks fail, and streams that
+// would not end by themselves are ended.
+func (s *Server) Ending() {
 	s.health.Shutdown()
 	s.open.each(func(o *openStream) {
 		if o.endless {
 			o.stop(draining())
 		}
 	})
+}
+
+// Drain refuses new calls and waits for those in flight, until ctx is done.
+// Streams that would not end by themselves are ended. Calls that came through
+// [Server.ServeHTTP] are broken off: wait for them first.
+func (s *Server) Drain(ctx context.Context) {
+	s.Ending()
 	done := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(done) }()
 	select {
