@@ -1,10 +1,6 @@
 """Follows the newest build of the first app until Apple has processed it, and saves the nightly sales report.
 
-Debian's python3-grpcio and protobuf-compiler-grpc are enough:
-
-    gateway protos --out protos
-    protoc -I protos --python_out=stubs --grpc_python_out=stubs $(cd protos && find . -name '*.proto')
-    PYTHONPATH=stubs python3 follow_build.py --gateway 127.0.0.1:9090
+README.md beside it has the lines that make the stubs and start it.
 """
 
 import argparse

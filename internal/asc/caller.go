@@ -12,11 +12,6 @@ type Caller struct {
 
 type callerKey struct{}
 
-// WithCaller returns a context whose calls are made for a caller.
-func WithCaller(ctx context.Context, c *Caller) context.Context {
-	return context.WithValue(ctx, callerKey{}, c)
-}
-
 var nobody = &Caller{Priority: "default", Weight: 1}
 
 // CallerOf is for whom the calls of a context are made.

@@ -180,8 +180,8 @@ type Client struct {
 	cfg    Config
 	base   *url.URL
 	deps   Deps
-	http   *http.Client
-	own    *http.Transport // nil when the transport was given
+	send   http.RoundTripper // follows no redirects
+	own    *http.Transport   // nil when the transport was given
 	proven provenKeys
 
 	ctx    context.Context // of probes
@@ -213,8 +213,7 @@ func New(cfg Config, deps Deps) (*Client, error) {
 		deps.Transport = c.own
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.http = &http.Client{Transport: tracedTransport(deps.Transport, deps.Tracing),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.send = tracedTransport(deps.Transport, deps.Tracing)
 	return c, nil
 }
 

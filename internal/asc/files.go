@@ -134,7 +134,7 @@ func (c *Client) OpenURL(ctx context.Context, link string) (*File, error) {
 		return nil, noAnswer(err)
 	}
 	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	res, err := c.http.Do(req)
+	res, err := c.send.RoundTrip(req)
 	if err != nil {
 		err = x.why(err)
 		x.end()

@@ -34,9 +34,28 @@ type measured interface {
 
 type recordKey struct{}
 
-// WithRecord returns a context whose calls are recorded.
-func WithRecord(ctx context.Context, r *Record) context.Context {
-	return context.WithValue(ctx, recordKey{}, r)
+// NewContext returns a context whose calls are made for a caller, and recorded;
+// either may be nil.
+func NewContext(ctx context.Context, r *Record, c *Caller) context.Context {
+	return &callContext{Context: ctx, record: r, caller: c}
+}
+
+// callContext is one context for what every call has.
+type callContext struct {
+	context.Context
+	record *Record
+	caller *Caller
+}
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	switch key.(type) {
+	case recordKey:
+		return c.record
+	case callerKey:
+		return c.caller
+	}
+	return c.Context.Value(key)
 }
 
 // record notes an attempt.

@@ -25,7 +25,10 @@ type sending struct {
 func (c *Client) attempt(ctx context.Context, call *Call, target string, by sending, success func(*http.Response) error) (o outcome) {
 	var writes atomic.Int32
 	defer func() { by.permit.Done(int(writes.Load()), o.status, o.header) }()
-	x := c.begin(context.WithValue(ctx, attemptKey{}, attemptInfo{call.Method, call.Template, by.resend}), by.within)
+	if c.deps.Tracing.Tracer != nil {
+		ctx = context.WithValue(ctx, attemptKey{}, attemptInfo{call.Method, call.Template, by.resend})
+	}
+	x := c.begin(ctx, by.within)
 	keep := false
 	defer func() {
 		if !keep {
@@ -38,7 +41,7 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, by send
 		return outcome{err: err, status: -1}
 	}
 	begun := time.Now()
-	res, err := c.http.Do(req)
+	res, err := c.send.RoundTrip(req)
 	if err != nil {
 		return outcome{err: noAnswer(x.why(err)), written: writes.Load() > 0}
 	}
@@ -117,10 +120,10 @@ func (c *Client) request(ctx context.Context, call *Call, target string, token T
 	}
 	accept := call.Accept
 	setDefault(&accept, "application/json")
-	req.Header.Set("Accept", accept)
-	req.Header.Set("Accept-Encoding", "gzip")
-	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	req.Header.Set("Authorization", "Bearer "+token.Bearer)
+	values := [...]string{accept, "gzip", c.cfg.UserAgent, "Bearer " + token.Bearer}
+	for i, name := range [...]string{"Accept", "Accept-Encoding", "User-Agent", "Authorization"} {
+		req.Header[name] = values[i : i+1 : i+1]
+	}
 	return req, nil
 }
 

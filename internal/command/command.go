@@ -16,12 +16,9 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
-	"github.com/asc-gateway/asc-gateway/internal/protofiles"
 	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	engine "github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 const welcome = `The App Store Connect gateway: one service, all of Apple's App Store Connect API, over gRPC and REST.
@@ -158,44 +155,6 @@ func sandboxCommand() *cobra.Command {
 	cmd.Flags().StringVar(&cfg.Issuer, "issuer", sandbox.DefaultIssuer, "issuer id of team keys")
 	cmd.Flags().IntVar(&cfg.HourLimit, "hour-limit", 3600, "requests per key and hour")
 	cmd.Flags().Float64Var(&cfg.TimeScale, "time-scale", 1, "how fast the hour of the rate limit goes by")
-	return cmd
-}
-
-func protosCommand() *cobra.Command {
-	var out string
-	var options bool
-	cmd := &cobra.Command{Use: "protos", Short: "Write the .proto files that clients of any language are generated from", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var files []protoreflect.FileDescriptor
-			protoregistry.GlobalFiles.RangeFiles(func(fd protoreflect.FileDescriptor) bool {
-				if p := fd.Package(); len(p) > 4 && (p[:4] == "asc." || len(p) > 11 && p[:11] == "ascgateway.") {
-					files = append(files, fd)
-				}
-				return true
-			})
-			for _, name := range []string{"google/rpc/status.proto", "google/rpc/error_details.proto"} { // what errors bring
-				fd, err := protoregistry.GlobalFiles.FindFileByPath(name)
-				if err != nil {
-					return err
-				}
-				files = append(files, fd)
-			}
-			if !options {
-				var err error
-				if files, err = protofiles.Plain([]string{"asc.options.v1", "buf.validate"}, files...); err != nil {
-					return err
-				}
-			}
-			n, err := protofiles.Write(out, files...)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d files below %s\n", n, out)
-			return nil
-		}}
-	cmd.Flags().StringVar(&out, "out", "", "folder to write to")
-	cmd.Flags().BoolVar(&options, "options", false, "with the options that the gateway itself reads, and those of buf.validate")
-	_ = cmd.MarkFlagRequired("out") // the flag exists
 	return cmd
 }
 

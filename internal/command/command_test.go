@@ -71,6 +71,7 @@ func TestCommands(t *testing.T) {
 		there, notThere string
 	}{
 		{nil, "asc/testflight/v1/builds.proto google/api/http.proto google/rpc/error_details.proto", "asc/options/v1/options.proto buf/validate/validate.proto"},
+		{[]string{"--area", "webhooks,gateway"}, "asc/webhooks/v1/webhooks.proto ascgateway/quota/v1/quota.proto google/rpc/error_details.proto", "asc/testflight/v1/builds.proto"},
 		{[]string{"--options"}, "asc/testflight/v1/builds.proto asc/options/v1/options.proto buf/validate/validate.proto", ""},
 	} {
 		dir := t.TempDir()

@@ -312,7 +312,7 @@ func TestPaging(t *testing.T) {
 	}
 	res, err := bundles.ListBundleIds(t.Context(), &provisioningv1.ListBundleIdsRequest{PageSize: 1000})
 	if err != nil || len(res.GetBundleIds()) != 10 || res.GetTotalSize() != 10 || res.GetNextPageToken() != "" {
-		t.Errorf("above the limit: %d, %v", len(res.GetBundleIds()), err)
+		t.Errorf("above the limit: %d of %d, next %q, %v", len(res.GetBundleIds()), res.GetTotalSize(), res.GetNextPageToken(), err)
 	}
 }
 

@@ -175,10 +175,24 @@ type Admission struct {
 	call     Call
 	recorded audit.Record
 	end      func(audit.Record) error // puts the outcome on record; nil: none is wanted
-	made     *asc.Record
+	made     asc.Record
 }
 
 type teamKey struct{}
+
+// callContext is a context with the team of its call.
+type callContext struct {
+	context.Context
+	team string
+}
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	if _, ok := key.(teamKey); ok {
+		return c.team
+	}
+	return c.Context.Value(key)
+}
 
 // Team is the team of an admitted call.
 func Team(ctx context.Context) string { s, _ := ctx.Value(teamKey{}).(string); return s }
@@ -197,7 +211,7 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 		return ctx, nil, fault.New(fault.Unimplemented, "UNIMPLEMENTED", "no such method")
 	}
 	who := access.FromContext(ctx)
-	a := &Admission{guard: g, method: m, call: c, made: &asc.Record{}}
+	a := &Admission{guard: g, method: m, call: c}
 	var err error
 	if a.Team, err = g.team(m, c); err != nil {
 		return ctx, nil, err
@@ -219,12 +233,12 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	switch {
 	case !a.Decision.Allowed:
 		err := a.Decision.Denied(who, m.FullName)
-		g.deny(a.recorded, err, "")
+		g.deny(a.record(), err, "")
 		return ctx, nil, err
 	case a.Decision.WouldDeny:
-		g.deny(a.recorded, a.Decision.Denied(who, m.FullName), auditMode)
+		g.deny(a.record(), a.Decision.Denied(who, m.FullName), auditMode)
 	}
-	ctx, err = a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), c.Priority, c.CacheControl)
+	ctx, err = a.share(ctx, c.Priority, c.CacheControl)
 	if err != nil {
 		return ctx, nil, err
 	}
@@ -254,17 +268,26 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetAttributes(attribute.String("enduser.id", c.ID), attribute.String("ascgateway.team", a.Team), attribute.String("ascgateway.class", c.Priority), attribute.String("ascgateway.method", a.recorded.Method))
 	}
-	return asc.WithCaller(ctx, c), nil
+	return asc.NewContext(&callContext{ctx, a.Team}, &a.made, c), nil
 }
 
-// name finds what the call is about, where that is needed.
+// record is what goes on record of a call. What it is about is found when it is
+// first needed: most calls are reads that are allowed.
+func (a *Admission) record() audit.Record {
+	if a.named && a.recorded.Resources == nil {
+		a.recorded.Resources = a.guard.names.Resources(a.method.FullName, a.call.Request)
+	}
+	return a.recorded
+}
+
+// name says whether what the call is about goes on record, and finds what keeps
+// it to its caller's apps.
 func (a *Admission) name() error {
 	p := a.guard.policy.Load()
 	if a.guard.deps.Audit == nil && p == nil {
 		return nil
 	}
 	a.named = true
-	a.recorded.Resources = a.guard.names.Resources(a.method.FullName, a.call.Request)
 	if p == nil || !p.Restricts() {
 		return nil
 	}
@@ -321,10 +344,10 @@ func (a *Admission) keepToApps(ctx context.Context) error {
 	denied := err != nil && fault.As(err).Kind == fault.PermissionDenied
 	switch {
 	case denied && a.Decision.Audit:
-		a.guard.deny(a.recorded, err, auditMode)
+		a.guard.deny(a.record(), err, auditMode)
 		return nil
 	case denied:
-		a.guard.deny(a.recorded, err, "")
+		a.guard.deny(a.record(), err, "")
 	case err == nil && !a.Decision.Audit:
 		a.Pass = pass
 	}
@@ -359,7 +382,7 @@ func (a *Admission) begin(ctx context.Context) (err error) {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	a.recorded.Call = hex.EncodeToString(id[:])
-	r := a.recorded
+	r := a.record()
 	r.Event = audit.Intent
 	a.end, err = a.guard.deps.Audit.Begin(ctx, r)
 	return err
@@ -428,7 +451,7 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 	}
 	who := access.FromContext(ctx)
 	method := &access.Method{FullName: "/passthrough/" + verb + " " + path, Verb: verb}
-	a := &Admission{guard: g, method: method, made: &asc.Record{}}
+	a := &Admission{guard: g, method: method}
 	teams := g.deps.Teams()
 	if a.Team = team; team == "" && len(teams) == 1 {
 		a.Team = teams[0]
@@ -452,7 +475,7 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 		g.deny(a.recorded, err, "")
 		return ctx, nil, err
 	}
-	ctx, err = a.share(asc.WithRecord(context.WithValue(ctx, teamKey{}, a.Team), a.made), "", "")
+	ctx, err = a.share(ctx, "", "")
 	if err != nil {
 		return ctx, nil, err
 	}

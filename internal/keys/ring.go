@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net/http"
 	"slices"
@@ -83,6 +84,7 @@ type Ring struct {
 	skew     skew
 
 	current atomic.Pointer[map[string]*team]
+	names   atomic.Pointer[[]string] // of the teams, sorted
 	replace sync.Mutex
 
 	ctx    context.Context // of signing in the background
@@ -150,6 +152,8 @@ func (r *Ring) Replace(teams map[string][]Credential) {
 		t.arrange()
 		next[name] = t
 	}
+	names := slices.Sorted(maps.Keys(next))
+	r.names.Store(&names)
 	r.current.Store(&next)
 }
 
@@ -354,12 +358,11 @@ func (r *Ring) Status() (list []Status) {
 	return list
 }
 
-// Teams lists the names of the teams, sorted.
+// Teams lists the names of the teams, sorted. The list must not be changed.
 func (r *Ring) Teams() (names []string) {
-	for name := range *r.current.Load() {
-		names = append(names, name)
+	if list := r.names.Load(); list != nil {
+		names = *list
 	}
-	slices.Sort(names)
 	return names
 }
 

@@ -435,7 +435,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				rec := &asc.Record{}
-				_, err := client.Do(asc.WithRecord(t.Context(), rec), &asc.Call{Team: "team", Method: "GET", Template: "/v1/territories", Path: "/v1/territories", Query: "limit=1"})
+				_, err := client.Do(asc.NewContext(t.Context(), rec, nil), &asc.Call{Team: "team", Method: "GET", Template: "/v1/territories", Path: "/v1/territories", Query: "limit=1"})
 				if calls.Add(1); err != nil {
 					failed.Add(1)
 					t.Error(err)

@@ -2,7 +2,8 @@
 // buf needs of google/api and buf/validate to build the project, and what users
 // of other languages need to generate their clients, with nothing downloaded.
 //
-// The sources come from descriptors, so they carry no comments.
+// It prints what it is given: comments, which linked-in descriptors do not hold,
+// come by [Change].
 package protofiles
 
 import (
@@ -19,7 +20,7 @@ import (
 // many it wrote. The files of google/protobuf are left out: every compiler
 // brings them.
 func Write(dir string, files ...protoreflect.FileDescriptor) (int, error) {
-	printer := protoprint.Printer{SortElements: false}
+	printer := protoprint.Printer{CustomSortFunction: before}
 	written := map[string]bool{}
 	var walk func(fd protoreflect.FileDescriptor) error
 	walk = func(fd protoreflect.FileDescriptor) error {
@@ -41,6 +42,24 @@ func Write(dir string, files ...protoreflect.FileDescriptor) (int, error) {
 		}
 	}
 	return len(written), nil
+}
+
+// before keeps to the order in which things are declared, with services first, as
+// in the sources. The printer itself goes by line numbers, which are not kept.
+func before(a, b protoprint.Element) bool { return rank(a) < rank(b) }
+
+func rank(e protoprint.Element) int {
+	switch e.Kind() {
+	case protoprint.KindPackage:
+		return 0
+	case protoprint.KindImport:
+		return 1
+	case protoprint.KindOption:
+		return 2
+	case protoprint.KindService:
+		return 3
+	}
+	return 4
 }
 
 func writeFile(printer protoprint.Printer, dir string, fd protoreflect.FileDescriptor) error {

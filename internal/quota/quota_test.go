@@ -208,7 +208,7 @@ func TestMinutesAreLearned(t *testing.T) {
 func BenchmarkDecision(b *testing.B) {
 	m := newManager(Rules{HourLimit: 2_000_000_000})
 	defer func() { _ = m.Close() }()
-	ctx := asc.WithCaller(b.Context(), &asc.Caller{ID: "token:a", Priority: "default", Weight: 1})
+	ctx := asc.NewContext(b.Context(), nil, &asc.Caller{ID: "token:a", Priority: "default", Weight: 1})
 	h := told(2_000_000_000, 2_000_000_000)
 	p, _ := m.Admit(ctx, builds)
 	p.Done(1, 200, h)

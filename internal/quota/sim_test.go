@@ -130,7 +130,7 @@ func (w *world) at(d time.Duration, do func()) {
 // call makes one call until it is answered, and notes how long that took.
 func (w *world) call(caller, class string, weight, replica int) {
 	begun := time.Now()
-	ctx := asc.WithCaller(w.ctx, &asc.Caller{ID: caller, Priority: class, Weight: weight})
+	ctx := asc.NewContext(w.ctx, nil, &asc.Caller{ID: caller, Priority: class, Weight: weight})
 	for {
 		status := w.client.send(ctx, w, replica)
 		switch {

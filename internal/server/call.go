@@ -65,7 +65,9 @@ func endless(fullMethod string) bool {
 // stream is what every call over gRPC passes, with the error as a status.
 func (s *Server) stream(srv any, ss grpc.ServerStream, method string, parts bool, next grpc.StreamHandler) error {
 	c := &call{ServerStream: ss, server: s, method: method, class: overload.Calls, streams: parts,
-		ctx: ss.Context(), stop: stopOf(ss.Context())}
+		ctx: ss.Context(), stop: stopOf(ss.Context()), conn: conns.Of(ss.Context())}
+	c.conn.Begin()
+	defer c.conn.End()
 	if endless(c.method) {
 		c.class = overload.Watches
 	}
@@ -96,10 +98,12 @@ type call struct {
 	class  overload.Class
 	ctx    context.Context
 	stop   context.CancelCauseFunc
+	conn   *conns.Conn
 	weight int
 
 	streams  bool // its answer has parts
 	received bool
+	told     bool     // its headers tell where the answer came from
 	entered  *entered // nil: not let in
 }
 
@@ -118,7 +122,7 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 		}
 		if c.entered != nil {
 			c.entered.leave(c.ctx, nil, err)
-			if c.streams { // the headers went before
+			if !c.told || err != nil {
 				c.SetTrailer(told(asc.MadeIn(c.ctx)))
 			}
 		}
@@ -146,8 +150,11 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 
 // stopped is why a stream was ended from here, nil if it was not.
 func stopped(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
 	var f *fault.Error
-	if ctx.Err() != nil && errors.As(context.Cause(ctx), &f) {
+	if errors.As(context.Cause(ctx), &f) {
 		return f
 	}
 	return nil
@@ -235,8 +242,15 @@ func (c *call) receive(m any, limit time.Duration) error {
 }
 
 // SendMsg writes a part of the answer. A peer that does not read it ends the
-// call.
+// call. The answer of a unary call is never waited for: the transport keeps one
+// message of every stream.
 func (c *call) SendMsg(m any) error {
+	if c.conn != nil {
+		c.conn.Give(proto.Size(m.(proto.Message)))
+	}
+	if !c.streams {
+		return c.ServerStream.SendMsg(m)
+	}
 	timer := time.AfterFunc(sendTimeout, func() {
 		c.stop(fault.New(fault.DeadlineExceeded, fault.ReasonPeerTooSlow, "the answer was not read for %v", sendTimeout))
 	})
@@ -258,7 +272,7 @@ func unary(handler grpc.MethodHandler) grpc.StreamHandler {
 			}
 			c.entered.leave(c.ctx, message, err)
 			if md := told(asc.MadeIn(c.ctx)); len(md) > 0 {
-				_ = ss.SetHeader(md) // fails only where nobody would read it
+				c.told = ss.SetHeader(md) == nil // fails only where nobody would read it
 			}
 		}
 		if err != nil {
@@ -273,14 +287,19 @@ func told(m asc.Made) metadata.MD {
 	if m.Cache == "" && m.Limit <= 0 {
 		return nil
 	}
-	md := metadata.MD{}
+	md, values := make(metadata.MD, 4), make([]string, 0, 4)
+	set := func(name, value string) {
+		values = append(values, value)
+		n := len(values)
+		md[name] = values[n-1 : n : n]
+	}
 	if m.Cache != "" {
-		md.Set(CacheHeader, m.Cache)
+		set(CacheHeader, m.Cache)
 	}
 	if m.Limit > 0 {
-		md.Set(LimitHeader, strconv.Itoa(m.Limit))
-		md.Set(RemainingHeader, strconv.Itoa(m.Remaining))
-		md.Set(WaitedHeader, strconv.FormatInt(m.Waited.Milliseconds(), 10))
+		set(LimitHeader, strconv.Itoa(m.Limit))
+		set(RemainingHeader, strconv.Itoa(m.Remaining))
+		set(WaitedHeader, strconv.FormatInt(m.Waited.Milliseconds(), 10))
 	}
 	return md
 }

@@ -38,13 +38,20 @@ func (s *Server) Approach(ctx context.Context, fullMethod, team string) (weight 
 }
 
 // Invoke makes a unary call as one over gRPC is made. The context must come from
-// [Server.Identify].
+// [Server.Identify]. The request must not be used again: a filter may be set in it.
 func (s *Server) Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error) {
 	m, ok := s.methods[fullMethod]
 	if !ok {
 		return nil, noMethod()
 	}
 	res, err := s.guarded(ctx, fullMethod, req, func(ctx context.Context) (proto.Message, error) {
+		if m.direct != nil {
+			plan, err := m.direct.Plan()
+			if err != nil {
+				return nil, err
+			}
+			return s.engine.Unary(ctx, guard.Team(ctx), plan, req)
+		}
 		copyIn := func(v any) error { proto.Merge(v.(proto.Message), req); return nil }
 		res, err := m.handler(m.impl, ctx, copyIn, nil)
 		if err != nil {

@@ -110,6 +110,7 @@ type registeredStream struct {
 type registered struct {
 	impl    any
 	handler grpc.MethodHandler
+	direct  *service.Entry // of the engine's: needs no copy of the request; nil: another's
 }
 
 // New assembles a server of the engine's methods and of the gateway's own
@@ -127,6 +128,12 @@ func New(cfg Config, engine *service.Engine, g *guard.Guard, own []Service, limi
 	for _, d := range s.describe() {
 		s.register(Service{Desc: d, Impl: s})
 	}
+	for _, e := range engine.Entries {
+		if m, ok := s.methods[e.FullName]; ok {
+			m.direct = e
+			s.methods[e.FullName] = m
+		}
+	}
 	for _, o := range own {
 		s.register(o)
 	}
@@ -140,7 +147,6 @@ func (s *Server) options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.InTapHandle(stoppable),
 		grpc.ForceServerCodecV2(newCodec()),
-		grpc.StatsHandler(conns.Stats{}),
 		grpc.MaxRecvMsgSize(MaxRequestBytes),
 		grpc.MaxSendMsgSize(MaxResponseBytes),
 		grpc.MaxConcurrentStreams(conns.MaxStreams),
@@ -166,7 +172,7 @@ func (s *Server) options() []grpc.ServerOption {
 func (s *Server) register(o Service) {
 	s.serve(o)
 	for _, m := range o.Desc.Methods {
-		s.methods["/"+o.Desc.ServiceName+"/"+m.MethodName] = registered{o.Impl, m.Handler}
+		s.methods["/"+o.Desc.ServiceName+"/"+m.MethodName] = registered{impl: o.Impl, handler: m.Handler}
 	}
 	for _, m := range o.Desc.Streams {
 		s.streams["/"+o.Desc.ServiceName+"/"+m.StreamName] = registeredStream{o.Impl, m.Handler}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/asc-gateway/asc-gateway/internal/near"
 )
 
 // Hint is "; did you mean X?" with the right word that comes nearest to a wrong
@@ -17,7 +19,7 @@ func hint(wrong string, right []string) string {
 	right = slices.Sorted(slices.Values(right))
 	best, least := "", 1<<30
 	for _, r := range right {
-		if d, ok := near(strings.ToLower(wrong), strings.ToLower(r)); ok && d < least {
+		if d, ok := likely(strings.ToLower(wrong), strings.ToLower(r)); ok && d < least {
 			best, least = r, d
 		}
 	}
@@ -27,10 +29,10 @@ func hint(wrong string, right []string) string {
 	return "; did you mean " + best + "?"
 }
 
-// near says whether a word can be meant by another, and how far they are apart.
+// likely says whether a word can be meant by another, and how far they are apart.
 // Of parameters such as filter[version] the key decides, for what they share says
 // nothing; a key without its filter is near.
-func near(wrong, right string) (d int, ok bool) {
+func likely(wrong, right string) (d int, ok bool) {
 	kind, key, keyed := strings.Cut(right, "[")
 	if keyed && wrong == strings.TrimSuffix(key, "]") {
 		return 1, true
@@ -38,31 +40,8 @@ func near(wrong, right string) (d int, ok bool) {
 	if rest, same := strings.CutPrefix(wrong, kind+"["); keyed && same {
 		wrong, right = rest, key
 	}
-	d = distance(wrong, right)
+	d = near.Distance(wrong, right)
 	return d, d <= min(3, max(1, min(len(wrong), len(right))/3))
-}
-
-// distance is Levenshtein's, with two letters in the wrong order as one change.
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before, last, row = last, row, before
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 0
-			if a[i] != b[j] {
-				cost = 1
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }
 
 // Newer says why a value that is not among the known ones of an enum is taken for
@@ -95,14 +74,17 @@ func slip(s, known string) bool {
 	if letters(s, true) == letters(known, true) {
 		return true
 	}
-	if letters(s, false) == letters(known, false) || strings.Count(s, "_") != strings.Count(known, "_") || digits(s) != digits(known) {
+	if letters(s, false) == letters(known, false) || digits(s) != digits(known) ||
+		strings.Count(s, "_") != strings.Count(known, "_") {
 		return false
 	}
-	far := 2
-	if min(len(s), len(known)) < 8 {
-		far = 1
+	switch n := min(len(s), len(known)); {
+	case n < 5: // P1D, P1Y
+		return false
+	case n < 8:
+		return near.Distance(s, known) <= 1
 	}
-	return distance(s, known) <= far
+	return near.Distance(s, known) <= 2
 }
 
 // letters are the letters of a value, and its digits, without case and

@@ -10,9 +10,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxPageSize is how many resources one answer holds at most, unless Apple
+// MaxPageSize is how many resources one answer holds at most, unless Apple
 // itself gives more at once.
-const maxPageSize = 2000
+const MaxPageSize = 2000
 
 // list reads one answer's worth of rows: of the query, or of the parts that it
 // must be split into.
@@ -22,7 +22,7 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 	if size < 0 {
 		return fault.Invalid("page_size", "must not be negative")
 	}
-	size = min(size, max(maxPageSize, int(m.Query.page)))
+	size = min(size, max(MaxPageSize, int(m.Query.page)))
 	hash := p.hash(m)
 	token, err := parseToken(msg.Get(m.pageToken).String(), hash)
 	if err != nil {
@@ -49,8 +49,11 @@ func (e *Engine) list(ctx context.Context, m *Method, req proto.Message, p *prep
 			setToken(m, out, pageToken{place: w.place, Part: part, Hash: hash})
 			break
 		}
+		if part+1 == len(parts) {
+			break
+		}
 		w.nextPart()
-		if part+1 < len(parts) && (w.full() || spent.Late()) {
+		if w.full() || spent.Late() {
 			setToken(m, out, pageToken{Part: part + 1, Hash: hash})
 			break
 		}

@@ -41,7 +41,8 @@ func (q *Query) newer(m protoreflect.Message) (newer, error) {
 		}
 		for _, s := range list {
 			if s == "" || len(s) > maxValueBytes || strings.ContainsFunc(s, isControl) {
-				return nil, fault.Invalid("extra_query", "%q: values have 1 to %d bytes and no control characters", clip(name), maxValueBytes)
+				return nil, fault.Invalid("extra_query", "%q: values have 1 to %d bytes and no control characters",
+					clip(name), maxValueBytes)
 			}
 			out[name] = append(out[name], url.QueryEscape(s))
 		}

@@ -80,8 +80,8 @@ func TestExtraQueryIsNoSecondWay(t *testing.T) {
 }
 
 func TestNewer(t *testing.T) {
-	known := []string{"IOS_APP_STORE", "APP_IPHONE_67", "DEVELOPER_ID_APPLICATION", "VALID", "TVOS", "READY_FOR_SALE"}
-	for _, s := range []string{"MARZIPAN", "APP_IPHONE_69", "DEVELOPER_ID_APPLICATION_G2", "XROS", "INVALID", "VALID2", "READY_FOR_REVIEW"} {
+	known := []string{"IOS_APP_STORE", "APP_IPHONE_67", "DEVELOPER_ID_APPLICATION", "VALID", "TVOS", "READY_FOR_SALE", "P1D"}
+	for _, s := range []string{"MARZIPAN", "APP_IPHONE_69", "DEVELOPER_ID_APPLICATION_G2", "XROS", "INVALID", "VALID2", "READY_FOR_REVIEW", "P1Y"} {
 		if why := Newer(s, known, "X"); why != "" {
 			t.Errorf("%s is new: %s", s, why)
 		}

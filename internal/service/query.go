@@ -372,7 +372,7 @@ func (e *queryEncoder) limits(m protoreflect.Map) error {
 
 // extra adds what the caller sends beyond the parameters known.
 func (e *queryEncoder) extra(m protoreflect.Message) error {
-	if e.q.extra == nil {
+	if e.q.extra == nil || !m.Has(e.q.extra) {
 		return nil
 	}
 	values := m.Get(e.q.extra).Map()

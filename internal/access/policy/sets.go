@@ -8,6 +8,7 @@ import (
 
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
+	"github.com/asc-gateway/asc-gateway/internal/near"
 )
 
 // Set is a built-in named set of methods, derived from the descriptors.
@@ -106,35 +107,14 @@ func Members(methods []*access.Method) map[string][]string {
 func nearest(s string, words []string) string {
 	best, distance := "", len(s)/3+2
 	for _, w := range words {
-		if d := levenshtein(s, w, distance); d < distance {
+		if apart := len(s) - len(w); apart >= distance || -apart >= distance {
+			continue
+		}
+		if d := near.Distance(s, w); d < distance {
 			best, distance = w, d
 		}
 	}
 	return best
-}
-
-// levenshtein is the edit distance, or most if it is not less.
-func levenshtein(a, b string, most int) int {
-	if d := len(a) - len(b); d >= most || -d >= most {
-		return most
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		left := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := left
-			if a[i] != b[j] {
-				cost++
-			}
-			left = row[j+1]
-			row[j+1] = min(cost, row[j]+1, left+1)
-		}
-	}
-	return min(row[len(b)], most)
 }
 
 // unknown is the error of a method that there is not.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc/peer"
 )
 
 // Defaults of [Limits].
@@ -215,14 +217,23 @@ func Context(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-func connOf(ctx context.Context) *Conn {
-	c, _ := ctx.Value(connKey{}).(*Conn)
-	return c
+// Of is the connection that a call of a context comes over, nil if it is none of
+// a [Listener]'s. Its methods may be called all the same.
+func Of(ctx context.Context) *Conn {
+	if c, ok := ctx.Value(connKey{}).(*Conn); ok {
+		return c
+	}
+	if p, ok := peer.FromContext(ctx); ok { // gRPC
+		if a, ok := p.Addr.(*Addr); ok {
+			return a.conn
+		}
+	}
+	return nil
 }
 
 // Host is the IP address of the peer of a call, "" if it is not known.
 func Host(ctx context.Context) string {
-	if c := connOf(ctx); c != nil {
+	if c := Of(ctx); c != nil {
 		return c.host
 	}
 	return ""
@@ -231,7 +242,7 @@ func Host(ctx context.Context) string {
 // Known tells that the caller of a context was identified: its connection stays
 // when room is needed.
 func Known(ctx context.Context) {
-	c := connOf(ctx)
+	c := Of(ctx)
 	if c == nil || c.known.Load() || c.known.Swap(true) {
 		return
 	}

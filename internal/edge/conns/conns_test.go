@@ -296,12 +296,12 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 		if _, err := io.ReadFull(server, make([]byte, len(preface)+frameHeaderLength+5)); err != nil {
 			t.Fatal(err)
 		}
-		conn.calls.Add(1)
+		conn.Begin()
 		time.Sleep(2 * unreadTime)
 		if wire.stuck(time.Now()) {
 			t.Error("a call whose handler runs is not stuck")
 		}
-		conn.calls.Add(-1) // its handler has ended; its answer has not gone out
+		conn.End() // its handler has ended; its answer has not gone out
 		time.Sleep(unreadTime / 2)
 		if wire.stuck(time.Now()) {
 			t.Error("stuck too early")
@@ -317,6 +317,30 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 			t.Error("the stream has ended")
 		}
 		_ = server.Close()
+		_ = peer.Close()
+	})
+}
+
+func TestAnswersPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, server, conn, peer := watchedPipe(t)
+		go func() { _, _ = peer.Write(append(bytes.Clone(preface), frame(frameHeaders, 4, 1, 5)...)) }()
+		if _, err := io.ReadFull(server, make([]byte, len(preface)+frameHeaderLength+5)); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, peer) }()
+		for range 1000 { // 100 MB that go out as they come
+			conn.Give(100 << 10)
+			if _, err := server.Write(frame(frameData, 0, 1, 100<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range unreadBytes/(1<<20) + 1 { // and what stays
+			conn.Give(1 << 20)
+		}
+		if _, err := server.Write([]byte("x")); err == nil {
+			t.Error("the connection of a peer that reads nothing is still open")
+		}
 		_ = peer.Close()
 	})
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/stats"
 )
 
 // MaxStreams is how many streams gRPC serves at once over a connection.
@@ -102,7 +101,7 @@ type frames struct {
 
 	mu       sync.Mutex
 	open     map[uint32]struct{} // streams whose end has not gone over the wire
-	unread   int64               // bytes given to the transport since handlers ended before their streams
+	unread   int64               // about how many bytes were given to the transport and have not gone out
 	budget   float64             // of frames of which no call comes
 	refilled time.Time
 	wasKnown bool
@@ -246,6 +245,9 @@ func (f *frames) call(stream uint32) bool {
 		}
 		f.calls += strangerEvery
 	}
+	if len(f.open) == 0 {
+		f.unread = 0
+	}
 	f.open[stream] = struct{}{}
 	if len(f.open) > unreadMost {
 		f.broken = errUnread
@@ -294,9 +296,6 @@ func (f *frames) sending(kind, flags byte, stream uint32, length int) bool {
 func (f *frames) given(bytes int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if int64(len(f.open)) <= f.of.calls.Load() { // every open stream has its handler
-		f.unread = 0
-	}
 	if f.unread = max(f.unread, 0) + int64(bytes); f.unread > unreadBytes {
 		_ = f.Conn.Close()
 	}
@@ -306,6 +305,7 @@ func (f *frames) given(bytes int) {
 func (f *frames) stuck(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.unread -= f.unread / 16 // what was dropped with a stream is forgotten in a minute
 	if int64(len(f.open)) <= f.of.calls.Load() {
 		f.sent.Store(now.UnixNano())
 		return false
@@ -313,37 +313,25 @@ func (f *frames) stuck(now time.Time) bool {
 	return now.Sub(time.Unix(0, f.sent.Load())) > unreadTime
 }
 
-// Stats counts the calls of each connection: gRPC tells it when handlers begin
-// and end. It implements [stats.Handler].
-type Stats struct{}
-
-// TagConn implements [stats.Handler].
-func (Stats) TagConn(ctx context.Context, i *stats.ConnTagInfo) context.Context {
-	if a, ok := i.RemoteAddr.(*Addr); ok {
-		return context.WithValue(ctx, connKey{}, a.conn)
+// Begin counts a call whose handler runs, until End.
+func (c *Conn) Begin() {
+	if c != nil {
+		c.calls.Add(1)
 	}
-	return ctx
 }
 
-// HandleConn implements [stats.Handler].
-func (Stats) HandleConn(context.Context, stats.ConnStats) {}
-
-// TagRPC implements [stats.Handler].
-func (Stats) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
-
-// HandleRPC implements [stats.Handler].
-func (Stats) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	c := connOf(ctx)
-	if c == nil || c.wire == nil {
-		return
-	}
-	switch s := s.(type) {
-	case *stats.Begin:
-		c.calls.Add(1)
-	case *stats.End:
+// End counts it no longer.
+func (c *Conn) End() {
+	if c != nil {
 		c.calls.Add(-1)
-	case *stats.OutPayload:
-		c.wire.given(s.WireLength)
+	}
+}
+
+// Give counts an answer that is given to gRPC. A peer that leaves 64 MiB of them
+// unread loses the connection.
+func (c *Conn) Give(bytes int) {
+	if c != nil && c.wire != nil {
+		c.wire.given(bytes)
 	}
 }
 

@@ -15,12 +15,11 @@ import (
 	optionsv1 "github.com/asc-gateway/asc-gateway/gen/asc/options/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/service"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-func grpcContext(ctx context.Context, s *runtime.ServerTransportStream) context.Context {
+func grpcContext(ctx context.Context, s grpc.ServerTransportStream) context.Context {
 	return grpc.NewContextWithServerTransportStream(ctx, s)
 }
 
@@ -48,7 +47,8 @@ func (s *speller) unmarshal(b []byte, into protoreflect.Message) error {
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the body must be a JSON object, such as %s", example(into.Descriptor()))
+		return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest,
+			"the body must be a JSON object, such as %s", example(into.Descriptor()))
 	}
 	r := &reader{top: into.Descriptor()}
 	r.message(into, object, place{})

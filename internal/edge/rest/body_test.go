@@ -136,7 +136,7 @@ func TestAnswersAreWrittenAsApples(t *testing.T) {
 			`{"build":{"id":"1","betaGroups":{"ids":[]},"app":{}}}`},
 		{"a relationship of which only the number is known", &testflightv1.GetBuildResponse{Build: &resourcesv1.Build{BetaGroups: &typesv1.ToMany{Total: proto.Int32(7)}}},
 			`{"build":{"betaGroups":{"total":7}}}`},
-		{"own empty list", &catalogv1.SearchOperationsResponse{}, `{"operations":[]}`},
+		{"own empty list", &catalogv1.SearchOperationsResponse{}, `{"operations":[],"unknownWords":[]}`},
 		{"long", file(5 << 30), `{"appPreview":{"fileSize":5368709120}}`},
 		{"greatest exact", file(big), `{"appPreview":{"fileSize":9007199254740992}}`},
 		{"too long", file(big + 1), `{"appPreview":{"fileSize":"9007199254740993"}}`},

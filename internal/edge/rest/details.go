@@ -22,7 +22,8 @@ func once(s *spb.Status) *spb.Status {
 		case err != nil: // another kind of detail
 		case head == nil:
 			head = info
-		case info.GetMetadata()["primary"] == "true" && info.GetReason() == head.GetReason() && head.GetDomain() == service.AppleDomain:
+		case head.GetDomain() == service.AppleDomain && info.GetReason() == head.GetReason() &&
+			info.GetMetadata()["primary"] == "true":
 			metadata := info.GetMetadata()
 			delete(metadata, "primary")
 			maps.Copy(metadata, head.GetMetadata())

@@ -24,6 +24,7 @@ import (
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
+	"github.com/asc-gateway/asc-gateway/internal/edge/openapi"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/server"
@@ -87,10 +88,9 @@ func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDesc
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := sync.OnceValue(func() *describer { return newDescriber(engine.Methods()) })
-	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: func(w http.ResponseWriter, r *http.Request, body []byte) error {
-		return docs().serve(w, r, body)
-	}})
+	docs := openapi.New(protoregistry.GlobalFiles, append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")))
+	h.route(route{verb: "GET", pattern: "/openapi", serve: docs.List})
+	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.Serve})
 	return h, nil
 }
 
@@ -164,14 +164,6 @@ func Name(w http.ResponseWriter, r *http.Request, verb, pattern string) {
 		span.SetName(verb + " " + pattern)
 		span.SetAttributes(semconv.HTTPRoute(pattern))
 	}
-}
-
-// allowedHeaders become metadata; nothing else does.
-var allowedHeaders = []string{server.TeamHeader, server.PriorityHeader, "traceparent", "tracestate", "x-request-id", "cache-control"}
-
-func allowedHeader(name string) (string, bool) {
-	name = strings.ToLower(name)
-	return name, slices.Contains(allowedHeaders, name)
 }
 
 // ServeHTTP implements [http.Handler].
@@ -385,21 +377,26 @@ func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod s
 
 // context carries the caller's metadata and deadline, and collects the headers
 // that the call sets.
-func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, *runtime.ServerTransportStream, error) {
-	ctx, err := runtime.AnnotateIncomingContext(r.Context(), h.meta, r, fullMethod)
-	if err != nil {
-		return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, *headers, error) {
+	ctx := r.Context()
+	if r.Header.Get("Grpc-Timeout") != "" {
+		var err error
+		if ctx, err = runtime.AnnotateIncomingContext(ctx, h.meta, r, fullMethod); err != nil {
+			return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+		}
+	} else if md := metadataOf(r.Header); md != nil {
+		ctx = metadata.NewIncomingContext(ctx, md)
 	}
-	stream := &runtime.ServerTransportStream{}
+	stream := &headers{method: fullMethod}
 	return grpcContext(ctx, stream), stream, nil
 }
 
 // answer writes a message as JSON. What Apple answers with 204 has no body,
 // unless the message says something all the same.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime.ServerTransportStream, res proto.Message, status int) error {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *headers, res proto.Message, status int) error {
 	if status == http.StatusNoContent {
 		if proto.Size(res) == 0 {
-			copyHeaders(w.Header(), stream.Header())
+			stream.copyTo(w.Header())
 			w.WriteHeader(status)
 			return nil
 		}
@@ -409,24 +406,20 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, stream *runtime
 	if err != nil {
 		return err
 	}
-	copyHeaders(w.Header(), stream.Header())
-	w.Header().Set("Content-Type", "application/json")
+	stream.copyTo(w.Header())
+	w.Header()["Content-Type"] = jsonType
 	h.write(w, r, status, b)
 	return nil
 }
 
-func copyHeaders(to http.Header, md metadata.MD) {
-	for k, vs := range md {
-		for _, v := range vs {
-			to.Add(k, v)
-		}
-	}
-}
-
 // write sends a body, packed where it pays.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []byte) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Add("Vary", "Accept-Encoding")
+	w.Header()["X-Content-Type-Options"] = nosniff
+	if len(w.Header()["Vary"]) == 0 {
+		w.Header()["Vary"] = varies
+	} else { // by origin too
+		w.Header().Add("Vary", varies[0])
+	}
 	if len(b) < gzipFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 		w.WriteHeader(status)

@@ -82,8 +82,8 @@ func (rt *route) fieldName(path string) string {
 		}
 		outer, inner, nested := strings.Cut(path, ".")
 		if fd := rt.input().Fields().ByTextName(outer); nested && fd != nil && fd.Message() != nil {
-			role := fieldOptions(fd).GetRole()
-			if in := fd.Message().Fields().ByTextName(inner); in != nil && (role == optionsv1.Role_ROLE_FILTER || role == optionsv1.Role_ROLE_EXISTS) {
+			role, in := fieldOptions(fd).GetRole(), fd.Message().Fields().ByTextName(inner)
+			if in != nil && (role == optionsv1.Role_ROLE_FILTER || role == optionsv1.Role_ROLE_EXISTS) {
 				return appleName(fd) + "[" + appleName(in) + "]"
 			}
 		}

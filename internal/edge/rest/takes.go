@@ -38,11 +38,10 @@ func takesOne(fd protoreflect.FieldDescriptor) string {
 		return "a string such as " + quotedValue(fd)
 	case protoreflect.DoubleKind, protoreflect.FloatKind:
 		return "a number"
-	case protoreflect.Int32Kind, protoreflect.Int64Kind, protoreflect.Sint32Kind, protoreflect.Sint64Kind, protoreflect.Sfixed32Kind,
-		protoreflect.Sfixed64Kind, protoreflect.Uint32Kind, protoreflect.Uint64Kind, protoreflect.Fixed32Kind, protoreflect.Fixed64Kind:
-		return "a whole number of its size"
 	}
 	switch md := fd.Message(); {
+	case md == nil:
+		return "a whole number of its size"
 	case isRelation(md):
 		return takesRelation(md)
 	case md.FullName() == "google.protobuf.Timestamp":

@@ -98,7 +98,8 @@ func (r *reader) misfit(fd protoreflect.FieldDescriptor, v any, at place) {
 	not := ", not " + kindOf(v)
 	switch v.(type) {
 	case string, json.Number:
-		if fd.Kind() != protoreflect.StringKind && fd.Kind() != protoreflect.BoolKind && (fd.Message() == nil || !isRelation(fd.Message())) {
+		plain := fd.Kind() == protoreflect.StringKind || fd.Kind() == protoreflect.BoolKind
+		if !plain && (fd.Message() == nil || !isRelation(fd.Message())) {
 			not = "" // the kind of JSON is right, or says nothing
 		}
 	}
@@ -225,6 +226,7 @@ func (r *reader) enum(fd protoreflect.FieldDescriptor, v any, at place) protoref
 		return 0
 	}
 	extra := at.extra.Mutable(at.extra.Descriptor().Fields().ByName("extra")).Map()
-	extra.Set(protoreflect.ValueOfString(at.key).MapKey(), protoreflect.ValueOfString(string(jsonapi.AppendString(nil, text))))
+	quoted := string(jsonapi.AppendString(nil, text))
+	extra.Set(protoreflect.ValueOfString(at.key).MapKey(), protoreflect.ValueOfString(quoted))
 	return unknownValue
 }
