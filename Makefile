@@ -45,7 +45,7 @@ run: ## Run the gateway against its own sandbox
 setup: ## Install what the tests need, where it is missing (apt-get; on macOS it says what to install)
 	@./.ci/setup
 
-test: ## Run all tests whose programs are there, race-enabled; lists what it leaves out
+test: bin/buf ## Run all tests whose programs are there, race-enabled; lists what it leaves out
 	@./.ci/test
 
 bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/staticcheck bin/govulncheck &: tools/go.mod tools/go.sum
@@ -102,13 +102,15 @@ clients: ## Third-party clients from npm: one of Apple's API against the passthr
 	go test -count=1 -tags clients -run 'TestNodeClient|TestTypeScriptClient' -v ./internal/conformance
 	go test -count=1 -tags clients -run 'TestLanguagesOfProtoc|TestJavaOfAnArea' -v ./internal/protofiles
 
-fleet: setup ## Four gateway processes on one Redis, through what can go wrong; 6 minutes
+fleet: ## Four gateway processes on one Redis, through what can go wrong; 6 minutes
+	@./.ci/setup redis-server
 	go test -count=1 -timeout 20m -tags fleet -run 'TestFleet|TestRollingRestart|TestFlood' -v ./internal/conformance
 
 report: ## Simulate the quota and draw docs/quota.svg
 	go test -count=1 -run TestReport -v ./internal/quota -report docs/quota.svg
 
-helm: setup ## Lint, render and test the Helm chart
+helm: ## Lint, render and test the Helm chart
+	@./.ci/setup promtool
 	cd deploy/helm/test && go test -count=1 -v ./...
 
 helm-docs: ## Make the chart's README, its schema and the snapshot anew
@@ -116,7 +118,8 @@ helm-docs: ## Make the chart's README, its schema and the snapshot anew
 	bin/helm-docs --chart-search-root deploy/helm --skip-version-footer
 	cd deploy/helm/test && go test -run 'Schema|Snapshot' -update .
 
-attack: setup ## Attack the program for ATTACK_TIME (1m) each: internal/attack, SECURITY.md
+attack: ## Attack the program for ATTACK_TIME (1m) each: internal/attack, SECURITY.md
+	@./.ci/setup gcc redis-server openssl
 	ATTACK_TIME=$${ATTACK_TIME:-1m} go test -count=1 -timeout 60m -v ./internal/attack
 	ATTACK_RACE=1 go test -race -count=1 -timeout 20m -v -run 'Hammer|ItEnds|StreamsEnd|Tokens|OnlyOwn|Watches|Unfinished' ./internal/attack
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -21,7 +20,7 @@ func TestCompose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := cli.ProjectFromOptions(context.Background(), o)
+	p, err := o.LoadProject(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +92,8 @@ func TestWorkflows(t *testing.T) {
 }
 
 // TestGoInstall holds what `go install …/cmd/gateway@VERSION` needs: a module
-// that a proxy can zip, with no directive that go install refuses.
+// that a proxy can zip, without directives that go install refuses, and with all
+// that the program embeds. Nothing is compiled.
 func TestGoInstall(t *testing.T) {
 	b, err := os.ReadFile("../../go.mod")
 	if err != nil {
@@ -106,10 +106,30 @@ func TestGoInstall(t *testing.T) {
 	if len(m.Replace) > 0 || len(m.Exclude) > 0 {
 		t.Errorf("go install …@VERSION refuses a go.mod with replace or exclude: %v %v", m.Replace, m.Exclude)
 	}
-	v := module.Version{Path: m.Module.Mod.Path, Version: "v0.0.0"}
-	dir := t.TempDir() // the commit, as a proxy sees it
-	tool(t, "../..", "sh", "-c", `git archive HEAD | tar -x -C "$0"`, dir)
-	if err := modzip.CreateFromDir(io.Discard, v, dir); err != nil {
-		t.Errorf("the module cannot be zipped: %v", err)
+	v := module.Version{Path: m.Module.Mod.Path, Version: "v0.0.1"}
+	tree, proxy := t.TempDir(), t.TempDir()
+	tool(t, "../..", "sh", "-c", `git archive HEAD | tar -x -C "$0"`, tree) // the commit, as a proxy sees it
+	at := filepath.Join(proxy, v.Path, "@v", v.Version)
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(at+".zip", func(w io.Writer) error { return modzip.CreateFromDir(w, v, tree) }); err != nil {
+		t.Fatalf("the module cannot be zipped: %v", err)
+	}
+	for name, text := range map[string]string{"v0.0.1.mod": string(b), "v0.0.1.info": `{"Version": "v0.0.1"}`, "list": "v0.0.1\n"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(at), name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cache, err := goEnv(t.Context(), "GOMODCACHE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "install", "-n", v.Path+"/cmd/gateway@"+v.Version)
+	cmd.Dir = proxy
+	cmd.Env = append(os.Environ(), "GOFLAGS=-modcacherw", "GOMODCACHE="+t.TempDir(), "GONOSUMDB=*", "GOWORK=off",
+		"GOPROXY=file://"+proxy+",file://"+cache+"/cache/download")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "/cmd/gateway") {
+		t.Errorf("go install: %v\n%.3000s", err, out)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
@@ -105,6 +106,34 @@ func TestLinks(t *testing.T) {
 			b, err := os.ReadFile(to)
 			if _, there := os.Stat(to); there != nil || anchor != "" && (err != nil || !anchors(string(b))[anchor]) {
 				t.Errorf("%s: %s leads nowhere", name, m[1])
+			}
+		}
+	}
+}
+
+// riddles are words that readers have stumbled over; docs/degradation.md and the
+// generated docs/metrics.md are written elsewhere.
+var riddles = regexp.MustCompile(`(?i)whoever|on record|gateway tells|who does not say|custod|\banew\b|stands on`)
+
+// TestPagesArePlain holds lines to 120 columns, outside tables and what programs
+// print, and keeps words out that are no field's terms.
+func TestPagesArePlain(t *testing.T) {
+	for name, page := range pages(t) {
+		if strings.HasSuffix(name, "/degradation.md") || strings.HasSuffix(name, "/metrics.md") {
+			continue
+		}
+		fence := ""
+		for i, line := range strings.Split(page, "\n") {
+			if kind, is := strings.CutPrefix(strings.TrimSpace(line), "```"); is {
+				fence = kind
+				continue
+			}
+			printed := fence == "text" || fence == "json"
+			if n := utf8.RuneCountInString(line); n > 120 && !printed && !strings.HasPrefix(line, "|") {
+				t.Errorf("%s:%d: %d columns", name, i+1, n)
+			}
+			if word := riddles.FindString(line); word != "" {
+				t.Errorf("%s:%d: %q", name, i+1, word)
 			}
 		}
 	}
