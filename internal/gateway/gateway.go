@@ -21,6 +21,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/edge/passthrough"
 	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
+	"github.com/asc-gateway/asc-gateway/internal/edge/web"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
@@ -57,9 +58,17 @@ type Deps struct {
 	Limits      *overload.Limiter    // nil: everybody is let in
 	Telemetry   *telemetry.Telemetry // nil: nobody is told
 	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
+	Web         Web                  // what the pages say of the gateway
 	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
+}
+
+// Web is what the pages of the REST face say.
+type Web struct {
+	Version   string // of the gateway
+	GRPC      string // address of the gRPC face, as it is configured
+	Sandboxed bool   // calls go to a sandbox
 }
 
 // Gateway is all of it, but for listeners.
@@ -105,8 +114,9 @@ func New(d Deps) (*Gateway, error) {
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
+	catalog := service.NewCatalog(g.Engine)
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
-		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: service.NewCatalog(g.Engine)},
+		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
@@ -115,6 +125,8 @@ func New(d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	edge.Pages(web.New(web.Config{Version: d.Web.Version, GRPC: d.Web.GRPC, Sandboxed: d.Web.Sandboxed, Anonymous: g.Server.Anonymous},
+		g.Engine, catalog, methods), web.Patterns...)
 	g.REST = tracedHTTP(edge, d)
 	if !d.Passthrough {
 		return g, nil

@@ -65,6 +65,7 @@ type Handler struct {
 	meta    *runtime.ServeMux // for metadata only
 	spell   *speller
 	verbs   map[string][]string // path pattern → methods
+	pages   map[string]bool     // patterns of pages, which are open to everyone
 	log     *slog.Logger
 	gzips   sync.Pool
 }
@@ -72,7 +73,7 @@ type Handler struct {
 // New registers a route for every method of the engine, for the own services
 // that have a google.api.http rule, and for the API descriptions.
 func New(backend Backend, methods []*service.Method, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
-	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
+	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, pages: map[string]bool{}, log: log,
 		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
 	for _, m := range methods {
 		h.route(h.apple(m))
@@ -163,6 +164,10 @@ func allowedHeader(name string) (string, bool) {
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	door.Begin(w, r)
+	if h.isPage(r) {
+		h.page(w, r)
+		return
+	}
 	if r.Method == http.MethodHead {
 		w.Header().Set("Allow", "GET")
 		h.fail(w, r, notAllowed("HEAD is not served: it would spend quota"))
