@@ -67,6 +67,8 @@ func New(cfg Config, engine *service.Engine, catalog Searcher, methods []*access
 		limit: rate.NewLimiter(pagesPerSecond, pagesAtOnce), mux: http.NewServeMux()}
 	p.about = sync.OnceValue(func() about { return newAbout(methods) })
 	p.mux.HandleFunc("/{$}", p.home)
+	p.mux.HandleFunc("/docs", p.docs)
+	p.mux.HandleFunc("/docs/{service}/{method}", p.operation)
 	p.mux.HandleFunc("/assets/{name}", assets.Serve)
 	return p
 }
@@ -124,7 +126,7 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	document := service.Document()
-	p.show(w, "home.html", assets.Page{Title: "Start", Links: links("/"), Content: map[string]any{
+	p.show(w, "home.html", "", assets.Page{Title: "Start", Links: links("/"), Content: map[string]any{
 		"Version": p.cfg.Version, "Document": document.GetVersion(), "SHA256": document.GetSha256(),
 		"Areas": p.areas(), "Count": len(p.engine.Methods), "Sandboxed": p.cfg.Sandboxed,
 		"Base": base(r), "Token": !p.cfg.Anonymous(), "GRPC": p.grpcAddress(r)}})
@@ -153,12 +155,16 @@ func links(current string) []assets.Link {
 	return list
 }
 
-// show makes a page and sends it.
-func (p *Pages) show(w http.ResponseWriter, template string, page assets.Page) {
+// show makes a page of a template and sends it, or only a part of it. data is an
+// assets.Page for a whole one.
+func (p *Pages) show(w http.ResponseWriter, template, part string, data any) {
 	t, err := assets.Parse(pages, "pages/"+template)
 	if err == nil {
-		page.Name = name
-		err = send(w, t, "frame.html", page)
+		if page, whole := data.(assets.Page); whole {
+			page.Name = name
+			part, data = "frame.html", page
+		}
+		err = send(w, t, part, data)
 	}
 	if err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)

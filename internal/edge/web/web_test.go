@@ -89,11 +89,11 @@ func (w *world) get(t testing.TB, path string, headers ...string) (int, http.Hea
 	return res.StatusCode, res.Header, string(b)
 }
 
-const html = "text/html,application/xhtml+xml,*/*;q=0.8"
+const acceptHTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 func TestTheFirstPage(t *testing.T) {
 	w := newWorld(t, authn.Config{})
-	status, h, body := w.get(t, "/", "Accept", html)
+	status, h, body := w.get(t, "/", "Accept", acceptHTML)
 	if status != 200 || h.Get("Content-Security-Policy") != assets.Policy || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
 		t.Fatalf("%d %v", status, h)
 	}
