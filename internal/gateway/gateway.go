@@ -81,14 +81,16 @@ type Gateway struct {
 	Passthrough http.Handler // nil: off
 	Tokens      *tokens.Service
 
+	deps     Deps
 	degraded Ready
 	drift    atomic.Int64
 	draining atomic.Bool
+	drained  chan struct{} // closed with draining: pages that move end
 }
 
 // New assembles a gateway.
 func New(d Deps) (*Gateway, error) {
-	g := &Gateway{degraded: d.Degraded}
+	g := &Gateway{degraded: d.Degraded, drained: make(chan struct{})}
 	var err error
 	if d.Authn == nil {
 		if d.Authn, err = authn.New(authn.Config{}, authn.Deps{}); err != nil {
@@ -110,6 +112,7 @@ func New(d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays
+	g.deps = d
 	methods := Methods(g.Engine.Methods)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
@@ -208,8 +211,12 @@ func (g *Gateway) Drift(_ string, n int) { g.drift.Add(int64(n)) }
 // Drifted is how many unknown things answers have held so far.
 func (g *Gateway) Drifted() int64 { return g.drift.Load() }
 
-// NotReady makes /readyz say so, ahead of draining.
-func (g *Gateway) NotReady() { g.draining.Store(true) }
+// NotReady makes /readyz say so, ahead of draining, and ends the pages that move.
+func (g *Gateway) NotReady() {
+	if !g.draining.Swap(true) {
+		close(g.drained)
+	}
+}
 
 // Close frees what the gateway holds.
 func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
@@ -217,18 +224,22 @@ func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
 // Ready says why the gateway is not ready, "" if it is.
 type Ready func() string
 
-// Ops serves /healthz, /readyz with its reasons, /metrics, and profiles where
+// notReady says why calls cannot be served, "" if they can.
+func (g *Gateway) notReady(ready Ready) string {
+	if g.draining.Load() {
+		return "draining"
+	}
+	return ready()
+}
+
+// Ops serves a page of how the gateway stands, /healthz, /readyz with its reasons, /metrics, and profiles where
 // they are wanted. /readyz also tells, without being unready, what is degraded.
 func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		why := "draining"
-		if !g.draining.Load() {
-			why = ready()
-		}
-		if why != "" {
+		if why := g.notReady(ready); why != "" {
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
@@ -240,6 +251,7 @@ func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Han
 			_, _ = io.WriteString(w, "degraded: "+why+"\n")
 		}
 	})
+	g.statusPage(ready).Register(mux)
 	if profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -49,6 +49,8 @@ type Backend interface {
 	Identify(r *http.Request) (context.Context, error)
 	// Caller names the caller of a context from Identify, for the limits.
 	Caller(ctx context.Context) string
+	// Refused notes an error that a request was answered with.
+	Refused(err error)
 	// Approach decides by policy before the body is read.
 	Approach(ctx context.Context, fullMethod, team string) (weight int, err error)
 	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
@@ -459,6 +461,7 @@ func (h *Handler) segment(w http.ResponseWriter, r *http.Request, _ []byte) erro
 
 // fail writes an error as JSON: a google.rpc.Status with all details.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	h.backend.Refused(err)
 	var f *fault.Error
 	status := http.StatusInternalServerError
 	if errors.As(err, &f) {

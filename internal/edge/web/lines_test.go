@@ -120,22 +120,26 @@ func TestGoLinesCompile(t *testing.T) {
 func TestProgramsRun(t *testing.T) {
 	callers, token := withToken(t)
 	w := newWorld(t, callers)
+	run := func(dir string, words ...string) (string, error) {
+		c := exec.CommandContext(t.Context(), words[0], words[1:]...)
+		c.Dir, c.Env = dir, append(os.Environ(), "ASC_GATEWAY_TOKEN="+token)
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
 	for _, name := range []string{
 		"/asc.metadata.v1.AppsService/ListApps",
 		"/asc.metadata.v1.AppsService/GetApp",
 		"/asc.testflight.v1.BetaGroupsService/CreateBetaGroup",
-		"/asc.testflight.v1.BetaGroupsService/UpdateBetaGroup",
 		"/asc.testflight.v1.BetaGroupsService/AddBetaGroupBuilds",
 		"/asc.testflight.v1.BetaGroupsService/DeleteBetaGroup",
 		"/asc.reporting.v1.SalesReportsService/ListSalesReports",
 	} {
 		lines := w.linesOf(t, name)
-		for language, program := range map[string][]string{"Node": {"node", "--input-type=module", "-e"}, "Python": {"python3", "-c"}} {
-			run := exec.CommandContext(t.Context(), program[0], append(program[1:], w.withIDs(lines[language]))...)
-			run.Env = append(os.Environ(), "ASC_GATEWAY_TOKEN="+token)
-			out, err := run.CombinedOutput()
-			if err != nil || !strings.HasPrefix(string(out), "20") {
-				t.Errorf("%s in %s: %v\n%s\n%s", name, language, err, lines[language], out)
+		for _, program := range [][]string{{"Node", "node", "--input-type=module", "-e"}, {"Python", "python3", "-c"}} {
+			w.sandbox.Reset()
+			line := w.withIDs(lines[program[0]])
+			if out, err := run(t.TempDir(), append(program[1:], line)...); err != nil || !strings.HasPrefix(out, "20") {
+				t.Errorf("%s in %s: %v\n%s\n%s", name, program[0], err, line, out)
 			}
 		}
 	}

@@ -216,18 +216,19 @@ func goName(s string) string {
 	lower := func(i int) bool { return i < len(s) && s[i] >= 'a' && s[i] <= 'z' }
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
+		c := s[i]
 		switch {
-		case s[i] == '_' && i > 0 && lower(i+1):
+		case c == '_' && i > 0 && lower(i+1):
+			continue
+		case c == '_' || c >= '0' && c <= '9':
+			b.WriteByte(c)
+			continue
 		case lower(i):
-			b.WriteByte(s[i] - 'a' + 'A')
-			for ; lower(i + 1); i++ {
-				b.WriteByte(s[i+1])
-			}
-		default:
-			b.WriteByte(s[i])
-			for ; s[i] >= 'A' && s[i] <= 'Z' && lower(i+1); i++ {
-				b.WriteByte(s[i+1])
-			}
+			c -= 'a' - 'A'
+		}
+		b.WriteByte(c)
+		for ; lower(i + 1); i++ {
+			b.WriteByte(s[i+1])
 		}
 	}
 	return b.String()

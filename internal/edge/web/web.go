@@ -59,6 +59,7 @@ type Pages struct {
 	limit   *rate.Limiter
 	mux     *http.ServeMux
 	about   func() about
+	parsed  sync.Map // name → *template.Template
 }
 
 // New makes the pages. methods are what policies can name.
@@ -158,7 +159,7 @@ func links(current string) []assets.Link {
 // show makes a page of a template and sends it, or only a part of it. data is an
 // assets.Page for a whole one.
 func (p *Pages) show(w http.ResponseWriter, template, part string, data any) {
-	t, err := assets.Parse(pages, "pages/"+template)
+	t, err := p.template(template)
 	if err == nil {
 		if page, whole := data.(assets.Page); whole {
 			page.Name = name
@@ -169,6 +170,18 @@ func (p *Pages) show(w http.ResponseWriter, template, part string, data any) {
 	if err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
 	}
+}
+
+// template parses a template when it is first asked for.
+func (p *Pages) template(name string) (*template.Template, error) {
+	if t, ok := p.parsed.Load(name); ok {
+		return t.(*template.Template), nil
+	}
+	t, err := assets.Parse(pages, "pages/"+name)
+	if err == nil {
+		p.parsed.Store(name, t)
+	}
+	return t, err
 }
 
 // send writes what a template makes, if it makes the whole of it.
