@@ -124,9 +124,14 @@ func (s *service) deps() gateway.Deps {
 		Limits:      s.limits,
 		Telemetry:   s.tell,
 		TrustTraces: cfg.Trusted(),
-		Degraded:    s.degraded,
-		Log:         s.log,
-		GRPC:        []grpc.ServerOption{grpc.Creds(s.credentials())},
+		Web: gateway.Web{
+			Version:   version(),
+			GRPC:      cfg.Listen.GRPC,
+			Sandboxed: slices.ContainsFunc(s.extra, func(b keys.Backend) bool { return b.Scheme() == inMemory{}.Scheme() }),
+		},
+		Degraded: s.degraded,
+		Log:      s.log,
+		GRPC:     []grpc.ServerOption{grpc.Creds(s.credentials())},
 	}
 	if s.audit != nil {
 		deps.Audit = s.audit

@@ -247,6 +247,7 @@ func TestNoSecretsAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	out.WriteString(v.pagesOf(t))
 	fmt.Fprintf(&out, "%v %+v %#v", v.gateway.Client, v.gateway.Guard, v.gateway.Server)
 	out.WriteString(v.log.String())
 	b, _ := json.Marshal(v.records.list)

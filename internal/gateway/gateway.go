@@ -22,6 +22,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/edge/passthrough"
 	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
+	"github.com/asc-gateway/asc-gateway/internal/edge/web"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
@@ -61,9 +62,17 @@ type Deps struct {
 	Limits      *overload.Limiter    // nil: everybody is let in
 	Telemetry   *telemetry.Telemetry // nil: nobody is told
 	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
+	Web         Web                  // what the pages say of the gateway
 	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
+}
+
+// Web is what the pages of the REST face say.
+type Web struct {
+	Version   string // of the gateway
+	GRPC      string // address of the gRPC face, as it is configured
+	Sandboxed bool   // calls go to a sandbox
 }
 
 // Gateway is all of it, but for listeners.
@@ -76,14 +85,16 @@ type Gateway struct {
 	Passthrough http.Handler // nil: off
 	Tokens      *tokens.Service
 
+	deps     Deps
 	degraded Ready
 	drift    atomic.Int64
 	draining atomic.Bool
+	drained  chan struct{} // closed with draining: pages that move end
 }
 
 // New assembles a gateway.
 func New(d Deps) (*Gateway, error) {
-	g := &Gateway{degraded: d.Degraded}
+	g := &Gateway{degraded: d.Degraded, drained: make(chan struct{})}
 	var err error
 	if d.Authn == nil {
 		if d.Authn, err = authn.New(authn.Config{}, authn.Deps{}); err != nil {
@@ -108,12 +119,14 @@ func New(d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays
+	g.deps = d
 	methods := Methods(g.Engine.Entries)
 	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
+	catalog := newCatalog(g.Engine, d.Version)
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
-		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: newCatalog(g.Engine, d.Version)},
+		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
@@ -122,6 +135,8 @@ func New(d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	edge.Pages(web.New(web.Config{Version: d.Web.Version, GRPC: d.Web.GRPC, Sandboxed: d.Web.Sandboxed, Anonymous: g.Server.Anonymous},
+		g.Engine, catalog, methods), web.Patterns...)
 	g.REST = tracedHTTP(d.CORS.Wrap(edge), d)
 	if !d.Passthrough {
 		return g, nil
@@ -209,8 +224,12 @@ func (g *Gateway) Drift(_ string, n int) { g.drift.Add(int64(n)) }
 // Drifted is how many unknown things answers have held so far.
 func (g *Gateway) Drifted() int64 { return g.drift.Load() }
 
-// NotReady makes /readyz say so, ahead of draining.
-func (g *Gateway) NotReady() { g.draining.Store(true) }
+// NotReady makes /readyz say so, ahead of draining, and ends the pages that move.
+func (g *Gateway) NotReady() {
+	if !g.draining.Swap(true) {
+		close(g.drained)
+	}
+}
 
 // Close frees what the gateway holds.
 func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
@@ -218,18 +237,22 @@ func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
 // Ready says why the gateway is not ready, "" if it is.
 type Ready func() string
 
-// Ops serves /healthz, /readyz with its reasons, /metrics, and profiles where
+// notReady says why calls cannot be served, "" if they can.
+func (g *Gateway) notReady(ready Ready) string {
+	if g.draining.Load() {
+		return "draining"
+	}
+	return ready()
+}
+
+// Ops serves a page of how the gateway stands, /healthz, /readyz with its reasons, /metrics, and profiles where
 // they are wanted. /readyz also tells, without being unready, what is degraded.
 func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		why := "draining"
-		if !g.draining.Load() {
-			why = ready()
-		}
-		if why != "" {
+		if why := g.notReady(ready); why != "" {
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
@@ -241,6 +264,7 @@ func (g *Gateway) Ops(metrics http.Handler, ready Ready, profiles bool) http.Han
 			_, _ = io.WriteString(w, "degraded: "+why+"\n")
 		}
 	})
+	g.statusPage(ready).Register(mux)
 	if profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

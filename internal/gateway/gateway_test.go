@@ -77,8 +77,10 @@ func newWorld(t testing.TB) *world {
 }
 
 // ringOf is a team with one key.
-func ringOf(private *ecdsa.PrivateKey) *keys.Ring {
-	return keys.NewRing(map[string][]keys.Credential{"team": {{ID: "KEY", Key: filekey.FromPrivate("KEY", private), Issuer: sandbox.DefaultIssuer}}},
+func ringOf(private *ecdsa.PrivateKey) *keys.Ring { return ringOfID("KEY", private) }
+
+func ringOfID(kid string, private *ecdsa.PrivateKey) *keys.Ring {
+	return keys.NewRing(map[string][]keys.Credential{"team": {{ID: kid, Key: filekey.FromPrivate(kid, private), Issuer: sandbox.DefaultIssuer}}},
 		time.Now, slog.New(slog.DiscardHandler), nil)
 }
 

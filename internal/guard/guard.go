@@ -62,6 +62,7 @@ type Guard struct {
 	policy   atomic.Pointer[policy.Policy]   // nil: everything is allowed
 	reads    atomic.Int64
 	denied   atomic.Int64
+	refusals refusals
 
 	strangers overload.Seldom // lines of the log
 	asking    chan struct{}   // holds one for each caller that waits for an issuer

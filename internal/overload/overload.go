@@ -6,7 +6,9 @@
 package overload
 
 import (
+	"cmp"
 	"runtime/metrics"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,4 +178,26 @@ func (l *Limiter) Counts(class Class) (inside, shed int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return int64(p.all), p.shed
+}
+
+// Held is the room that one caller holds.
+type Held struct {
+	Caller string
+	Calls  int
+}
+
+// Callers lists who holds room of a class, those with the most first, at most so
+// many.
+func (l *Limiter) Callers(class Class, most int) (list []Held) {
+	if l == nil {
+		return nil
+	}
+	p := &l.pools[class]
+	p.mu.Lock()
+	for caller, n := range p.held {
+		list = append(list, Held{caller, n})
+	}
+	p.mu.Unlock()
+	slices.SortFunc(list, func(a, b Held) int { return cmp.Or(b.Calls-a.Calls, cmp.Compare(a.Caller, b.Caller)) })
+	return list[:min(len(list), most)]
 }

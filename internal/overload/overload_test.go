@@ -144,3 +144,22 @@ func BenchmarkEnter(b *testing.B) {
 		s.Leave()
 	}
 }
+
+func TestCallers(t *testing.T) {
+	l := New(Config{MaxCalls: 100})
+	fill(l, Calls, "a", 1)
+	one, err := l.Enter(Calls, "b", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Callers(Calls, 10); len(got) != 2 || got[0].Caller != "a" || got[1] != (Held{"b", 1}) {
+		t.Errorf("got %v", got)
+	}
+	one.Leave()
+	if got := l.Callers(Calls, 10); len(got) != 1 {
+		t.Errorf("got %v", got)
+	}
+	if got := (*Limiter)(nil).Callers(Calls, 1); got != nil {
+		t.Errorf("got %v", got)
+	}
+}

@@ -62,6 +62,7 @@ type Sandbox struct {
 	keys   map[string]*key
 	faults []*fault
 	calls  map[string]int // by operation id
+	recent []seen         // requests, the last at the end
 }
 
 // New makes a seeded sandbox.
@@ -78,6 +79,7 @@ func New(cfg Config) (*Sandbox, error) {
 		s.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, op) })
 	}
 	s.control()
+	s.pages()
 	return s, nil
 }
 
@@ -110,7 +112,7 @@ func (s *Sandbox) Reset() {
 	s.clock = clock{real: s.cfg.Now(), scale: s.cfg.TimeScale}
 	s.clock.shown = s.clock.real
 	s.store = s.seeded()
-	s.calls, s.faults = map[string]int{}, nil
+	s.calls, s.faults, s.recent = map[string]int{}, nil, nil
 	for _, f := range s.cfg.Faults {
 		s.faults = append(s.faults, &fault{Fault: f})
 	}
@@ -168,6 +170,7 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request, op *factOp) {
 	} else {
 		s.answer(rec, r, op, body)
 	}
+	s.remember(r, op, rec.status)
 	s.mu.Unlock()
 	if rec.pause > 0 {
 		t := time.NewTimer(rec.pause)

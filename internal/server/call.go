@@ -129,6 +129,7 @@ func (c *call) serve(srv any, next grpc.StreamHandler) (err error) {
 		if access.FromContext(c.ctx) != nil && !unguarded(c.method) {
 			c.server.event(c.ctx, c.method, begun, err)
 		}
+		c.server.Refused(err)
 	}()
 	if unguarded(c.method) {
 		return c.probe(srv, next)

@@ -28,6 +28,9 @@ func (s *Server) Identify(r *http.Request) (context.Context, error) {
 // Anonymous says whether nobody is authenticated.
 func (s *Server) Anonymous() bool { return s.guard.Anonymous() }
 
+// Refused notes that a request over HTTP was answered with an error.
+func (s *Server) Refused(err error) { s.guard.Refused(err) }
+
 // Caller names the caller of a context from [Server.Identify], for the limits.
 func (s *Server) Caller(ctx context.Context) string { return access.FromContext(ctx).ID }
 

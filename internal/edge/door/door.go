@@ -73,8 +73,8 @@ func CheckOrigin(r *http.Request, open bool) error {
 	if len(r.Header["Authorization"]) > 0 && !open {
 		return nil
 	}
-	if open && !loopback(r.Host) {
-		return foreign("nobody is authenticated here, so the gateway only answers to localhost, 127.0.0.1 or [::1], not to %q", clip(r.Host))
+	if err := checkHost(r, open); err != nil {
+		return err
 	}
 	if allowed(r) {
 		return nil
@@ -87,6 +87,30 @@ func CheckOrigin(r *http.Request, open bool) error {
 		if err != nil || u.Host != r.Host {
 			return foreign("the request comes from a page of %q", clip(origin))
 		}
+	}
+	return nil
+}
+
+// CheckPage is [CheckOrigin] for a page that is open to everyone and changes
+// nothing. A browser may come to it by a link on another site, but no other site
+// may load it into a page of its own.
+func CheckPage(r *http.Request, open bool) error {
+	if err := checkHost(r, open); err != nil {
+		return err
+	}
+	if r.Header.Get("Sec-Fetch-Site") != "cross-site" {
+		return nil
+	}
+	if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" {
+		return nil
+	}
+	return foreign("the request comes from a page of another site")
+}
+
+// checkHost refuses foreign names where nobody is authenticated.
+func checkHost(r *http.Request, open bool) error {
+	if open && !loopback(r.Host) {
+		return foreign("nobody is authenticated here, so the gateway only answers to localhost, 127.0.0.1 or [::1], not to %q", clip(r.Host))
 	}
 	return nil
 }

@@ -137,3 +137,34 @@ func FuzzCheckJSON(f *testing.F) {
 		}
 	})
 }
+
+// TestCheckPage holds from where a page may be asked for.
+func TestCheckPage(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		host             string
+		site, mode, dest string
+		open, ok         bool
+	}{
+		{"typed in", "gw.example", "none", "navigate", "document", false, true},
+		{"no browser", "gw.example", "", "", "", false, true},
+		{"a link on another site", "gw.example", "cross-site", "navigate", "document", false, true},
+		{"a frame on another site", "gw.example", "cross-site", "navigate", "iframe", false, false},
+		{"a script of another site", "gw.example", "cross-site", "no-cors", "script", false, false},
+		{"a link, nobody authenticated", "localhost:8080", "cross-site", "navigate", "document", true, true},
+		{"a foreign name, nobody authenticated", "gw.example", "none", "navigate", "document", true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Host = c.host
+			for name, v := range map[string]string{"Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode, "Sec-Fetch-Dest": c.dest} {
+				if v != "" {
+					r.Header.Set(name, v)
+				}
+			}
+			if err := CheckPage(r, c.open); (err == nil) != c.ok {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

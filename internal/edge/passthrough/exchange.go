@@ -215,6 +215,7 @@ var statuses = map[fault.Kind]int{
 // fail answers with an error document of Apple's form: the caller's tools read
 // no other.
 func (h *Handler) fail(w http.ResponseWriter, err error) {
+	h.deps.Guard.Refused(err)
 	f := fault.As(err)
 	status, ok := door.Status(f.Reason)
 	if !ok {

@@ -51,6 +51,8 @@ type Backend interface {
 	Identify(r *http.Request) (context.Context, error)
 	// Caller names the caller of a context from Identify, for the limits.
 	Caller(ctx context.Context) string
+	// Refused notes an error that a request was answered with.
+	Refused(err error)
 	// Approach decides by policy before the body is read.
 	Approach(ctx context.Context, fullMethod, team string) (weight int, err error)
 	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
@@ -67,6 +69,7 @@ type Handler struct {
 	meta    *runtime.ServeMux // for metadata only
 	spell   *speller
 	verbs   map[string][]string // path pattern → methods
+	pages   map[string]bool     // patterns of pages, which are open to everyone
 	log     *slog.Logger
 	gzips   sync.Pool
 }
@@ -74,7 +77,7 @@ type Handler struct {
 // New registers a route for every method of the engine, for the own services
 // that have a google.api.http rule, and for the API descriptions.
 func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
-	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, log: log,
+	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, pages: map[string]bool{}, log: log,
 		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
 	for _, e := range engine.Entries {
 		h.route(h.apple(e))
@@ -169,6 +172,10 @@ func Name(w http.ResponseWriter, r *http.Request, verb, pattern string) {
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	door.Begin(w, r)
+	if h.isPage(r) {
+		h.page(w, r)
+		return
+	}
 	if r.Method == http.MethodHead {
 		w.Header().Set("Allow", "GET")
 		h.fail(w, r, notAllowed("HEAD is not served: it would spend quota"))
@@ -482,6 +489,7 @@ func (h *Handler) segment(w http.ResponseWriter, r *http.Request, _ []byte) erro
 
 // fail writes an error as JSON: a google.rpc.Status with all details.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	h.backend.Refused(err)
 	var f *fault.Error
 	status := http.StatusInternalServerError
 	if errors.As(err, &f) {

@@ -1,0 +1,128 @@
+package sandbox
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/edge/web/assets"
+)
+
+//go:embed page.html
+var pageFiles embed.FS
+
+// lastRequests is how many requests the page shows.
+const lastRequests = 30
+
+// mostTarget bounds the path of a request that is remembered.
+const mostTarget = 200
+
+// seen is a request that was answered.
+type seen struct {
+	At        time.Time // of the sandbox's clock
+	Verb      string
+	Target    string
+	Operation string
+	Status    int
+}
+
+// remember keeps a request for the page. The sandbox is locked.
+func (s *Sandbox) remember(r *http.Request, op *factOp, status int) {
+	target := r.URL.RequestURI()
+	if len(target) > mostTarget {
+		target = target[:mostTarget] + "…"
+	}
+	if len(s.recent) == lastRequests {
+		s.recent = s.recent[1:]
+	}
+	s.recent = append(s.recent, seen{s.clock.now(s.cfg.Now()), r.Method, target, op.ID, status})
+}
+
+// worldView is what the page shows.
+type worldView struct {
+	Time     string
+	Scale    float64
+	Version  string
+	Types    []countOf
+	Objects  int
+	Calls    []countOf
+	Requests []seen
+	Faults   []faultView
+	Keys     []keyView
+}
+
+type countOf struct {
+	Name  string
+	Count int
+}
+
+type faultView struct {
+	Fault
+	Met, Used int
+}
+
+type keyView struct {
+	ID          string
+	Left, Limit int
+}
+
+// world is how the sandbox stands.
+func (s *Sandbox) world() worldView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.now(s.cfg.Now())
+	s.store.happen(now)
+	v := worldView{Time: now.UTC().Format(time.RFC3339), Scale: s.clock.scale, Version: s.facts.Version}
+	for _, typ := range slices.Sorted(maps.Keys(s.store.types)) {
+		if n := len(s.store.types[typ].order); n > 0 {
+			v.Types = append(v.Types, countOf{typ, n})
+			v.Objects += n
+		}
+	}
+	for op, n := range s.calls {
+		v.Calls = append(v.Calls, countOf{op, n})
+	}
+	slices.SortFunc(v.Calls, func(a, b countOf) int { return cmp.Or(b.Count-a.Count, cmp.Compare(a.Name, b.Name)) })
+	v.Calls = v.Calls[:min(len(v.Calls), lastRequests)]
+	v.Requests = slices.Clone(s.recent)
+	slices.Reverse(v.Requests)
+	for _, f := range s.faults {
+		v.Faults = append(v.Faults, faultView{f.Fault, f.met, f.used})
+	}
+	for _, kid := range slices.Sorted(maps.Keys(s.keys)) {
+		k := s.keys[kid]
+		k.hour = k.hour.slide(now, time.Hour)
+		v.Keys = append(v.Keys, keyView{cmp.Or(kid, "(any)"), max(0, s.cfg.HourLimit-len(k.hour)), s.cfg.HourLimit})
+	}
+	return v
+}
+
+// pages serves the sandbox's own page, on loopback only.
+func (s *Sandbox) pages() {
+	parsed := sync.OnceValues(func() (*template.Template, error) { return assets.Parse(pageFiles, "page.html") })
+	s.mux.HandleFunc("GET /{$}", onLoopback(func(w http.ResponseWriter, r *http.Request) {
+		t, err := parsed()
+		var b bytes.Buffer
+		if err == nil && r.URL.Query().Get("part") == "moving" {
+			err = t.ExecuteTemplate(&b, "moving", s.world())
+		} else if err == nil {
+			err = t.ExecuteTemplate(&b, "frame.html", assets.Page{Title: "World", Name: "App Store Connect sandbox", Script: "moving.js", Content: s.world(),
+				Links: []assets.Link{{Title: "World", URL: "/", Current: true}, {Title: "State", URL: "/_sandbox/state"}, {Title: "Faults", URL: "/_sandbox/faults"}}})
+		}
+		if err != nil {
+			http.Error(w, "the page cannot be made", http.StatusInternalServerError)
+			return
+		}
+		assets.Protect(w.Header())
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write(b.Bytes()) // a caller that went away needs no answer
+	}))
+	s.mux.HandleFunc("GET /assets/{name}", onLoopback(assets.Serve))
+}
