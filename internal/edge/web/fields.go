@@ -204,7 +204,12 @@ func answerSections(m *service.Method) []Section {
 		fd := fields.Get(i)
 		switch fieldOf(fd).GetRole() {
 		case optionsv1.Role_ROLE_DATA, optionsv1.Role_ROLE_LINKAGE, optionsv1.Role_ROLE_BODY:
-			main.Rows = append(main.Rows, bodyRows(fd, "", "", rowDepth-2)...)
+			rows := bodyRows(fd, "", "", rowDepth-2)
+			for j := range rows[1:] { // Apple has no name for the whole
+				_, rows[j+1].Apple, _ = strings.Cut(rows[j+1].Apple, ".")
+			}
+			rows[0].Apple = ""
+			main.Rows = append(main.Rows, rows...)
 		case optionsv1.Role_ROLE_INCLUDED:
 			for j := range fd.Message().Fields().Len() {
 				inner := fd.Message().Fields().Get(j)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/http"
 	"maps"
 	"path"
 	"slices"
@@ -37,9 +38,12 @@ func (x *example) node(c caller) string {
 		b.WriteString(", {\n" + strings.Join(options, "\n") + "\n}")
 	}
 	b.WriteString(");\n")
-	if x.method.Stream {
+	switch {
+	case x.silent():
+		b.WriteString("console.log(answer.status);\n")
+	case x.method.Stream:
 		b.WriteString("console.log(answer.status, (await answer.arrayBuffer()).byteLength);\n")
-	} else {
+	default:
 		b.WriteString("console.log(answer.status, await answer.json());\n")
 	}
 	return b.String()
@@ -48,7 +52,7 @@ func (x *example) node(c caller) string {
 // python is a program for Python 3, without packages.
 func (x *example) python(c caller) string {
 	imports := []string{"urllib.request"}
-	if !x.method.Stream {
+	if !x.method.Stream && !x.silent() {
 		imports = append(imports, "json")
 	}
 	arguments := []string{strconv.Quote(x.url(c.base))}
@@ -68,12 +72,15 @@ func (x *example) python(c caller) string {
 		arguments = append(arguments, "headers={"+strings.Join(headers, ", ")+"}")
 	}
 	slices.Sort(imports)
-	read := "json.load(answer)"
-	if x.method.Stream {
-		read = "len(answer.read())"
+	read := ", json.load(answer)"
+	switch {
+	case x.method.Stream:
+		read = ", len(answer.read())"
+	case x.silent():
+		read = ""
 	}
 	return "import " + strings.Join(imports, ", ") + "\n\nrequest = urllib.request.Request(\n    " + strings.Join(arguments, ",\n    ") +
-		",\n)\nwith urllib.request.urlopen(request) as answer:\n    print(answer.status, " + read + ")\n"
+		",\n)\nwith urllib.request.urlopen(request) as answer:\n    print(answer.status" + read + ")\n"
 }
 
 // goProgram is a program with the module's Go client.
@@ -232,4 +239,10 @@ func goName(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// silent says that success has no body: Apple's 204 and 202.
+func (x *example) silent() bool {
+	status := x.method.Options.GetStatus()
+	return status == http.StatusNoContent || status == http.StatusAccepted
 }

@@ -83,3 +83,28 @@ func TestPlaceholder(t *testing.T) {
 		}
 	}
 }
+
+// TestWritesAskFirst holds that the page of a write asks, unless it is for a
+// sandbox, and that of a read does not.
+func TestWritesAskFirst(t *testing.T) {
+	p := newPages(t)
+	for _, c := range []struct {
+		name      string
+		method    string
+		sandboxed bool
+		asks      bool
+	}{
+		{"a write", "/asc.testflight.v1.BetaGroupsService/DeleteBetaGroup", false, true},
+		{"a write in a sandbox", "/asc.testflight.v1.BetaGroupsService/DeleteBetaGroup", true, false},
+		{"a read", "/asc.testflight.v1.BetaGroupsService/ListBetaGroups", false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p.cfg.Sandboxed = c.sandboxed
+			out := httptest.NewRecorder()
+			p.mux.ServeHTTP(out, httptest.NewRequest("GET", "/docs"+c.method, nil))
+			if asks := strings.Contains(out.Body.String(), `data-ask="yes"`); asks != c.asks {
+				t.Errorf("it asks: %v", asks)
+			}
+		})
+	}
+}

@@ -130,7 +130,7 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 	p.show(w, "home.html", "", assets.Page{Title: "Start", Links: links("/"), Content: map[string]any{
 		"Version": p.cfg.Version, "Document": document.GetVersion(), "SHA256": document.GetSha256(),
 		"Areas": p.areas(), "Count": len(p.engine.Entries), "Sandboxed": p.cfg.Sandboxed,
-		"Base": base(r), "Token": !p.cfg.Anonymous(), "GRPC": p.grpcAddress(r)}})
+		"Base": base(r), "TLS": r.TLS != nil, "Token": !p.cfg.Anonymous(), "GRPC": p.grpcAddress(r)}})
 }
 
 func (p *Pages) homeJSON(w http.ResponseWriter) {

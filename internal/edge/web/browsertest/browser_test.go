@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -149,12 +150,16 @@ func sandboxMoves(t *testing.T, w *world) {
 // behind them.
 func looks(t *testing.T, w *world, p shown) {
 	ctx := w.tab(t)
+	height := int64(1500)
+	if n, err := strconv.ParseInt(os.Getenv("SCREENSHOT_HEIGHT"), 10, 64); err == nil {
+		height = n
+	}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 375} {
 			var wide int64
 			var weak []string
 			name := fmt.Sprintf("%s-%s-%d", p.name, scheme, width)
-			do(t, ctx, emulation.SetDeviceMetricsOverride(width, 1500, 1, width < 500),
+			do(t, ctx, emulation.SetDeviceMetricsOverride(width, height, 1, width < 500),
 				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 				chromedp.Navigate(p.url), chromedp.WaitVisible("#content"),
 				chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide),

@@ -94,15 +94,17 @@ func newWorld(t *testing.T) *world {
 func newBrowser(t *testing.T) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoSandbox, chromedp.DisableGPU, // chromedp makes a new profile by itself
 		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
+	ctx, end := chromedp.NewExecAllocator(context.Background(), options...)
 	quiet := chromedp.WithErrorf(func(string, ...any) {}) // events that are newer than chromedp
-	ctx, cancel = chromedp.NewContext(ctx, quiet)
-	t.Cleanup(cancel)
+	ctx, _ = chromedp.NewContext(ctx, quiet)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // it may have ended
+		end()
+	})
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("no browser: apt-get install chromium: %v", err)
 	}
