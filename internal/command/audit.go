@@ -29,7 +29,7 @@ verification of those files has printed it.`
 var lineHash = regexp.MustCompile("^[0-9a-f]{64}$")
 
 func auditVerifyCommand() *cobra.Command {
-	var from string
+	var from, output string
 	cmd := &cobra.Command{
 		Use:   "verify FILE...",
 		Short: "Check the chain of hashes, oldest file first",
@@ -45,14 +45,39 @@ func auditVerifyCommand() *cobra.Command {
 					return err
 				}
 			}
-			return tellReport(cmd.OutOrStdout(), v.Report())
+			r := v.Report()
+			err := emit(cmd, output, saysReport(r), func() error {
+				tellReport(cmd.OutOrStdout(), r)
+				return nil
+			})
+			if err == nil && len(r.Problems) > 0 {
+				err = fmt.Errorf("the log is not whole: %d problems", len(r.Problems))
+			}
+			return err
 		},
 	}
+	outputFlag(cmd, &output)
 	cmd.Flags().StringVar(&from, "from", "", "`HASH` of the last line before the first file, if the log begins elsewhere")
 	return cmd
 }
 
-func tellReport(out io.Writer, r audit.Report) error {
+// reportSays is a report as JSON.
+type reportSays struct {
+	Lines    int      `json:"lines"`
+	Chains   int      `json:"chains"`
+	Problems []string `json:"problems"`
+	Notes    []string `json:"notes"`
+	Sequence string   `json:"last_sequence"`
+	Hash     string   `json:"last_hash"`
+	Ended    bool     `json:"ended"`
+}
+
+func saysReport(r audit.Report) reportSays {
+	return reportSays{r.Lines, r.Chains, append([]string{}, r.Problems...), append([]string{}, r.Notes...),
+		fmt.Sprint(r.Last.Seq), r.Last.Hash, r.Ended}
+}
+
+func tellReport(out io.Writer, r audit.Report) {
 	for _, n := range r.Notes {
 		fmt.Fprintln(out, "note:", escaped(n))
 	}
@@ -65,10 +90,6 @@ func tellReport(out io.Writer, r audit.Report) error {
 	}
 	const text = "%d lines in %d chains; the last is %d of its chain, hash %s; %s\n"
 	fmt.Fprintf(out, text, r.Lines, r.Chains, r.Last.Seq, r.Last.Hash, end)
-	if len(r.Problems) > 0 {
-		return fmt.Errorf("the log is not whole: %d problems", len(r.Problems))
-	}
-	return nil
 }
 
 func verifyFile(cmd *cobra.Command, v *audit.Verifier, name string) error {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
@@ -143,6 +144,44 @@ func TestAllPages(t *testing.T) {
 	out, err := call(t, "ListBuilds", "page_size=1", "--all", "-o", "jsonl", "--address", gw)
 	if n := strings.Count(out, "\n"); err != nil || n != len(once.Builds) {
 		t.Errorf("%d lines, want %d: %v", n, len(once.Builds), err)
+	}
+}
+
+// TestJSONIsThatOfREST compares answers of `gateway call` with those of the REST
+// face.
+func TestJSONIsThatOfREST(t *testing.T) {
+	out := started(t, "--sandbox", "--rest", anywhere, "--grpc", anywhere, "--ops", anywhere)
+	gw, rest := said(t, out, `(?m)^grpc +(\S+)`), said(t, out, `(?m)^rest +(\S+)`)
+	for _, path := range []string{
+		"/v1/builds?include=app,betaGroups&limit=200", "/v1/apps?limit=200", "/v1/bundleIds?include=profiles&limit=200",
+		"/v1/devices?limit=200", "/v1/betaGroups?limit=200&include=builds", "/v1/users?limit=200", "/v1/territories?limit=200",
+		"/v1/apps/1500004000/appStoreVersions?limit=200", "/v1/apps/1500004000/relationships/builds?limit=200",
+		"/ascgateway/v1/resources/builds", "/ascgateway/v1/quota",
+	} {
+		res, err := http.Get(rest + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, got any
+		err = json.NewDecoder(res.Body).Decode(&want)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %v", path, res.Status, err)
+		}
+		text, err := call(t, "--address", gw, "GET "+path)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		if path == "/ascgateway/v1/quota" { // it counts what was asked between the two
+			continue
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: not the JSON of REST:\n%v\n%v", path, got, want)
+		}
 	}
 }
 

@@ -19,6 +19,6 @@ func main() {
 	ctx = command.WithHangups(ctx, signals.Hangups())
 	if err := command.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, &awskms.Backend{}, &gcpkms.Backend{}); err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
-		os.Exit(1)
+		os.Exit(command.ExitCode(err))
 	}
 }
