@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	program = filepath.Join(dir, "gateway")
-	args := []string{"build", "-trimpath", "-o", program}
+	args := []string{"build", "-o", program}
 	if os.Getenv("ATTACK_RACE") != "" { // slower, and larger: for the attacks that measure no memory
 		args = append(args, "-race")
 	}
