@@ -2,8 +2,8 @@ package web
 
 import (
 	"fmt"
-	"net/http"
 	"maps"
+	"net/http"
 	"path"
 	"slices"
 	"strconv"
