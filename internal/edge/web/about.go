@@ -3,44 +3,30 @@ package web
 import (
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
-	"github.com/asc-gateway/asc-gateway/internal/access/restrict"
 )
 
-// about is what policy says of each method, by its name without a slash. Only
-// the words are kept: the rules that they come from are large.
-type about map[string]*fact
-
-type fact struct {
-	Sets []policy.Set // built-in sets that hold the method
-	Kind restrict.Kind
-	By   string
-}
-
-// newAbout reads the built-in sets and the rules of apps. It takes a while, so it
-// is done when the first operation is shown.
-func newAbout(methods []*access.Method) about {
-	a := make(about, len(methods))
-	for _, m := range methods {
-		a[m.Name()] = &fact{}
-	}
-	members := policy.Members(methods)
+// setsOf are the built-in sets that hold a method, in their order.
+func setsOf(m *access.Method) (sets []policy.Set) {
+	members := policy.Members([]*access.Method{m})
 	for _, set := range policy.Sets {
-		for _, name := range members[set.Name] {
-			a[name].Sets = append(a[name].Sets, set)
+		if len(members[set.Name]) > 0 {
+			sets = append(sets, set)
 		}
 	}
-	table, err := restrict.New(methods)
-	if err != nil {
-		return a // without it, no rule is shown
+	return sets
+}
+
+// named finds what policies call a method, nil if it is none.
+func (p *Pages) named(fullName string) *access.Method {
+	for _, m := range p.methods {
+		if m.FullName == fullName {
+			return m
+		}
 	}
-	for _, r := range table.Rules {
-		a[r.Method.Name()].Kind, a[r.Method.Name()].By = r.Kind, strings.Clone(r.By)
-	}
-	return a
+	return nil
 }
 
 // grpcAddress is where the caller of a page reaches the gRPC face: by the same

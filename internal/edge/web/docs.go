@@ -36,7 +36,8 @@ type results struct {
 	Count, More int
 	List        []found
 	Groups      []group
-	Wrong       string // why there was no search
+	Unknown     []string // words that no operation has
+	Wrong       string   // why there was no search
 }
 
 // docs is the list of operations: of an area, or what a search finds. With
@@ -68,7 +69,8 @@ func (p *Pages) search(r *http.Request, res *results) {
 		return
 	}
 	list := answer.GetOperations()
-	res.Count = len(list)
+	res.Count = max(int(answer.GetTotalSize()), len(list))
+	res.Unknown = answer.GetUnknownWords()
 	for _, o := range list[:min(len(list), mostResults)] {
 		res.List = append(res.List, found{Name: nameOf(o.GetRpc()), Verb: o.GetMethod(), Path: o.GetPath(), URL: "/docs/" + o.GetRpc(), Deprecated: o.GetDeprecated()})
 	}
@@ -77,22 +79,19 @@ func (p *Pages) search(r *http.Request, res *results) {
 
 func nameOf(rpc string) string { return rpc[strings.LastIndexByte(rpc, '/')+1:] }
 
-// list shows an area by its services.
+// list shows an area by its services. It reads the index alone: descriptors stay
+// in memory once they were looked at.
 func (p *Pages) list(res *results) {
 	for _, e := range p.engine.Entries {
 		if e.Area() != res.Area {
 			continue
 		}
-		m := p.engine.Lookup(e.FullName)
-		if m == nil {
-			continue
-		}
-		name := string(m.Desc.Parent().Name())
+		name := e.Service()[strings.LastIndexByte(e.Service(), '.')+1:]
 		if n := len(res.Groups); n == 0 || res.Groups[n-1].Service != name {
 			res.Groups = append(res.Groups, group{Service: name})
 		}
 		g := &res.Groups[len(res.Groups)-1]
-		g.Operations = append(g.Operations, found{Name: string(m.Desc.Name()), Verb: m.Verb, Path: m.Template, URL: "/docs" + m.FullName, Deprecated: deprecated(m.Desc.Options())})
+		g.Operations = append(g.Operations, found{Name: e.Name(), Verb: e.Verb, Path: e.Template, URL: "/docs" + e.FullName})
 		res.Count++
 	}
 }
@@ -125,14 +124,15 @@ func (p *Pages) operation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := caller{base: base(r), grpc: p.grpcAddress(r), token: !p.cfg.Anonymous()}
-	known := p.about()[strings.TrimPrefix(m.FullName, "/")]
+	named := p.named(m.FullName)
 	o := operationPage{Name: string(m.Desc.Name()), FullName: strings.TrimPrefix(m.FullName, "/"), Service: string(m.Desc.Parent().Name()), Area: m.Area(),
 		Verb: m.Verb, Path: m.Template, AppleID: m.Options.GetOperationId(), Type: m.Options.GetType(), Deprecated: deprecated(m.Desc.Options()),
 		Write: m.Verb != "GET", HasBody: m.HasBody, Stream: m.Stream, Sandboxed: p.cfg.Sandboxed, Token: c.token,
 		Apple: x.appleText(), Ours: x.oursText(c), Lines: x.lines(c), Request: requestSections(m), Answer: answerSections(m),
 		Errors: problems(m), Costs: costs(m), Target: x.target(), TryPath: x.path, TryQuery: x.query, TryBody: x.body, HasID: strings.Contains(m.Template, "{id}")}
-	if known != nil {
-		o.Sets, o.Rule = known.Sets, appRule{known.Kind, appRules[known.Kind], known.By}
+	if named != nil {
+		kind, by := restrict.Written(named.Name())
+		o.Sets, o.Rule = setsOf(named), appRule{kind, appRules[kind], by}
 	}
 	p.show(w, "operation.html", "", assets.Page{Title: o.Name, Links: links("/docs"), Script: "try.js", Content: o})
 }

@@ -58,7 +58,6 @@ type Pages struct {
 	methods []*access.Method
 	limit   *rate.Limiter
 	mux     *http.ServeMux
-	about   func() about
 	parsed  sync.Map // name → *template.Template
 }
 
@@ -66,7 +65,6 @@ type Pages struct {
 func New(cfg Config, engine *service.Engine, catalog Searcher, methods []*access.Method) *Pages {
 	p := &Pages{cfg: cfg, engine: engine, catalog: catalog, methods: methods,
 		limit: rate.NewLimiter(pagesPerSecond, pagesAtOnce), mux: http.NewServeMux()}
-	p.about = sync.OnceValue(func() about { return newAbout(methods) })
 	p.mux.HandleFunc("/{$}", p.home)
 	p.mux.HandleFunc("/docs", p.docs)
 	p.mux.HandleFunc("/docs/{service}/{method}", p.operation)
