@@ -41,6 +41,9 @@ func (c *connection) flags(cmd *cobra.Command) {
 	f.StringVar(&c.Team, "team", "", "team, where the gateway has several")
 }
 
+// defaultAddress is where a gateway listens that nobody has configured.
+const defaultAddress = "127.0.0.1:9090"
+
 // settle finds out which gateway is meant and with what credential. A login's
 // credential goes only to the login's own address.
 func (c *connection) settle(d Deps) error {
@@ -53,8 +56,7 @@ func (c *connection) settle(d Deps) error {
 		c.Address = explicit
 	}
 	if c.Address == "" {
-		return usagef("which gateway? `gateway login ADDRESS` keeps one, --address or ASC_GATEWAY_ADDRESS name one, " +
-			"--sandbox needs none")
+		c.Address = defaultAddress
 	}
 	return c.transport()
 }
