@@ -156,7 +156,7 @@ func TestJSONIsThatOfREST(t *testing.T) {
 		"/v1/builds?include=app,betaGroups&limit=200", "/v1/apps?limit=200", "/v1/bundleIds?include=profiles&limit=200",
 		"/v1/devices?limit=200", "/v1/betaGroups?limit=200&include=builds", "/v1/users?limit=200", "/v1/territories?limit=200",
 		"/v1/apps/1500004000/appStoreVersions?limit=200", "/v1/apps/1500004000/relationships/builds?limit=200",
-		"/ascgateway/v1/resources/builds", "/ascgateway/v1/quota",
+		"/ascgateway/v1/catalog/resources/builds", "/ascgateway/v1/quota",
 	} {
 		res, err := http.Get(rest + path)
 		if err != nil {
