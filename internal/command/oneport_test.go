@@ -26,11 +26,12 @@ func TestResetsOnOnePort(t *testing.T) {
 	if err := framer.WriteSettings(); err != nil {
 		t.Fatal(err)
 	}
-	closed := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(closed)
+		defer close(done)
 		for {
-			if _, err := framer.ReadFrame(); err != nil {
+			frame, err := framer.ReadFrame()
+			if ping, ok := frame.(*http2.PingFrame); err != nil || ok && ping.IsAck() {
 				return
 			}
 		}
@@ -57,11 +58,11 @@ func TestResetsOnOnePort(t *testing.T) {
 	if _, err := call(t, "--address", address, "ListApps", "page_size=1", "--timeout", "10s"); err != nil {
 		t.Errorf("others are not served: %v", err)
 	}
-	if sent == 20_000 {
-		select {
-		case <-closed:
-		case <-time.After(5 * time.Second):
-			t.Error("the connection is not ended")
-		}
+	// net/http ends the connection when resets run ahead of its handlers; when they do not, all of them are dealt with.
+	_ = framer.WritePing(false, [8]byte{1})
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Error("the connection is neither ended nor answered")
 	}
 }
