@@ -62,7 +62,7 @@ var allowed = map[string]struct {
 	"internal/edge/conns":         {"", "a leaf: connections; knows no call"},
 	"internal/edge/door":          {"internal/fault", "what every HTTP face does first"},
 	"internal/edge/rest":          {"gen internal/edge/conns internal/edge/door internal/edge/openapi internal/fault internal/jsonapi internal/overload internal/server internal/service", "an edge of the server"},
-	"internal/edge/openapi":       {"gen internal/comments internal/fault internal/jsonapi internal/service", "describes what rest serves; serves no call"},
+	"internal/edge/openapi":       {"gen internal/comments internal/edge/door internal/fault internal/jsonapi internal/service", "describes what rest serves; serves no call"},
 	"internal/edge/passthrough":   {"internal/access internal/access/authn internal/asc internal/cache internal/edge/conns internal/edge/door internal/edge/rest internal/fault internal/guard internal/jsonapi internal/overload internal/service", "an edge of its own: bytes in, bytes out"},
 	"internal/config":             {"internal/access/authn internal/asc internal/edge/door internal/files internal/keys internal/quota/redisledger internal/redisdb internal/tlsfiles", "reads settings; each package checks its own"},
 	"internal/gateway":            {"gen internal/access internal/access/authn internal/asc internal/audit internal/edge/door internal/edge/passthrough internal/edge/rest internal/edge/web internal/edge/web/status internal/guard internal/keys internal/overload internal/quota internal/replay internal/secrets internal/server internal/service internal/telemetry internal/tokens", "puts the parts together"},

@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"github.com/asc-gateway/asc-gateway/internal/comments"
+	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -91,7 +92,7 @@ func (d *Describer) Serve(w http.ResponseWriter, r *http.Request, _ []byte) erro
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Add("Vary", "Accept-Encoding")
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if door.Gzip(r) {
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Header().Set("Content-Length", strconv.Itoa(len(packed)))
 		_, _ = w.Write(packed) // nor here

@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -51,7 +50,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []
 	} else { // by origin too
 		w.Header().Add("Vary", varies[0])
 	}
-	if len(b) < gzipFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if len(b) < gzipFrom || !door.Gzip(r) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 		w.WriteHeader(status)
 		_, _ = w.Write(b) // a caller that went away needs no answer
