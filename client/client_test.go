@@ -16,7 +16,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
@@ -26,7 +26,7 @@ import (
 // newGateway serves a gateway that knows one caller, before a sandbox.
 func newGateway(t *testing.T, options ...grpc.ServerOption) (s *sandbox.Sandbox, address, token string) {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ type Counts struct{ RPCs, Resources, Messages, Enums int }
 // and made anew.
 var handWritten = []string{"proto/asc/options/v1/options.proto", "proto/asc/types/v1/common.proto"}
 
-const lockFile, factsFile = "spec/asc.lock.yaml", "internal/sandbox/facts.json"
+const lockFile, factsFile = "spec/asc.lock.yaml", "sandbox/facts.json"
 
 // inputs are the files of spec/.
 type inputs struct {

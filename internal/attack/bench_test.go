@@ -20,7 +20,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	_ "github.com/asc-gateway/asc-gateway/internal/command" // what is built: a change of it runs the attacks anew
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 // attackTime is how long an attack lasts.
@@ -101,7 +101,7 @@ func start(t *testing.T, more string) *target {
 // startWith runs a gateway with something between it and the sandbox.
 func startWith(t *testing.T, more string, before func(http.Handler) http.Handler) *target {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{HourLimit: 10_000_000})
+	s, err := sandbox.Open(sandbox.World{HourLimit: 10_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}

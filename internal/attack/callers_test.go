@@ -18,7 +18,7 @@ import (
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	quotav1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"

@@ -19,7 +19,7 @@ import (
 
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"

@@ -16,8 +16,8 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/cli"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	engine "github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"github.com/spf13/cobra"
 )
 
@@ -89,11 +89,11 @@ const serveName = "serve"
 func sandboxCommand() *cobra.Command {
 	var listen string
 	var publicKeys map[string]string
-	cfg := sandbox.Config{}
+	cfg := sandbox.World{}
 	cmd := &cobra.Command{Use: "sandbox", Short: "Serve the built-in App Store Connect alone", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.NoAuth = len(publicKeys) == 0
-			s, err := sandbox.New(cfg)
+			s, err := sandbox.Open(cfg)
 			if err != nil {
 				return err
 			}

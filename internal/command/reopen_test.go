@@ -20,7 +20,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/keys/vaulttest"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 const inVault = "{id: ONE1234567, issuer_id: " + sandbox.DefaultIssuer + ", uri: 'vault:asc'}"

@@ -13,7 +13,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -34,7 +34,7 @@ const sandboxPolicy = "version: 1\nrules: [{name: sandbox, principals: ['token:s
 func serveSandboxed(
 	ctx context.Context, cfg *config.Config, processing time.Duration, out *logging, stdout io.Writer,
 ) error {
-	box := sandbox.Config{Logger: slog.New(out.handler), HourLimit: triedLimit, Processing: processing}
+	box := sandbox.World{Logger: slog.New(out.handler), HourLimit: triedLimit, Processing: processing}
 	return beforeSandbox(ctx, cfg, box, out, stdout, func(ctx context.Context, gw *service) error {
 		return gw.serve(ctx, stdout)
 	})
@@ -43,10 +43,10 @@ func serveSandboxed(
 // beforeSandbox runs serve with a gateway whose upstream is a sandbox, until one
 // of them ends.
 func beforeSandbox(
-	ctx context.Context, cfg *config.Config, box sandbox.Config, out *logging, stdout io.Writer,
+	ctx context.Context, cfg *config.Config, box sandbox.World, out *logging, stdout io.Writer,
 	serve func(context.Context, *service) error,
 ) error {
-	s, err := sandbox.New(box)
+	s, err := sandbox.Open(box)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func sandboxForCalls(ctx context.Context) (address string, stop func(), err erro
 	ctx, cancel := context.WithCancel(ctx)
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		quiet, box := &logging{handler: slog.DiscardHandler}, sandbox.Config{HourLimit: triedLimit}
+		quiet, box := &logging{handler: slog.DiscardHandler}, sandbox.World{HourLimit: triedLimit}
 		ended <- beforeSandbox(ctx, cfg, box, quiet, io.Discard, func(ctx context.Context, gw *service) error {
 			gw.listening = func() { ready <- gw.faces["grpc"].Addr().String() }
 			return gw.serve(ctx, io.Discard)

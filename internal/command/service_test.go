@@ -25,7 +25,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/keys/vaulttest"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 func TestMain(m *testing.M) {
@@ -45,7 +45,7 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{HourLimit: 1 << 30})
+	s, err := sandbox.Open(sandbox.World{HourLimit: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/quota/redistest"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -94,7 +94,7 @@ func newFleet(t *testing.T, size, limit int, settings string) *fleet {
 	t.Cleanup(f.http.CloseIdleConnections)
 	f.db = redis.NewClient(&redis.Options{Addr: f.redis.Addr})
 	t.Cleanup(func() { _ = f.db.Close() })
-	s, err := sandbox.New(sandbox.Config{HourLimit: limit, TimeScale: fleetScale})
+	s, err := sandbox.Open(sandbox.World{HourLimit: limit, TimeScale: fleetScale})
 	if err != nil {
 		t.Fatal(err)
 	}

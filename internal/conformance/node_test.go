@@ -18,13 +18,13 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 // TestNodeClient runs node-app-store-connect-api, which knows nothing of us,
 // against the passthrough.
 func TestNodeClient(t *testing.T) {
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

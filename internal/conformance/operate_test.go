@@ -16,7 +16,7 @@ import (
 	"time"
 
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"

@@ -18,7 +18,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 // TestTypeScriptClient lets redocly judge every OpenAPI document, makes types of
@@ -57,7 +57,7 @@ func TestTypeScriptClient(t *testing.T) {
 // openEdge serves REST before a sandbox, to everybody.
 func openEdge(t *testing.T) *httptest.Server {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
@@ -67,7 +67,7 @@ type apps struct {
 // newApps makes the world. What goes to the sandbox passes through between.
 func newApps(t *testing.T, between func(a *apps) http.Handler) *apps {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{HourLimit: 1 << 30})
+	s, err := sandbox.Open(sandbox.World{HourLimit: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,8 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -323,7 +323,7 @@ func TestAuditMode(t *testing.T) {
 // TestQuota lets the gateway, not Apple, hold calls back: an hour of 40 requests
 // is never run over, and who cannot wait is told when to come again.
 func TestQuota(t *testing.T) {
-	s, err := sandbox.New(sandbox.Config{HourLimit: 40})
+	s, err := sandbox.Open(sandbox.World{HourLimit: 40})
 	if err != nil {
 		t.Fatal(err)
 	}

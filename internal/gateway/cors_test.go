@@ -5,12 +5,12 @@ import (
 	"testing"
 
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 // TestPagesOfAllowedOrigins calls the REST face as browsers do.
 func TestPagesOfAllowedOrigins(t *testing.T) {
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

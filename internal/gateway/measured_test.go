@@ -10,8 +10,8 @@ import (
 	"time"
 
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/grpc/metadata"
 )
 
@@ -20,7 +20,7 @@ import (
 func TestMetricsWithoutSpans(t *testing.T) {
 	tell := telemetry.None()
 	t.Cleanup(func() { _ = tell.Close(t.Context()) })
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -39,7 +39,7 @@ type thrifty struct {
 
 func newThrifty(t testing.TB, limit int, names ...string) *thrifty {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{HourLimit: limit})
+	s, err := sandbox.Open(sandbox.World{HourLimit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}

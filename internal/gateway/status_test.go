@@ -13,13 +13,13 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 // TestStatusPage makes calls and reads the page of the ops face: it shows them,
 // and no id of a key or of a thing of Apple's.
 func TestStatusPage(t *testing.T) {
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

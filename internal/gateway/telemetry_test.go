@@ -17,8 +17,8 @@ import (
 	provisioningv1 "github.com/asc-gateway/asc-gateway/gen/asc/provisioning/v1"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -63,7 +63,7 @@ func TestSpanTree(t *testing.T) {
 	memoryOf := tracetest.NewInMemoryExporter()
 	tell := telemetry.Into(memoryOf, false)
 	t.Cleanup(func() { _ = tell.Close(context.Background()) })
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestUntrustedTraces(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	tell := telemetry.Into(spans, false)
 	t.Cleanup(func() { _ = tell.Close(context.Background()) })
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func BenchmarkTracing(b *testing.B) {
 		tell *telemetry.Telemetry
 	}{{"nothing", nil}, {"metrics", telemetry.None()}, {"metrics and traces", on}} {
 		b.Run(c.name, func(b *testing.B) {
-			s, err := sandbox.New(sandbox.Config{HourLimit: 2_000_000_000})
+			s, err := sandbox.Open(sandbox.World{HourLimit: 2_000_000_000})
 			if err != nil {
 				b.Fatal(err)
 			}

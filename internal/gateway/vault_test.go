@@ -28,9 +28,9 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/audit"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
@@ -106,7 +106,7 @@ rules:
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
 )
@@ -369,9 +369,9 @@ func TestAClockStep(t *testing.T) {
 }
 
 // upstream is a sandbox over HTTP.
-func upstream(t testing.TB, cfg sandbox.Config) (*sandbox.Sandbox, *httptest.Server) {
+func upstream(t testing.TB, cfg sandbox.World) (*sandbox.Sandbox, *httptest.Server) {
 	t.Helper()
-	s, err := sandbox.New(cfg)
+	s, err := sandbox.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +384,7 @@ func upstream(t testing.TB, cfg sandbox.Config) (*sandbox.Sandbox, *httptest.Ser
 // hour off: by the Date of the refusal the next one is right.
 func TestAClockThatIsWrong(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, -time.Hour} {
-		s, h := upstream(t, sandbox.Config{})
+		s, h := upstream(t, sandbox.World{})
 		private, err := s.NewKey("K")
 		if err != nil {
 			t.Fatal(err)
@@ -409,7 +409,7 @@ func TestAClockThatIsWrong(t *testing.T) {
 // TestRotationUnderLoad takes a team from one key to another, through every
 // state, while calls are made: none may fail.
 func TestRotationUnderLoad(t *testing.T) {
-	s, h := upstream(t, sandbox.Config{HourLimit: 1 << 30})
+	s, h := upstream(t, sandbox.World{HourLimit: 1 << 30})
 	one, _ := s.NewKey("ONE")
 	two, _ := s.NewKey("TWO")
 	at := func(first, second State) map[string][]Credential {
@@ -498,7 +498,7 @@ func TestA401OnOnePathLeavesTheKeyInUse(t *testing.T) {
 
 // TestABadCanaryHurtsNobody gives a team a canary that Apple does not know.
 func TestABadCanaryHurtsNobody(t *testing.T) {
-	s, h := upstream(t, sandbox.Config{HourLimit: 1 << 30})
+	s, h := upstream(t, sandbox.World{HourLimit: 1 << 30})
 	good, _ := s.NewKey("GOOD")
 	r := NewRing(map[string][]Credential{"team": {{ID: "GOOD", Key: fromPrivate("GOOD", good), Issuer: sandbox.DefaultIssuer},
 		{ID: "BAD", Key: fromPrivate("BAD", newP256(t)), Issuer: sandbox.DefaultIssuer, State: Canary}}}, time.Now, quiet, nil)

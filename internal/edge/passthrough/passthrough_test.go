@@ -16,7 +16,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 // record keeps what goes on record.
@@ -57,7 +57,7 @@ func (r *record) outcome(t *testing.T) string {
 // open is a passthrough where nobody is authenticated and there is no policy.
 func open(t *testing.T) (address string, s *sandbox.Sandbox, r *record) {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{})
+	s, err := sandbox.Open(sandbox.World{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
-	"github.com/asc-gateway/asc-gateway/internal/sandbox"
 	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
 // world is a gateway before a sandbox, served on loopback.
@@ -28,7 +28,7 @@ type world struct {
 
 func newWorld(t testing.TB, callers authn.Config) *world {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{HourLimit: 100_000})
+	s, err := sandbox.Open(sandbox.World{HourLimit: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestRefusedWritesSayWhereAndChangeNothing(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	id := c.IDs("betaGroups")[0]
 	before := fmt.Sprint(c.data(t, "GET", "/v1/betaGroups/"+id, ""))
 	for _, x := range []struct {
@@ -38,7 +38,7 @@ func TestRefusedWritesSayWhereAndChangeNothing(t *testing.T) {
 }
 
 func TestSeveralErrorsAtOnceAreOrdered(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	_, _, doc := c.send("POST", "/v1/bundleIds", resource("bundleIds", "", `"hue":1,"platform":"AMIGA"`, ""))
 	var got []any
 	for i := range doc["errors"].([]any) {
@@ -50,7 +50,7 @@ func TestSeveralErrorsAtOnceAreOrdered(t *testing.T) {
 }
 
 func TestMediaTypes(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	body := resource("bundleIds", "", `"name":"N","platform":"IOS","identifier":"com.x"`, "")
 	for _, x := range []struct {
 		contentType string
@@ -72,7 +72,7 @@ func TestMediaTypes(t *testing.T) {
 }
 
 func TestAttributesHaveThreeStates(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	id := c.IDs("appStoreVersions")[0]
 	path := "/v1/appStoreVersions/" + id
 	for _, x := range []struct{ attributes, want string }{
@@ -99,7 +99,7 @@ func TestAttributesHaveThreeStates(t *testing.T) {
 }
 
 func TestNumbersStayExact(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	file := resource("buildUploadFiles", "", `"assetType":"ASSET","fileName":"a","fileSize":4294967295,"uti":"com.apple.ipa"`, to("buildUpload", "buildUploads", c.IDs("buildUploads")[0]))
 	if w := c.raw("POST", "/v1/buildUploadFiles", file); !strings.Contains(w.Body.String(), `"fileSize":4294967295`) {
 		t.Errorf("%.300s", w.Body)
@@ -107,7 +107,7 @@ func TestNumbersStayExact(t *testing.T) {
 }
 
 func TestInlineChildrenAreMadeAndTied(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	app, point := c.IDs("apps")[0], c.IDs("appPricePoints")[0]
 	body := `{"data":{"type":"appPriceSchedules","relationships":{` + to("app", "apps", app) + `,` + to("baseTerritory", "territories", "USA") + `,
 		"manualPrices":{"data":[{"type":"appPrices","id":"${a}"},{"type":"appPrices","id":"${b}"}]}}},
@@ -125,7 +125,7 @@ func TestInlineChildrenAreMadeAndTied(t *testing.T) {
 }
 
 func TestRelationshipsNamedInBodiesOnlyHaveTwoSides(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	app := c.IDs("apps")[0]
 	for _, x := range []struct{ path, typ, attributes, rel, target, id, related string }{
 		{"/v1/subscriptionGroups", "subscriptionGroups", `"referenceName":"New"`, "app", "apps", app, "/v1/apps/" + app + "/subscriptionGroups"},
@@ -140,7 +140,7 @@ func TestRelationshipsNamedInBodiesOnlyHaveTwoSides(t *testing.T) {
 }
 
 func TestTwoVersionsOfATypeAreViewsOfOneObject(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	made := c.data(t, "POST", "/v2/inAppPurchases", resource("inAppPurchases", "", `"name":"N","productId":"com.one","inAppPurchaseType":"CONSUMABLE"`, to("app", "apps", c.IDs("apps")[0])))
 	id := made["id"].(string)
 	old := c.data(t, "GET", "/v1/inAppPurchases/"+id, "")
@@ -153,7 +153,7 @@ func TestTwoVersionsOfATypeAreViewsOfOneObject(t *testing.T) {
 }
 
 func TestDeletedObjectsLeaveEveryRelationship(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	tester := c.IDs("betaTesters")[0]
 	if w := c.raw("DELETE", "/v1/betaTesters/"+tester, ""); w.Code != 202 && w.Code != 204 {
 		t.Fatal(w.Code, w.Body)

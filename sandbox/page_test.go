@@ -13,7 +13,7 @@ import (
 
 // TestPage makes requests and a fault, and finds them on the page.
 func TestPage(t *testing.T) {
-	s, err := New(Config{NoAuth: true})
+	s, err := Open(World{NoAuth: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,11 +26,11 @@ type client struct {
 	bearer string
 }
 
-func newClient(t *testing.T, cfg Config) *client {
+func newClient(t *testing.T, cfg World) *client {
 	t.Helper()
 	c := &client{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	cfg.Now = func() time.Time { return c.now }
-	s, err := New(cfg)
+	s, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func code(doc map[string]any) string {
 }
 
 func TestParameters(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	app := c.IDs("apps")[0]
 	for path, want := range map[string]string{
 		"/v1/builds?nonsense=1":                           "PARAMETER_ERROR.ILLEGAL",
@@ -143,14 +143,14 @@ func TestParameters(t *testing.T) {
 }
 
 func TestAURLThatIsTooLongIsA500(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	if status, _, _ := c.send("GET", "/v1/builds?filter[version]="+strings.Repeat("1", 4100), ""); status != 500 {
 		t.Error(status)
 	}
 }
 
 func TestCursors(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	_, _, first := c.send("GET", "/v1/apps?limit=2", "")
 	next := first["links"].(map[string]any)["next"].(string)
 	path := next[strings.Index(next, "/v1"):]
@@ -165,7 +165,7 @@ func TestCursors(t *testing.T) {
 }
 
 func TestLinkageShowsOnlyWhatIsIncluded(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	_, _, doc := c.send("GET", "/v1/builds/"+c.IDs("builds")[0]+"?include=app&fields[apps]=name", "")
 	rels := doc["data"].(map[string]any)["relationships"].(map[string]any)
 	if rels["app"].(map[string]any)["data"] == nil || rels["betaGroups"].(map[string]any)["data"] != nil {
@@ -195,7 +195,7 @@ func TestWrites(t *testing.T) {
 		{"missing inline resource", "POST", "/v1/appPriceSchedules", `{"data":{"type":"appPriceSchedules","relationships":{"app":{"data":{"type":"apps","id":"1500004000"}},"baseTerritory":{"data":{"type":"territories","id":"USA"}},"manualPrices":{"data":[{"type":"appPrices","id":"${x}"}]}}}}`, "ENTITY_ERROR.INCLUDED.INVALID_ID", 409},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			c := newClient(t, Config{NoAuth: true})
+			c := newClient(t, World{NoAuth: true})
 			before := len(c.IDs("bundleIds"))
 			status, _, doc := c.send(x.method, x.path, x.body)
 			if status != x.status || code(doc) != x.want {
@@ -209,7 +209,7 @@ func TestWrites(t *testing.T) {
 }
 
 func TestRelationshipsHaveTwoSides(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	group, build := c.IDs("betaGroups")[0], c.IDs("builds")[2]
 	body := `{"data":[{"type":"builds","id":"` + build + `"}]}`
 	if status, _, doc := c.send("POST", "/v1/betaGroups/"+group+"/relationships/builds", body); status != 204 {
@@ -227,7 +227,7 @@ func TestRelationshipsHaveTwoSides(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
-	c := newClient(t, Config{})
+	c := newClient(t, World{})
 	k, err := c.NewKey("KID")
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +288,7 @@ func signed(t *testing.T, kid string, key *ecdsa.PrivateKey, claims jwt.MapClaim
 }
 
 func TestTheHourSlidesExactly(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true, HourLimit: 3})
+	c := newClient(t, World{NoAuth: true, HourLimit: 3})
 	for i := range 3 {
 		if _, h, _ := c.send("GET", "/v1/apps", ""); h.Get("X-Rate-Limit") != fmt.Sprintf("user-hour-lim:3;user-hour-rem:%d;", 2-i) {
 			t.Error(h)
@@ -308,7 +308,7 @@ func TestTheHourSlidesExactly(t *testing.T) {
 
 // TestEveryReadAnswers calls each GET of the facts.
 func TestEveryReadAnswers(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true, HourLimit: 1 << 20})
+	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20})
 	n := 0
 	for _, op := range c.facts.Ops {
 		if op.Method != "GET" {

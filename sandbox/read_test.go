@@ -8,7 +8,7 @@ import (
 )
 
 func TestFilters(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	app, builds := c.IDs("apps")[0], c.IDs("builds")
 	for query, want := range map[string]int{
 		"": 6,
@@ -32,7 +32,7 @@ func TestFilters(t *testing.T) {
 }
 
 func TestSorting(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	for _, x := range []struct{ sort, want string }{
 		{"version", "41 42 43 44 45 46"},
 		{"-version", "46 45 44 43 42 41"},
@@ -52,7 +52,7 @@ func TestSorting(t *testing.T) {
 }
 
 func TestToManyLinkageIsCut(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	group := c.IDs("betaGroups")[0]
 	list := make([]string, 0, 12)
 	for _, id := range c.IDs("betaTesters") {
@@ -77,7 +77,7 @@ func TestToManyLinkageIsCut(t *testing.T) {
 }
 
 func TestMinuteWindow(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true, MinuteLimit: 2})
+	c := newClient(t, World{NoAuth: true, MinuteLimit: 2})
 	for _, want := range []int{200, 200, 429} {
 		status, h, _ := c.send("GET", "/v1/apps", "")
 		if status != want || !strings.Contains(h.Get("X-Rate-Limit"), "user-minute-lim:2;") {
@@ -91,7 +91,7 @@ func TestMinuteWindow(t *testing.T) {
 }
 
 func TestTimeGoesFaster(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true, HourLimit: 1, TimeScale: 60})
+	c := newClient(t, World{NoAuth: true, HourLimit: 1, TimeScale: 60})
 	for _, want := range []int{200, 429} {
 		if status, _, _ := c.send("GET", "/v1/apps", ""); status != want {
 			t.Errorf("%d, want %d", status, want)
@@ -105,7 +105,7 @@ func TestTimeGoesFaster(t *testing.T) {
 
 func TestTheSameSeedMakesTheSameSandbox(t *testing.T) {
 	story := func(seed uint64) string {
-		c := newClient(t, Config{NoAuth: true, Seed: seed})
+		c := newClient(t, World{NoAuth: true, Seed: seed})
 		return c.raw("POST", "/v1/bundleIds", resource("bundleIds", "", `"name":"N","platform":"IOS","identifier":"com.x"`, "")).Body.String() +
 			c.raw("GET", "/_sandbox/state/builds", "").Body.String() + c.raw("GET", "/v1/nothing", "").Body.String()
 	}
@@ -117,7 +117,7 @@ func TestTheSameSeedMakesTheSameSandbox(t *testing.T) {
 
 // TestEveryRelationHasItsOtherSide holds what is known of pairs.
 func TestEveryRelationHasItsOtherSide(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	for _, x := range []struct{ typ, rel, back string }{
 		{"builds", "app", "builds"},
 		{"builds", "betaGroups", "builds"},

@@ -43,7 +43,7 @@ func (s *Sandbox) charge(k *key, now time.Time) *apiError {
 }
 
 // limits are what is left of the key's windows.
-func (k *key) limits(cfg Config, now time.Time) []limit {
+func (k *key) limits(cfg World, now time.Time) []limit {
 	list := []limit{{"hour", cfg.HourLimit, max(0, cfg.HourLimit-len(k.hour))}}
 	if cfg.MinuteLimit > 0 {
 		list = append(list, limit{"minute", cfg.MinuteLimit, max(0, cfg.MinuteLimit-len(k.minute))})

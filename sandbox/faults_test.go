@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 		{"an unknown type", Fault{UnknownType: true}, []int{200}, holds(novelType)},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			c := newClient(t, Config{NoAuth: true, HourLimit: 200, Faults: []Fault{x.fault}})
+			c := newClient(t, World{NoAuth: true, HourLimit: 200, Faults: []Fault{x.fault}})
 			for i, want := range x.status {
 				w := c.raw("GET", "/v1/apps", "")
 				if w.Code != want || x.check != nil && !x.check(w) {
@@ -75,7 +75,7 @@ func holds(texts ...string) func(*httptest.ResponseRecorder) bool {
 func TestAWriteMayBeAppliedAndLost(t *testing.T) {
 	for name, f := range map[string]Fault{"the connection is cut": {Lose: true, Method: "POST"}, "an error follows": {Status: 504, Applied: true, Method: "POST"}} {
 		t.Run(name, func(t *testing.T) {
-			c := newClient(t, Config{NoAuth: true, Faults: []Fault{f}})
+			c := newClient(t, World{NoAuth: true, Faults: []Fault{f}})
 			before := len(c.IDs("bundleIds"))
 			func() {
 				defer func() {
@@ -93,7 +93,7 @@ func TestAWriteMayBeAppliedAndLost(t *testing.T) {
 }
 
 func TestLatencyEndsWithItsCaller(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true, Faults: []Fault{{LatencyMS: 60_000}}})
+	c := newClient(t, World{NoAuth: true, Faults: []Fault{{LatencyMS: 60_000}}})
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		c.send("GET", "/v1/apps", "")
@@ -110,7 +110,7 @@ func TestLatencyEndsWithItsCaller(t *testing.T) {
 }
 
 func TestControl(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	for _, x := range []struct {
 		method, path, body string
 		status             int
@@ -145,7 +145,7 @@ func TestControl(t *testing.T) {
 }
 
 func TestControlAnswersOnLoopbackOnly(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	for address, want := range map[string]int{"127.0.0.1": 200, "::1": 200, "192.0.2.1": 403} {
 		r := httptest.NewRequest("GET", "/_sandbox/state", nil)
 		w := httptest.NewRecorder()
@@ -157,7 +157,7 @@ func TestControlAnswersOnLoopbackOnly(t *testing.T) {
 }
 
 func TestKeysCanBeRegistered(t *testing.T) {
-	c := newClient(t, Config{})
+	c := newClient(t, World{})
 	private, err := c.NewKey("ANY")
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestKeysCanBeRegistered(t *testing.T) {
 }
 
 func TestEnterpriseHasAnAudienceOfItsOwn(t *testing.T) {
-	c := newClient(t, Config{Enterprise: true})
+	c := newClient(t, World{Enterprise: true})
 	private, err := c.NewKey("KID")
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func (c *client) token(t *testing.T, kid string, key *ecdsa.PrivateKey, issuer, 
 }
 
 func TestConcurrentCallers(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true, HourLimit: 1000})
+	c := newClient(t, World{NoAuth: true, HourLimit: 1000})
 	s := httptest.NewServer(c)
 	defer s.Close()
 	done := make(chan error)

@@ -4,7 +4,7 @@ import "testing"
 
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
-		if _, err := New(Config{NoAuth: true}); err != nil {
+		if _, err := Open(World{NoAuth: true}); err != nil {
 			b.Fatal(err)
 		}
 	}

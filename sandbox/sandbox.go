@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// Config of a sandbox. The zero value is a seeded one that checks tokens.
-type Config struct {
+// World of a sandbox. The zero value is a seeded one that checks tokens.
+type World struct {
 	Issuer      string           // issuer id of team keys; DefaultIssuer if ""
 	Enterprise  bool             // tokens are for the audience of the Enterprise Program
 	NoAuth      bool             // accept any token or none
@@ -51,7 +51,7 @@ const (
 
 // Sandbox is an [http.Handler].
 type Sandbox struct {
-	cfg       Config
+	cfg       World
 	facts     *facts
 	mux       *http.ServeMux
 	behaviors map[string]behavior
@@ -65,8 +65,8 @@ type Sandbox struct {
 	recent []seen         // requests, the last at the end
 }
 
-// New makes a seeded sandbox.
-func New(cfg Config) (*Sandbox, error) {
+// Open makes a seeded sandbox.
+func Open(cfg World) (*Sandbox, error) {
 	f, err := loadFacts()
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func New(cfg Config) (*Sandbox, error) {
 	return s, nil
 }
 
-func (cfg *Config) complete() {
+func (cfg *World) complete() {
 	if cfg.Issuer == "" {
 		cfg.Issuer = DefaultIssuer
 	}

@@ -60,7 +60,7 @@ type judge struct {
 
 func newJudge(t *testing.T) *judge {
 	t.Helper()
-	patches, err := os.ReadFile("../../spec/patches.yaml")
+	patches, err := os.ReadFile("../spec/patches.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func newJudge(t *testing.T) *judge {
 	for _, kind := range []string{"application/vnd.apple.xcode-metrics+json", "application/vnd.apple.diagnostic-logs+json"} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.JSONBodyDecoder)
 	}
-	return &judge{c: newClient(t, Config{NoAuth: true, HourLimit: 1 << 20}), router: router}
+	return &judge{c: newClient(t, World{NoAuth: true, HourLimit: 1 << 20}), router: router}
 }
 
 // queries are: the required parameters alone, with everything to include, and

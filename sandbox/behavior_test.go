@@ -10,7 +10,7 @@ import (
 )
 
 func TestWhatMustBeUnique(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	bundle, app := c.IDs("bundleIds")[1], c.IDs("apps")[1]
 	for _, x := range []struct{ typ, attributes, relationships, pointer string }{
 		{"bundleIds", `"name":"N","platform":"IOS","identifier":"com.a"`, "", "identifier"},
@@ -31,7 +31,7 @@ func TestWhatMustBeUnique(t *testing.T) {
 }
 
 func TestAnUpdateKeepsWhatIsUnique(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	app := to("app", "apps", c.IDs("apps")[0])
 	c.data(t, "POST", "/v1/betaGroups", resource("betaGroups", "", `"name":"A"`, app))
 	id := c.data(t, "POST", "/v1/betaGroups", resource("betaGroups", "", `"name":"B"`, app))["id"].(string)
@@ -43,7 +43,7 @@ func TestAnUpdateKeepsWhatIsUnique(t *testing.T) {
 }
 
 func TestOneOpenReviewSubmission(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	app := c.IDs("apps")[0]
 	body := resource("reviewSubmissions", "", `"platform":"IOS"`, to("app", "apps", app))
 	first := c.data(t, "POST", "/v1/reviewSubmissions", body)["id"].(string)
@@ -71,7 +71,7 @@ func TestOneOpenReviewSubmission(t *testing.T) {
 }
 
 func TestOneVersionIsPreparedAtATime(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	version := func(platform, number string) (int, map[string]any) {
 		status, _, doc := c.send("POST", "/v1/appStoreVersions", resource("appStoreVersions", "", fmt.Sprintf(`"platform":%q,"versionString":%q`, platform, number), to("app", "apps", c.IDs("apps")[0])))
 		return status, doc
@@ -87,7 +87,7 @@ func TestOneVersionIsPreparedAtATime(t *testing.T) {
 }
 
 func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	certificate := c.data(t, "POST", "/v1/certificates", resource("certificates", "", `"certificateType":"DISTRIBUTION","csrContent":"x"`, ""))["id"].(string)
 	profile := c.data(t, "POST", "/v1/profiles", resource("profiles", "", `"name":"P","profileType":"IOS_APP_STORE"`,
 		to("bundleId", "bundleIds", c.IDs("bundleIds")[0])+`,"certificates":{"data":[{"type":"certificates","id":"`+certificate+`"}]}`))
@@ -111,7 +111,7 @@ func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
 }
 
 func TestDevicesAreProcessedFirst(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true, Processing: time.Hour})
+	c := newClient(t, World{NoAuth: true, Processing: time.Hour})
 	device := c.data(t, "POST", "/v1/devices", resource("devices", "", `"name":"D","platform":"IOS","udid":"1"`, ""))
 	status := func() any {
 		return at(c.data(t, "GET", "/v1/devices/"+device["id"].(string), ""), "attributes", "status")
@@ -126,7 +126,7 @@ func TestDevicesAreProcessedFirst(t *testing.T) {
 }
 
 func TestBuildsStayExpired(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	id := c.IDs("builds")[0]
 	c.data(t, "PATCH", "/v1/builds/"+id, resource("builds", id, `"expired":true`, ""))
 	if status, _, doc := c.send("PATCH", "/v1/builds/"+id, resource("builds", id, `"expired":false`, "")); status != 409 || code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
@@ -135,7 +135,7 @@ func TestBuildsStayExpired(t *testing.T) {
 }
 
 func TestPublicLinksComeAndGo(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	id := c.IDs("betaGroups")[0]
 	link := func(enabled bool) any {
 		return at(c.data(t, "PATCH", "/v1/betaGroups/"+id, resource("betaGroups", id, fmt.Sprintf(`"publicLinkEnabled":%v`, enabled), "")), "attributes", "publicLink")
@@ -146,7 +146,7 @@ func TestPublicLinksComeAndGo(t *testing.T) {
 }
 
 func TestAnalyticsFromRequestToFile(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	request := c.data(t, "POST", "/v1/analyticsReportRequests", resource("analyticsReportRequests", "", `"accessType":"ONE_TIME_SNAPSHOT"`, to("app", "apps", c.IDs("apps")[0])))
 	id := func(path string) string {
 		_, _, doc := c.send("GET", path, "")
@@ -170,7 +170,7 @@ func TestAnalyticsFromRequestToFile(t *testing.T) {
 }
 
 func TestReports(t *testing.T) {
-	c := newClient(t, Config{NoAuth: true})
+	c := newClient(t, World{NoAuth: true})
 	const sales = "/v1/salesReports?filter[frequency]=DAILY&filter[reportSubType]=SUMMARY&filter[reportType]=SALES&filter[vendorNumber]=1"
 	const finance = "/v1/financeReports?filter[regionCode]=ZZ&filter[reportType]=FINANCIAL&filter[vendorNumber]=1"
 	for _, x := range []struct {
