@@ -17,9 +17,24 @@ type behavior struct {
 	allowed func(c *call, o, old *object) []apiError
 	// removable refuses the end of an object.
 	removable func(c *call, o *object) []apiError
-	// created completes a new object, updated follows a change, delivered the
-	// end of an upload.
-	created, updated, delivered func(c *call, o *object)
+	// created completes a new object, updated follows a change, removed the end
+	// of an object, delivered the end of an upload.
+	created, updated, removed, delivered func(c *call, o *object)
+	// owns lists relationships whose objects end with theirs.
+	owns []string
+	// relating refuses a write to a relationship's own URL; related follows one.
+	relating func(c *call, o *object, w relWrite) []apiError
+	related  func(c *call, o *object, w relWrite)
+	// machines are the lives of the states; moved follows each change of one.
+	machines []machine
+	moved    func(c *call, o *object, attr, was, is string)
+	// acts are what Apple or the world can do to an object, by name.
+	acts map[string]act
+	// filters match a filter's value in another way than by being equal, by key.
+	filters map[string]func(have, want string) bool
+	// listed puts the answer to a list in an order of its own, unless sort asks
+	// for another.
+	listed func(c *call, list []*object)
 	// show computes attributes as they are read; others stay as they are.
 	show func(c *call, o *object) map[string]any
 }
@@ -62,8 +77,12 @@ func setting(attrs map[string]any) func(*call, *object) {
 	}
 }
 
-// soon does something when Apple's side has had its time.
-func (c *call) soon(do func()) { c.s.store.schedule(c.now.Add(c.s.cfg.Processing), do) }
+// relWrite is a write to a relationship's own URL.
+type relWrite struct {
+	rel string
+	ids []string // that are added, removed, or all that there are to be
+	how string   // add, remove, replace
+}
 
 // inAYear is when most certificates, profiles and the like end.
 func (c *call) inAYear() string { return stamp(c.now.AddDate(1, 0, 0)) }

@@ -196,7 +196,7 @@ func (s *Sandbox) state(w http.ResponseWriter, _ *http.Request) {
 // stateOf tells all about the objects of a type.
 func (s *Sandbox) stateOf(w http.ResponseWriter, r *http.Request) {
 	s.tell(w, func() any {
-		s.store.happen(s.clock.now(s.cfg.Now()))
+		s.happen(s.clock.now(s.cfg.Now()))
 		list := []any{}
 		for _, o := range s.store.all(r.PathValue("type")) {
 			list = append(list, map[string]any{"id": o.id, "attributes": o.attrs, "relationships": o.rels})

@@ -16,7 +16,10 @@ func (c *call) matches(o *object) bool {
 		switch kind {
 		case "filter":
 			have, known := c.s.store.values(o, key)
-			if known && !slices.ContainsFunc(want, func(w string) bool { return slices.Contains(have, w) }) {
+			same := c.s.same(o.typ, key)
+			if known && !slices.ContainsFunc(want, func(w string) bool {
+				return slices.ContainsFunc(have, func(h string) bool { return same(h, w) })
+			}) {
 				return false
 			}
 		case "exists":
@@ -28,6 +31,21 @@ func (c *call) matches(o *object) bool {
 	}
 	return true
 }
+
+// same compares a value with a filter's: exactly, unless the type has another
+// way. Apple does not tell the cases of a locale apart.
+func (s *Sandbox) same(typ, key string) func(have, want string) bool {
+	if f := s.behaviors[typ].filters[key]; f != nil {
+		return f
+	}
+	if key == "locale" {
+		return strings.EqualFold
+	}
+	return func(have, want string) bool { return have == want }
+}
+
+// contains is how Apple filters names that are given by developers.
+func contains(have, want string) bool { return strings.Contains(have, want) }
 
 // values are what a filter's or sort's key means for an object: its id, an
 // attribute, the ids of a relationship, or the values of a related object

@@ -77,7 +77,7 @@ func (s *Sandbox) world() worldView {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.now(s.cfg.Now())
-	s.store.happen(now)
+	s.happen(now)
 	v := worldView{Time: now.UTC().Format(time.RFC3339), Scale: s.clock.scale, Version: s.facts.Version}
 	for _, typ := range slices.Sorted(maps.Keys(s.store.types)) {
 		if n := len(s.store.types[typ].order); n > 0 {

@@ -19,6 +19,9 @@ const (
 // list answers with a page of objects: filtered, sorted, cut.
 func (c *call) list(objects []*object) []apiError {
 	kept := slices.DeleteFunc(slices.Clone(objects), func(o *object) bool { return !c.matches(o) })
+	if b := c.s.behaviors[c.op.Type]; b.listed != nil && len(c.query["sort"]) == 0 {
+		b.listed(c, kept)
+	}
 	c.sort(kept)
 	p, errs := c.page(len(kept))
 	if len(errs) > 0 {

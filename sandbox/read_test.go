@@ -105,7 +105,7 @@ func TestTimeGoesFaster(t *testing.T) {
 
 func TestTheSameSeedMakesTheSameSandbox(t *testing.T) {
 	story := func(seed uint64) string {
-		c := newClient(t, World{NoAuth: true, Seed: seed})
+		c := newClient(t, World{NoAuth: true, Random: seed})
 		return c.raw("POST", "/v1/bundleIds", resource("bundleIds", "", `"name":"N","platform":"IOS","identifier":"com.x"`, "")).Body.String() +
 			c.raw("GET", "/_sandbox/state/builds", "").Body.String() + c.raw("GET", "/v1/nothing", "").Body.String()
 	}

@@ -154,3 +154,5 @@ func plural(name string) string {
 
 // relation finds one, by any of its names.
 func (f *facts) relation(typ, name string) *relation { return f.relations[typ][name] }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

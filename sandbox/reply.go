@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func (rec *reply) fail(ids *store, errs ...apiError) {
 	slices.SortStableFunc(errs, func(a, b apiError) int { return strings.Compare(a.Pointer+a.Parameter, b.Pointer+b.Parameter) })
 	list := make([]any, len(errs))
 	for i, e := range errs {
-		list[i] = e.wire(ids.newID(""))
+		list[i] = e.wire(ids)
 	}
 	rec.json(errs[0].Status, map[string]any{"errors": list})
 }
@@ -71,10 +72,13 @@ type apiError struct {
 	Code               string
 	Title, Detail      string
 	Pointer, Parameter string // one of them, or none
+	// Associated are errors about other resources, by their path:
+	// "/v1/appScreenshots/ID".
+	Associated map[string][]apiError
 }
 
-func (e apiError) wire(id string) map[string]any {
-	out := map[string]any{"id": id, "status": strconv.Itoa(e.Status), "code": e.Code, "title": e.Title, "detail": e.Detail}
+func (e apiError) wire(ids *store) map[string]any {
+	out := map[string]any{"id": ids.newID(""), "status": strconv.Itoa(e.Status), "code": e.Code, "title": e.Title, "detail": e.Detail}
 	if e.Detail == "" {
 		out["detail"] = e.Title
 	}
@@ -82,6 +86,17 @@ func (e apiError) wire(id string) map[string]any {
 		out["source"] = map[string]any{"pointer": e.Pointer}
 	} else if e.Parameter != "" {
 		out["source"] = map[string]any{"parameter": e.Parameter}
+	}
+	if len(e.Associated) > 0 {
+		associated := map[string]any{}
+		for _, at := range slices.Sorted(maps.Keys(e.Associated)) {
+			list := []any{}
+			for _, x := range e.Associated[at] {
+				list = append(list, x.wire(ids))
+			}
+			associated[at] = list
+		}
+		out["meta"] = map[string]any{"associatedErrors": associated}
 	}
 	return out
 }

@@ -21,7 +21,8 @@ import (
 	"time"
 )
 
-// World of a sandbox. The zero value is a seeded one that checks tokens.
+// World is what a sandbox is like. The zero value is a small organisation with
+// three apps, whose tokens are checked.
 type World struct {
 	Issuer      string           // issuer id of team keys; DefaultIssuer if ""
 	Enterprise  bool             // tokens are for the audience of the Enterprise Program
@@ -29,12 +30,30 @@ type World struct {
 	HourLimit   int              // requests per key and hour; 3600 if 0
 	MinuteLimit int              // requests per key and minute, told in the header too; none if 0
 	TimeScale   float64          // how fast time goes by, tokens apart; 1 if 0
-	Processing  time.Duration    // how long Apple's side takes for an upload or a build; none if 0
+	Processing  time.Duration    // how long Apple's side takes for what Times does not name; none if 0
+	Times       Times            // how long Apple's side takes, thing by thing
+	Auto        Auto             // what people at Apple do by themselves; nothing if zero
+	Empty       bool             // start without any resource but territories
 	PartBytes   int64            // the most that one upload operation takes; 8 MiB if 0
-	Seed        uint64           // of the ids to be made
+	Random      uint64           // of the ids to be made and of all chances
 	Faults      []Fault          // what goes wrong from the start, and again after a reset
 	Now         func() time.Time // time.Now if nil
 	Logger      *slog.Logger     // discards if nil
+}
+
+// Times says how long Apple's side takes. Zero is World.Processing.
+type Times struct {
+	Upload time.Duration // from the commit of a file to its end
+	Build  time.Duration // from the upload of a build to VALID
+	Device time.Duration // from the registration of a device to ENABLED
+	Cancel time.Duration // from the cancel of a review submission to COMPLETE
+}
+
+// Auto says what happens without a call of [Sandbox.Act].
+type Auto struct {
+	Review     time.Duration // until App Review has decided; never by itself if 0
+	BetaReview time.Duration // until Beta App Review has decided; never by itself if 0
+	Approve    float64       // the chance that a review approves, 0 to 1; 1 if 0
 }
 
 // DefaultIssuer is the issuer id of a sandbox that is not given another.
@@ -51,10 +70,16 @@ const (
 
 // Sandbox is an [http.Handler].
 type Sandbox struct {
+	// URL and Key are set by [New]: where the sandbox listens, and a key of its team.
+	URL string
+	Key Key
+
 	cfg       World
 	facts     *facts
 	mux       *http.ServeMux
 	behaviors map[string]behavior
+
+	hooks hooks
 
 	mu     sync.Mutex // guards all below
 	clock  clock
@@ -62,6 +87,7 @@ type Sandbox struct {
 	keys   map[string]*key
 	faults []*fault
 	calls  map[string]int // by operation id
+	base   string         // at which the last caller saw the sandbox: "http://127.0.0.1:8090"
 	recent []seen         // requests, the last at the end
 }
 
@@ -191,7 +217,8 @@ func (s *Sandbox) answer(rec *reply, r *http.Request, op *factOp, body []byte) {
 		return
 	}
 	now := s.clock.now(s.cfg.Now())
-	s.store.happen(now)
+	s.base = baseOf(r)
+	s.happen(now)
 	k, err := s.authenticate(r)
 	if err != nil {
 		rec.fail(s.store, *err)
@@ -206,11 +233,11 @@ func (s *Sandbox) answer(rec *reply, r *http.Request, op *factOp, body []byte) {
 	if err != nil {
 		rec.fail(s.store, *err)
 	} else if s.calls[op.ID]++; !s.instead(rec, faults) {
-		c := &call{s: s, op: op, r: r, rec: rec, body: body, now: now, base: baseOf(r)}
+		c := &call{s: s, op: op, r: r, rec: rec, body: body, now: now, base: s.base}
 		if errs := c.run(); len(errs) > 0 {
 			rec.fail(s.store, errs...)
 		}
-		s.store.happen(now)
+		s.happen(now)
 	}
 	s.afterwards(rec, op, faults)
 }

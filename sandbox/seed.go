@@ -15,8 +15,11 @@ const perType = 3
 // seeded makes a small organisation: every attribute has a value that Apple's
 // document allows, every relationship points to something.
 func (s *Sandbox) seeded() *store {
-	st := newStore(s.facts, s.cfg.Seed)
+	st := newStore(s.facts, s.cfg.Random)
 	for _, typ := range s.facts.types() {
+		if s.cfg.Empty && typ != "territories" {
+			continue
+		}
 		n := s.behaviors[typ].count
 		if n == 0 {
 			n = perType
@@ -68,6 +71,9 @@ func (st *store) relate(typ string) {
 
 func (st *store) relateBy(typ string, r *relation) {
 	targets := st.all(r.typ)
+	if len(targets) == 0 {
+		return
+	}
 	for i, o := range st.all(typ) {
 		target := targets[i%len(targets)]
 		if target == o { // nothing belongs to itself: rather to another of the same app

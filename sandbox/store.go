@@ -30,8 +30,10 @@ type store struct {
 	facts *facts
 	types map[string]*table
 	rng   *rand.Rand // makes ids
-	later []event    // what will happen by itself, in order of time
+	later []event    // what will happen by itself, in order of time: see [act]
 	bytes int64      // held by uploads
+
+	appPaths map[string][]string // by type: see appOf
 }
 
 type table struct {
@@ -39,33 +41,8 @@ type table struct {
 	order []*object
 }
 
-// event is something that happens by itself.
-type event struct {
-	at time.Time
-	do func()
-}
-
 func newStore(f *facts, seed uint64) *store {
 	return &store{facts: f, types: map[string]*table{}, rng: rand.New(rand.NewPCG(seed, 0x5A4D))}
-}
-
-// happen does what was to happen until now.
-func (s *store) happen(now time.Time) {
-	for len(s.later) > 0 && !s.later[0].at.After(now) {
-		e := s.later[0]
-		s.later = s.later[1:]
-		e.do()
-	}
-}
-
-func (s *store) schedule(at time.Time, do func()) {
-	i, _ := slices.BinarySearchFunc(s.later, at, func(e event, at time.Time) int {
-		if e.at.After(at) {
-			return 1
-		}
-		return -1
-	})
-	s.later = slices.Insert(s.later, i, event{at, do})
 }
 
 // newID makes an id in the form that Apple gives to a type.

@@ -133,14 +133,15 @@ func (c *call) commit(o *object) {
 		return
 	}
 	c.s.deliver(o, "UPLOAD_COMPLETE", nil)
-	then := *c
-	then.now = c.now.Add(c.s.cfg.Processing)
-	c.soon(func() {
-		c.s.deliver(o, "COMPLETE", nil)
-		if b := c.s.behaviors[o.typ]; b.delivered != nil {
-			b.delivered(&then, o)
-		}
-	})
+	c.after(c.s.cfg.Times.Upload, o, "delivered", nil)
+}
+
+// delivered ends the upload of a file.
+func (c *call) delivered(o *object) {
+	c.s.deliver(o, "COMPLETE", nil)
+	if b := c.s.behaviors[o.typ]; b.delivered != nil {
+		b.delivered(c, o)
+	}
 }
 
 // problem is Apple's code for what is wrong with the bytes, "" if nothing is.

@@ -94,9 +94,22 @@ func (c *call) remove(o *object) []apiError {
 			return errs
 		}
 	}
-	c.s.store.remove(o)
+	c.drop(o)
 	c.rec.empty(c.op.Status)
 	return nil
+}
+
+// drop ends an object and all that it owns.
+func (c *call) drop(o *object) {
+	b := c.s.behaviors[o.typ]
+	for _, rel := range b.owns {
+		for _, x := range c.s.store.related(o, rel) {
+			c.drop(x)
+		}
+	}
+	if c.s.store.remove(o); b.removed != nil {
+		b.removed(c, o)
+	}
 }
 
 func (c *call) answerWrite(o *object) {
@@ -124,13 +137,28 @@ func (c *call) relationship(o *object) []apiError {
 	if len(w.errs) > 0 {
 		return w.errs
 	}
+	change, b := relWrite{c.op.Rel, ids, "replace"}, c.s.behaviors[o.typ]
 	switch c.op.Shape {
 	case "createToManyRelationship":
-		c.s.store.link(o, c.op.Rel, ids...)
+		change.how = "add"
 	case "deleteToManyRelationship":
+		change.how = "remove"
+	}
+	if b.relating != nil {
+		if errs := b.relating(c, o, change); len(errs) > 0 {
+			return errs
+		}
+	}
+	switch change.how {
+	case "add":
+		c.s.store.link(o, c.op.Rel, ids...)
+	case "remove":
 		c.s.store.unlink(o, c.op.Rel, ids...)
 	default:
 		c.s.store.set(o, c.op.Rel, ids)
+	}
+	if b.related != nil {
+		b.related(c, o, change)
 	}
 	c.rec.empty(c.op.Status)
 	return nil

@@ -7,17 +7,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/cli"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	engine "github.com/asc-gateway/asc-gateway/internal/service"
-	"github.com/asc-gateway/asc-gateway/sandbox"
 	"github.com/spf13/cobra"
 )
 
@@ -85,44 +81,6 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 
 // serveName is the command that reloads on SIGHUP.
 const serveName = "serve"
-
-func sandboxCommand() *cobra.Command {
-	var listen string
-	var publicKeys map[string]string
-	cfg := sandbox.World{}
-	cmd := &cobra.Command{Use: "sandbox", Short: "Serve the built-in App Store Connect alone", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg.NoAuth = len(publicKeys) == 0
-			s, err := sandbox.Open(cfg)
-			if err != nil {
-				return err
-			}
-			for kid, file := range publicKeys {
-				public, err := keys.ReadPublic(file)
-				if err != nil {
-					return err
-				}
-				s.RegisterKey(kid, public)
-			}
-			l, err := net.Listen("tcp", listen)
-			if err != nil {
-				return face{address: listen, setting: "--listen"}.failed(err)
-			}
-			who := "any token will do"
-			if !cfg.NoAuth {
-				who = fmt.Sprintf("keys: %d, issuer %s", len(publicKeys), cfg.Issuer)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (%s)\n  curl -gs 'http://%s/v1/apps?limit=2'\n", l.Addr(), who, l.Addr())
-			return serveHTTP(cmd.Context(), &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)
-		}}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen on")
-	cmd.Flags().StringToStringVar(&publicKeys, "public-key", nil, "KEY_ID=FILE: check tokens by this public key (PEM); may stand several times")
-	cmd.Flags().StringVar(&cfg.Issuer, "issuer", sandbox.DefaultIssuer, "issuer id of team keys")
-	cmd.Flags().IntVar(&cfg.HourLimit, "hour-limit", 3600, "requests per key and hour")
-	cmd.Flags().DurationVar(&cfg.Processing, "processing", 0, "how long an upload or a build takes")
-	cmd.Flags().Float64Var(&cfg.TimeScale, "time-scale", 1, "how fast the hour of the rate limit goes by")
-	return cmd
-}
 
 // stamped is the version that a build says with -ldflags "-X …/internal/command.stamped=v1.2.3".
 var stamped string

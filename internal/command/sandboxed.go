@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
@@ -65,7 +64,7 @@ func beforeSandbox(
 	token := guardOthers(cfg)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return serveHTTP(ctx, &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)
+		return serveBox(ctx, s, l)
 	})
 	group.Go(func() error {
 		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/)\n", cfg.Upstream.BaseURL)

@@ -25,6 +25,10 @@ func provisioning() map[string]behavior {
 			count:   6,
 			seed:    each(cycle("udid", udids()...), cycle("name", "Ada's iPhone", "Test iPad", "Mac mini in the rack"), cycle("deviceClass", "IPHONE", "IPAD", "MAC"), cycle("model", "iPhone 15 Pro", "iPad Air", "Mac mini"), cycle("platform", "IOS", "IOS", "MAC_OS"), cycle("status", "ENABLED")),
 			created: deviceCreated,
+			machines: []machine{{attr: "status", moves: []move{
+				{"enable", []string{"PROCESSING"}, "ENABLED", "Apple: Device status"},
+			}}},
+			acts: map[string]act{"enable": moving("enable", "Apple has processed the device")},
 		},
 		"certificates": {
 			seed:    each(cycle("certificateType", "DISTRIBUTION", "DEVELOPMENT", "IOS_DISTRIBUTION"), cycle("activated", true), cycle("displayName", "Example Inc."), cycle("certificateContent", content("certificate"))),
@@ -59,16 +63,11 @@ func deviceCreated(c *call, o *object) {
 	if o.text("platform") == "MAC_OS" {
 		o.attrs["deviceClass"], o.attrs["model"] = "MAC", "Mac mini"
 	}
-	enable := func() {
-		if o.text("status") == "PROCESSING" {
-			o.attrs["status"] = "ENABLED"
-		}
-	}
-	if c.s.cfg.Processing == 0 {
-		enable()
+	if c.s.cfg.Processing == 0 && c.s.cfg.Times.Device == 0 {
+		o.attrs["status"] = "ENABLED"
 		return
 	}
-	c.soon(enable)
+	c.after(c.s.cfg.Times.Device, o, "enable", nil)
 }
 
 func certificateCreated(c *call, o *object) {

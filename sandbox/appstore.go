@@ -23,6 +23,7 @@ func appStore() map[string]behavior {
 			allowed: submissionAllowed,
 			created: setting(map[string]any{"state": "READY_FOR_REVIEW"}),
 			updated: submissionUpdated,
+			acts:    map[string]act{"canceled": becoming(map[string]any{"state": "COMPLETE"})},
 		},
 		"reviewSubmissionItems": {created: setting(map[string]any{"state": "READY_FOR_REVIEW"})},
 		"customerReviews": {
@@ -32,8 +33,8 @@ func appStore() map[string]behavior {
 		},
 		"customerReviewResponses": {created: func(c *call, o *object) {
 			o.attrs["state"], o.attrs["lastModifiedDate"] = "PENDING_PUBLISH", c.stamp()
-			c.soon(func() { o.attrs["state"] = "PUBLISHED" })
-		}},
+			c.after(0, o, "publish", nil)
+		}, acts: map[string]act{"publish": becoming(map[string]any{"state": "PUBLISHED"})}},
 		"inAppPurchases": {
 			unique:  [][]string{{"productId"}},
 			seed:    each(cycle("name", "100 Coins", "Remove Ads", "Season Pass"), cycle("productId", "com.example.coins100", "com.example.noads", "com.example.season"), cycle("inAppPurchaseType", "CONSUMABLE", "NON_CONSUMABLE", "NON_RENEWING_SUBSCRIPTION"), cycle("state", "APPROVED")),
@@ -101,7 +102,7 @@ func submissionUpdated(c *call, o *object) {
 	switch {
 	case o.attrs["canceled"] == true:
 		versions, state = "DEVELOPER_REJECTED", "CANCELING"
-		c.soon(func() { o.attrs["state"] = "COMPLETE" })
+		c.after(c.s.cfg.Times.Cancel, o, "canceled", nil)
 	case o.attrs["submitted"] == true && state == "READY_FOR_REVIEW":
 		versions, state = "WAITING_FOR_REVIEW", "WAITING_FOR_REVIEW"
 		o.attrs["submittedDate"] = c.stamp()

@@ -15,6 +15,7 @@ func organisation() map[string]behavior {
 		"ciBuildRuns": {
 			seed:    each(cycle("executionProgress", "COMPLETE"), cycle("completionStatus", "SUCCEEDED", "FAILED", "SUCCEEDED")),
 			created: runCreated,
+			acts:    map[string]act{"finish": {own: true, do: runFinished}},
 		},
 		"webhookPings": {created: func(c *call, o *object) {
 			for _, hook := range c.s.store.related(o, "webhook") {
@@ -36,8 +37,11 @@ func runCreated(c *call, o *object) {
 			}
 		}
 	}
-	c.soon(func() {
-		o.attrs["executionProgress"], o.attrs["completionStatus"] = "COMPLETE", "SUCCEEDED"
-		o.attrs["startedDate"], o.attrs["finishedDate"] = c.stamp(), stamp(c.now.Add(c.s.cfg.Processing))
-	})
+	o.attrs["startedDate"] = c.stamp()
+	c.after(0, o, "finish", nil)
+}
+
+func runFinished(c *call, o *object, _ map[string]any) error {
+	o.attrs["executionProgress"], o.attrs["completionStatus"], o.attrs["finishedDate"] = "COMPLETE", "SUCCEEDED", c.stamp()
+	return nil
 }

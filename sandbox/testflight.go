@@ -14,6 +14,7 @@ func testFlight() map[string]behavior {
 			seed: each(func(o *object, i int) { o.attrs["version"] = fmt.Sprint(41 + i) },
 				cycle("processingState", "VALID"), cycle("expired", false), cycle("minOsVersion", "17.0")),
 			allowed: buildAllowed,
+			acts:    map[string]act{"process": {own: true, with: []string{"upload"}, do: buildProcessed}},
 		},
 		"preReleaseVersions": {seed: each(cycle("version", "1.0", "1.1", "2.0"), cycle("platform", "IOS"))},
 		"buildUploads": {
@@ -102,10 +103,17 @@ func buildDelivered(c *call, file *object) {
 		c.s.store.link(build, "preReleaseVersion", c.s.train(app, up, c.now))
 	}
 	c.s.store.link(up, "build", build.id)
-	c.soon(func() {
-		build.attrs["processingState"] = "VALID"
+	c.after(c.s.cfg.Times.Build, build, "process", map[string]any{"upload": up.id})
+}
+
+// buildProcessed ends the processing of a build and of its upload.
+func buildProcessed(c *call, build *object, with map[string]any) error {
+	build.attrs["processingState"] = "VALID"
+	id, _ := with["upload"].(string)
+	if up := c.s.store.get("buildUploads", id); up != nil {
 		uploadState(up, "COMPLETE")
-	})
+	}
+	return nil
 }
 
 // people seeds names and an address under an attribute.
