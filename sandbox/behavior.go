@@ -20,8 +20,10 @@ type behavior struct {
 	// created completes a new object, updated follows a change, removed the end
 	// of an object, delivered the end of an upload.
 	created, updated, removed, delivered func(c *call, o *object)
-	// owns lists relationships whose objects end with theirs.
-	owns []string
+	// owns lists relationships whose objects end with theirs, beside those that
+	// cannot be created without it. outlives lists those without which an object
+	// cannot be created, but goes on.
+	owns, outlives []string
 	// relating refuses a write to a relationship's own URL; related follows one.
 	relating func(c *call, o *object, w relWrite) []apiError
 	related  func(c *call, o *object, w relWrite)
@@ -42,7 +44,7 @@ type behavior struct {
 // behaviors of all types that have one. A type stands in one of the lists only.
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
-	for _, list := range []map[string]behavior{provisioning(), testFlight(), appStore(), organisation(), reporting()} {
+	for _, list := range []map[string]behavior{provisioning(), testFlight(), appStore(), organisation(), reporting(), gameCenter()} {
 		for typ, b := range list {
 			all[typ] = b
 		}

@@ -140,6 +140,7 @@ func (w *writer) allowed() {
 		}
 		b := w.c.s.behaviors[o.typ]
 		w.unique(b.unique, o, old, at)
+		w.oneApp(o, old, at)
 		if b.allowed != nil {
 			w.errs = append(w.errs, b.allowed(w.c, o, old)...)
 		}

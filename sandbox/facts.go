@@ -24,6 +24,7 @@ type facts struct {
 	home      map[string]string               // schema → "/v2/inAppPurchases", where one is read
 	schemas   map[string][]string             // type → schemas, sorted
 	relations map[string]map[string]*relation // type → relationship
+	children  map[string][]child              // type → what cannot be without it
 }
 
 type factType struct {
@@ -111,6 +112,7 @@ func loadFacts() (*facts, error) {
 		}
 	}
 	f.findRelations()
+	f.findChildren()
 	return f, nil
 }
 

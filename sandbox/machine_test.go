@@ -27,7 +27,7 @@ func TestMachinesSpeakTheDocumentsWords(t *testing.T) {
 				}
 				a = f.resolve(a)
 			}
-			values := append(slices.Clone(f.enum(a.Enum)), newer[typ+"."+m.attr]...)
+			values := append(slices.Clone(f.enum(a.Enum)), newerValues[typ+"."+m.attr]...)
 			for _, row := range m.moves {
 				for _, state := range append(slices.Clone(row.from), row.to) {
 					if !slices.Contains(values, state) {
@@ -41,6 +41,3 @@ func TestMachinesSpeakTheDocumentsWords(t *testing.T) {
 		}
 	}
 }
-
-// newer are states that Apple returns and the document does not name.
-var newer = map[string][]string{"devices.status": {"PROCESSING"}}

@@ -14,8 +14,20 @@ func (s *store) one(o *object, rel string) *object {
 const farFromApp = 6
 
 // appPath is the shortest chain of to-one relationships that leads from a type to
-// apps; nil if there is none.
+// apps: over those that a new object must have, else over any. nil: there is none.
 func (f *facts) appPath(typ string) []string {
+	if path := f.pathToApps(typ, f.must); path != nil {
+		return path
+	}
+	return f.pathToApps(typ, func(string, string) bool { return true })
+}
+
+// must says whether an object cannot be created without a relationship.
+func (f *facts) must(typ, rel string) bool {
+	return rel == "app" || slices.Contains(f.children[f.relations[typ][rel].typ], child{typ, rel})
+}
+
+func (f *facts) pathToApps(typ string, over func(typ, rel string) bool) []string {
 	type step struct {
 		typ  string
 		path []string
@@ -26,7 +38,7 @@ func (f *facts) appPath(typ string) []string {
 		next = next[1:]
 		for _, name := range sortedKeys(f.relations[at.typ]) {
 			r := f.relations[at.typ][name]
-			if r.many || seen[r.typ] {
+			if r.many || seen[r.typ] || !over(at.typ, name) {
 				continue
 			}
 			path := append(slices.Clone(at.path), r.name)
@@ -40,19 +52,25 @@ func (f *facts) appPath(typ string) []string {
 	return nil
 }
 
+// appPath is that of facts, worked out once for each type.
+func (s *store) appPath(typ string) []string {
+	path, known := s.appPaths[typ]
+	if !known {
+		path = s.facts.appPath(typ)
+		s.appPaths[typ] = path
+	}
+	return path
+}
+
+// ofApps says whether the objects of a type belong to apps, or are apps.
+func (s *store) ofApps(typ string) bool { return typ == "apps" || s.appPath(typ) != nil }
+
 // appOf is the app that an object belongs to; nil if to none or to several.
 func (s *store) appOf(o *object) *object {
 	if o.typ == "apps" {
 		return o
 	}
-	if s.appPaths == nil {
-		s.appPaths = map[string][]string{}
-	}
-	path, known := s.appPaths[o.typ]
-	if !known {
-		path = s.facts.appPath(o.typ)
-		s.appPaths[o.typ] = path
-	}
+	path := s.appPath(o.typ)
 	if path == nil {
 		return nil
 	}
@@ -62,4 +80,70 @@ func (s *store) appOf(o *object) *object {
 		}
 	}
 	return o
+}
+
+// oneApp refuses an object that would tie things of two apps, or a change that
+// would take it away from its own.
+func (w *writer) oneApp(o, old *object, at string) {
+	st := w.c.s.store
+	app := st.appOf(o)
+	if old != nil && st.appOf(old) != nil && app != st.appOf(old) {
+		w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship would take the resource away from its app", at+"/relationships")
+		return
+	}
+	if app == nil && at != "/data" { // its app is that of what it is created with
+		return
+	}
+	for _, rel := range sortedKeys(o.rels) {
+		w.otherApp(o, rel, o.rels[rel], at+"/relationships/"+rel+"/data")
+	}
+}
+
+// otherApp refuses a relationship to something of another app than an object's.
+func (w *writer) otherApp(o *object, rel string, ids []string, at string) {
+	st := w.c.s.store
+	r := st.facts.relation(o.typ, rel)
+	if r == nil || !st.ofApps(o.typ) || !st.ofApps(r.typ) {
+		return
+	}
+	for _, id := range ids {
+		if x := st.get(r.typ, id); x != nil && st.appOf(x) != st.appOf(o) {
+			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship points to a resource of another app", at)
+		}
+	}
+}
+
+// child is a relationship without which the objects of a type cannot be.
+type child struct{ typ, rel string }
+
+// findChildren notes for each type what cannot be without it: what is created
+// with a required to-one relationship to it.
+func (f *facts) findChildren() {
+	f.children = map[string][]child{}
+	for i := range f.Ops {
+		op := &f.Ops[i]
+		if op.Shape != "createInstance" || op.Body == nil {
+			continue
+		}
+		for _, r := range op.Body.Rels {
+			if c := (child{op.Body.Type, r.Name}); r.Required && !r.Many && !slices.Contains(f.children[r.Type], c) {
+				f.children[r.Type] = append(f.children[r.Type], c)
+			}
+		}
+	}
+}
+
+// lost are the objects that would have no owner any more after a write to a
+// relationship, by their ids.
+func (c *call) lost(o *object, w relWrite) (ids []string) {
+	r := c.s.facts.relation(o.typ, w.rel)
+	if r == nil || w.how == "add" || !slices.Contains(c.s.facts.children[o.typ], child{r.typ, r.back}) {
+		return nil
+	}
+	for _, id := range c.s.store.ids(o, w.rel) {
+		if slices.Contains(w.ids, id) == (w.how == "remove") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

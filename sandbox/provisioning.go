@@ -35,10 +35,11 @@ func provisioning() map[string]behavior {
 			created: certificateCreated,
 		},
 		"profiles": {
-			unique:  [][]string{{"name"}},
-			seed:    each(cycle("profileState", "ACTIVE"), cycle("profileType", "IOS_APP_STORE", "IOS_APP_DEVELOPMENT", "IOS_APP_ADHOC"), cycle("profileContent", content("profile"))),
-			created: profileCreated,
-			show:    profileShown,
+			unique:   [][]string{{"name"}},
+			outlives: []string{"bundleId"},
+			seed:     each(cycle("profileState", "ACTIVE"), cycle("profileType", "IOS_APP_STORE", "IOS_APP_DEVELOPMENT", "IOS_APP_ADHOC"), cycle("profileContent", content("profile"))),
+			created:  profileCreated,
+			show:     profileShown,
 		},
 	}
 }

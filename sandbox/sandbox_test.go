@@ -210,7 +210,7 @@ func TestWrites(t *testing.T) {
 
 func TestRelationshipsHaveTwoSides(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
-	group, build := c.IDs("betaGroups")[0], c.IDs("builds")[2]
+	group, build := c.IDs("betaGroups")[0], c.IDs("builds")[3]
 	body := `{"data":[{"type":"builds","id":"` + build + `"}]}`
 	if status, _, doc := c.send("POST", "/v1/betaGroups/"+group+"/relationships/builds", body); status != 204 {
 		t.Fatal(status, doc)

@@ -99,9 +99,28 @@ func (c *call) remove(o *object) []apiError {
 	return nil
 }
 
-// drop ends an object and all that it owns.
+// dependent are the objects that cannot be without another, but for those of
+// types that outlive it.
+func (c *call) dependent(o *object) (list []*object) {
+	for _, child := range c.s.facts.children[o.typ] {
+		if slices.Contains(c.s.behaviors[child.typ].outlives, child.rel) {
+			continue
+		}
+		for _, x := range c.s.store.all(child.typ) {
+			if slices.Contains(c.s.store.ids(x, child.rel), o.id) {
+				list = append(list, x)
+			}
+		}
+	}
+	return list
+}
+
+// drop ends an object, what it owns, and what cannot be without it.
 func (c *call) drop(o *object) {
 	b := c.s.behaviors[o.typ]
+	for _, x := range c.dependent(o) {
+		c.drop(x)
+	}
 	for _, rel := range b.owns {
 		for _, x := range c.s.store.related(o, rel) {
 			c.drop(x)
@@ -143,6 +162,13 @@ func (c *call) relationship(o *object) []apiError {
 		change.how = "add"
 	case "deleteToManyRelationship":
 		change.how = "remove"
+	}
+	if w.otherApp(o, c.op.Rel, ids, "/data"); len(w.errs) > 0 {
+		return w.errs
+	}
+	if lost := c.lost(o, change); len(lost) > 0 {
+		return []apiError{{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "The provided relationship leaves out a resource that belongs to it",
+			Detail: "These resources cannot be taken out of '" + c.op.Rel + "': " + strings.Join(lost, ", "), Pointer: "/data"}}
 	}
 	if b.relating != nil {
 		if errs := b.relating(c, o, change); len(errs) > 0 {

@@ -87,7 +87,7 @@ func TestAttributesHaveThreeStates(t *testing.T) {
 		_, _, doc := c.send("GET", path+"/relationships/build", "")
 		return at(doc, "data", "id")
 	}
-	build := c.IDs("builds")[4]
+	build := c.IDs("builds")[3]
 	for _, x := range []struct {
 		data string
 		want any

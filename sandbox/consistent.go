@@ -1,0 +1,90 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Check looks at the whole world and tells what does not fit together: a
+// relationship that has one side only or points to nothing, a thing of one app
+// tied to a thing of another, a value that Apple's document does not allow. A
+// world that was changed through Apple's API has none; it is for tests.
+func (s *Sandbox) Check() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var wrong checker
+	for _, typ := range sortedKeys(s.store.types) {
+		for _, o := range s.store.all(typ) {
+			wrong.relations(s.store, o)
+			wrong.values(s.facts, o)
+		}
+	}
+	return wrong
+}
+
+// checker collects what is wrong.
+type checker []string
+
+func (w *checker) say(o *object, format string, args ...any) {
+	*w = append(*w, fmt.Sprintf("%s %s: ", o.typ, o.id)+fmt.Sprintf(format, args...))
+}
+
+// relations checks both sides of every relationship of an object.
+func (w *checker) relations(st *store, o *object) {
+	if st.get(o.typ, o.id) != o {
+		w.say(o, "is listed, and not found by its id")
+	}
+	app := st.appOf(o)
+	for _, name := range sortedKeys(o.rels) {
+		r, ids := st.facts.relation(o.typ, name), o.rels[name]
+		if r == nil {
+			w.say(o, "has a relationship %s, which its type has not", name)
+			continue
+		}
+		if !r.many && len(ids) > 1 {
+			w.say(o, "%s points to %d resources", name, len(ids))
+		}
+		for _, id := range ids {
+			x := st.get(r.typ, id)
+			if x == nil {
+				w.say(o, "%s points to %s %s, which is not there", name, r.typ, id)
+				continue
+			}
+			if r.back != "" && !slices.Contains(x.rels[st.facts.relation(r.typ, r.back).name], o.id) {
+				w.say(o, "%s points to %s %s, whose %s does not point back", name, r.typ, id, r.back)
+			}
+			if other := st.appOf(x); app != nil && other != nil && app != other {
+				w.say(o, "of app %s: %s points to %s %s of app %s", app.id, name, r.typ, id, other.id)
+			}
+		}
+	}
+}
+
+// values checks the attributes of an object against the document.
+func (w *checker) values(f *facts, o *object) {
+	for _, name := range sortedKeys(o.attrs) {
+		a := f.attr(o.typ, name)
+		if a == nil || o.attrs[name] == nil {
+			continue
+		}
+		a = f.resolve(a)
+		if text, is := o.attrs[name].(string); is && a.Kind == "string" && !f.takes(a, text) && !newerValue(o.typ, name, text) {
+			w.say(o, "%s is %q, which the document does not allow", name, text)
+		}
+	}
+}
+
+// newerValue says whether Apple returns a value that its document does not name.
+func newerValue(typ, attr, value string) bool {
+	return slices.Contains(newerValues[typ+"."+attr], value)
+}
+
+// newerValues are values that Apple is seen to return before its document names
+// them.
+var newerValues = map[string][]string{
+	"devices.status":                      {"PROCESSING"},
+	"profiles.profileState":               {"EXPIRED"},
+	"certificates.certificateType":        {"DEVELOPER_ID_APPLICATION_G2"},
+	"bundleIdCapabilities.capabilityType": {"MARZIPAN"},
+	"bundleIds.platform":                  {"SERVICES"},
+}

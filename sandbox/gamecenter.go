@@ -1,0 +1,16 @@
+package sandbox
+
+// twoPerApp is how many objects a new sandbox has of a type whose objects point
+// to others of the same type and app.
+const twoPerApp = 2 * perType
+
+// gameCenter: achievements, leaderboards and their sets.
+func gameCenter() map[string]behavior {
+	return map[string]behavior{
+		"gameCenterAchievements":    {count: twoPerApp},
+		"gameCenterAppVersions":     {count: twoPerApp},
+		"gameCenterEnabledVersions": {count: twoPerApp},
+		"gameCenterLeaderboards":    {count: twoPerApp},
+		"gameCenterLeaderboardSets": {count: twoPerApp},
+	}
+}
