@@ -76,7 +76,9 @@ func (s *Sandbox) act(now time.Time, a Act) error {
 	if o == nil && !what.made {
 		return fmt.Errorf("there is no resource of type %q with id %q", a.Type, a.ID)
 	}
-	return what.do(s.inner(now), o, a.With)
+	c := s.inner(now)
+	c.acting = a.Type
+	return what.do(c, o, a.With)
 }
 
 // offered are the names of a type's acts, sorted.
@@ -126,6 +128,9 @@ func (c *call) at(when time.Time, o *object, do string, with map[string]any) {
 	})
 	st.later = slices.Insert(st.later, i, event{when, Act{Type: o.typ, ID: o.id, Do: do, With: with}})
 }
+
+// spawn adds an object that Apple's side makes by itself.
+func (c *call) spawn(typ string) *object { return c.s.spawn(typ, c.now) }
 
 // chance says yes with a probability.
 func (c *call) chance(p float64) bool { return c.s.store.rng.Float64() < p }

@@ -8,8 +8,9 @@ import (
 // appStore: apps, their versions and reviews, and what is sold in them.
 func appStore() map[string]behavior {
 	return map[string]behavior{
-		"apps": {seed: each(cycle("name", appNames()...), cycle("bundleId", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
-			func(o *object, i int) { o.attrs["sku"] = fmt.Sprintf("SKU-%d", 100+i) })},
+		"apps": {
+			filters: map[string]func(string, string) bool{"bundleId": contains, "name": contains}, listed: longestFirst("bundleId"), seed: each(cycle("name", appNames()...), cycle("bundleId", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
+				func(o *object, i int) { o.attrs["sku"] = fmt.Sprintf("SKU-%d", 100+i) })},
 		"appStoreVersions": {
 			seed: each(cycle("versionString", "1.0", "1.1", "2.0"), cycle("platform", "IOS"),
 				cycle("appStoreState", "READY_FOR_SALE"), cycle("appVersionState", "READY_FOR_DISTRIBUTION")),

@@ -44,7 +44,8 @@ type behavior struct {
 // behaviors of all types that have one. A type stands in one of the lists only.
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
-	for _, list := range []map[string]behavior{provisioning(), testFlight(), appStore(), organisation(), reporting(), gameCenter()} {
+	for _, list := range []map[string]behavior{
+		provisioning(), testFlight(), builds(), buildUploads(), betaReview(), appStore(), organisation(), reporting(), gameCenter()} {
 		for typ, b := range list {
 			all[typ] = b
 		}

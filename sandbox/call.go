@@ -17,7 +17,8 @@ type call struct {
 	now  time.Time
 	base string // "http://127.0.0.1:8090"
 
-	query query
+	query  query
+	acting string // type that an act was asked of
 }
 
 // run carries out the operation.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (w *writer) value(a *factAttr, v any, at string) {
 	case "string":
 		var s string
 		if s, ok = v.(string); ok && !w.c.s.facts.takes(spec, s) {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.INVALID", "The provided entity includes an attribute with an invalid value", at)
+			w.notAmong(spec, s, at)
 		}
 	case "boolean":
 		_, ok = v.(bool)
@@ -81,6 +82,18 @@ func (w *writer) value(a *factAttr, v any, at string) {
 	if !ok {
 		w.refuse("ENTITY_ERROR.ATTRIBUTE.TYPE", "The provided entity includes an attribute with an invalid type", at)
 	}
+}
+
+// notAmong refuses a string that is not among an attribute's values, or not of
+// its format.
+func (w *writer) notAmong(spec *factAttr, s, at string) {
+	list := w.c.s.facts.enum(spec.Enum)
+	if len(list) == 0 {
+		w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid %s", s, spec.Format), at)
+		return
+	}
+	w.errs = append(w.errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.TYPE", Title: "The provided entity includes an attribute with an invalid type", Pointer: at,
+		Detail: fmt.Sprintf("'%s' is not a valid value for the attribute '%s'. Expected one of: %s", s, path.Base(at), strings.Join(list, ", "))})
 }
 
 func (w *writer) number(spec *factAttr, v any, at string) bool {
@@ -129,7 +142,7 @@ func (w *writer) allowed() {
 		return
 	}
 	for i, o := range w.pending {
-		at, old := "/data", (*object)(nil)
+		at, old, change := "/data", (*object)(nil), o
 		if i > 0 {
 			at = "/included/" + fmt.Sprint(i-1)
 		} else if old = w.old; old != nil {
@@ -138,7 +151,11 @@ func (w *writer) allowed() {
 		if old == nil {
 			w.fileSize(o, at)
 		}
+		if w.c.s.cfg.NoRules {
+			continue
+		}
 		b := w.c.s.behaviors[o.typ]
+		w.texts(change, at)
 		w.unique(b.unique, o, old, at)
 		w.oneApp(o, old, at)
 		if b.allowed != nil {
@@ -186,6 +203,9 @@ func (w *writer) unique(sets [][]string, o, old *object, at string) {
 
 // fieldOf is an attribute's value, else the ids of a relationship, else nil.
 func fieldOf(o *object, name string) any {
+	if locale := localeOf(o.text(name)); name == "locale" && locale != "" {
+		return locale
+	}
 	if v := o.attrs[name]; v != nil {
 		return v
 	}

@@ -44,6 +44,17 @@ func (s *Sandbox) same(typ, key string) func(have, want string) bool {
 	return func(have, want string) bool { return have == want }
 }
 
+// longestFirst orders the matches of a substring filter so that the exact one is
+// the last: who takes the first for it fails in a test, not in production. Apple
+// promises no order.
+func longestFirst(attr string) func(*call, []*object) {
+	return func(c *call, list []*object) {
+		if c.query["filter["+attr+"]"] != nil {
+			slices.SortStableFunc(list, func(a, b *object) int { return len(b.text(attr)) - len(a.text(attr)) })
+		}
+	}
+}
+
 // contains is how Apple filters names that are given by developers.
 func contains(have, want string) bool { return strings.Contains(have, want) }
 

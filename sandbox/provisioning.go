@@ -10,7 +10,9 @@ import (
 func provisioning() map[string]behavior {
 	return map[string]behavior{
 		"bundleIds": {
-			unique: [][]string{{"identifier"}},
+			unique:  [][]string{{"identifier"}},
+			filters: map[string]func(string, string) bool{"identifier": contains, "name": contains},
+			listed:  longestFirst("identifier"),
 			seed: each(cycle("identifier", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
 				cycle("name", appNames()...), cycle("platform", "IOS"), cycle("seedId", teamID)),
 			created: setting(map[string]any{"seedId": teamID}),

@@ -33,6 +33,7 @@ type World struct {
 	Processing  time.Duration    // how long Apple's side takes for what Times does not name; none if 0
 	Times       Times            // how long Apple's side takes, thing by thing
 	Auto        Auto             // what people at Apple do by themselves; nothing if zero
+	NoRules     bool             // take every write that the document allows: to test codecs, not jobs
 	Empty       bool             // start without any resource but territories
 	PartBytes   int64            // the most that one upload operation takes; 8 MiB if 0
 	Random      uint64           // of the ids to be made and of all chances

@@ -62,6 +62,8 @@ func seedID(typ string, i int) string {
 	switch {
 	case typ == "territories":
 		return territories[i%len(territories)].id
+	case typ == "buildBetaDetails":
+		return seedID("builds", i) // Apple gives a build's detail the id of the build
 	case numbered(typ):
 		return fmt.Sprint(1_500_000_000 + len(typ)*1000 + i)
 	}

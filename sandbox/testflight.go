@@ -3,55 +3,66 @@ package sandbox
 import (
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 )
 
-// testFlight: builds, their uploads, groups and testers.
+// testFlight: groups, testers and their invitations. Builds and their review have
+// files of their own.
 func testFlight() map[string]behavior {
 	return map[string]behavior{
-		"builds": {
-			count: 6,
-			seed: each(func(o *object, i int) { o.attrs["version"] = fmt.Sprint(41 + i) },
-				cycle("processingState", "VALID"), cycle("expired", false), cycle("minOsVersion", "17.0")),
-			allowed: buildAllowed,
-			acts:    map[string]act{"process": {own: true, with: []string{"upload"}, do: buildProcessed}},
-		},
-		"preReleaseVersions": {seed: each(cycle("version", "1.0", "1.1", "2.0"), cycle("platform", "IOS"))},
-		"buildUploads": {
-			seed:    cycle("state", map[string]any{"state": "COMPLETE", "errors": []any{}, "warnings": []any{}, "infos": []any{}}),
-			created: func(_ *call, o *object) { uploadState(o, "AWAITING_UPLOAD") },
-		},
-		"buildUploadFiles":           {allowed: refuseSHA, delivered: buildDelivered},
-		"backgroundAssetUploadFiles": {allowed: refuseSHA},
 		"betaGroups": {
-			unique:  [][]string{{"app", "name"}},
-			seed:    each(cycle("name", "Friends", "Beta", "Company"), cycle("isInternalGroup", false, false, true)),
+			unique: [][]string{{"app", "name"}},
+			seed: each(cycle("name", "Friends", "Beta", "Company"), cycle("isInternalGroup", false, false, true),
+				cycle("hasAccessToAllBuilds", false, false, true)),
 			created: publish, updated: publish,
+			relating: groupRelating, related: groupRelated,
 		},
 		"betaTesters": {
-			count:   12,
-			seed:    each(people("email"), cycle("state", "INSTALLED", "ACCEPTED", "INVITED"), cycle("inviteType", "EMAIL")),
-			created: setting(map[string]any{"state": "NOT_INVITED", "inviteType": "EMAIL"}),
+			count:    12,
+			seed:     each(people("email"), cycle("state", "INSTALLED", "ACCEPTED", "INVITED"), cycle("inviteType", "EMAIL")),
+			unique:   [][]string{{"email"}},
+			created:  testerCreated,
+			relating: testerRelating,
+			machines: []machine{{attr: "state", moves: []move{
+				{"invite", []string{"NOT_INVITED", "REVOKED"}, "INVITED", "Apple: Beta testers, state"},
+				{"accept", []string{"INVITED"}, "ACCEPTED", "Apple: Beta testers, state"},
+				{"install", []string{"INVITED", "ACCEPTED"}, "INSTALLED", "Apple: Beta testers, state"},
+				{"revoke", []string{"INVITED", "ACCEPTED", "INSTALLED"}, "REVOKED", "Apple: Beta testers, state"},
+			}}},
+			acts: map[string]act{
+				"accept":  moving("accept", "the tester accepts the invitation"),
+				"install": moving("install", "the tester installs the app"),
+			},
 		},
 		"betaTesterInvitations": {created: func(c *call, o *object) {
 			for _, tester := range c.s.store.related(o, "betaTester") {
-				tester.attrs["state"] = "INVITED"
+				_ = c.move(tester, "invite") // an invitation that is repeated changes nothing
 			}
 		}},
-		"betaAppLocalizations":   {unique: [][]string{{"app", "locale"}}},
-		"betaBuildLocalizations": {unique: [][]string{{"build", "locale"}}},
-		"betaAppReviewSubmissions": {created: func(c *call, o *object) {
-			o.attrs["betaReviewState"], o.attrs["submittedDate"] = "WAITING_FOR_REVIEW", c.stamp()
-		}},
+		"betaAppLocalizations":              {unique: [][]string{{"app", "locale"}}},
+		"betaBuildLocalizations":            {unique: [][]string{{"build", "locale"}}},
+		"betaRecruitmentCriteria":           {unique: [][]string{{"betaGroup"}}},
+		"betaFeedbackScreenshotSubmissions": {acts: map[string]act{"arrive": arrival("a tester sends feedback with screenshots")}},
+		"betaFeedbackCrashSubmissions":      {acts: map[string]act{"arrive": arrival("a tester sends feedback after a crash")}},
 	}
 }
 
-// buildAllowed: an expired build stays so.
-func buildAllowed(_ *call, o, old *object) []apiError {
-	if old != nil && old.attrs["expired"] == true && o.attrs["expired"] == false {
-		return stateError("/data/attributes/expired", "An expired build cannot be brought back.")
-	}
-	return nil
+// arrival is something that a tester sends about a build.
+func arrival(does string) act {
+	return act{does: does, made: true, with: []string{"build", "comment"}, do: func(c *call, _ *object, with map[string]any) error {
+		id, _ := with["build"].(string)
+		build := c.s.store.get("builds", id)
+		if build == nil {
+			return fmt.Errorf("there is no build %q", id)
+		}
+		o := c.spawn(c.acting)
+		o.attrs["comment"], o.attrs["createdDate"] = with["comment"], c.stamp()
+		c.s.store.link(o, "build", id)
+		c.s.store.link(o, "app", c.s.store.ids(build, "app")...)
+		c.created(o)
+		c.announce(o, "", "", "")
+		return nil
+	}}
 }
 
 // publish gives a group its public link, or takes it.
@@ -66,54 +77,63 @@ func publish(c *call, o *object) {
 	o.attrs["publicLink"] = "https://testflight.apple.com/join/" + o.text("publicLinkId")
 }
 
-// train finds the pre-release version that an upload's build belongs to, or
-// makes it, and tells its id.
-func (s *Sandbox) train(app string, up *object, now time.Time) string {
-	version, platform := up.text("cfBundleShortVersionString"), up.text("platform")
-	for _, v := range s.store.all("preReleaseVersions") {
-		if v.text("version") == version && v.text("platform") == platform && slices.Contains(s.store.ids(v, "app"), app) {
-			return v.id
-		}
-	}
-	v := s.spawn("preReleaseVersions", now)
-	v.attrs["version"], v.attrs["platform"] = version, platform
-	s.store.link(v, "app", app)
-	return v.id
-}
-
-func uploadState(o *object, state string) {
-	o.attrs["state"] = map[string]any{"state": state, "errors": []any{}, "warnings": []any{}, "infos": []any{}}
-}
-
-// buildDelivered makes a build of an uploaded file: processing at first, valid
-// after a while.
-func buildDelivered(c *call, file *object) {
-	uploads := c.s.store.related(file, "buildUpload")
-	if file.text("assetType") != "ASSET" || len(uploads) == 0 {
-		return
-	}
-	up := uploads[0]
-	uploadState(up, "PROCESSING")
-	up.attrs["uploadedDate"] = c.stamp()
-	build := c.s.spawn("builds", c.now)
-	build.attrs["version"], build.attrs["processingState"] = up.text("cfBundleVersion"), "PROCESSING"
-	build.attrs["uploadedDate"], build.attrs["expirationDate"] = c.stamp(), stamp(c.now.AddDate(0, 0, 90))
-	for _, app := range c.s.store.ids(up, "app") {
-		c.s.store.link(build, "app", app)
-		c.s.store.link(build, "preReleaseVersion", c.s.train(app, up, c.now))
-	}
-	c.s.store.link(up, "build", build.id)
-	c.after(c.s.cfg.Times.Build, build, "process", map[string]any{"upload": up.id})
-}
-
-// buildProcessed ends the processing of a build and of its upload.
-func buildProcessed(c *call, build *object, with map[string]any) error {
-	build.attrs["processingState"] = "VALID"
-	id, _ := with["upload"].(string)
-	if up := c.s.store.get("buildUploads", id); up != nil {
-		uploadState(up, "COMPLETE")
+// groupRelating: an internal group with access to all builds takes none by hand;
+// a tester is added once.
+func groupRelating(c *call, group *object, w relWrite) []apiError {
+	switch {
+	case w.how != "add":
+		return nil
+	case w.rel == "builds" && group.attrs["hasAccessToAllBuilds"] == true:
+		return unprocessableState("Builds may not be assigned to this internal group.", "The group has access to all builds.")
+	case w.rel == "builds" && group.attrs["isInternalGroup"] != true:
+		return c.testable(w.ids)
+	case w.rel == "betaTesters":
+		return twice(c.s.store.ids(group, w.rel), w.ids)
 	}
 	return nil
+}
+
+// groupRelated: a build that a group gets can be tested by it.
+func groupRelated(c *call, group *object, w relWrite) {
+	if w.rel != "builds" || w.how == "remove" {
+		return
+	}
+	for _, id := range w.ids {
+		if build := c.s.store.get("builds", id); build != nil {
+			c.offer(build)
+		}
+	}
+}
+
+// testerCreated: a tester of a group is invited by Apple when there is a build.
+func testerCreated(c *call, o *object) {
+	setting(map[string]any{"state": "NOT_INVITED", "inviteType": "EMAIL"})(c, o)
+	for _, group := range c.s.store.related(o, "betaGroups") {
+		c.s.store.link(o, "apps", c.s.store.ids(group, "app")...)
+	}
+}
+
+func testerRelating(c *call, tester *object, w relWrite) []apiError {
+	if w.how != "add" || w.rel != "betaGroups" && w.rel != "builds" {
+		return nil
+	}
+	return twice(c.s.store.ids(tester, w.rel), w.ids)
+}
+
+// twice refuses ids that are there already.
+func twice(have, ids []string) (errs []apiError) {
+	for i, id := range ids {
+		if slices.Contains(have, id) {
+			errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "The provided entity includes a relationship with an invalid value",
+				Detail: "'" + id + "' has been added already", Pointer: fmt.Sprintf("/data/%d", i)})
+		}
+	}
+	return errs
+}
+
+// unprocessableState refuses what the state of something does not allow yet.
+func unprocessableState(title, detail string, code ...string) []apiError {
+	return []apiError{{Status: 422, Code: strings.Join(append([]string{"ENTITY_UNPROCESSABLE"}, code...), "."), Title: title, Detail: detail}}
 }
 
 // people seeds names and an address under an attribute.

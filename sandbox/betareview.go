@@ -1,0 +1,103 @@
+package sandbox
+
+import (
+	"slices"
+	"time"
+)
+
+// betaReview: the review of builds for external testers, by Apple: one at a time
+// an app and version.
+func betaReview() map[string]behavior {
+	const source = "Apple: BetaAppReviewSubmission, betaReviewState"
+	return map[string]behavior{
+		"betaAppReviewSubmissions": {
+			seed:    cycle("betaReviewState", "APPROVED"),
+			allowed: betaReviewAllowed,
+			created: betaReviewCreated,
+			machines: []machine{{attr: "betaReviewState", moves: []move{
+				{"start", []string{"WAITING_FOR_REVIEW"}, "IN_REVIEW", source},
+				{"approve", []string{"WAITING_FOR_REVIEW", "IN_REVIEW"}, "APPROVED", source},
+				{"reject", []string{"WAITING_FOR_REVIEW", "IN_REVIEW"}, "REJECTED", source},
+			}}},
+			acts: map[string]act{
+				"start":   deciding("start", "Beta App Review begins"),
+				"approve": deciding("approve", "Beta App Review approves the build"),
+				"reject":  deciding("reject", "Beta App Review rejects the build"),
+				"decide":  {own: true, do: betaReviewDecided},
+			},
+		},
+	}
+}
+
+// deciding moves a submission and the state of its build.
+func deciding(on, does string) act {
+	return act{does: does, do: func(c *call, o *object, _ map[string]any) error {
+		if err := c.move(o, on); err != nil {
+			return err
+		}
+		build := c.s.store.one(o, "build")
+		if build == nil {
+			return nil
+		}
+		err := c.move(c.betaDetail(build), on)
+		if on == "approve" {
+			c.offer(build)
+		}
+		return err
+	}}
+}
+
+// betaReviewAllowed refuses builds that cannot be reviewed now.
+func betaReviewAllowed(c *call, o, _ *object) []apiError {
+	build := c.s.store.one(o, "build")
+	if build == nil {
+		return nil
+	}
+	switch state := c.betaDetail(build).text("externalBuildState"); {
+	case build.text("processingState") != "VALID":
+		return unprocessableState("The build is not processed yet.", "Build "+build.id+" is "+build.text("processingState")+".")
+	case state == "MISSING_EXPORT_COMPLIANCE":
+		return unprocessableState("The build is missing export compliance.", "Say whether build "+build.id+" uses non-exempt encryption.", "MISSING_EXPORT_COMPLIANCE")
+	case state != "READY_FOR_BETA_SUBMISSION" && state != "BETA_REJECTED":
+		return []apiError{{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "The provided entity includes a relationship with an invalid value",
+			Detail: "The build was submitted already, or need not be: its external state is " + state + ".", Pointer: "/data/relationships/build"}}
+	}
+	for _, x := range c.s.store.all(o.typ) {
+		other := c.s.store.one(x, "build")
+		open := slices.Contains([]string{"WAITING_FOR_REVIEW", "IN_REVIEW"}, x.text("betaReviewState"))
+		if open && other != nil && slices.Equal(c.s.store.ids(other, "preReleaseVersion"), c.s.store.ids(build, "preReleaseVersion")) {
+			return unprocessableState("Another build is in review.", "Build "+other.id+" of the same version is "+x.text("betaReviewState")+".", "ANOTHER_BUILD_IN_REVIEW")
+		}
+	}
+	return nil
+}
+
+func betaReviewCreated(c *call, o *object) {
+	o.attrs["betaReviewState"], o.attrs["submittedDate"] = "WAITING_FOR_REVIEW", c.stamp()
+	if build := c.s.store.one(o, "build"); build != nil {
+		_ = c.move(c.betaDetail(build), "submit")
+	}
+	if took := c.s.cfg.Auto.BetaReview; took > 0 {
+		c.decideAfter(took, o)
+	}
+}
+
+// decideAfter lets a review begin after half of a time, and end after all of it.
+func (c *call) decideAfter(took time.Duration, o *object) {
+	c.at(c.now.Add(took/2), o, "start", nil)
+	c.at(c.now.Add(took), o, "decide", nil)
+}
+
+// approves is what a review that happens by itself comes to.
+func (c *call) approves() bool {
+	p := c.s.cfg.Auto.Approve
+	return p == 0 || c.chance(p)
+}
+
+func betaReviewDecided(c *call, o *object, _ map[string]any) error {
+	on := "reject"
+	if c.approves() {
+		on = "approve"
+	}
+	return deciding(on, "").do(c, o, nil)
+}

@@ -1,0 +1,110 @@
+package sandbox
+
+import (
+	"slices"
+	"time"
+)
+
+// buildUploads: a build on its way to Apple, and its files.
+func buildUploads() map[string]behavior {
+	const source = "Apple: BuildUpload, state; App Store Connect Help: Build upload statuses"
+	return map[string]behavior{
+		"buildUploads": {
+			seed:    cycle("state", map[string]any{"state": "COMPLETE", "errors": []any{}, "warnings": []any{}, "infos": []any{}}),
+			allowed: buildNumberFree,
+			created: func(_ *call, o *object) { machine{attr: "state", inside: "state"}.set(o, "AWAITING_UPLOAD") },
+			machines: []machine{{attr: "state", inside: "state", moves: []move{
+				{"deliver", []string{"AWAITING_UPLOAD"}, "PROCESSING", source},
+				{"complete", []string{"PROCESSING"}, "COMPLETE", source},
+				{"fail", []string{"AWAITING_UPLOAD", "PROCESSING"}, "FAILED", source},
+			}}},
+			acts: map[string]act{"fail": {does: "Apple refuses the upload", with: []string{"errors"}, do: uploadFailed}},
+		},
+		"buildUploadFiles":           {allowed: refuseSHA, delivered: buildDelivered},
+		"backgroundAssetUploadFiles": {allowed: refuseSHA},
+	}
+}
+
+// buildNumberFree: a number is used once an app, platform and version, but that
+// of an upload that failed is free again.
+func buildNumberFree(c *call, o, old *object) []apiError {
+	if old != nil {
+		return nil
+	}
+	for _, x := range c.s.store.all(o.typ) {
+		if (machine{attr: "state", inside: "state"}).state(x) != "FAILED" && slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) &&
+			x.text("platform") == o.text("platform") && x.text("cfBundleVersion") == o.text("cfBundleVersion") &&
+			x.text("cfBundleShortVersionString") == o.text("cfBundleShortVersionString") {
+			return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "The provided entity includes an attribute with a value that has already been used",
+				Detail:  "The bundle version must be higher than the previously uploaded version: '" + o.text("cfBundleVersion") + "'.",
+				Pointer: "/data/attributes/cfBundleVersion"}}
+		}
+	}
+	return nil
+}
+
+// uploadErrors tells errors of an upload: a list of {code, description}.
+func uploadErrors(up *object, errs any) {
+	list, _ := errs.([]any)
+	if len(list) == 0 {
+		list = []any{map[string]any{"code": "90000", "description": "The build could not be processed."}}
+	}
+	in, _ := up.attrs["state"].(map[string]any)
+	next := map[string]any{"warnings": []any{}, "infos": []any{}}
+	for k, v := range in {
+		next[k] = v
+	}
+	next["errors"] = list
+	up.attrs["state"] = next
+}
+
+// uploadFailed ends an upload, and the build that came of it.
+func uploadFailed(c *call, up *object, with map[string]any) error {
+	uploadErrors(up, with["errors"])
+	if build := c.s.store.one(up, "build"); build != nil && build.text("processingState") == "PROCESSING" {
+		return c.move(build, "fail")
+	}
+	return c.move(up, "fail")
+}
+
+// buildDelivered makes a build of an uploaded file: processing at first, valid
+// after a while.
+func buildDelivered(c *call, file *object) {
+	up := c.s.store.one(file, "buildUpload")
+	if file.text("assetType") != "ASSET" || up == nil || c.move(up, "deliver") != nil {
+		return
+	}
+	up.attrs["uploadedDate"] = c.stamp()
+	build := c.spawn("builds")
+	delete(build.attrs, "usesNonExemptEncryption")
+	build.attrs["version"], build.attrs["processingState"] = up.text("cfBundleVersion"), "PROCESSING"
+	build.attrs["uploadedDate"] = c.stamp()
+	for _, app := range c.s.store.ids(up, "app") {
+		c.s.store.link(build, "app", app)
+		c.s.store.link(build, "preReleaseVersion", c.s.train(app, up, c.now))
+	}
+	c.s.store.link(up, "build", build.id)
+	c.betaDetail(build)
+	for _, group := range c.s.store.all("betaGroups") {
+		if group.attrs["hasAccessToAllBuilds"] == true && slices.Equal(c.s.store.ids(group, "app"), c.s.store.ids(build, "app")) {
+			c.s.store.link(build, "betaGroups", group.id)
+		}
+	}
+	c.after(c.s.cfg.Times.Build, build, "process", nil)
+	c.at(c.now.Add(buildLife), build, "expire", nil)
+}
+
+// train finds the pre-release version that an upload's build belongs to, or
+// makes it, and tells its id.
+func (s *Sandbox) train(app string, up *object, now time.Time) string {
+	version, platform := up.text("cfBundleShortVersionString"), up.text("platform")
+	for _, v := range s.store.all("preReleaseVersions") {
+		if v.text("version") == version && v.text("platform") == platform && slices.Contains(s.store.ids(v, "app"), app) {
+			return v.id
+		}
+	}
+	v := s.spawn("preReleaseVersions", now)
+	v.attrs["version"], v.attrs["platform"] = version, platform
+	s.store.link(v, "app", app)
+	return v.id
+}
