@@ -45,7 +45,8 @@ type behavior struct {
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
-		provisioning(), testFlight(), builds(), buildUploads(), betaReview(), appStore(), organisation(), reporting(), gameCenter()} {
+		provisioning(), testFlight(), builds(), buildUploads(), betaReview(),
+		appStore(), versions(), phasedReleases(), appInfos(), review(), organisation(), reporting(), gameCenter()} {
 		for typ, b := range list {
 			all[typ] = b
 		}

@@ -42,34 +42,6 @@ func TestAnUpdateKeepsWhatIsUnique(t *testing.T) {
 	}
 }
 
-func TestOneOpenReviewSubmission(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
-	app := c.IDs("apps")[0]
-	body := resource("reviewSubmissions", "", `"platform":"IOS"`, to("app", "apps", app))
-	first := c.data(t, "POST", "/v1/reviewSubmissions", body)["id"].(string)
-	status, _, doc := c.send("POST", "/v1/reviewSubmissions", body)
-	if status != 409 || !strings.Contains(fmt.Sprint(doc), first) {
-		t.Errorf("the second must be refused and name the first: %d %v", status, doc)
-	}
-	c.data(t, "POST", "/v1/reviewSubmissions", resource("reviewSubmissions", "", `"platform":"MAC_OS"`, to("app", "apps", app)))
-
-	submit := resource("reviewSubmissions", first, `"submitted":true`, "")
-	if status, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+first, submit); status != 409 || code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
-		t.Errorf("an empty one was submitted: %d %v", status, doc)
-	}
-	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"IOS","versionString":"9.0"`, to("app", "apps", app)))["id"].(string)
-	c.data(t, "POST", "/v1/reviewSubmissionItems", resource("reviewSubmissionItems", "", "", to("reviewSubmission", "reviewSubmissions", first)+","+to("appStoreVersion", "appStoreVersions", version)))
-	got := c.data(t, "PATCH", "/v1/reviewSubmissions/"+first, submit)
-	if at(got, "attributes", "state") != "WAITING_FOR_REVIEW" || at(got, "attributes", "submittedDate") == nil {
-		t.Errorf("%v", got)
-	}
-	if state := at(c.data(t, "GET", "/v1/appStoreVersions/"+version, ""), "attributes", "appVersionState"); state != "WAITING_FOR_REVIEW" {
-		t.Errorf("its version: %v", state)
-	}
-	c.data(t, "PATCH", "/v1/reviewSubmissions/"+first, resource("reviewSubmissions", first, `"canceled":true`, ""))
-	c.data(t, "POST", "/v1/reviewSubmissions", body) // there is room again
-}
-
 func TestOneVersionIsPreparedAtATime(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	version := func(platform, number string) (int, map[string]any) {

@@ -139,6 +139,7 @@ func (f *facts) takes(a *factAttr, s string) bool {
 // the document itself is right.
 func (w *writer) allowed() {
 	if len(w.errs) > 0 {
+		ordered(w.errs)
 		return
 	}
 	for i, o := range w.pending {

@@ -51,7 +51,7 @@ func (f *facts) parseQuery(op *factOp, raw string) (query, []apiError) {
 			errs = append(errs, parameterError("MISSING", p.Name, "The parameter '"+p.Name+"' is required but was not provided"))
 		}
 	}
-	return q, errs
+	return q, ordered(errs)
 }
 
 // wrong says what is not allowed about a parameter's values, "" if all are.

@@ -55,10 +55,8 @@ func (rec *reply) raw(status int, contentType string, body []byte) {
 // empty answers without a body.
 func (rec *reply) empty(status int) { rec.status, rec.body = status, nil }
 
-// fail answers with error objects, ordered by where they are. The ids are the
-// store's.
+// fail answers with error objects, in their order. The ids are the store's.
 func (rec *reply) fail(ids *store, errs ...apiError) {
-	slices.SortStableFunc(errs, func(a, b apiError) int { return strings.Compare(a.Pointer+a.Parameter, b.Pointer+b.Parameter) })
 	list := make([]any, len(errs))
 	for i, e := range errs {
 		list[i] = e.wire(ids)
@@ -99,6 +97,13 @@ func (e apiError) wire(ids *store) map[string]any {
 		out["meta"] = map[string]any{"associatedErrors": associated}
 	}
 	return out
+}
+
+// ordered puts errors in the order of where they are: those of a document or a
+// query come in no order of their own.
+func ordered(errs []apiError) []apiError {
+	slices.SortStableFunc(errs, func(a, b apiError) int { return strings.Compare(a.Pointer+a.Parameter, b.Pointer+b.Parameter) })
+	return errs
 }
 
 func notFound(typ, id string) apiError {

@@ -39,7 +39,7 @@ func TestUploads(t *testing.T) {
 		{"a part is missing", []string{"1:es"}, sumOf("bytes"), "FAILED", "FILE_INCOMPLETE"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			c := newClient(t, World{NoAuth: true, PartBytes: 3, Processing: time.Minute})
+			c := newClient(t, World{NoAuth: true, NoRules: true, PartBytes: 3, Processing: time.Minute})
 			shot := c.screenshot(t, 5)
 			if state := at(shot, "attributes", "assetDeliveryState", "state"); state != "AWAITING_UPLOAD" {
 				t.Errorf("reserved: %v", state)
@@ -66,7 +66,7 @@ func TestUploads(t *testing.T) {
 }
 
 func TestUploadURLsAreSignedAndWantNoToken(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
+	c := newClient(t, World{NoAuth: true, NoRules: true})
 	url := c.local(at(c.screenshot(t, 5), "attributes", "uploadOperations", 0, "url"))
 	for _, x := range []struct {
 		name, url, body, token string
@@ -90,7 +90,7 @@ func TestUploadURLsAreSignedAndWantNoToken(t *testing.T) {
 }
 
 func TestFilesMustHaveASize(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
+	c := newClient(t, World{NoAuth: true, NoRules: true})
 	for _, size := range []string{"0", "-1", "1e3", "9007199254740991", "1.5"} {
 		status, _, doc := c.send("POST", "/v1/appScreenshots", resource("appScreenshots", "", `"fileName":"a","fileSize":`+size, to("appScreenshotSet", "appScreenshotSets", c.IDs("appScreenshotSets")[0])))
 		if status != 409 || at(doc, "errors", 0, "source", "pointer") != "/data/attributes/fileSize" {

@@ -72,7 +72,7 @@ func TestMediaTypes(t *testing.T) {
 }
 
 func TestAttributesHaveThreeStates(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
+	c := newClient(t, World{NoAuth: true, NoRules: true})
 	id := c.IDs("appStoreVersions")[0]
 	path := "/v1/appStoreVersions/" + id
 	for _, x := range []struct{ attributes, want string }{
