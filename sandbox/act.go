@@ -39,6 +39,7 @@ var ErrNoAct = errors.New("no such act")
 // Act does something to a resource. The error says what the resource's state
 // does not allow.
 func (s *Sandbox) Act(a Act) error {
+	defer s.post()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.now(s.cfg.Now())

@@ -9,6 +9,8 @@ func appStore() map[string]behavior {
 			filters: map[string]func(string, string) bool{"bundleId": contains, "name": contains}, listed: longestFirst("bundleId"), seed: each(cycle("name", appNames()...), cycle("bundleId", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
 				func(o *object, i int) { o.attrs["sku"] = fmt.Sprintf("SKU-%d", 100+i) }),
 			acts: map[string]act{
+				"change territories": {does: "where the app can be had from marketplaces changes", with: []string{"available", "territories"},
+					do: availabilityChanged("ALTERNATIVE_DISTRIBUTION_TERRITORY_AVAILABILITY_UPDATED")},
 				"publish privacy":   {does: "the answers about App Privacy are published on the website", do: privacy(false)},
 				"unpublish privacy": {does: "the answers about App Privacy are missing", do: privacy(true)},
 			}},

@@ -34,6 +34,8 @@ type behavior struct {
 	acts map[string]act
 	// filters match a filter's value in another way than by being equal, by key.
 	filters map[string]func(have, want string) bool
+	// tests are filters that compare in a way of their own, by key.
+	tests map[string]func(o *object, want string) bool
 	// listed puts the answer to a list in an order of its own, unless sort asks
 	// for another.
 	listed func(c *call, list []*object)
@@ -46,7 +48,7 @@ func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
 		provisioning(), testFlight(), builds(), buildUploads(), betaReview(),
-		appStore(), versions(), phasedReleases(), appInfos(), review(), organisation(), reporting(), gameCenter()} {
+		appStore(), versions(), phasedReleases(), appInfos(), review(), webhooks(), distribution(), organisation(), reporting(), gameCenter()} {
 		for typ, b := range list {
 			all[typ] = b
 		}

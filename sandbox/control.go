@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -193,13 +194,23 @@ func (s *Sandbox) state(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
+// withoutSecrets are attributes without those that Apple never returns.
+func withoutSecrets(attrs map[string]any) map[string]any {
+	if attrs["secret"] == nil {
+		return attrs
+	}
+	shown := maps.Clone(attrs)
+	shown["secret"] = "[redacted]"
+	return shown
+}
+
 // stateOf tells all about the objects of a type.
 func (s *Sandbox) stateOf(w http.ResponseWriter, r *http.Request) {
 	s.tell(w, func() any {
 		s.happen(s.clock.now(s.cfg.Now()))
 		list := []any{}
 		for _, o := range s.store.all(r.PathValue("type")) {
-			list = append(list, map[string]any{"id": o.id, "attributes": o.attrs, "relationships": o.rels})
+			list = append(list, map[string]any{"id": o.id, "attributes": withoutSecrets(o.attrs), "relationships": o.rels})
 		}
 		return map[string]any{"objects": list}
 	})

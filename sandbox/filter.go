@@ -15,6 +15,12 @@ func (c *call) matches(o *object) bool {
 		kind, key, _ := strings.Cut(strings.TrimSuffix(name, "]"), "[")
 		switch kind {
 		case "filter":
+			if test := c.s.behaviors[o.typ].tests[key]; test != nil {
+				if !slices.ContainsFunc(want, func(w string) bool { return test(o, w) }) {
+					return false
+				}
+				continue
+			}
 			have, known := c.s.store.values(o, key)
 			same := c.s.same(o.typ, key)
 			if known && !slices.ContainsFunc(want, func(w string) bool {

@@ -1,6 +1,6 @@
 package sandbox
 
-// organisation: people, Xcode Cloud, webhooks.
+// organisation: people and Xcode Cloud.
 func organisation() map[string]behavior {
 	return map[string]behavior{
 		"users": {
@@ -17,13 +17,6 @@ func organisation() map[string]behavior {
 			created: runCreated,
 			acts:    map[string]act{"finish": {own: true, do: runFinished}},
 		},
-		"webhookPings": {created: func(c *call, o *object) {
-			for _, hook := range c.s.store.related(o, "webhook") {
-				d := c.s.spawn("webhookDeliveries", c.now)
-				d.attrs["deliveryState"], d.attrs["createdDate"], d.attrs["sentDate"] = "SUCCEEDED", c.stamp(), c.stamp()
-				c.s.store.link(hook, "deliveries", d.id)
-			}
-		}},
 	}
 }
 

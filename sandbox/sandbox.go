@@ -199,6 +199,7 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request, op *factOp) {
 	}
 	s.remember(r, op, rec.status)
 	s.mu.Unlock()
+	s.post()
 	if rec.pause > 0 {
 		t := time.NewTimer(rec.pause)
 		defer t.Stop()
