@@ -47,7 +47,7 @@ type behavior struct {
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
-		provisioning(), testFlight(), builds(), buildUploads(), betaReview(),
+		provisioning(), certificates(), profiles(), testFlight(), builds(), buildUploads(), betaReview(),
 		appStore(), versions(), phasedReleases(), appInfos(), review(), webhooks(), distribution(), organisation(), reporting(), gameCenter()} {
 		for typ, b := range list {
 			all[typ] = b

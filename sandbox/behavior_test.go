@@ -14,7 +14,7 @@ func TestWhatMustBeUnique(t *testing.T) {
 	bundle, app := c.IDs("bundleIds")[1], c.IDs("apps")[1]
 	for _, x := range []struct{ typ, attributes, relationships, pointer string }{
 		{"bundleIds", `"name":"N","platform":"IOS","identifier":"com.a"`, "", "identifier"},
-		{"devices", `"name":"N","platform":"IOS","udid":"1234"`, "", "udid"},
+		{"devices", `"name":"N","platform":"IOS","udid":"00008120-000A1B2C3D4E5F99"`, "", "udid"},
 		{"bundleIdCapabilities", `"capabilityType":"WALLET"`, to("bundleId", "bundleIds", bundle), "capabilityType"},
 		{"userInvitations", `"email":"a@example.com","firstName":"A","lastName":"B","roles":["ADMIN"]`, "", "email"},
 		{"betaGroups", `"name":"Testers"`, to("app", "apps", app), "name"},
@@ -58,33 +58,9 @@ func TestOneVersionIsPreparedAtATime(t *testing.T) {
 	}
 }
 
-func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
-	certificate := c.data(t, "POST", "/v1/certificates", resource("certificates", "", `"certificateType":"DISTRIBUTION","csrContent":"x"`, ""))["id"].(string)
-	profile := c.data(t, "POST", "/v1/profiles", resource("profiles", "", `"name":"P","profileType":"IOS_APP_STORE"`,
-		to("bundleId", "bundleIds", c.IDs("bundleIds")[0])+`,"certificates":{"data":[{"type":"certificates","id":"`+certificate+`"}]}`))
-	if at(profile, "attributes", "profileContent") == nil {
-		t.Errorf("%v", profile)
-	}
-	state := func() any {
-		return at(c.data(t, "GET", "/v1/profiles/"+profile["id"].(string), ""), "attributes", "profileState")
-	}
-	if got := state(); got != "ACTIVE" {
-		t.Errorf("%v", got)
-	}
-	c.send("DELETE", "/v1/certificates/"+certificate, "")
-	if got := state(); got != "INVALID" {
-		t.Errorf("without its certificate: %v", got)
-	}
-	c.SetClock(2*365*24*time.Hour, 0)
-	if got := state(); got != "EXPIRED" {
-		t.Errorf("after its time: %v", got)
-	}
-}
-
 func TestDevicesAreProcessedFirst(t *testing.T) {
 	c := newClient(t, World{NoAuth: true, Processing: time.Hour})
-	device := c.data(t, "POST", "/v1/devices", resource("devices", "", `"name":"D","platform":"IOS","udid":"1"`, ""))
+	device := c.data(t, "POST", "/v1/devices", resource("devices", "", `"name":"D","platform":"IOS","udid":"00008120-000A1B2C3D4E5F99"`, ""))
 	status := func() any {
 		return at(c.data(t, "GET", "/v1/devices/"+device["id"].(string), ""), "attributes", "status")
 	}

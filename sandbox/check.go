@@ -88,6 +88,9 @@ func (w *writer) value(a *factAttr, v any, at string) {
 // its format.
 func (w *writer) notAmong(spec *factAttr, s, at string) {
 	list := w.c.s.facts.enum(spec.Enum)
+	if newerAnywhere(path.Base(at), s) {
+		return
+	}
 	if len(list) == 0 {
 		w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid %s", s, spec.Format), at)
 		return

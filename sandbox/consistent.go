@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Check looks at the whole world and tells what does not fit together: a
@@ -77,6 +78,16 @@ func (w *checker) values(f *facts, o *object) {
 // newerValue says whether Apple returns a value that its document does not name.
 func newerValue(typ, attr, value string) bool {
 	return slices.Contains(newerValues[typ+"."+attr], value)
+}
+
+// newerAnywhere says whether a value is a newer one of some attribute of that name.
+func newerAnywhere(attr, value string) bool {
+	for name, values := range newerValues {
+		if strings.HasSuffix(name, "."+attr) && slices.Contains(values, value) {
+			return true
+		}
+	}
+	return false
 }
 
 // newerValues are values that Apple is seen to return before its document names

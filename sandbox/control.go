@@ -28,6 +28,7 @@ func (s *Sandbox) control() {
 		"POST /_sandbox/reset":       s.postReset,
 		"POST /_sandbox/clock":       s.postClock,
 		"POST /_sandbox/keys":        s.postKey,
+		"GET /_sandbox/ca":           s.getCA,
 		"GET /_sandbox/state":        s.state,
 		"GET /_sandbox/state/{type}": s.stateOf,
 	} {

@@ -1,12 +1,18 @@
 package sandbox
 
 import (
-	"encoding/base64"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
-// provisioning: identifiers, devices, certificates, profiles.
+// mostDevices are how many devices of a class a team may register in a membership
+// year; disabling one frees nothing. Apple: registering devices.
+const mostDevices = 100
+
+// provisioning: identifiers, capabilities and devices. Certificates and profiles
+// have files of their own.
 func provisioning() map[string]behavior {
 	return map[string]behavior{
 		"bundleIds": {
@@ -15,38 +21,29 @@ func provisioning() map[string]behavior {
 			listed:  longestFirst("identifier"),
 			seed: each(cycle("identifier", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
 				cycle("name", appNames()...), cycle("platform", "IOS"), cycle("seedId", teamID)),
+			allowed: bundleIDAllowed, removable: bundleIDRemovable,
 			created: setting(map[string]any{"seedId": teamID}),
 		},
 		"bundleIdCapabilities": {
-			unique: [][]string{{"bundleId", "capabilityType"}},
-			seed:   cycle("capabilityType", "PUSH_NOTIFICATIONS", "GAME_CENTER", "IN_APP_PURCHASE", "ASSOCIATED_DOMAINS", "APP_GROUPS", "HEALTHKIT"),
-			count:  6,
+			unique:  [][]string{{"bundleId", "capabilityType"}},
+			seed:    cycle("capabilityType", "PUSH_NOTIFICATIONS", "GAME_CENTER", "IN_APP_PURCHASE", "ASSOCIATED_DOMAINS", "APP_GROUPS", "HEALTHKIT"),
+			count:   6,
+			allowed: capabilityAllowed, created: capabilityChanged, updated: capabilityChanged,
+			removable: func(c *call, o *object) []apiError { capabilityChanged(c, o); return nil },
 		},
 		"devices": {
-			unique:  [][]string{{"udid"}},
-			count:   6,
-			seed:    each(cycle("udid", udids()...), cycle("name", "Ada's iPhone", "Test iPad", "Mac mini in the rack"), cycle("deviceClass", "IPHONE", "IPAD", "MAC"), cycle("model", "iPhone 15 Pro", "iPad Air", "Mac mini"), cycle("platform", "IOS", "IOS", "MAC_OS"), cycle("status", "ENABLED")),
-			created: deviceCreated,
+			unique: [][]string{{"udid"}},
+			count:  6,
+			seed: each(cycle("udid", udids()...), cycle("name", "Ada's iPhone", "Test iPad", "Mac mini in the rack"), cycle("deviceClass", "IPHONE", "IPAD", "MAC"),
+				cycle("model", "iPhone 15 Pro", "iPad Air", "Mac mini"), cycle("platform", "IOS", "IOS", "MAC_OS"), cycle("status", "ENABLED")),
+			allowed: deviceAllowed, created: deviceCreated,
 			machines: []machine{{attr: "status", moves: []move{
-				{"enable", []string{"PROCESSING"}, "ENABLED", "Apple: Device status"},
+				{"enable", []string{"PROCESSING"}, "ENABLED", "Apple: Device, status"},
 			}}},
 			acts: map[string]act{"enable": moving("enable", "Apple has processed the device")},
 		},
-		"certificates": {
-			seed:    each(cycle("certificateType", "DISTRIBUTION", "DEVELOPMENT", "IOS_DISTRIBUTION"), cycle("activated", true), cycle("displayName", "Example Inc."), cycle("certificateContent", content("certificate"))),
-			created: certificateCreated,
-		},
-		"profiles": {
-			unique:   [][]string{{"name"}},
-			outlives: []string{"bundleId"},
-			seed:     each(cycle("profileState", "ACTIVE"), cycle("profileType", "IOS_APP_STORE", "IOS_APP_DEVELOPMENT", "IOS_APP_ADHOC"), cycle("profileContent", content("profile"))),
-			created:  profileCreated,
-			show:     profileShown,
-		},
 	}
 }
-
-const teamID = "A1B2C3D4E5"
 
 func appNames() []any { return []any{"Trail Mix", "Night Sky", "Field Notes"} }
 
@@ -57,45 +54,103 @@ func udids() (list []any) {
 	return list
 }
 
-// content stands for the bytes of a certificate or profile.
-func content(of string) string { return base64.StdEncoding.EncodeToString([]byte("sandbox " + of)) }
+// identifierForm is a bundle id, whose last part may be a wildcard.
+var identifierForm = regexp.MustCompile(`^(\*|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(\.\*)?)$`)
+
+func bundleIDAllowed(_ *call, o, old *object) []apiError {
+	if old == nil && !identifierForm.MatchString(o.text("identifier")) {
+		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
+			Detail: "An App ID Identifier may hold letters, digits, hyphens and dots, and a '*' at its end: '" + o.text("identifier") + "'", Pointer: "/data/attributes/identifier"}}
+	}
+	return nil
+}
+
+// bundleIDRemovable keeps what an app or a profile is made of.
+func bundleIDRemovable(c *call, o *object) []apiError {
+	used := len(c.s.store.ids(o, "profiles")) > 0 || slices.ContainsFunc(c.s.store.all("apps"), func(app *object) bool { return app.text("bundleId") == o.text("identifier") })
+	if used {
+		return []apiError{{Status: 409, Code: "ENTITY_ERROR.INVALID", Title: "There is a problem with the request entity",
+			Detail: "The App ID '" + o.text("identifier") + "' appears to be in use by the App Store or a profile, so it can not be removed at this time."}}
+	}
+	return nil
+}
+
+// wildcardTakes are the capabilities that a wildcard identifier may have. Apple:
+// register an App ID.
+var wildcardTakes = []string{"DATA_PROTECTION", "INTER_APP_AUDIO", "WIRELESS_ACCESSORY_CONFIGURATION", "NETWORK_EXTENSIONS", "PERSONAL_VPN", "ACCESS_WIFI_INFORMATION"}
+
+// settingOf names the setting that a capability takes; others take none.
+var settingOf = map[string]string{"ICLOUD": "ICLOUD_VERSION", "DATA_PROTECTION": "DATA_PROTECTION_PERMISSION_LEVEL", "APPLE_ID_AUTH": "APPLE_ID_AUTH_APP_CONSENT"}
+
+func capabilityAllowed(c *call, o, _ *object) (errs []apiError) {
+	kind := o.text("capabilityType")
+	if id := c.s.store.one(o, "bundleId"); id != nil && strings.HasSuffix(id.text("identifier"), "*") && !slices.Contains(wildcardTakes, kind) {
+		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
+			Detail: "A wildcard App ID cannot have the capability " + kind + ".", Pointer: "/data/attributes/capabilityType"})
+	}
+	list, _ := o.attrs["settings"].([]any)
+	for i, x := range list {
+		m, _ := x.(map[string]any)
+		if key, _ := m["key"].(string); key != settingOf[kind] {
+			errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
+				Detail: fmt.Sprintf("The capability %s has no setting '%s'.", kind, key), Pointer: fmt.Sprintf("/data/attributes/settings/%d/key", i)})
+		}
+	}
+	return errs
+}
+
+// capabilityChanged makes the profiles of the bundle id invalid.
+func capabilityChanged(c *call, o *object) {
+	if id := c.s.store.one(o, "bundleId"); id != nil {
+		c.invalidate(id)
+	}
+}
+
+// udidForms are those of phones and tablets of then and now, and of Macs.
+var udidForms = regexp.MustCompile(`^([0-9a-fA-F]{40}|[0-9a-fA-F]{8}-[0-9a-fA-F]{16}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`)
+
+func deviceAllowed(c *call, o, old *object) []apiError {
+	if old != nil {
+		return nil
+	}
+	if !udidForms.MatchString(o.text("udid")) {
+		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
+			Detail: "An invalid value '" + o.text("udid") + "' was provided for the parameter 'udid'.", Pointer: "/data/attributes/udid"}}
+	}
+	have, class := 0, classOf(o)
+	for _, x := range c.s.store.all(o.typ) {
+		if strings.EqualFold(x.text("udid"), o.text("udid")) && x.text("udid") != o.text("udid") {
+			return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "There is a problem with the request entity",
+				Detail: "A device with number '" + o.text("udid") + "' already exists on this team.", Pointer: "/data/attributes/udid"}}
+		}
+		if x.text("deviceClass") == class {
+			have++
+		}
+	}
+	if have >= mostDevices {
+		return []apiError{{Status: 409, Code: "ENTITY_ERROR", Title: "There is a problem with the request entity",
+			Detail: fmt.Sprintf("You have reached the maximum of %d registered devices of class %s.", mostDevices, class)}}
+	}
+	return nil
+}
+
+// classOf is what a device of a platform is taken for.
+func classOf(o *object) string {
+	if o.text("platform") == "MAC_OS" {
+		return "MAC"
+	}
+	return "IPHONE"
+}
 
 // deviceCreated: a device is processed at first, and enabled after a while.
 func deviceCreated(c *call, o *object) {
-	o.attrs["status"], o.attrs["deviceClass"], o.attrs["model"], o.attrs["addedDate"] = "PROCESSING", "IPHONE", "iPhone 15 Pro", c.stamp()
-	if o.text("platform") == "MAC_OS" {
-		o.attrs["deviceClass"], o.attrs["model"] = "MAC", "Mac mini"
+	o.attrs["status"], o.attrs["deviceClass"], o.attrs["model"], o.attrs["addedDate"] = "PROCESSING", classOf(o), "iPhone 15 Pro", c.stamp()
+	if o.text("deviceClass") == "MAC" {
+		o.attrs["model"] = "Mac mini"
 	}
 	if c.s.cfg.Processing == 0 && c.s.cfg.Times.Device == 0 {
 		o.attrs["status"] = "ENABLED"
 		return
 	}
 	c.after(c.s.cfg.Times.Device, o, "enable", nil)
-}
-
-func certificateCreated(c *call, o *object) {
-	serial := strings.ToUpper(strings.ReplaceAll(c.s.store.newID(""), "-", ""))
-	setting(map[string]any{"name": title(strings.ToLower(o.text("certificateType"))) + ": Example Inc.", "displayName": "Example Inc.", "serialNumber": serial,
-		"activated": true, "platform": "IOS", "expirationDate": c.inAYear(), "certificateContent": content("certificate " + serial)})(c, o)
-}
-
-func profileCreated(c *call, o *object) {
-	setting(map[string]any{"profileState": "ACTIVE", "uuid": c.s.store.newID(""), "platform": "IOS", "expirationDate": c.inAYear()})(c, o)
-	o.attrs["profileContent"] = content("profile " + o.text("uuid"))
-	if strings.HasPrefix(o.text("profileType"), "MAC") {
-		o.attrs["platform"] = "MAC_OS"
-	}
-}
-
-// profileShown: a profile ends with its time, and is invalid without its bundle
-// id or any certificate.
-func profileShown(c *call, o *object) map[string]any {
-	end, ok := parseTime(o.text("expirationDate"))
-	switch {
-	case ok && end.Before(c.now):
-		return map[string]any{"profileState": "EXPIRED"}
-	case len(c.s.store.ids(o, "bundleId")) == 0 || len(c.s.store.ids(o, "certificates")) == 0:
-		return map[string]any{"profileState": "INVALID"}
-	}
-	return nil
 }

@@ -19,6 +19,8 @@ import (
 	"path"
 	"sync"
 	"time"
+
+	"github.com/asc-gateway/asc-gateway/sandbox/internal/ca"
 )
 
 // World is what a sandbox is like. The zero value is a small organisation with
@@ -88,6 +90,7 @@ type Sandbox struct {
 	keys   map[string]*key
 	faults []*fault
 	calls  map[string]int // by operation id
+	issuer *ca.Authority  // see authority
 	base   string         // at which the last caller saw the sandbox: "http://127.0.0.1:8090"
 	recent []seen         // requests, the last at the end
 }
