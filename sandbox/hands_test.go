@@ -70,7 +70,8 @@ func TestRequestsAreKept(t *testing.T) {
 	if len(got) != 3 {
 		t.Fatalf("%+v", got)
 	}
-	if r := got[0]; r.Method != "GET" || r.Path != "/v1/apps" || r.Query != "limit=2" || r.Operation != "apps_getCollection" || r.Status != 200 {
+	if r := got[0]; r.Method != "GET" || r.Path != "/v1/apps" || r.Query != "limit=2" ||
+		r.Operation != "apps_getCollection" || r.Status != 200 {
 		t.Errorf("%+v", r)
 	}
 	if r := got[1]; len(r.Body) > maxLoggedBytes || r.BodyBytes != 2*maxLoggedBytes || r.Status < 400 {

@@ -18,7 +18,8 @@ func worldFlags(flags *pflag.FlagSet, prefix string, w *sandbox.World) {
 	flags.DurationVar(&w.Times.Cancel, prefix+"cancel-time", 0,
 		"how long the cancel of a review submission takes; 0: as --processing says")
 	flags.DurationVar(&w.Auto.Review, prefix+"auto-review", 0, "App Review decides by itself after this; 0: never")
-	flags.DurationVar(&w.Auto.BetaReview, prefix+"auto-beta-review", 0, "Beta App Review decides by itself after this; 0: never")
+	flags.DurationVar(&w.Auto.BetaReview, prefix+"auto-beta-review", 0,
+		"Beta App Review decides by itself after this; 0: never")
 	flags.Float64Var(&w.Auto.Approve, prefix+"approve", 1, "chance that a review approves, above 0 to 1")
 	flags.Uint64Var(&w.Random, prefix+"random", 0, "seed of all ids and chances")
 	flags.BoolVar(&w.Empty, prefix+"empty", false, "start without any resource but territories")
