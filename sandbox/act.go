@@ -24,6 +24,9 @@ type act struct {
 	with []string // names of the arguments it takes
 	made bool     // it makes an object of the type, so that it wants no id
 	own  bool     // only the sandbox itself does it, when its time comes
+	on   string   // row of the type's machines that it follows, if it does nothing else
+	// when says whether an object waits for it, for the page; by the rows of on if nil.
+	when func(o *object) bool
 	do   func(c *call, o *object, with map[string]any) error
 }
 
@@ -35,6 +38,9 @@ type event struct {
 
 // ErrNoAct says that a type does not offer an act, or not with those arguments.
 var ErrNoAct = errors.New("no such act")
+
+// ErrNoResource says that the resource of an act is not there.
+var ErrNoResource = errors.New("no such resource")
 
 // Act does something to a resource. The error says what the resource's state
 // does not allow.
@@ -75,7 +81,7 @@ func (s *Sandbox) act(now time.Time, a Act) error {
 	}
 	o := s.store.get(a.Type, a.ID)
 	if o == nil && !what.made {
-		return fmt.Errorf("there is no resource of type %q with id %q", a.Type, a.ID)
+		return fmt.Errorf("%w: there is none of type %q with id %q", ErrNoResource, a.Type, a.ID)
 	}
 	c := s.inner(now)
 	c.acting = a.Type
@@ -138,7 +144,7 @@ func (c *call) chance(p float64) bool { return c.s.store.rng.Float64() < p }
 
 // moving is an act that does nothing but move the states of an object.
 func moving(on, does string) act {
-	return act{does: does, do: func(c *call, o *object, _ map[string]any) error { return c.move(o, on) }}
+	return act{does: does, on: on, do: func(c *call, o *object, _ map[string]any) error { return c.move(o, on) }}
 }
 
 // becoming is a change of attributes that happens by itself.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -25,6 +26,13 @@ func (s *Sandbox) control() {
 		"GET /_sandbox/faults":       s.listFaults,
 		"POST /_sandbox/faults":      s.postFault,
 		"DELETE /_sandbox/faults":    s.deleteFaults,
+		"GET /_sandbox/acts":         s.listActs,
+		"POST /_sandbox/act":         s.postAct,
+		"GET /_sandbox/requests":     s.listRequests,
+		"DELETE /_sandbox/requests":  s.deleteRequests,
+		"POST /_sandbox/form/act":    pageForm(s.formAct),
+		"POST /_sandbox/form/clock":  pageForm(s.formClock),
+		"POST /_sandbox/form/fault":  pageForm(s.formFault),
 		"POST /_sandbox/reset":       s.postReset,
 		"POST /_sandbox/clock":       s.postClock,
 		"POST /_sandbox/keys":        s.postKey,
@@ -36,12 +44,17 @@ func (s *Sandbox) control() {
 	}
 }
 
-// onLoopback refuses what did not arrive at a loopback address. A request that
-// arrived at none was made in process.
+// onLoopback refuses what did not arrive at a loopback address, and writes from pages
+// of other origins. A request that arrived at none was made in process.
 func onLoopback(h http.HandlerFunc) http.HandlerFunc {
+	origins := http.NewCrossOriginProtection()
 	return func(w http.ResponseWriter, r *http.Request) {
 		if at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !at.IP.IsLoopback() {
-			http.Error(w, "the control API answers on loopback only", http.StatusForbidden)
+			refuse(w, http.StatusForbidden, "the control API answers on loopback only")
+			return
+		}
+		if origins.Check(r) != nil {
+			refuse(w, http.StatusForbidden, "the control API takes nothing from pages of other origins")
 			return
 		}
 		h(w, r)
@@ -53,7 +66,7 @@ func ask(w http.ResponseWriter, r *http.Request, v any) bool {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBytes))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, err.Error())
 		return false
 	}
 	return true
@@ -89,7 +102,7 @@ func (s *Sandbox) postFault(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := f.check(); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	s.AddFault(f)
@@ -97,9 +110,7 @@ func (s *Sandbox) postFault(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) deleteFaults(w http.ResponseWriter, _ *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
+	s.ClearFaults()
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -119,7 +130,7 @@ func (s *Sandbox) postClock(w http.ResponseWriter, r *http.Request) {
 	}
 	ahead, err := time.ParseDuration(c.Ahead)
 	if c.Ahead != "" && err != nil || ahead < 0 || c.Scale < 0 {
-		http.Error(w, `want {"ahead": "90m", "scale": 60}, neither below zero`, http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, `want {"ahead": "90m", "scale": 60}, neither below zero`)
 		return
 	}
 	s.SetClock(ahead, c.Scale)
@@ -138,6 +149,23 @@ func (s *Sandbox) SetClock(ahead time.Duration, scale float64) {
 	s.clock.set(s.cfg.Now(), scale, ahead)
 }
 
+// Now is what the sandbox's clock shows.
+func (s *Sandbox) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clock.now(s.cfg.Now())
+}
+
+// formClock is a button of the page: the clock goes ahead.
+func (s *Sandbox) formClock(form url.Values) (int, error) {
+	ahead, err := time.ParseDuration(form.Get("ahead"))
+	if err != nil || ahead < 0 {
+		return http.StatusBadRequest, errors.New("ahead: want a duration such as 1h, not below zero")
+	}
+	s.SetClock(ahead, 0)
+	return 0, nil
+}
+
 // postKey registers a public key.
 func (s *Sandbox) postKey(w http.ResponseWriter, r *http.Request) {
 	var k struct {
@@ -152,7 +180,7 @@ func (s *Sandbox) postKey(w http.ResponseWriter, r *http.Request) {
 	public, err := parsePublic(k.PublicKey)
 	switch {
 	case err != nil || k.ID == "":
-		http.Error(w, `want {"id": …, "public_key": a PEM block PUBLIC KEY on P-256}`, http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, `want {"id": …, "public_key": a PEM block PUBLIC KEY on P-256}`)
 		return
 	case k.Individual:
 		s.RegisterIndividualKey(k.ID, public)
@@ -211,7 +239,7 @@ func (s *Sandbox) stateOf(w http.ResponseWriter, r *http.Request) {
 		s.happen(s.clock.now(s.cfg.Now()))
 		list := []any{}
 		for _, o := range s.store.all(r.PathValue("type")) {
-			list = append(list, map[string]any{"id": o.id, "attributes": withoutSecrets(o.attrs), "relationships": o.rels})
+			list = append(list, raw(o))
 		}
 		return map[string]any{"objects": list}
 	})

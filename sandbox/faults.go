@@ -16,14 +16,25 @@ import (
 // answers.
 type Fault struct {
 	Method    string `json:"method,omitempty"`    // "" is any
-	Path      string `json:"path,omitempty"`      // glob over the path, /v1/apps/*; "" is any
+	Path      string `json:"path,omitempty"`      // glob over the path, /v1/apps/*; ** is any depth; "" is any
 	Operation string `json:"operation,omitempty"` // Apple's operation id; "" is any
 	Count     int    `json:"count,omitempty"`     // so many times; 0 is always
 	Every     int    `json:"every,omitempty"`     // each n-th matching request only
 
-	LatencyMS  int    `json:"latency_ms,omitempty"`
-	Status     int    `json:"status,omitempty"`      // answer with this instead of executing
-	HTML       bool   `json:"html,omitempty"`        // … as a page
+	LatencyMS int               `json:"latency_ms,omitempty"`
+	Status    int               `json:"status,omitempty"`  // answer with this, 200 to 599, instead of executing
+	HTML      bool              `json:"html,omitempty"`    // … as a page
+	Headers   map[string]string `json:"headers,omitempty"` // set on the answer, whatever it is
+	Body      string            `json:"body,omitempty"`    // of the answer with Status; if "", Apple's form of an error, or none below 400
+	// NotFound answers 404 about a resource of this type, whatever was asked for.
+	NotFound string `json:"not_found,omitempty"`
+
+	Agzip     bool `json:"agzip,omitempty"`     // reports come with Content-Encoding: agzip
+	Truncate  bool `json:"truncate,omitempty"`  // the body ends in its middle
+	Hang      bool `json:"hang,omitempty"`      // execute, then wait until the caller goes
+	Duplicate bool `json:"duplicate,omitempty"` // the first row of a list comes again at its end
+	PastEnd   bool `json:"past_end,omitempty"`  // the last page of a list links to one more, which is empty
+
 	Applied    bool   `json:"applied,omitempty"`     // … after executing all the same
 	RetryAfter string `json:"retry_after,omitempty"` // header beside Status: seconds or a date
 	Lose       bool   `json:"lose,omitempty"`        // execute, then cut the connection
@@ -42,6 +53,7 @@ type Fault struct {
 // fault is a fault in force.
 type fault struct {
 	Fault
+	number    int // tells it from others on the page
 	met, used int
 }
 
@@ -69,14 +81,17 @@ func rateForms(form string, limits []limit) []string {
 
 // check says what is wrong with a fault.
 func (f Fault) check() error {
+	if err := f.checkBounds(); err != nil {
+		return err
+	}
 	if _, err := path.Match(f.Path, ""); err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
 	if !slices.Contains([]string{"", "lines", "comma", "minute", "negative", "none"}, f.Form) {
 		return fmt.Errorf("form: %q is not lines, comma, minute, negative or none", f.Form)
 	}
-	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {
-		return fmt.Errorf("status: %d is no error", f.Status)
+	if f.Status != 0 && (f.Status < 200 || f.Status > 599) {
+		return fmt.Errorf("status: %d is not between 200 and 599", f.Status)
 	}
 	return nil
 }
@@ -85,13 +100,23 @@ func (f Fault) check() error {
 func (s *Sandbox) AddFault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, &fault{Fault: f})
+	s.addFault(f)
+}
+
+// addFault adds a fault; the oldest ends where there are too many. The sandbox is
+// locked.
+func (s *Sandbox) addFault(f Fault) {
+	if len(s.faults) == maxFaults {
+		s.faults = s.faults[1:]
+	}
+	s.numbered++
+	s.faults = append(s.faults, &fault{Fault: f, number: s.numbered})
 }
 
 // matching are the faults that apply to a request; they are used up by it.
 func (s *Sandbox) matching(r *http.Request, op *factOp) (list []*fault) {
 	for _, f := range s.faults {
-		where, _ := path.Match(f.Path, r.URL.Path)
+		where := pathMatches(f.Path, r.URL.Path)
 		if !where && f.Path != "" || f.Method != "" && f.Method != r.Method || f.Operation != "" && f.Operation != op.ID {
 			continue
 		}
@@ -107,7 +132,7 @@ func (s *Sandbox) matching(r *http.Request, op *factOp) (list []*fault) {
 // instead answers in place of the operation, if a fault says so.
 func (s *Sandbox) instead(rec *reply, faults []*fault) bool {
 	for _, f := range faults {
-		if f.Status != 0 && !f.Applied {
+		if (f.Status != 0 || f.NotFound != "") && !f.Applied {
 			s.failAs(rec, f)
 			return true
 		}
@@ -118,6 +143,18 @@ func (s *Sandbox) instead(rec *reply, faults []*fault) bool {
 func (s *Sandbox) failAs(rec *reply, f *fault) {
 	if f.RetryAfter != "" {
 		rec.header.Set("Retry-After", f.RetryAfter)
+	}
+	if f.NotFound != "" {
+		rec.fail(s.store, notFound(f.NotFound, seedID(f.NotFound, 0)))
+		return
+	}
+	if f.Body != "" {
+		rec.raw(f.Status, "application/json", []byte(f.Body))
+		return
+	}
+	if f.Status < 400 {
+		rec.empty(f.Status)
+		return
 	}
 	if f.HTML {
 		rec.raw(f.Status, "text/html", []byte("<html><body><h1>"+http.StatusText(f.Status)+"</h1></body></html>"))
@@ -145,7 +182,7 @@ func faultCode(status int) string {
 }
 
 // afterwards applies what happens to the answer.
-func (s *Sandbox) afterwards(rec *reply, op *factOp, faults []*fault) {
+func (s *Sandbox) afterwards(rec *reply, r *http.Request, op *factOp, faults []*fault) {
 	form := ""
 	for _, f := range faults {
 		if limit, ok := minuteOf(f.Minute); ok {
@@ -159,7 +196,7 @@ func (s *Sandbox) afterwards(rec *reply, op *factOp, faults []*fault) {
 		rec.header["X-Rate-Limit"] = lines
 	}
 	for _, f := range faults {
-		if f.Status != 0 && f.Applied {
+		if (f.Status != 0 || f.NotFound != "") && f.Applied {
 			s.failAs(rec, f)
 		}
 		if f.Header != "" {
@@ -171,6 +208,7 @@ func (s *Sandbox) afterwards(rec *reply, op *factOp, faults []*fault) {
 		if rec.status < 300 && (n.attribute || n.enum || n.typ) {
 			rec.body = n.add(rec.body)
 		}
+		f.spoil(rec, r, s.base)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -48,6 +49,17 @@ func TestFaults(t *testing.T) {
 		{"any header", Fault{Header: "a\nb"}, []int{200}, limits("a", "b")},
 		{"an unknown attribute", Fault{UnknownAttribute: true}, []int{200}, holds(novelAttribute, novelNumber)},
 		{"an unknown value", Fault{UnknownEnum: true}, []int{200}, holds(novelValue)},
+		{"any depth", Fault{Status: 503, Path: "/**/apps"}, []int{503}, nil},
+		{"any depth below", Fault{Status: 503, Path: "/v1/apps/**/builds"}, []int{200}, nil},
+		{"status, headers and body", Fault{Status: 299, Headers: map[string]string{"X-A": "b"}, Body: "text"}, []int{299},
+			func(w *httptest.ResponseRecorder) bool {
+				return w.Header().Get("X-A") == "b" && w.Body.String() == "text"
+			}},
+		{"404 of another type", Fault{NotFound: "betaGroups"}, []int{404}, holds("NOT_FOUND", "betaGroups")},
+		{"a row twice", Fault{Duplicate: true}, []int{200}, func(w *httptest.ResponseRecorder) bool {
+			return strings.Count(w.Body.String(), `"id":"1500004000"`) == 2
+		}},
+		{"next past the end", Fault{PastEnd: true}, []int{200}, holds(`"next":"`)},
 		{"an unknown type", Fault{UnknownType: true}, []int{200}, holds(novelType)},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -116,7 +128,7 @@ func TestControl(t *testing.T) {
 		status             int
 	}{
 		{"POST", "/_sandbox/faults", `{"nonsense":1}`, 400},
-		{"POST", "/_sandbox/faults", `{"status":200}`, 400},
+		{"POST", "/_sandbox/faults", `{"status":199}`, 400},
 		{"POST", "/_sandbox/faults", `{"path":"["}`, 400},
 		{"POST", "/_sandbox/faults", `{"form":"odd"}`, 400},
 		{"POST", "/_sandbox/faults", strings.Repeat(" ", maxControlBytes+1), 400},
@@ -247,4 +259,67 @@ func TestConcurrentCallers(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestFaultsOnTheConnection(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		fault Fault
+		path  string
+		check func(t *testing.T, res *http.Response, err error)
+	}{
+		{"truncated", Fault{Truncate: true}, "/v1/apps", func(t *testing.T, res *http.Response, err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := io.ReadAll(res.Body); err == nil || int64(len(b)) >= res.ContentLength {
+				t.Errorf("%d of %d bytes: %v", len(b), res.ContentLength, err)
+			}
+		}},
+		{"hanging", Fault{Hang: true}, "/v1/apps", func(t *testing.T, _ *http.Response, err error) {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("it answered: %v", err)
+			}
+		}},
+		{"agzip", Fault{Agzip: true}, "/v1/salesReports?filter[frequency]=DAILY&filter[reportType]=SALES" +
+			"&filter[reportSubType]=SUMMARY&filter[vendorNumber]=1", func(t *testing.T, res *http.Response, err error) {
+			if err != nil || res.Header.Get("Content-Encoding") != "agzip" {
+				t.Errorf("%v %v", res, err)
+			}
+		}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			s := New(t, World{Faults: []Fault{x.fault}})
+			ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer stop()
+			if !x.fault.Hang {
+				ctx = t.Context()
+			}
+			r, err := http.NewRequestWithContext(ctx, "GET", s.URL+x.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := s.Client().Do(r)
+			if err == nil {
+				defer res.Body.Close()
+			}
+			x.check(t, res, err)
+		})
+	}
+}
+
+func TestFaultsAreChecked(t *testing.T) {
+	for name, f := range map[string]Fault{
+		"status":               {Status: 199},
+		"headers":              {Headers: map[string]string{"A": "b\r\nc: d"}},
+		"body: wants a status": {Body: "x"},
+		"body: at most":        {Status: 500, Body: strings.Repeat("x", maxFaultBody+1)},
+		"path":                 {Path: "["},
+		"path: at most":        {Path: strings.Repeat("x", maxFaultPath+1)},
+		"not below zero":       {Count: -1},
+	} {
+		if err := f.check(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,28 +21,31 @@ var pageFiles embed.FS
 // lastRequests is how many requests the page shows.
 const lastRequests = 30
 
-// mostTarget bounds the path of a request that is remembered.
+// mostTarget bounds the target of a request on the page.
 const mostTarget = 200
 
-// seen is a request that was answered.
+// seen is a request as the page shows it.
 type seen struct {
-	At        time.Time // of the sandbox's clock
+	At        time.Time
 	Verb      string
 	Target    string
 	Operation string
 	Status    int
 }
 
-// remember keeps a request for the page. The sandbox is locked.
-func (s *Sandbox) remember(r *http.Request, op *factOp, status int) {
-	target := r.URL.RequestURI()
-	if len(target) > mostTarget {
-		target = target[:mostTarget] + "…"
+// lastSeen are the last requests, the newest first.
+func (s *Sandbox) lastSeen() (list []seen) {
+	for _, r := range slices.Backward(s.recent[max(0, len(s.recent)-lastRequests):]) {
+		target := r.Path
+		if r.Query != "" {
+			target += "?" + r.Query
+		}
+		if len(target) > mostTarget {
+			target = strings.ToValidUTF8(target[:mostTarget], "") + "…"
+		}
+		list = append(list, seen{r.At, r.Method, target, r.Operation, r.Status})
 	}
-	if len(s.recent) == lastRequests {
-		s.recent = s.recent[1:]
-	}
-	s.recent = append(s.recent, seen{s.clock.now(s.cfg.Now()), r.Method, target, op.ID, status})
+	return list
 }
 
 // worldView is what the page shows.
@@ -53,6 +57,7 @@ type worldView struct {
 	Objects  int
 	Calls    []countOf
 	Requests []seen
+	Waiting  []waiting
 	Faults   []faultView
 	Keys     []keyView
 }
@@ -64,6 +69,7 @@ type countOf struct {
 
 type faultView struct {
 	Fault
+	Number    int // by which the page deletes it
 	Met, Used int
 }
 
@@ -90,10 +96,9 @@ func (s *Sandbox) world() worldView {
 	}
 	slices.SortFunc(v.Calls, func(a, b countOf) int { return cmp.Or(b.Count-a.Count, cmp.Compare(a.Name, b.Name)) })
 	v.Calls = v.Calls[:min(len(v.Calls), lastRequests)]
-	v.Requests = slices.Clone(s.recent)
-	slices.Reverse(v.Requests)
+	v.Requests, v.Waiting = s.lastSeen(), s.waitingObjects()
 	for _, f := range s.faults {
-		v.Faults = append(v.Faults, faultView{f.Fault, f.met, f.used})
+		v.Faults = append(v.Faults, faultView{f.Fault, f.number, f.met, f.used})
 	}
 	for _, kid := range slices.Sorted(maps.Keys(s.keys)) {
 		k := s.keys[kid]

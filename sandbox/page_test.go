@@ -42,10 +42,10 @@ func TestPage(t *testing.T) {
 	if part := get("/?part=moving", "").Body.String(); strings.Contains(part, "<html") || !strings.Contains(part, "Last requests") {
 		t.Errorf("the part is not one: %.100s", part)
 	}
-	for range 2 * lastRequests {
+	for range maxRequests {
 		get("/v1/apps", "")
 	}
-	if len(s.recent) != lastRequests {
+	if len(s.recent) != maxRequests || len(s.world().Requests) != lastRequests {
 		t.Errorf("%d requests are kept", len(s.recent))
 	}
 	if out := get("/", "192.0.2.1"); out.Code != 403 {

@@ -14,12 +14,14 @@ import (
 
 // reply is an answer being made: nothing is sent while the state is locked.
 type reply struct {
-	status int
-	header http.Header
-	body   []byte
-	limits []limit       // for X-Rate-Limit
-	pause  time.Duration // before it is sent
-	cut    bool          // the connection ends without an answer
+	status    int
+	header    http.Header
+	body      []byte
+	limits    []limit       // for X-Rate-Limit
+	pause     time.Duration // before it is sent
+	cut       bool          // the connection ends without an answer
+	hang      bool          // nothing is sent until the caller goes
+	truncated bool          // the body ends in its middle, and the connection with it
 }
 
 func newReply() *reply { return &reply{header: http.Header{}} }
@@ -31,8 +33,20 @@ func (rec *reply) send(w http.ResponseWriter) {
 	for k, v := range rec.header {
 		w.Header()[k] = v
 	}
+	if rec.truncated && len(rec.body) > 0 {
+		rec.sendHalf(w)
+	}
 	w.WriteHeader(rec.status)
 	_, _ = w.Write(rec.body) // a caller that went away needs no answer
+}
+
+// sendHalf promises the whole body, sends half of it and cuts the connection.
+func (rec *reply) sendHalf(w http.ResponseWriter) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(rec.body)))
+	w.WriteHeader(rec.status)
+	_, _ = w.Write(rec.body[:len(rec.body)/2]) // as above
+	_ = http.NewResponseController(w).Flush()  // one that cannot flush has no connection to cut
+	panic(http.ErrAbortHandler)
 }
 
 // json answers with a document. It is made of plain values only, which always

@@ -84,15 +84,16 @@ type Sandbox struct {
 
 	hooks hooks
 
-	mu     sync.Mutex // guards all below
-	clock  clock
-	store  *store
-	keys   map[string]*key
-	faults []*fault
-	calls  map[string]int // by operation id
-	issuer *ca.Authority  // see authority
-	base   string         // at which the last caller saw the sandbox: "http://127.0.0.1:8090"
-	recent []seen         // requests, the last at the end
+	mu       sync.Mutex // guards all below
+	clock    clock
+	store    *store
+	keys     map[string]*key
+	faults   []*fault
+	numbered int            // of faults so far
+	calls    map[string]int // by operation id
+	issuer   *ca.Authority  // see authority
+	base     string         // at which the last caller saw the sandbox: "http://127.0.0.1:8090"
+	recent   []Request      // requests, the last at the end
 }
 
 // Open makes a seeded sandbox.
@@ -144,7 +145,7 @@ func (s *Sandbox) Reset() {
 	s.store = s.seeded()
 	s.calls, s.faults, s.recent = map[string]int{}, nil, nil
 	for _, f := range s.cfg.Faults {
-		s.faults = append(s.faults, &fault{Fault: f})
+		s.addFault(f)
 	}
 	for _, k := range s.keys {
 		k.hour, k.minute = nil, nil
@@ -175,6 +176,7 @@ func (s *Sandbox) noRoute(w http.ResponseWriter, r *http.Request) {
 	defer rec.send(w)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer func() { s.remember(r, "", nil, rec.status) }()
 	if _, err := s.authenticate(r); err != nil {
 		rec.fail(s.store, *err)
 		return
@@ -200,9 +202,13 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request, op *factOp) {
 	} else {
 		s.answer(rec, r, op, body)
 	}
-	s.remember(r, op, rec.status)
+	s.remember(r, op.ID, body, rec.status)
 	s.mu.Unlock()
 	s.post()
+	if rec.hang {
+		<-r.Context().Done()
+		rec.cut = true
+	}
 	if rec.pause > 0 {
 		t := time.NewTimer(rec.pause)
 		defer t.Stop()
@@ -244,7 +250,7 @@ func (s *Sandbox) answer(rec *reply, r *http.Request, op *factOp, body []byte) {
 		}
 		s.happen(now)
 	}
-	s.afterwards(rec, op, faults)
+	s.afterwards(rec, r, op, faults)
 }
 
 // baseOf is the address at which a caller sees the sandbox.

@@ -65,6 +65,7 @@ func New(t TB, w World) *Sandbox {
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
 	t.Cleanup(func() {
+		server.CloseClientConnections() // a fault may let a caller hang
 		server.Close()
 		stop()
 		running.Wait()

@@ -18,6 +18,9 @@ func sandboxCommand() *cobra.Command {
 	cfg := sandbox.World{}
 	cmd := &cobra.Command{Use: "sandbox", Short: "Serve the built-in App Store Connect alone", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkWorld("sandbox", "", cfg); err != nil {
+				return err
+			}
 			cfg.NoAuth = len(publicKeys) == 0
 			s, err := sandbox.Open(cfg)
 			if err != nil {
@@ -38,7 +41,8 @@ func sandboxCommand() *cobra.Command {
 			if !cfg.NoAuth {
 				who = fmt.Sprintf("keys: %d, issuer %s", len(publicKeys), cfg.Issuer)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (%s)\n  curl -gs 'http://%s/v1/apps?limit=2'\n", l.Addr(), who, l.Addr())
+			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (%s)\n", l.Addr(), who)
+			fmt.Fprint(cmd.OutOrStdout(), peerLines(l.Addr().String()))
 			return serveBox(cmd.Context(), s, l)
 		}}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen on")
@@ -47,7 +51,17 @@ func sandboxCommand() *cobra.Command {
 	cmd.Flags().IntVar(&cfg.HourLimit, "hour-limit", 3600, "requests per key and hour")
 	cmd.Flags().DurationVar(&cfg.Processing, "processing", 0, "how long an upload or a build takes")
 	cmd.Flags().Float64Var(&cfg.TimeScale, "time-scale", 1, "how fast the hour of the rate limit goes by")
+	worldFlags(cmd.Flags(), "", &cfg)
 	return cmd
+}
+
+// peerLines say how others are pointed to a sandbox, and where its page is.
+func peerLines(address string) string {
+	return fmt.Sprintf(`  page     http://%[1]s/
+  curl     curl -gs 'http://%[1]s/v1/apps?limit=2'
+  acts     curl -s http://%[1]s/_sandbox/acts
+  gateway  gateway.yaml: upstream: {base_url: 'http://%[1]s'}
+`, address)
 }
 
 // serveBox serves a sandbox, whose states pass by themselves, until ctx ends.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/config"
@@ -29,11 +28,9 @@ const sandboxPolicy = "version: 1\nrules: [{name: sandbox, principals: ['token:s
 	"methods: ['asc.*.v1.*/*', 'ascgateway.*.v1.*/*'], teams: [" + sandboxTeam + "], apps: all, org: true}]\n"
 
 // serveSandboxed starts a sandbox beside the gateway, with a key made for it.
-// processing is how long Apple's side takes for an upload or a build.
 func serveSandboxed(
-	ctx context.Context, cfg *config.Config, processing time.Duration, out *logging, stdout io.Writer,
+	ctx context.Context, cfg *config.Config, box sandbox.World, out *logging, stdout io.Writer,
 ) error {
-	box := sandbox.World{Logger: slog.New(out.handler), HourLimit: triedLimit, Processing: processing}
 	return beforeSandbox(ctx, cfg, box, out, stdout, func(ctx context.Context, gw *service) error {
 		return gw.serve(ctx, stdout)
 	})

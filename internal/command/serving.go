@@ -3,13 +3,17 @@ package command
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/cli"
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const serveHelp = `Serve gRPC and REST.
@@ -29,12 +33,16 @@ type serveFlags struct {
 	sandbox                 bool
 	rest, grpc, ops, listen string
 	processing              time.Duration
+	world                   sandbox.World
 }
 
 func serveCommand(extra []keys.Backend) *cobra.Command {
 	f := &serveFlags{}
 	cmd := &cobra.Command{Use: serveName, Short: "Serve gRPC and REST", Long: serveHelp, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.checkSandbox(cmd.Flags()); err != nil {
+				return err
+			}
 			over, err := f.overrides(os.Getenv)
 			if err != nil {
 				return err
@@ -44,12 +52,29 @@ func serveCommand(extra []keys.Backend) *cobra.Command {
 	cmd.Flags().StringVar(&f.file, "config", "", "configuration file (YAML)")
 	cmd.Flags().BoolVar(&f.sandbox, "sandbox", false, "use the built-in App Store Connect instead of Apple's")
 	cmd.Flags().DurationVar(&f.processing, "processing", 0, "how long the sandbox takes for an upload or a build")
+	worldFlags(cmd.Flags(), boxPrefix, &f.world)
 	cmd.Flags().StringVar(&f.level, "log-level", "", "debug, info, warn or error; default: as the configuration says")
 	cmd.Flags().StringVar(&f.rest, "rest", "", "address of REST; default 127.0.0.1:8080")
 	cmd.Flags().StringVar(&f.grpc, "grpc", "", "address of gRPC; default 127.0.0.1:9090")
 	cmd.Flags().StringVar(&f.ops, "ops", "", "address of health and metrics; default 127.0.0.1:8081")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "one address for REST and gRPC together")
 	return cmd
+}
+
+// boxPrefix begins the names of the flags that are for --sandbox.
+const boxPrefix = "sandbox-"
+
+// checkSandbox refuses what is for --sandbox without it, and what is no value.
+func (f *serveFlags) checkSandbox(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(x *pflag.Flag) {
+		if err == nil && !f.sandbox && strings.HasPrefix(x.Name, boxPrefix) {
+			err = cli.Usage("serve: --" + x.Name + " is for --sandbox")
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return checkWorld("serve", boxPrefix, f.world)
 }
 
 // overrides are the flags, and where they are not set the environment.
@@ -82,6 +107,13 @@ func (f *serveFlags) overrides(getenv func(string) string) (o config.Overrides, 
 	return o, nil
 }
 
+// box is the world of --sandbox.
+func (f *serveFlags) box(log *logging) sandbox.World {
+	w := f.world
+	w.Logger, w.HourLimit, w.Processing = slog.New(log.handler), triedLimit, f.processing
+	return w
+}
+
 func (f *serveFlags) run(cmd *cobra.Command, over config.Overrides, extra []keys.Backend) (err error) {
 	ctx, stdout := cmd.Context(), cmd.OutOrStdout()
 	log, err := newLogging(cmd.ErrOrStderr(), f.level)
@@ -102,7 +134,7 @@ func (f *serveFlags) run(cmd *cobra.Command, over config.Overrides, extra []keys
 		return err
 	}
 	if f.sandbox {
-		return unlessEnded(ctx, serveSandboxed(ctx, cfg, f.processing, log, stdout))
+		return unlessEnded(ctx, serveSandboxed(ctx, cfg, f.box(log), log, stdout))
 	}
 	return unlessEnded(ctx, serveConfigured(ctx, f.file, cfg, over, extra, log, stdout))
 }

@@ -1,0 +1,27 @@
+package sandbox
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestDependencies keeps small what a consumer of the package has to build.
+func TestDependencies(t *testing.T) {
+	allowed := []string{"github.com/asc-gateway/asc-gateway", "github.com/golang-jwt/jwt/v5", "github.com/smallstep/pkcs7", "golang.org/x/crypto", "howett.net/plist"}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := strings.Fields(string(out))
+	if len(modules) == 0 {
+		t.Fatal("go list told nothing")
+	}
+	slices.Sort(modules)
+	for _, m := range slices.Compact(modules) {
+		if !slices.Contains(allowed, m) {
+			t.Errorf("the sandbox depends on %s", m)
+		}
+	}
+}
