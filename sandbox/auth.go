@@ -26,6 +26,7 @@ type key struct {
 	public       *ecdsa.PublicKey
 	issuer       string // of its team, "" for that of the sandbox
 	kind         keyKind
+	roles        []string // see forbids
 	hour, minute window
 }
 

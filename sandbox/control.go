@@ -169,10 +169,11 @@ func (s *Sandbox) formClock(form url.Values) (int, error) {
 // postKey registers a public key.
 func (s *Sandbox) postKey(w http.ResponseWriter, r *http.Request) {
 	var k struct {
-		ID         string `json:"id"`
-		Issuer     string `json:"issuer"`     // that of the sandbox if ""
-		Individual bool   `json:"individual"` // no issuer at all
-		PublicKey  string `json:"public_key"` // PEM block PUBLIC KEY, on P-256
+		ID         string   `json:"id"`
+		Issuer     string   `json:"issuer"`     // that of the sandbox if ""
+		Individual bool     `json:"individual"` // no issuer at all
+		Roles      []string `json:"roles"`      // all if none
+		PublicKey  string   `json:"public_key"` // PEM block PUBLIC KEY, on P-256
 	}
 	if !ask(w, r, &k) {
 		return
@@ -187,6 +188,7 @@ func (s *Sandbox) postKey(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.RegisterTeamKey(k.ID, k.Issuer, public)
 	}
+	s.RestrictKey(k.ID, k.Roles...)
 	w.WriteHeader(http.StatusNoContent)
 }
 

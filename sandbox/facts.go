@@ -25,6 +25,7 @@ type facts struct {
 	schemas   map[string][]string             // type → schemas, sorted
 	relations map[string]map[string]*relation // type → relationship
 	children  map[string][]child              // type → what cannot be without it
+	owners    map[string][]string             // type → relationships that lead to its app
 }
 
 type factType struct {
@@ -113,6 +114,7 @@ func loadFacts() (*facts, error) {
 	}
 	f.findRelations()
 	f.findChildren()
+	f.findOwners()
 	return f, nil
 }
 

@@ -13,13 +13,22 @@ func (s *store) one(o *object, rel string) *object {
 // farFromApp bounds how many relationships may lie between a resource and its app.
 const farFromApp = 6
 
-// appPath is the shortest chain of to-one relationships that leads from a type to
-// apps: over those that a new object must have, else over any. nil: there is none.
-func (f *facts) appPath(typ string) []string {
-	if path := f.pathToApps(typ, f.must); path != nil {
-		return path
+// findOwners notes for each type over which to-one relationships its objects
+// belong to an app: those that a new object must have, where one of them leads to
+// apps; else the first of the shortest way there.
+func (f *facts) findOwners() {
+	f.owners = map[string][]string{}
+	for _, typ := range f.types() {
+		for _, rel := range sortedKeys(f.relations[typ]) {
+			r := f.relations[typ][rel]
+			if !r.many && f.must(typ, rel) && (r.typ == "apps" || f.pathToApps(r.typ, f.must) != nil) {
+				f.owners[typ] = append(f.owners[typ], rel)
+			}
+		}
+		if path := f.pathToApps(typ, func(string, string) bool { return true }); len(f.owners[typ]) == 0 && path != nil {
+			f.owners[typ] = path[:1]
+		}
 	}
-	return f.pathToApps(typ, func(string, string) bool { return true })
 }
 
 // must says whether an object cannot be created without a relationship.
@@ -27,6 +36,7 @@ func (f *facts) must(typ, rel string) bool {
 	return rel == "app" || slices.Contains(f.children[f.relations[typ][rel].typ], child{typ, rel})
 }
 
+// pathToApps is the shortest chain of to-one relationships from a type to apps.
 func (f *facts) pathToApps(typ string, over func(typ, rel string) bool) []string {
 	type step struct {
 		typ  string
@@ -52,34 +62,24 @@ func (f *facts) pathToApps(typ string, over func(typ, rel string) bool) []string
 	return nil
 }
 
-// appPath is that of facts, worked out once for each type.
-func (s *store) appPath(typ string) []string {
-	path, known := s.appPaths[typ]
-	if !known {
-		path = s.facts.appPath(typ)
-		s.appPaths[typ] = path
-	}
-	return path
-}
-
 // ofApps says whether the objects of a type belong to apps, or are apps.
-func (s *store) ofApps(typ string) bool { return typ == "apps" || s.appPath(typ) != nil }
+func (s *store) ofApps(typ string) bool { return typ == "apps" || len(s.facts.owners[typ]) > 0 }
 
-// appOf is the app that an object belongs to; nil if to none or to several.
-func (s *store) appOf(o *object) *object {
+// appOf is the app that an object belongs to; nil if to none.
+func (s *store) appOf(o *object) *object { return s.appWithin(o, farFromApp) }
+
+func (s *store) appWithin(o *object, steps int) *object {
 	if o.typ == "apps" {
-		return o
+		return s.get("apps", o.id) // o may be a version of it that is being checked
 	}
-	path := s.appPath(o.typ)
-	if path == nil {
-		return nil
-	}
-	for _, rel := range path {
-		if o = s.one(o, rel); o == nil {
-			return nil
+	for _, rel := range s.facts.owners[o.typ] {
+		if owner := s.one(o, rel); owner != nil && steps > 0 {
+			if app := s.appWithin(owner, steps-1); app != nil {
+				return app
+			}
 		}
 	}
-	return o
+	return nil
 }
 
 // oneApp refuses an object that would tie things of two apps, or a change that
@@ -106,8 +106,9 @@ func (w *writer) otherApp(o *object, rel string, ids []string, at string) {
 	if r == nil || !st.ofApps(o.typ) || !st.ofApps(r.typ) {
 		return
 	}
+	app := st.appOf(o)
 	for _, id := range ids {
-		if x := st.get(r.typ, id); x != nil && st.appOf(x) != st.appOf(o) {
+		if x := st.get(r.typ, id); x != nil && st.appOf(x) != app && (app != nil || st.get(o.typ, o.id) != nil) {
 			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship points to a resource of another app", at)
 		}
 	}

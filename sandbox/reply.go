@@ -84,6 +84,7 @@ type apiError struct {
 	Code               string
 	Title, Detail      string
 	Pointer, Parameter string // one of them, or none
+	See                string // where a person can do something about it
 	// Associated are errors about other resources, by their path:
 	// "/v1/appScreenshots/ID".
 	Associated map[string][]apiError
@@ -98,6 +99,9 @@ func (e apiError) wire(ids *store) map[string]any {
 		out["source"] = map[string]any{"pointer": e.Pointer}
 	} else if e.Parameter != "" {
 		out["source"] = map[string]any{"parameter": e.Parameter}
+	}
+	if e.See != "" {
+		out["links"] = map[string]any{"see": e.See}
 	}
 	if len(e.Associated) > 0 {
 		associated := map[string]any{}

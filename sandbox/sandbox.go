@@ -239,7 +239,12 @@ func (s *Sandbox) answer(rec *reply, r *http.Request, op *factOp, body []byte) {
 	for _, f := range faults {
 		k.foreign(f.Foreign, now)
 	}
-	err = s.charge(k, now)
+	if err = s.charge(k, now); err == nil {
+		err = s.unsigned()
+	}
+	if err == nil {
+		err = k.forbids(op)
+	}
 	rec.limits = k.limits(s.cfg, now)
 	if err != nil {
 		rec.fail(s.store, *err)

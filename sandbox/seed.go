@@ -70,10 +70,6 @@ func (st *store) relate(typ string) {
 }
 
 func (st *store) relateBy(typ string, r *relation) {
-	step := perType // to the next of the same app
-	if st.facts.appPath(typ) == nil {
-		step = 1
-	}
 	targets := st.all(r.typ)
 	if len(targets) == 0 {
 		return
@@ -81,10 +77,13 @@ func (st *store) relateBy(typ string, r *relation) {
 	for i, o := range st.all(typ) {
 		target := targets[i%len(targets)]
 		if r.typ == typ { // nothing belongs to itself: rather to the next of the same app
-			target = targets[(i+step)%len(targets)]
+			target = targets[(i+perType)%len(targets)]
+		}
+		if target == o && st.ofApps(typ) {
+			continue
 		}
 		if target == o {
-			continue
+			target = targets[(i+1)%len(targets)]
 		}
 		if len(o.rels[r.name]) > 0 {
 			continue

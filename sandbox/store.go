@@ -32,8 +32,6 @@ type store struct {
 	rng   *rand.Rand // makes ids
 	later []event    // what will happen by itself, in order of time: see [act]
 	bytes int64      // held by uploads
-
-	appPaths map[string][]string // by type: see appOf
 }
 
 type table struct {
@@ -42,7 +40,7 @@ type table struct {
 }
 
 func newStore(f *facts, seed uint64) *store {
-	return &store{facts: f, types: map[string]*table{}, appPaths: map[string][]string{}, rng: rand.New(rand.NewPCG(seed, 0x5A4D))}
+	return &store{facts: f, types: map[string]*table{}, rng: rand.New(rand.NewPCG(seed, 0x5A4D))}
 }
 
 // newID makes an id in the form that Apple gives to a type.

@@ -1,17 +1,8 @@
 package sandbox
 
-// organisation: people and Xcode Cloud.
-func organisation() map[string]behavior {
+// xcodeCloud: build runs.
+func xcodeCloud() map[string]behavior {
 	return map[string]behavior{
-		"users": {
-			unique: [][]string{{"username"}},
-			seed:   each(people("username"), cycle("roles", []any{"ADMIN"}, []any{"DEVELOPER"}, []any{"APP_MANAGER"})),
-		},
-		"userInvitations": {
-			unique:  [][]string{{"email"}},
-			seed:    people("email"),
-			created: func(c *call, o *object) { o.attrs["expirationDate"] = stamp(c.now.AddDate(0, 0, 3)) },
-		},
 		"ciBuildRuns": {
 			seed:    each(cycle("executionProgress", "COMPLETE"), cycle("completionStatus", "SUCCEEDED", "FAILED", "SUCCEEDED")),
 			created: runCreated,
