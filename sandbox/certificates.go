@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -17,10 +18,7 @@ func certificates() map[string]behavior {
 		seed: each(cycle("certificateType", "DISTRIBUTION", "DEVELOPMENT", "IOS_DISTRIBUTION"), cycle("activated", true), cycle("displayName", teamName),
 			func(o *object, _ int) { delete(o.attrs, "certificateContent") }),
 		allowed: certificateAllowed, created: certificateCreated, show: certificateShown,
-		acts: map[string]act{"expire": {does: "the certificate has expired", do: func(c *call, o *object, _ map[string]any) error {
-			o.attrs["expirationDate"] = stamp(c.now.Add(-time.Second))
-			return nil
-		}}},
+		acts: map[string]act{"expire": {does: "the certificate has expired", do: certificateExpired}},
 	}}
 }
 
@@ -98,27 +96,44 @@ func certificateCreated(c *call, o *object) {
 	} else {
 		o.attrs["platform"] = "IOS"
 	}
-	c.certify(o, public)
+	maps.Copy(o.attrs, c.certify(o, public))
 }
 
-// certify issues an object's certificate.
-func (c *call) certify(o *object, public crypto.PublicKey) {
+// certify issues a certificate, and gives the attributes that show it.
+func (c *call) certify(o *object, public crypto.PublicKey) map[string]any {
 	name := certificateName(o.text("certificateType")) + ": " + teamName
 	cert, err := c.s.authority().Issue(ca.Holder{CommonName: name + " (" + teamID + ")", Team: teamID, Organization: teamName}, public, c.now)
 	if err != nil {
 		panic("sandbox: a certificate cannot be made: " + err.Error()) // of a key that was read, or made just now
 	}
-	o.attrs["name"], o.attrs["serialNumber"] = name, fmt.Sprintf("%032X", cert.SerialNumber)
-	o.attrs["expirationDate"], o.attrs["certificateContent"] = stamp(cert.NotAfter), base64.StdEncoding.EncodeToString(cert.Raw)
+	return map[string]any{"name": name, "serialNumber": fmt.Sprintf("%032X", cert.SerialNumber),
+		"expirationDate": stamp(cert.NotAfter), "certificateContent": base64.StdEncoding.EncodeToString(cert.Raw)}
 }
 
 // certificateShown issues the certificates of a new sandbox when they are first
 // read.
 func certificateShown(c *call, o *object) map[string]any {
-	if o.text("certificateContent") == "" {
-		c.certify(o, nil)
+	if o.text("certificateContent") != "" {
+		return nil
 	}
+	return c.s.once(o, func() map[string]any { return c.certify(o, nil) })
+}
+
+// certificateExpired ends a certificate now.
+func certificateExpired(c *call, o *object, _ map[string]any) error {
+	maps.Copy(o.attrs, certificateShown(c, o))
+	o.attrs["expirationDate"] = stamp(c.now.Add(-time.Second))
 	return nil
+}
+
+// once makes what a resource of a new sandbox shows when it is first read, and
+// keeps it beside the world: a read changes nothing.
+func (s *Sandbox) once(o *object, make func() map[string]any) map[string]any {
+	at := o.typ + "/" + o.id
+	if s.shown[at] == nil {
+		s.shown[at] = make()
+	}
+	return s.shown[at]
 }
 
 // authority is made when it is first needed, once. It outlives resets.

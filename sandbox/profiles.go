@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -100,18 +101,19 @@ func profileCreated(c *call, o *object) {
 // profileShown: a profile ends with its time, and is invalid without one of its
 // parts. That of a new sandbox is signed when it is first read.
 func profileShown(c *call, o *object) map[string]any {
+	out := map[string]any{}
 	if o.text("profileContent") == "" {
-		o.attrs["profileContent"] = c.profileContent(o)
+		out = maps.Clone(c.s.once(o, func() map[string]any { return map[string]any{"profileContent": c.profileContent(o)} }))
 	}
 	end, ok := parseTime(o.text("expirationDate"))
 	disabled := slices.ContainsFunc(c.s.store.related(o, "devices"), func(d *object) bool { return d.text("status") == "DISABLED" })
 	switch {
 	case ok && end.Before(c.now):
-		return map[string]any{"profileState": "EXPIRED"}
+		out["profileState"] = "EXPIRED"
 	case len(c.s.store.ids(o, "bundleId")) == 0 || len(c.s.store.ids(o, "certificates")) == 0 || disabled:
-		return map[string]any{"profileState": "INVALID"}
+		out["profileState"] = "INVALID"
 	}
-	return nil
+	return out
 }
 
 // invalidate makes the profiles of a bundle id invalid: they must be made anew.
@@ -143,8 +145,11 @@ func (c *call) profileContent(o *object) string {
 	}
 	var certs [][]byte
 	for _, x := range c.s.store.related(o, "certificates") {
-		certificateShown(c, x)
-		if der, err := base64.StdEncoding.DecodeString(x.text("certificateContent")); err == nil {
+		text := x.attrs["certificateContent"]
+		if shown := certificateShown(c, x); shown != nil {
+			text = shown["certificateContent"]
+		}
+		if der, err := base64.StdEncoding.DecodeString(fmt.Sprint(text)); err == nil {
 			certs = append(certs, der)
 		}
 	}

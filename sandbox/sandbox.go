@@ -89,11 +89,12 @@ type Sandbox struct {
 	store    *store
 	keys     map[string]*key
 	faults   []*fault
-	numbered int            // of faults so far
-	calls    map[string]int // by operation id
-	issuer   *ca.Authority  // see authority
-	base     string         // at which the last caller saw the sandbox: "http://127.0.0.1:8090"
-	recent   []Request      // requests, the last at the end
+	numbered int                       // of faults so far
+	calls    map[string]int            // by operation id
+	issuer   *ca.Authority             // see authority
+	shown    map[string]map[string]any // see once
+	base     string                    // at which the last caller saw the sandbox: "http://127.0.0.1:8090"
+	recent   []Request                 // requests, the last at the end
 }
 
 // Open makes a seeded sandbox.
@@ -143,6 +144,7 @@ func (s *Sandbox) Reset() {
 	s.clock = clock{real: s.cfg.Now(), scale: s.cfg.TimeScale}
 	s.clock.shown = s.clock.real
 	s.store = s.seeded()
+	s.shown = map[string]map[string]any{}
 	s.calls, s.faults, s.recent = map[string]int{}, nil, nil
 	for _, f := range s.cfg.Faults {
 		s.addFault(f)
