@@ -40,8 +40,15 @@ func appInfos() map[string]behavior {
 // infoLocked refuses a change of information that is on sale or under review.
 func infoLocked(info, old *object) []apiError {
 	if state := info.text("state"); old != nil && !slices.Contains(editableInfo, state) {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_STATE", Title: "The attribute cannot be changed in the current state",
-			Detail: "The app information cannot be edited while it is " + state + ".", Pointer: "/data"}}
+		return []apiError{
+			{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_STATE",
+				Title:   "The attribute cannot be changed in the current state",
+				Detail:  "The app information cannot be edited while it is " + state + ".",
+				Pointer: "/data",
+			},
+		}
 	}
 	return nil
 }
@@ -122,8 +129,16 @@ func ageRatingAllowed(c *call, o, old *object) []apiError {
 		{"socialMedia", "userGeneratedContent"}, {"socialMediaAgeRestricted", "ageAssurance"}, {"socialMediaAgeRestricted", "socialMedia"},
 	} {
 		if o.attrs[x.answer] == true && o.attrs[x.needs] != true {
-			errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-				Detail: "'" + x.answer + "' can be true only if '" + x.needs + "' is.", Pointer: "/data/attributes/" + x.answer})
+			errs = append(
+				errs,
+				apiError{
+					Status:  409,
+					Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+					Title:   "The provided entity includes an attribute with an invalid value",
+					Detail:  "'" + x.answer + "' can be true only if '" + x.needs + "' is.",
+					Pointer: "/data/attributes/" + x.answer,
+				},
+			)
 		}
 	}
 	return errs

@@ -6,35 +6,74 @@ import "fmt"
 func appStore() map[string]behavior {
 	return map[string]behavior{
 		"apps": {
-			filters: map[string]func(string, string) bool{"bundleId": contains, "name": contains}, listed: longestFirst("bundleId"), seed: each(cycle("name", appNames()...), cycle("bundleId", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
+			filters: map[string]func(string, string) bool{
+				"bundleId": contains,
+				"name":     contains,
+			}, listed: longestFirst("bundleId"), seed: each(cycle("name", appNames()...), cycle("bundleId", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
 				func(o *object, i int) { o.attrs["sku"] = fmt.Sprintf("SKU-%d", 100+i) }),
 			acts: map[string]act{
-				"change territories": {does: "where the app can be had from marketplaces changes", with: []string{"available", "territories"},
-					do: availabilityChanged("ALTERNATIVE_DISTRIBUTION_TERRITORY_AVAILABILITY_UPDATED")},
-				"publish privacy":   {does: "the answers about App Privacy are published on the website", do: privacy(false)},
+				"change territories": {
+					does: "where the app can be had from marketplaces changes",
+					with: []string{"available", "territories"},
+					do:   availabilityChanged("ALTERNATIVE_DISTRIBUTION_TERRITORY_AVAILABILITY_UPDATED"),
+				},
+				"publish privacy": {
+					does: "the answers about App Privacy are published on the website",
+					do:   privacy(false),
+				},
 				"unpublish privacy": {does: "the answers about App Privacy are missing", do: privacy(true)},
 			}},
 		"customerReviews": {
 			count: 12,
-			seed: each(cycle("rating", 5, 4, 1), cycle("title", "Love it", "Good, but…", "Crashes on launch"),
-				cycle("body", "Does what it says.", "Please add a dark mode.", "Since the last update it will not open."), cycle("territory", "USA", "DEU", "JPN")),
+			seed: each(
+				cycle("rating", 5, 4, 1),
+				cycle("title", "Love it", "Good, but…", "Crashes on launch"),
+				cycle(
+					"body",
+					"Does what it says.",
+					"Please add a dark mode.",
+					"Since the last update it will not open.",
+				),
+				cycle("territory", "USA", "DEU", "JPN"),
+			),
 		},
 		"customerReviewResponses": {created: func(c *call, o *object) {
 			o.attrs["state"], o.attrs["lastModifiedDate"] = "PENDING_PUBLISH", c.stamp()
 			c.after(0, o, "publish", nil)
 		}, acts: map[string]act{"publish": becoming(map[string]any{"state": "PUBLISHED"})}},
 		"inAppPurchases": {
-			unique:  [][]string{{"productId"}},
-			seed:    each(cycle("name", "100 Coins", "Remove Ads", "Season Pass"), cycle("productId", "com.example.coins100", "com.example.noads", "com.example.season"), cycle("inAppPurchaseType", "CONSUMABLE", "NON_CONSUMABLE", "NON_RENEWING_SUBSCRIPTION"), cycle("state", "APPROVED")),
+			unique: [][]string{{"productId"}},
+			seed: each(
+				cycle("name", "100 Coins", "Remove Ads", "Season Pass"),
+				cycle("productId", "com.example.coins100", "com.example.noads", "com.example.season"),
+				cycle("inAppPurchaseType", "CONSUMABLE", "NON_CONSUMABLE", "NON_RENEWING_SUBSCRIPTION"),
+				cycle("state", "APPROVED"),
+			),
 			created: setting(map[string]any{"state": "MISSING_METADATA"}),
 		},
-		"subscriptionGroups": {unique: [][]string{{"app", "referenceName"}}, seed: cycle("referenceName", "Premium", "Family", "Student")},
+		"subscriptionGroups": {
+			unique: [][]string{{"app", "referenceName"}},
+			seed:   cycle("referenceName", "Premium", "Family", "Student"),
+		},
 		"subscriptions": {
-			unique:  [][]string{{"productId"}},
-			seed:    each(cycle("name", "Premium Monthly", "Premium Yearly", "Student Monthly"), cycle("productId", "com.example.premium.month", "com.example.premium.year", "com.example.student.month"), cycle("subscriptionPeriod", "ONE_MONTH", "ONE_YEAR", "ONE_MONTH"), cycle("state", "APPROVED")),
+			unique: [][]string{{"productId"}},
+			seed: each(
+				cycle("name", "Premium Monthly", "Premium Yearly", "Student Monthly"),
+				cycle(
+					"productId",
+					"com.example.premium.month",
+					"com.example.premium.year",
+					"com.example.student.month",
+				),
+				cycle("subscriptionPeriod", "ONE_MONTH", "ONE_YEAR", "ONE_MONTH"),
+				cycle("state", "APPROVED"),
+			),
 			created: setting(map[string]any{"state": "MISSING_METADATA"}),
 		},
-		"territories":              {count: len(territories), seed: func(o *object, i int) { o.attrs["currency"] = territories[i].currency }},
+		"territories": {
+			count: len(territories),
+			seed:  func(o *object, i int) { o.attrs["currency"] = territories[i].currency },
+		},
 		"appPricePoints":           {count: 24, seed: prices},
 		"inAppPurchasePricePoints": {count: 24, seed: prices},
 		"subscriptionPricePoints":  {count: 24, seed: prices},
@@ -56,5 +95,12 @@ var territories = [...]struct{ id, currency string }{
 }
 
 func prices(o *object, i int) {
-	o.attrs["customerPrice"], o.attrs["proceeds"] = fmt.Sprintf("%d.99", i), fmt.Sprintf("%d.%02d", (i*100+99)*70/10000, (i*100+99)*70/100%100)
+	o.attrs["customerPrice"], o.attrs["proceeds"] = fmt.Sprintf(
+		"%d.99",
+		i,
+	), fmt.Sprintf(
+		"%d.%02d",
+		(i*100+99)*70/10000,
+		(i*100+99)*70/100%100,
+	)
 }

@@ -68,7 +68,12 @@ func unauthorized() *apiError {
 }
 
 func forbidden(detail string) *apiError {
-	return &apiError{Status: 403, Code: "FORBIDDEN_ERROR", Title: "This request is forbidden for security reasons", Detail: detail}
+	return &apiError{
+		Status: 403,
+		Code:   "FORBIDDEN_ERROR",
+		Title:  "This request is forbidden for security reasons",
+		Detail: detail,
+	}
 }
 
 // authenticate checks the bearer token as Apple does.
@@ -95,7 +100,8 @@ func (s *Sandbox) authenticate(r *http.Request) (*key, *apiError) {
 	if individual && teamOnly(r.URL.Path) {
 		return nil, forbidden("Individual keys do not reach this resource.")
 	}
-	if len(claims.Scope) > 0 && !slices.ContainsFunc(claims.Scope, func(entry string) bool { return allows(entry, r) }) {
+	if len(claims.Scope) > 0 &&
+		!slices.ContainsFunc(claims.Scope, func(entry string) bool { return allows(entry, r) }) {
 		return nil, forbidden("The scope of the token does not hold this request.")
 	}
 	return k, nil
@@ -138,7 +144,15 @@ func teamOnly(path string) bool {
 		return false
 	}
 	switch parts[2] {
-	case "bundleIds", "bundleIdCapabilities", "certificates", "devices", "merchantIds", "passTypeIds", "profiles", "salesReports", "financeReports":
+	case "bundleIds",
+		"bundleIdCapabilities",
+		"certificates",
+		"devices",
+		"merchantIds",
+		"passTypeIds",
+		"profiles",
+		"salesReports",
+		"financeReports":
 		return true
 	}
 	return false

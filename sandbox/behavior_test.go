@@ -24,7 +24,8 @@ func TestWhatMustBeUnique(t *testing.T) {
 		body := resource(x.typ, "", x.attributes, x.relationships)
 		c.data(t, "POST", "/v1/"+x.typ, body)
 		status, _, doc := c.send("POST", "/v1/"+x.typ, body)
-		if status != 409 || code(doc) != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" || at(doc, "errors", 0, "source", "pointer") != "/data/attributes/"+x.pointer {
+		if status != 409 || code(doc) != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" ||
+			at(doc, "errors", 0, "source", "pointer") != "/data/attributes/"+x.pointer {
 			t.Errorf("%s: %d %v", x.typ, status, doc)
 		}
 	}
@@ -45,7 +46,16 @@ func TestAnUpdateKeepsWhatIsUnique(t *testing.T) {
 func TestOneVersionIsPreparedAtATime(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	version := func(platform, number string) (int, map[string]any) {
-		status, _, doc := c.send("POST", "/v1/appStoreVersions", resource("appStoreVersions", "", fmt.Sprintf(`"platform":%q,"versionString":%q`, platform, number), to("app", "apps", c.IDs("apps")[0])))
+		status, _, doc := c.send(
+			"POST",
+			"/v1/appStoreVersions",
+			resource(
+				"appStoreVersions",
+				"",
+				fmt.Sprintf(`"platform":%q,"versionString":%q`, platform, number),
+				to("app", "apps", c.IDs("apps")[0]),
+			),
+		)
 		return status, doc
 	}
 	for _, x := range []struct {
@@ -60,7 +70,12 @@ func TestOneVersionIsPreparedAtATime(t *testing.T) {
 
 func TestDevicesAreProcessedFirst(t *testing.T) {
 	c := newClient(t, World{NoAuth: true, Processing: time.Hour})
-	device := c.data(t, "POST", "/v1/devices", resource("devices", "", `"name":"D","platform":"IOS","udid":"00008120-000A1B2C3D4E5F99"`, ""))
+	device := c.data(
+		t,
+		"POST",
+		"/v1/devices",
+		resource("devices", "", `"name":"D","platform":"IOS","udid":"00008120-000A1B2C3D4E5F99"`, ""),
+	)
 	status := func() any {
 		return at(c.data(t, "GET", "/v1/devices/"+device["id"].(string), ""), "attributes", "status")
 	}
@@ -77,7 +92,8 @@ func TestBuildsStayExpired(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	id := c.IDs("builds")[0]
 	c.data(t, "PATCH", "/v1/builds/"+id, resource("builds", id, `"expired":true`, ""))
-	if status, _, doc := c.send("PATCH", "/v1/builds/"+id, resource("builds", id, `"expired":false`, "")); status != 409 || code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
+	if status, _, doc := c.send("PATCH", "/v1/builds/"+id, resource("builds", id, `"expired":false`, "")); status != 409 ||
+		code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
 		t.Errorf("%d %v", status, doc)
 	}
 }
@@ -86,7 +102,16 @@ func TestPublicLinksComeAndGo(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	id := c.IDs("betaGroups")[0]
 	link := func(enabled bool) any {
-		return at(c.data(t, "PATCH", "/v1/betaGroups/"+id, resource("betaGroups", id, fmt.Sprintf(`"publicLinkEnabled":%v`, enabled), "")), "attributes", "publicLink")
+		return at(
+			c.data(
+				t,
+				"PATCH",
+				"/v1/betaGroups/"+id,
+				resource("betaGroups", id, fmt.Sprintf(`"publicLinkEnabled":%v`, enabled), ""),
+			),
+			"attributes",
+			"publicLink",
+		)
 	}
 	if on, off := link(true), link(false); on == nil || off != nil {
 		t.Errorf("%v %v", on, off)
@@ -95,7 +120,17 @@ func TestPublicLinksComeAndGo(t *testing.T) {
 
 func TestAnalyticsFromRequestToFile(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
-	request := c.data(t, "POST", "/v1/analyticsReportRequests", resource("analyticsReportRequests", "", `"accessType":"ONE_TIME_SNAPSHOT"`, to("app", "apps", c.IDs("apps")[0])))
+	request := c.data(
+		t,
+		"POST",
+		"/v1/analyticsReportRequests",
+		resource(
+			"analyticsReportRequests",
+			"",
+			`"accessType":"ONE_TIME_SNAPSHOT"`,
+			to("app", "apps", c.IDs("apps")[0]),
+		),
+	)
 	id := func(path string) string {
 		_, _, doc := c.send("GET", path, "")
 		s, _ := at(doc, "data", 0, "id").(string)
@@ -107,7 +142,8 @@ func TestAnalyticsFromRequestToFile(t *testing.T) {
 	segment := at(doc, "data", 0, "attributes")
 	url := c.local(at(segment, "url"))
 	file := c.raw("GET", url, "")
-	if file.Code != 200 || sumOf(file.Body.String()) != at(segment, "checksum") || float64(file.Body.Len()) != at(segment, "sizeInBytes") {
+	if file.Code != 200 || sumOf(file.Body.String()) != at(segment, "checksum") ||
+		float64(file.Body.Len()) != at(segment, "sizeInBytes") {
 		t.Errorf("%d, %d bytes, %v", file.Code, file.Body.Len(), segment)
 	}
 	for name, w := range map[string]int{"with a token": c.raw("GET", url, "", "Authorization", "Bearer x").Code, "unsigned": c.raw("GET", url+"0", "").Code} {

@@ -55,18 +55,37 @@ func betaReviewAllowed(c *call, o, _ *object) []apiError {
 	}
 	switch state := c.betaDetail(build).text("externalBuildState"); {
 	case build.text("processingState") != "VALID":
-		return unprocessableState("The build is not processed yet.", "Build "+build.id+" is "+build.text("processingState")+".")
+		return unprocessableState(
+			"The build is not processed yet.",
+			"Build "+build.id+" is "+build.text("processingState")+".",
+		)
 	case state == "MISSING_EXPORT_COMPLIANCE":
-		return unprocessableState("The build is missing export compliance.", "Say whether build "+build.id+" uses non-exempt encryption.", "MISSING_EXPORT_COMPLIANCE")
+		return unprocessableState(
+			"The build is missing export compliance.",
+			"Say whether build "+build.id+" uses non-exempt encryption.",
+			"MISSING_EXPORT_COMPLIANCE",
+		)
 	case state != "READY_FOR_BETA_SUBMISSION" && state != "BETA_REJECTED":
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "The provided entity includes a relationship with an invalid value",
-			Detail: "The build was submitted already, or need not be: its external state is " + state + ".", Pointer: "/data/relationships/build"}}
+		return []apiError{
+			{
+				Status:  409,
+				Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",
+				Title:   "The provided entity includes a relationship with an invalid value",
+				Detail:  "The build was submitted already, or need not be: its external state is " + state + ".",
+				Pointer: "/data/relationships/build",
+			},
+		}
 	}
 	for _, x := range c.s.store.all(o.typ) {
 		other := c.s.store.one(x, "build")
 		open := slices.Contains([]string{"WAITING_FOR_REVIEW", "IN_REVIEW"}, x.text("betaReviewState"))
-		if open && other != nil && slices.Equal(c.s.store.ids(other, "preReleaseVersion"), c.s.store.ids(build, "preReleaseVersion")) {
-			return unprocessableState("Another build is in review.", "Build "+other.id+" of the same version is "+x.text("betaReviewState")+".", "ANOTHER_BUILD_IN_REVIEW")
+		if open && other != nil &&
+			slices.Equal(c.s.store.ids(other, "preReleaseVersion"), c.s.store.ids(build, "preReleaseVersion")) {
+			return unprocessableState(
+				"Another build is in review.",
+				"Build "+other.id+" of the same version is "+x.text("betaReviewState")+".",
+				"ANOTHER_BUILD_IN_REVIEW",
+			)
 		}
 	}
 	return nil

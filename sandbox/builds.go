@@ -17,9 +17,15 @@ func builds() map[string]behavior {
 	return map[string]behavior{
 		"builds": {
 			count: 6,
-			seed: each(func(o *object, i int) { o.attrs["version"] = fmt.Sprint(41 + i) }, cycle("processingState", "VALID"),
-				cycle("expired", false), cycle("minOsVersion", "17.0"), cycle("usesNonExemptEncryption", false),
-				cycle("buildAudienceType", "APP_STORE_ELIGIBLE"), livesFrom),
+			seed: each(
+				func(o *object, i int) { o.attrs["version"] = fmt.Sprint(41 + i) },
+				cycle("processingState", "VALID"),
+				cycle("expired", false),
+				cycle("minOsVersion", "17.0"),
+				cycle("usesNonExemptEncryption", false),
+				cycle("buildAudienceType", "APP_STORE_ELIGIBLE"),
+				livesFrom,
+			),
 			allowed: buildAllowed, updated: buildUpdated,
 			relating: buildRelating, related: buildRelated,
 			machines: []machine{{attr: "processingState", moves: []move{
@@ -29,10 +35,17 @@ func builds() map[string]behavior {
 			}}},
 			moved: buildMoved,
 			acts: map[string]act{
-				"process":    moving("process", "Apple processes the build: it becomes VALID"),
-				"fail":       {does: "Apple cannot process the build", with: []string{"errors"}, do: failed("fail")},
-				"invalidate": {does: "Apple finds the build invalid", with: []string{"errors"}, do: failed("invalidate")},
-				"expire":     {does: "the build is too old to be tested", do: func(c *call, o *object, _ map[string]any) error { expire(c, o); return nil }},
+				"process": moving("process", "Apple processes the build: it becomes VALID"),
+				"fail":    {does: "Apple cannot process the build", with: []string{"errors"}, do: failed("fail")},
+				"invalidate": {
+					does: "Apple finds the build invalid",
+					with: []string{"errors"},
+					do:   failed("invalidate"),
+				},
+				"expire": {
+					does: "the build is too old to be tested",
+					do:   func(c *call, o *object, _ map[string]any) error { expire(c, o); return nil },
+				},
 			},
 		},
 		"buildBetaDetails": {
@@ -40,13 +53,20 @@ func builds() map[string]behavior {
 			seed: each(cycle("internalBuildState", "IN_BETA_TESTING"), cycle("externalBuildState", "IN_BETA_TESTING"),
 				cycle("autoNotifyEnabled", true)),
 			machines: []machine{
-				{attr: "externalBuildState", moves: append(processingMoves("READY_FOR_BETA_SUBMISSION"),
-					move{"submit", []string{"READY_FOR_BETA_SUBMISSION", "BETA_REJECTED"}, "WAITING_FOR_BETA_REVIEW", betaStates},
+				{attr: "externalBuildState", moves: append(
+					processingMoves("READY_FOR_BETA_SUBMISSION"),
+					move{
+						"submit",
+						[]string{"READY_FOR_BETA_SUBMISSION", "BETA_REJECTED"},
+						"WAITING_FOR_BETA_REVIEW",
+						betaStates,
+					},
 					move{"start", []string{"WAITING_FOR_BETA_REVIEW"}, "IN_BETA_REVIEW", betaStates},
 					move{"approve", []string{"WAITING_FOR_BETA_REVIEW", "IN_BETA_REVIEW"}, "BETA_APPROVED", betaStates},
 					move{"reject", []string{"WAITING_FOR_BETA_REVIEW", "IN_BETA_REVIEW"}, "BETA_REJECTED", betaStates},
 					move{"offer", []string{"BETA_APPROVED"}, "READY_FOR_BETA_TESTING", betaStates},
-					move{"test", []string{"BETA_APPROVED", "READY_FOR_BETA_TESTING"}, "IN_BETA_TESTING", betaStates})},
+					move{"test", []string{"BETA_APPROVED", "READY_FOR_BETA_TESTING"}, "IN_BETA_TESTING", betaStates},
+				)},
 				{attr: "internalBuildState", moves: append(processingMoves("READY_FOR_BETA_TESTING"),
 					move{"test inside", []string{"READY_FOR_BETA_TESTING"}, "IN_BETA_TESTING", betaStates})},
 			},
@@ -67,7 +87,12 @@ func processingMoves(ready string) []move {
 	return []move{
 		{"break", []string{"PROCESSING"}, "PROCESSING_EXCEPTION", betaStates},
 		{"ask", []string{"PROCESSING"}, "MISSING_EXPORT_COMPLIANCE", betaStates},
-		{"ready", []string{"PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW"}, ready, betaStates},
+		{
+			"ready",
+			[]string{"PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW"},
+			ready,
+			betaStates,
+		},
 		{"expire", nil, "EXPIRED", betaStates},
 	}
 }
@@ -92,8 +117,15 @@ func buildAllowed(_ *call, o, old *object) []apiError {
 	case old.attrs["expired"] == true && o.attrs["expired"] == false:
 		return stateError("/data/attributes/expired", "An expired build cannot be brought back.")
 	case old.attrs["usesNonExemptEncryption"] != nil && old.attrs["usesNonExemptEncryption"] != o.attrs["usesNonExemptEncryption"]:
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-			Detail: "You cannot update when the value is already set.", Pointer: "/data/attributes/usesNonExemptEncryption"}}
+		return []apiError{
+			{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:   "The provided entity includes an attribute with an invalid value",
+				Detail:  "You cannot update when the value is already set.",
+				Pointer: "/data/attributes/usesNonExemptEncryption",
+			},
+		}
 	}
 	return nil
 }
@@ -176,11 +208,17 @@ func (c *call) testable(ids []string) []apiError {
 		switch {
 		case build == nil:
 		case build.text("processingState") != "VALID":
-			return unprocessableState("The build is not processed yet.", "Build "+id+" is "+build.text("processingState")+".")
+			return unprocessableState(
+				"The build is not processed yet.",
+				"Build "+id+" is "+build.text("processingState")+".",
+			)
 		case build.attrs["expired"] == true:
 			return unprocessableState("The build has expired.", "Build "+id+" can no longer be tested.")
 		case build.text("buildAudienceType") == "INTERNAL_ONLY":
-			return unprocessableState("The build is for internal testing only.", "Build "+id+" cannot be given to an external group.")
+			return unprocessableState(
+				"The build is for internal testing only.",
+				"Build "+id+" cannot be given to an external group.",
+			)
 		}
 	}
 	return nil

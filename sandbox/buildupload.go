@@ -10,7 +10,10 @@ func buildUploads() map[string]behavior {
 	const source = "Apple: BuildUpload, state; App Store Connect Help: Build upload statuses"
 	return map[string]behavior{
 		"buildUploads": {
-			seed:    cycle("state", map[string]any{"state": "COMPLETE", "errors": []any{}, "warnings": []any{}, "infos": []any{}}),
+			seed: cycle(
+				"state",
+				map[string]any{"state": "COMPLETE", "errors": []any{}, "warnings": []any{}, "infos": []any{}},
+			),
 			allowed: buildNumberFree,
 			created: func(_ *call, o *object) { machine{attr: "state", inside: "state"}.set(o, "AWAITING_UPLOAD") },
 			machines: []machine{{attr: "state", inside: "state", moves: []move{
@@ -18,7 +21,9 @@ func buildUploads() map[string]behavior {
 				{"complete", []string{"PROCESSING"}, "COMPLETE", source},
 				{"fail", []string{"AWAITING_UPLOAD", "PROCESSING"}, "FAILED", source},
 			}}},
-			acts: map[string]act{"fail": {does: "Apple refuses the upload", with: []string{"errors"}, do: uploadFailed}},
+			acts: map[string]act{
+				"fail": {does: "Apple refuses the upload", with: []string{"errors"}, do: uploadFailed},
+			},
 		},
 		"buildUploadFiles":           {allowed: refuseSHA, delivered: buildDelivered},
 		"backgroundAssetUploadFiles": {allowed: refuseSHA},
@@ -32,12 +37,22 @@ func buildNumberFree(c *call, o, old *object) []apiError {
 		return nil
 	}
 	for _, x := range c.s.store.all(o.typ) {
-		if (machine{attr: "state", inside: "state"}).state(x) != "FAILED" && slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) &&
-			x.text("platform") == o.text("platform") && x.text("cfBundleVersion") == o.text("cfBundleVersion") &&
+		if (machine{attr: "state", inside: "state"}).state(x) != "FAILED" &&
+			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) &&
+			x.text("platform") == o.text("platform") &&
+			x.text("cfBundleVersion") == o.text("cfBundleVersion") &&
 			x.text("cfBundleShortVersionString") == o.text("cfBundleShortVersionString") {
-			return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "The provided entity includes an attribute with a value that has already been used",
-				Detail:  "The bundle version must be higher than the previously uploaded version: '" + o.text("cfBundleVersion") + "'.",
-				Pointer: "/data/attributes/cfBundleVersion"}}
+			return []apiError{
+				{
+					Status: 409,
+					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
+					Title:  "The provided entity includes an attribute with a value that has already been used",
+					Detail: "The bundle version must be higher than the previously uploaded version: '" + o.text(
+						"cfBundleVersion",
+					) + "'.",
+					Pointer: "/data/attributes/cfBundleVersion",
+				},
+			}
 		}
 	}
 	return nil
@@ -86,7 +101,8 @@ func buildDelivered(c *call, file *object) {
 	c.s.store.link(up, "build", build.id)
 	c.betaDetail(build)
 	for _, group := range c.s.store.all("betaGroups") {
-		if group.attrs["hasAccessToAllBuilds"] == true && slices.Equal(c.s.store.ids(group, "app"), c.s.store.ids(build, "app")) {
+		if group.attrs["hasAccessToAllBuilds"] == true &&
+			slices.Equal(c.s.store.ids(group, "app"), c.s.store.ids(build, "app")) {
 			c.s.store.link(build, "betaGroups", group.id)
 		}
 	}
@@ -99,7 +115,8 @@ func buildDelivered(c *call, file *object) {
 func (s *Sandbox) train(app string, up *object, now time.Time) string {
 	version, platform := up.text("cfBundleShortVersionString"), up.text("platform")
 	for _, v := range s.store.all("preReleaseVersions") {
-		if v.text("version") == version && v.text("platform") == platform && slices.Contains(s.store.ids(v, "app"), app) {
+		if v.text("version") == version && v.text("platform") == platform &&
+			slices.Contains(s.store.ids(v, "app"), app) {
 			return v.id
 		}
 	}

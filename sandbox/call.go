@@ -37,7 +37,14 @@ func (c *call) run() (errs []apiError) {
 		return c.read(o)
 	}
 	if len(c.body) > 0 && !speaksJSON(c.r) {
-		return []apiError{{Status: 415, Code: "UNSUPPORTED_MEDIA_TYPE", Title: "The request entity is of a type that is not supported", Detail: "Send application/json"}}
+		return []apiError{
+			{
+				Status: 415,
+				Code:   "UNSUPPORTED_MEDIA_TYPE",
+				Title:  "The request entity is of a type that is not supported",
+				Detail: "Send application/json",
+			},
+		}
 	}
 	switch c.op.Shape {
 	case "createInstance":

@@ -15,8 +15,12 @@ import (
 // certificates: issued by the sandbox's own authority from a signing request.
 func certificates() map[string]behavior {
 	return map[string]behavior{"certificates": {
-		seed: each(cycle("certificateType", "DISTRIBUTION", "DEVELOPMENT", "IOS_DISTRIBUTION"), cycle("activated", true), cycle("displayName", teamName),
-			func(o *object, _ int) { delete(o.attrs, "certificateContent") }),
+		seed: each(
+			cycle("certificateType", "DISTRIBUTION", "DEVELOPMENT", "IOS_DISTRIBUTION"),
+			cycle("activated", true),
+			cycle("displayName", teamName),
+			func(o *object, _ int) { delete(o.attrs, "certificateContent") },
+		),
 		allowed: certificateAllowed, created: certificateCreated, show: certificateShown,
 		acts: map[string]act{"expire": {does: "the certificate has expired", do: certificateExpired}},
 	}}
@@ -46,21 +50,48 @@ func certificateAllowed(c *call, o, old *object) []apiError {
 	kind, have := o.text("certificateType"), 0
 	var errs []apiError
 	if _, err := ca.ReadRequest(o.text("csrContent")); err != nil {
-		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
-			Detail: "Invalid Certificate Signing Request", Pointer: "/data/attributes/csrContent"})
+		errs = append(
+			errs,
+			apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:   "There is a problem with the request entity",
+				Detail:  "Invalid Certificate Signing Request",
+				Pointer: "/data/attributes/csrContent",
+			},
+		)
 	}
 	if rel := ownerOf[kind]; rel != "" && len(o.rels[rel]) == 0 {
-		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.REQUIRED", Title: "The provided entity is missing a required relationship",
-			Detail: "A certificate of type " + kind + " needs a " + rel + ".", Pointer: "/data/relationships/" + rel})
+		errs = append(
+			errs,
+			apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.RELATIONSHIP.REQUIRED",
+				Title:   "The provided entity is missing a required relationship",
+				Detail:  "A certificate of type " + kind + " needs a " + rel + ".",
+				Pointer: "/data/relationships/" + rel,
+			},
+		)
 	}
 	for _, x := range c.s.store.all(o.typ) {
-		if end, ok := parseTime(x.text("expirationDate")); x.text("certificateType") == kind && (!ok || end.After(c.now)) {
+		if end, ok := parseTime(x.text("expirationDate")); x.text("certificateType") == kind &&
+			(!ok || end.After(c.now)) {
 			have++
 		}
 	}
 	if most := mostCertificates[kind]; most > 0 && have >= most {
-		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
-			Detail: "You already have a current " + certificateName(kind) + " certificate or a pending certificate request.", Pointer: "/data/attributes/certificateType"})
+		errs = append(
+			errs,
+			apiError{
+				Status: 409,
+				Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:  "There is a problem with the request entity",
+				Detail: "You already have a current " + certificateName(
+					kind,
+				) + " certificate or a pending certificate request.",
+				Pointer: "/data/attributes/certificateType",
+			},
+		)
 	}
 	return errs
 }
@@ -91,7 +122,8 @@ func certificateCreated(c *call, o *object) {
 	}
 	delete(o.attrs, "csrContent")
 	o.attrs["activated"], o.attrs["displayName"] = true, teamName
-	if strings.HasPrefix(o.text("certificateType"), "MAC") || strings.HasPrefix(o.text("certificateType"), "DEVELOPER_ID") {
+	if strings.HasPrefix(o.text("certificateType"), "MAC") ||
+		strings.HasPrefix(o.text("certificateType"), "DEVELOPER_ID") {
 		o.attrs["platform"] = "MAC_OS"
 	} else {
 		o.attrs["platform"] = "IOS"
@@ -102,7 +134,8 @@ func certificateCreated(c *call, o *object) {
 // certify issues a certificate, and gives the attributes that show it.
 func (c *call) certify(o *object, public crypto.PublicKey) map[string]any {
 	name := certificateName(o.text("certificateType")) + ": " + teamName
-	cert, err := c.s.authority().Issue(ca.Holder{CommonName: name + " (" + teamID + ")", Team: teamID, Organization: teamName}, public, c.now)
+	cert, err := c.s.authority().
+		Issue(ca.Holder{CommonName: name + " (" + teamID + ")", Team: teamID, Organization: teamName}, public, c.now)
 	if err != nil {
 		panic("sandbox: a certificate cannot be made: " + err.Error()) // of a key that was read, or made just now
 	}

@@ -19,10 +19,24 @@ func decode(body []byte) (map[string]any, []apiError) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := d.Decode(&v); err != nil {
-		return nil, []apiError{{Status: 400, Code: "ENTITY_INVALID", Title: "JSON processing failed", Detail: "The request entity is not valid JSON"}}
+		return nil, []apiError{
+			{
+				Status: 400,
+				Code:   "ENTITY_INVALID",
+				Title:  "JSON processing failed",
+				Detail: "The request entity is not valid JSON",
+			},
+		}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, []apiError{{Status: 400, Code: "ENTITY_INVALID", Title: "JSON processing failed", Detail: "Something follows the document"}}
+		return nil, []apiError{
+			{
+				Status: 400,
+				Code:   "ENTITY_INVALID",
+				Title:  "JSON processing failed",
+				Detail: "Something follows the document",
+			},
+		}
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {
@@ -37,14 +51,24 @@ func decode(body []byte) (map[string]any, []apiError) {
 }
 
 func unprocessable(detail, pointer string) apiError {
-	return apiError{Status: 422, Code: "ENTITY_UNPROCESSABLE", Title: "The request entity is not a valid request document object", Detail: detail, Pointer: pointer}
+	return apiError{
+		Status:  422,
+		Code:    "ENTITY_UNPROCESSABLE",
+		Title:   "The request entity is not a valid request document object",
+		Detail:  detail,
+		Pointer: pointer,
+	}
 }
 
 // value refuses a value that is not of its attribute's kind.
 func (w *writer) value(a *factAttr, v any, at string) {
 	if v == nil {
 		if !a.Nullable {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.INVALID", "The provided entity includes an attribute that must not be null", at)
+			w.refuse(
+				"ENTITY_ERROR.ATTRIBUTE.INVALID",
+				"The provided entity includes an attribute that must not be null",
+				at,
+			)
 		}
 		return
 	}
@@ -95,8 +119,21 @@ func (w *writer) notAmong(spec *factAttr, s, at string) {
 		w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid %s", s, spec.Format), at)
 		return
 	}
-	w.errs = append(w.errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.TYPE", Title: "The provided entity includes an attribute with an invalid type", Pointer: at,
-		Detail: fmt.Sprintf("'%s' is not a valid value for the attribute '%s'. Expected one of: %s", s, path.Base(at), strings.Join(list, ", "))})
+	w.errs = append(
+		w.errs,
+		apiError{
+			Status:  409,
+			Code:    "ENTITY_ERROR.ATTRIBUTE.TYPE",
+			Title:   "The provided entity includes an attribute with an invalid type",
+			Pointer: at,
+			Detail: fmt.Sprintf(
+				"'%s' is not a valid value for the attribute '%s'. Expected one of: %s",
+				s,
+				path.Base(at),
+				strings.Join(list, ", "),
+			),
+		},
+	)
 }
 
 func (w *writer) number(spec *factAttr, v any, at string) bool {
@@ -106,7 +143,11 @@ func (w *writer) number(spec *factAttr, v any, at string) bool {
 	}
 	i, err := n.Int64()
 	if err == nil && (spec.Min != nil && i < *spec.Min || spec.Max != nil && i > *spec.Max) {
-		w.refuse("ENTITY_ERROR.ATTRIBUTE.INVALID", "The provided entity includes an attribute with a value out of range", at)
+		w.refuse(
+			"ENTITY_ERROR.ATTRIBUTE.INVALID",
+			"The provided entity includes an attribute with a value out of range",
+			at,
+		)
 	}
 	return err == nil
 }
@@ -174,7 +215,11 @@ func (w *writer) fileSize(o *object, at string) {
 		return
 	}
 	if size := fileSize(o); size < 1 || size > maxUploadBytes {
-		w.refuse("ENTITY_ERROR.ATTRIBUTE.INVALID", "The provided entity includes an attribute with a value out of range", at+"/attributes/fileSize")
+		w.refuse(
+			"ENTITY_ERROR.ATTRIBUTE.INVALID",
+			"The provided entity includes an attribute with a value out of range",
+			at+"/attributes/fileSize",
+		)
 	}
 }
 
@@ -194,11 +239,28 @@ func (w *writer) unique(sets [][]string, o, old *object, at string) {
 			continue
 		}
 		for _, x := range w.c.s.store.all(o.typ) {
-			same := x != old && !slices.ContainsFunc(set, func(name string) bool { return !reflect.DeepEqual(fieldOf(o, name), fieldOf(x, name)) })
+			same := x != old &&
+				!slices.ContainsFunc(
+					set,
+					func(name string) bool { return !reflect.DeepEqual(fieldOf(o, name), fieldOf(x, name)) },
+				)
 			if same {
 				last := set[len(set)-1]
-				w.errs = append(w.errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "The provided entity includes an attribute with a value that has already been used",
-					Detail: fmt.Sprintf("The %s '%v' has been used already, by '%s'", strings.Join(set, " and "), fieldOf(o, last), x.id), Pointer: at + "/attributes/" + last})
+				w.errs = append(
+					w.errs,
+					apiError{
+						Status: 409,
+						Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
+						Title:  "The provided entity includes an attribute with a value that has already been used",
+						Detail: fmt.Sprintf(
+							"The %s '%v' has been used already, by '%s'",
+							strings.Join(set, " and "),
+							fieldOf(o, last),
+							x.id,
+						),
+						Pointer: at + "/attributes/" + last,
+					},
+				)
 				return
 			}
 		}

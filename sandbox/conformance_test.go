@@ -34,7 +34,13 @@ func TestAgainstApplesDocument(t *testing.T) {
 		}
 	}
 	j.report(t)
-	t.Logf("%d operations, %d exchanges, %d refused, %d violations", len(operations), j.exchanges, j.refused, len(j.violations))
+	t.Logf(
+		"%d operations, %d exchanges, %d refused, %d violations",
+		len(operations),
+		j.exchanges,
+		j.refused,
+		len(j.violations),
+	)
 	if j.refused*4 > j.exchanges {
 		t.Error("more than a quarter was refused: the tour hardly tours")
 	}

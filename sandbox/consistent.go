@@ -69,7 +69,8 @@ func (w *checker) values(f *facts, o *object) {
 			continue
 		}
 		a = f.resolve(a)
-		if text, is := o.attrs[name].(string); is && a.Kind == "string" && !f.takes(a, text) && !newerValue(o.typ, name, text) {
+		if text, is := o.attrs[name].(string); is && a.Kind == "string" && !f.takes(a, text) &&
+			!newerValue(o.typ, name, text) {
 			w.say(o, "%s is %q, which the document does not allow", name, text)
 		}
 	}

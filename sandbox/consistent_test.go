@@ -21,7 +21,12 @@ func TestANewWorldIsConsistent(t *testing.T) {
 func TestThingsStayWithTheirApp(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	apps, groups, builds := c.IDs("apps"), c.IDs("betaGroups"), c.IDs("builds")
-	c.data(t, "PATCH", "/v1/apps/"+apps[0], resource("apps", apps[0], `"contentRightsDeclaration":"DOES_NOT_USE_THIRD_PARTY_CONTENT"`, ""))
+	c.data(
+		t,
+		"PATCH",
+		"/v1/apps/"+apps[0],
+		resource("apps", apps[0], `"contentRightsDeclaration":"DOES_NOT_USE_THIRD_PARTY_CONTENT"`, ""),
+	)
 	for _, x := range []struct {
 		name, method, path, body string
 		status                   int

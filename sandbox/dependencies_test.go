@@ -9,8 +9,15 @@ import (
 
 // TestDependencies keeps small what a consumer of the package has to build.
 func TestDependencies(t *testing.T) {
-	allowed := []string{"github.com/asc-gateway/asc-gateway", "github.com/golang-jwt/jwt/v5", "github.com/smallstep/pkcs7", "golang.org/x/crypto", "howett.net/plist"}
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", ".").Output()
+	allowed := []string{
+		"github.com/asc-gateway/asc-gateway",
+		"github.com/golang-jwt/jwt/v5",
+		"github.com/smallstep/pkcs7",
+		"golang.org/x/crypto",
+		"howett.net/plist",
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", ".").
+		Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,17 +17,28 @@ func distribution() map[string]behavior {
 		"backgroundAssetVersions": {
 			seed: cycle("state", "PROCESSING"), machines: []machine{states},
 			acts: map[string]act{
-				"fail":     moving("fail", "Apple finds the asset pack invalid"),
-				"complete": {does: "Apple has processed the asset pack: it can be tested inside the team", do: assetCompleted},
+				"fail": moving("fail", "Apple finds the asset pack invalid"),
+				"complete": {
+					does: "Apple has processed the asset pack: it can be tested inside the team",
+					do:   assetCompleted,
+				},
 			},
 		},
-		"backgroundAssetVersionExternalBetaReleases": {acts: map[string]act{"become": becomingState("the state of the external test changes")}},
-		"backgroundAssetVersionAppStoreReleases":     {acts: map[string]act{"become": becomingState("the state of the release in the store changes")}},
+		"backgroundAssetVersionExternalBetaReleases": {
+			acts: map[string]act{"become": becomingState("the state of the external test changes")},
+		},
+		"backgroundAssetVersionAppStoreReleases": {
+			acts: map[string]act{"become": becomingState("the state of the release in the store changes")},
+		},
 		"alternativeDistributionPackageVersions": {acts: map[string]act{
 			"announce": {does: "Apple has made the version of a package", with: []string{"app"}, do: packageCreated},
 		}},
 		"alternativeDistributionPackages": {acts: map[string]act{
-			"change availability": {does: "a package can be had, or no longer", with: []string{"app", "available", "territories"}, do: availabilityChanged("ALTERNATIVE_DISTRIBUTION_PACKAGE_AVAILABLE_UPDATED")},
+			"change availability": {
+				does: "a package can be had, or no longer",
+				with: []string{"app", "available", "territories"},
+				do:   availabilityChanged("ALTERNATIVE_DISTRIBUTION_PACKAGE_AVAILABLE_UPDATED"),
+			},
 		}},
 	}
 }

@@ -15,15 +15,37 @@ type hookEvent struct {
 // watched names the events that changes of state make, with the members that tell
 // the new and the old state: Apple spells them in three ways.
 var watched = map[string]struct{ kind, is, was string }{
-	"appStoreVersions.appVersionState":                 {"APP_STORE_VERSION_APP_VERSION_STATE_UPDATED", "newValue", "oldValue"},
-	"buildUploads.state":                               {"BUILD_UPLOAD_STATE_UPDATED", "newState", "oldState"},
-	"buildBetaDetails.externalBuildState":              {"BUILD_BETA_DETAIL_EXTERNAL_BUILD_STATE_UPDATED", "newExternalBuildState", "oldExternalBuildState"},
-	"betaFeedbackScreenshotSubmissions.":               {kind: "BETA_FEEDBACK_SCREENSHOT_SUBMISSION_CREATED"},
-	"betaFeedbackCrashSubmissions.":                    {kind: "BETA_FEEDBACK_CRASH_SUBMISSION_CREATED"},
-	"backgroundAssetVersions.state":                    {"BACKGROUND_ASSET_VERSION_STATE_UPDATED", "newState", "oldState"},
-	"backgroundAssetVersionInternalBetaReleases.":      {kind: "BACKGROUND_ASSET_VERSION_INTERNAL_BETA_RELEASE_CREATED"},
-	"backgroundAssetVersionExternalBetaReleases.state": {"BACKGROUND_ASSET_VERSION_EXTERNAL_BETA_RELEASE_STATE_UPDATED", "newState", "oldState"},
-	"backgroundAssetVersionAppStoreReleases.state":     {"BACKGROUND_ASSET_VERSION_APP_STORE_RELEASE_STATE_UPDATED", "newState", "oldState"},
+	"appStoreVersions.appVersionState": {
+		"APP_STORE_VERSION_APP_VERSION_STATE_UPDATED",
+		"newValue",
+		"oldValue",
+	},
+	"buildUploads.state": {"BUILD_UPLOAD_STATE_UPDATED", "newState", "oldState"},
+	"buildBetaDetails.externalBuildState": {
+		"BUILD_BETA_DETAIL_EXTERNAL_BUILD_STATE_UPDATED",
+		"newExternalBuildState",
+		"oldExternalBuildState",
+	},
+	"betaFeedbackScreenshotSubmissions.": {kind: "BETA_FEEDBACK_SCREENSHOT_SUBMISSION_CREATED"},
+	"betaFeedbackCrashSubmissions.":      {kind: "BETA_FEEDBACK_CRASH_SUBMISSION_CREATED"},
+	"backgroundAssetVersions.state": {
+		"BACKGROUND_ASSET_VERSION_STATE_UPDATED",
+		"newState",
+		"oldState",
+	},
+	"backgroundAssetVersionInternalBetaReleases.": {
+		kind: "BACKGROUND_ASSET_VERSION_INTERNAL_BETA_RELEASE_CREATED",
+	},
+	"backgroundAssetVersionExternalBetaReleases.state": {
+		"BACKGROUND_ASSET_VERSION_EXTERNAL_BETA_RELEASE_STATE_UPDATED",
+		"newState",
+		"oldState",
+	},
+	"backgroundAssetVersionAppStoreReleases.state": {
+		"BACKGROUND_ASSET_VERSION_APP_STORE_RELEASE_STATE_UPDATED",
+		"newState",
+		"oldState",
+	},
 }
 
 // announce makes an event of a state that has changed, for the webhooks of its
@@ -94,7 +116,14 @@ func eventBody(data map[string]any) []byte {
 
 // pingBody is what a ping says.
 func (c *call) pingBody() []byte {
-	return eventBody(map[string]any{"type": "webhookPingCreated", "id": c.s.store.newID(""), "version": 1, "attributes": map[string]any{"timestamp": c.timestamp()}})
+	return eventBody(
+		map[string]any{
+			"type":       "webhookPingCreated",
+			"id":         c.s.store.newID(""),
+			"version":    1,
+			"attributes": map[string]any{"timestamp": c.timestamp()},
+		},
+	)
 }
 
 // recordEvent keeps an event as Apple lists it, with its exact body.
@@ -110,7 +139,12 @@ func (c *call) recordEvent(e hookEvent) *object {
 
 // timestamp writes the time with as many digits as Apple happens to.
 func (c *call) timestamp() string {
-	forms := [...]string{"2006-01-02T15:04:05.000Z", "2006-01-02T15:04:05.00Z", "2006-01-02T15:04:05.000000Z", "2006-01-02T15:04:05Z"}
+	forms := [...]string{
+		"2006-01-02T15:04:05.000Z",
+		"2006-01-02T15:04:05.00Z",
+		"2006-01-02T15:04:05.000000Z",
+		"2006-01-02T15:04:05Z",
+	}
 	return c.now.UTC().Format(forms[c.s.store.rng.IntN(len(forms))])
 }
 

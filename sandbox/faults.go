@@ -117,7 +117,8 @@ func (s *Sandbox) addFault(f Fault) {
 func (s *Sandbox) matching(r *http.Request, op *factOp) (list []*fault) {
 	for _, f := range s.faults {
 		where := pathMatches(f.Path, r.URL.Path)
-		if !where && f.Path != "" || f.Method != "" && f.Method != r.Method || f.Operation != "" && f.Operation != op.ID {
+		if !where && f.Path != "" || f.Method != "" && f.Method != r.Method ||
+			f.Operation != "" && f.Operation != op.ID {
 			continue
 		}
 		if f.met++; f.Every > 1 && f.met%f.Every != 0 || f.Count > 0 && f.used >= f.Count {
@@ -204,7 +205,13 @@ func (s *Sandbox) afterwards(rec *reply, r *http.Request, op *factOp, faults []*
 		}
 		rec.cut = rec.cut || f.Lose
 		rec.pause += time.Duration(f.LatencyMS) * time.Millisecond
-		n := novelty{s.facts, op, f.Unknown || f.UnknownAttribute, f.Unknown || f.UnknownEnum, f.Unknown || f.UnknownType}
+		n := novelty{
+			s.facts,
+			op,
+			f.Unknown || f.UnknownAttribute,
+			f.Unknown || f.UnknownEnum,
+			f.Unknown || f.UnknownType,
+		}
 		if rec.status < 300 && (n.attribute || n.enum || n.typ) {
 			rec.body = n.add(rec.body)
 		}
@@ -253,7 +260,10 @@ func (n novelty) add(body []byte) []byte {
 	}
 	if n.typ {
 		included, _ := doc["included"].([]any)
-		doc["included"] = append(included, map[string]any{"type": novelType, "id": "1", "attributes": map[string]any{"name": "new"}})
+		doc["included"] = append(
+			included,
+			map[string]any{"type": novelType, "id": "1", "attributes": map[string]any{"name": "new"}},
+		)
 	}
 	out, err := json.Marshal(doc)
 	if err != nil {

@@ -95,7 +95,11 @@ func TestAWriteMayBeAppliedAndLost(t *testing.T) {
 						t.Errorf("%v", p)
 					}
 				}()
-				c.send("POST", "/v1/bundleIds", resource("bundleIds", "", `"name":"N","platform":"IOS","identifier":"com.lost"`, ""))
+				c.send(
+					"POST",
+					"/v1/bundleIds",
+					resource("bundleIds", "", `"name":"N","platform":"IOS","identifier":"com.lost"`, ""),
+				)
 			}()
 			if len(c.IDs("bundleIds")) != before+1 {
 				t.Error("it was not applied")
@@ -147,7 +151,8 @@ func TestControl(t *testing.T) {
 	}
 	c.send("GET", "/v1/users", "")
 	_, _, state := c.send("GET", "/_sandbox/state", "")
-	if at(state, "calls", "users_getCollection") != 1.0 || at(state, "objects", "apps") != 3.0 || at(state, "left", "") != 3599.0 {
+	if at(state, "calls", "users_getCollection") != 1.0 || at(state, "objects", "apps") != 3.0 ||
+		at(state, "left", "") != 3599.0 {
 		t.Errorf("%v %v %v", at(state, "calls"), at(state, "objects", "apps"), at(state, "left"))
 	}
 	_, _, apps := c.send("GET", "/_sandbox/state/apps", "")
@@ -161,7 +166,16 @@ func TestControlAnswersOnLoopbackOnly(t *testing.T) {
 	for address, want := range map[string]int{"127.0.0.1": 200, "::1": 200, "192.0.2.1": 403} {
 		r := httptest.NewRequest("GET", "/_sandbox/state", nil)
 		w := httptest.NewRecorder()
-		c.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{IP: net.ParseIP(address)}))))
+		c.ServeHTTP(
+			w,
+			r.WithContext(
+				context.WithValue(
+					r.Context(),
+					http.LocalAddrContextKey,
+					net.Addr(&net.TCPAddr{IP: net.ParseIP(address)}),
+				),
+			),
+		)
 		if w.Code != want {
 			t.Errorf("%s: %d", address, w.Code)
 		}
@@ -221,7 +235,11 @@ func TestEnterpriseHasAnAudienceOfItsOwn(t *testing.T) {
 // token signs a good token; without an issuer it is a single user's.
 func (c *client) token(t *testing.T, kid string, key *ecdsa.PrivateKey, issuer, aud string) string {
 	t.Helper()
-	claims := jwt.MapClaims{"aud": aud, "iat": c.now.Add(-time.Minute).Unix(), "exp": c.now.Add(15 * time.Minute).Unix()}
+	claims := jwt.MapClaims{
+		"aud": aud,
+		"iat": c.now.Add(-time.Minute).Unix(),
+		"exp": c.now.Add(15 * time.Minute).Unix(),
+	}
 	if issuer != "" {
 		claims["iss"] = issuer
 	} else {

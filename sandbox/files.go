@@ -22,7 +22,14 @@ func (c *call) report() []apiError {
 	date := strings.Join(c.query["filter[reportDate]"], "")
 	for _, form := range []string{time.DateOnly, "2006-01", "2006"} {
 		if t, err := time.Parse(form, date); err == nil && t.After(yesterday) {
-			return []apiError{{Status: 404, Code: "NOT_FOUND", Title: "The specified resource does not exist", Detail: "There were no sales for the date specified."}}
+			return []apiError{
+				{
+					Status: 404,
+					Code:   "NOT_FOUND",
+					Title:  "The specified resource does not exist",
+					Detail: "There were no sales for the date specified.",
+				},
+			}
 		}
 	}
 	if date == "" {
@@ -42,8 +49,15 @@ func (c *call) report() []apiError {
 }
 
 func salesRow(app *object, date string, units int) string {
-	return fmt.Sprintf("APPLE\tUS\t%s\tExample Inc.\t%s\t1.0\t1\t%d\t0.70\t%s\t%s\tUSD\tUS\tUSD\t%s\t0.99\t \t \t \t \tUtilities\t\tiPhone\tiOS\t \t \t \t \n",
-		app.text("sku"), app.text("name"), units, date, date, app.id)
+	return fmt.Sprintf(
+		"APPLE\tUS\t%s\tExample Inc.\t%s\t1.0\t1\t%d\t0.70\t%s\t%s\tUSD\tUS\tUSD\t%s\t0.99\t \t \t \t \tUtilities\t\tiPhone\tiOS\t \t \t \t \n",
+		app.text("sku"),
+		app.text("name"),
+		units,
+		date,
+		date,
+		app.id,
+	)
 }
 
 func financeRow(app *object, date string, units int) string {

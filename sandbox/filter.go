@@ -133,7 +133,12 @@ func newSortKey(text string) sortKey {
 }
 
 func (k sortKey) compare(o sortKey) int {
-	return cmp.Or(cmp.Compare(k.rank, o.rank), cmp.Compare(k.number, o.number), k.time.Compare(o.time), cmp.Compare(k.text, o.text))
+	return cmp.Or(
+		cmp.Compare(k.rank, o.rank),
+		cmp.Compare(k.number, o.number),
+		k.time.Compare(o.time),
+		cmp.Compare(k.text, o.text),
+	)
 }
 
 // parseTime reads a date-time in the forms that the sandbox writes or takes.

@@ -63,7 +63,11 @@ func newJudge(t *testing.T) *judge {
 	for _, kind := range []string{"application/vnd.apple.xcode-metrics+json", "application/vnd.apple.diagnostic-logs+json"} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.JSONBodyDecoder)
 	}
-	return &judge{c: newClient(t, World{NoAuth: true, HourLimit: 1 << 20}), router: router, errors: openAPI.Components.Schemas["ErrorResponse"].Value}
+	return &judge{
+		c:      newClient(t, World{NoAuth: true, HourLimit: 1 << 20}),
+		router: router,
+		errors: openAPI.Components.Schemas["ErrorResponse"].Value,
+	}
 }
 
 // loosen turns Apple's choices by state or media type into anyOf: the member that
@@ -133,7 +137,10 @@ func (j *judge) exchange(op *factOp, path, query string, sent []byte, valid bool
 		return 0
 	}
 	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true}}
+		Options: &openapi3filter.Options{
+			AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+			IncludeResponseStatus: true,
+		}}
 	if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil && valid {
 		j.violate(op, "request ?%s %.300s: %v", query, sent, err)
 	}
@@ -143,7 +150,12 @@ func (j *judge) exchange(op *factOp, path, query string, sent []byte, valid bool
 	if w.Code/100 == 4 {
 		j.refused++
 	}
-	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: w.Code, Header: w.Header(), Options: in.Options}
+	out := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: in,
+		Status:                 w.Code,
+		Header:                 w.Header(),
+		Options:                in.Options,
+	}
 	out.SetBodyBytes(w.Body.Bytes())
 	if documented := route.Operation.Responses.Status(w.Code) != nil; !documented && w.Code/100 == 4 {
 		j.errorDocument(op, w.Body.Bytes())

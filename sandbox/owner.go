@@ -25,7 +25,8 @@ func (f *facts) findOwners() {
 				f.owners[typ] = append(f.owners[typ], rel)
 			}
 		}
-		if path := f.pathToApps(typ, func(string, string) bool { return true }); len(f.owners[typ]) == 0 && path != nil {
+		if path := f.pathToApps(typ, func(string, string) bool { return true }); len(f.owners[typ]) == 0 &&
+			path != nil {
 			f.owners[typ] = path[:1]
 		}
 	}
@@ -88,7 +89,11 @@ func (w *writer) oneApp(o, old *object, at string) {
 	st := w.c.s.store
 	app := st.appOf(o)
 	if old != nil && st.appOf(old) != nil && app != st.appOf(old) {
-		w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship would take the resource away from its app", at+"/relationships")
+		w.refuse(
+			"ENTITY_ERROR.RELATIONSHIP.INVALID",
+			"The provided relationship would take the resource away from its app",
+			at+"/relationships",
+		)
 		return
 	}
 	if app == nil && at != "/data" { // its app is that of what it is created with
@@ -109,7 +114,11 @@ func (w *writer) otherApp(o *object, rel string, ids []string, at string) {
 	app := st.appOf(o)
 	for _, id := range ids {
 		if x := st.get(r.typ, id); x != nil && st.appOf(x) != app && (app != nil || st.get(o.typ, o.id) != nil) {
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship points to a resource of another app", at)
+			w.refuse(
+				"ENTITY_ERROR.RELATIONSHIP.INVALID",
+				"The provided relationship points to a resource of another app",
+				at,
+			)
 		}
 	}
 }

@@ -20,7 +20,9 @@ func TestPage(t *testing.T) {
 	get := func(path string, from string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)
 		if from != "" {
-			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(from)}))
+			r = r.WithContext(
+				context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(from)}),
+			)
 		}
 		out := httptest.NewRecorder()
 		s.ServeHTTP(out, r)
@@ -39,7 +41,8 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
-	if part := get("/?part=moving", "").Body.String(); strings.Contains(part, "<html") || !strings.Contains(part, "Last requests") {
+	if part := get("/?part=moving", "").Body.String(); strings.Contains(part, "<html") ||
+		!strings.Contains(part, "Last requests") {
 		t.Errorf("the part is not one: %.100s", part)
 	}
 	for range maxRequests {

@@ -17,13 +17,20 @@ func organisation() map[string]behavior {
 	return map[string]behavior{
 		"users": {
 			unique: [][]string{{"username"}},
-			seed: each(people("username"), cycle("roles", []any{"ACCOUNT_HOLDER", "ADMIN"}, []any{"DEVELOPER"}, []any{"APP_MANAGER"}),
-				cycle("allAppsVisible", true), cycle("provisioningAllowed", true, false, true)),
+			seed: each(
+				people("username"),
+				cycle("roles", []any{"ACCOUNT_HOLDER", "ADMIN"}, []any{"DEVELOPER"}, []any{"APP_MANAGER"}),
+				cycle("allAppsVisible", true),
+				cycle("provisioningAllowed", true, false, true),
+			),
 			allowed: visibilityAllowed, removable: userRemovable,
 		},
 		"userInvitations": {
-			unique:  [][]string{{"email"}},
-			seed:    each(people("email"), func(o *object, i int) { o.attrs["email"] = fmt.Sprintf("invited%d@example.com", i+1) }),
+			unique: [][]string{{"email"}},
+			seed: each(
+				people("email"),
+				func(o *object, i int) { o.attrs["email"] = fmt.Sprintf("invited%d@example.com", i+1) },
+			),
 			allowed: invitationAllowed,
 			created: func(c *call, o *object) {
 				end := c.now.AddDate(0, 0, invitationDays)
@@ -36,8 +43,12 @@ func organisation() map[string]behavior {
 			},
 		},
 		"agreements": {acts: map[string]act{
-			"lapse": {does: "an agreement with Apple has expired: requests are refused until it is signed", made: true, do: agreements(true)},
-			"sign":  {does: "the account holder signs the agreement", made: true, do: agreements(false)},
+			"lapse": {
+				does: "an agreement with Apple has expired: requests are refused until it is signed",
+				made: true,
+				do:   agreements(true),
+			},
+			"sign": {does: "the account holder signs the agreement", made: true, do: agreements(false)},
 		}},
 	}
 }
@@ -51,13 +62,27 @@ func visibilityAllowed(c *call, o, _ *object) []apiError {
 	roles, _ := o.attrs["roles"].([]any)
 	for _, role := range roles {
 		if text, _ := role.(string); slices.Contains(seeAll, text) {
-			return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-				Detail: "A user with the role " + text + " sees all apps.", Pointer: "/data/attributes/allAppsVisible"}}
+			return []apiError{
+				{
+					Status:  409,
+					Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+					Title:   "The provided entity includes an attribute with an invalid value",
+					Detail:  "A user with the role " + text + " sees all apps.",
+					Pointer: "/data/attributes/allAppsVisible",
+				},
+			}
 		}
 	}
 	if len(o.rels["visibleApps"]) == 0 {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.REQUIRED", Title: "The provided entity is missing a required relationship",
-			Detail: "Name the apps that the user can see.", Pointer: "/data/relationships/visibleApps"}}
+		return []apiError{
+			{
+				Status:  409,
+				Code:    "ENTITY_ERROR.RELATIONSHIP.REQUIRED",
+				Title:   "The provided entity is missing a required relationship",
+				Detail:  "Name the apps that the user can see.",
+				Pointer: "/data/relationships/visibleApps",
+			},
+		}
 	}
 	return nil
 }
@@ -73,8 +98,17 @@ func userRemovable(_ *call, o *object) []apiError {
 func invitationAllowed(c *call, o, old *object) []apiError {
 	for _, user := range c.s.store.all("users") {
 		if strings.EqualFold(user.text("username"), o.text("email")) {
-			return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "The provided entity includes an attribute with a value that has already been used",
-				Detail: "'" + o.text("email") + "' is a user of the team already.", Pointer: "/data/attributes/email"}}
+			return []apiError{
+				{
+					Status: 409,
+					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
+					Title:  "The provided entity includes an attribute with a value that has already been used",
+					Detail: "'" + o.text(
+						"email",
+					) + "' is a user of the team already.",
+					Pointer: "/data/attributes/email",
+				},
+			}
 		}
 	}
 	return visibilityAllowed(c, o, old)
@@ -100,7 +134,9 @@ func agreements(lapse bool) func(*call, *object, map[string]any) error {
 		o := c.s.store.get("agreements", lapsed)
 		switch {
 		case lapse && o == nil:
-			c.s.store.add(&object{typ: "agreements", id: lapsed, at: c.now, attrs: map[string]any{}, rels: map[string][]string{}})
+			c.s.store.add(
+				&object{typ: "agreements", id: lapsed, at: c.now, attrs: map[string]any{}, rels: map[string][]string{}},
+			)
 		case !lapse && o != nil:
 			c.s.store.remove(o)
 		}
@@ -113,6 +149,11 @@ func (s *Sandbox) unsigned() *apiError {
 	if s.store.get("agreements", lapsed) == nil {
 		return nil
 	}
-	return &apiError{Status: 403, Code: "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED", Title: "A required agreement is missing or has expired.",
-		Detail: "This request requires an in-effect agreement that has not been signed or has expired.", See: "/agreements"}
+	return &apiError{
+		Status: 403,
+		Code:   "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED",
+		Title:  "A required agreement is missing or has expired.",
+		Detail: "This request requires an in-effect agreement that has not been signed or has expired.",
+		See:    "/agreements",
+	}
 }

@@ -8,7 +8,11 @@ import (
 func TestInvitations(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	invite := func(email, more, rels string) (int, map[string]any) {
-		status, _, doc := c.send("POST", "/v1/userInvitations", resource("userInvitations", "", member("email", email)+`,"firstName":"N","lastName":"N"`+more, rels))
+		status, _, doc := c.send(
+			"POST",
+			"/v1/userInvitations",
+			resource("userInvitations", "", member("email", email)+`,"firstName":"N","lastName":"N"`+more, rels),
+		)
 		return status, doc
 	}
 	for _, x := range []struct {
@@ -54,7 +58,9 @@ func TestAgreements(t *testing.T) {
 	}{{"lapse", 403}, {"sign", 200}} {
 		c.act(t, "agreements", "", x.do)
 		status, _, doc := c.send("GET", "/v1/apps", "")
-		if status != x.status || status == 403 && (code(doc) != "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED" || at(doc, "errors", 0, "links", "see") == nil) {
+		if status != x.status ||
+			status == 403 &&
+				(code(doc) != "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED" || at(doc, "errors", 0, "links", "see") == nil) {
 			t.Errorf("%s: %d %v", x.do, status, doc)
 		}
 	}

@@ -15,8 +15,12 @@ func profiles() map[string]behavior {
 	return map[string]behavior{"profiles": {
 		unique:   [][]string{{"name"}},
 		outlives: []string{"bundleId"},
-		seed: each(cycle("profileState", "ACTIVE"), cycle("profileType", "IOS_APP_STORE", "IOS_APP_DEVELOPMENT", "IOS_APP_ADHOC"), cycle("platform", "IOS"),
-			func(o *object, _ int) { delete(o.attrs, "profileContent") }),
+		seed: each(
+			cycle("profileState", "ACTIVE"),
+			cycle("profileType", "IOS_APP_STORE", "IOS_APP_DEVELOPMENT", "IOS_APP_ADHOC"),
+			cycle("platform", "IOS"),
+			func(o *object, _ int) { delete(o.attrs, "profileContent") },
+		),
 		allowed: profileAllowed, created: profileCreated, show: profileShown,
 	}}
 }
@@ -59,8 +63,16 @@ func profileAllowed(c *call, o, old *object) (errs []apiError) {
 		return nil
 	}
 	refuse := func(rel, detail string) {
-		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "There is a problem with the request entity",
-			Detail: detail, Pointer: "/data/relationships/" + rel})
+		errs = append(
+			errs,
+			apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",
+				Title:   "There is a problem with the request entity",
+				Detail:  detail,
+				Pointer: "/data/relationships/" + rel,
+			},
+		)
 	}
 	kind := o.text("profileType")
 	f := profileFits(kind)
@@ -69,7 +81,15 @@ func profileAllowed(c *call, o, old *object) (errs []apiError) {
 	}
 	for _, x := range c.s.store.related(o, "certificates") {
 		if !slices.Contains(f.certificates, x.text("certificateType")) {
-			refuse("certificates", fmt.Sprintf("Certificate '%s' of type %s cannot be used for a profile of type %s.", x.id, x.text("certificateType"), kind))
+			refuse(
+				"certificates",
+				fmt.Sprintf(
+					"Certificate '%s' of type %s cannot be used for a profile of type %s.",
+					x.id,
+					x.text("certificateType"),
+					kind,
+				),
+			)
 		}
 	}
 	switch devices := c.s.store.related(o, "devices"); {
@@ -80,18 +100,38 @@ func profileAllowed(c *call, o, old *object) (errs []apiError) {
 	default:
 		for _, x := range devices {
 			if !slices.Contains(f.devices, x.text("deviceClass")) || x.text("status") == "DISABLED" {
-				refuse("devices", fmt.Sprintf("Device '%s' (%s, %s) does not fit a profile of type %s.", x.id, x.text("deviceClass"), x.text("status"), kind))
+				refuse(
+					"devices",
+					fmt.Sprintf(
+						"Device '%s' (%s, %s) does not fit a profile of type %s.",
+						x.id,
+						x.text("deviceClass"),
+						x.text("status"),
+						kind,
+					),
+				)
 			}
 		}
 	}
-	if id := c.s.store.one(o, "bundleId"); id != nil && strings.HasPrefix(kind, "MAC_APP") && id.text("platform") == "IOS" {
+	if id := c.s.store.one(o, "bundleId"); id != nil && strings.HasPrefix(kind, "MAC_APP") &&
+		id.text("platform") == "IOS" {
 		refuse("bundleId", "The bundle id is for IOS, the profile for MAC_OS.")
 	}
 	return errs
 }
 
 func profileCreated(c *call, o *object) {
-	setting(map[string]any{"profileState": "ACTIVE", "uuid": c.s.store.newID(""), "platform": "IOS", "expirationDate": c.inAYear()})(c, o)
+	setting(
+		map[string]any{
+			"profileState":   "ACTIVE",
+			"uuid":           c.s.store.newID(""),
+			"platform":       "IOS",
+			"expirationDate": c.inAYear(),
+		},
+	)(
+		c,
+		o,
+	)
 	if strings.HasPrefix(o.text("profileType"), "MAC") {
 		o.attrs["platform"] = "MAC_OS"
 	}
@@ -103,10 +143,15 @@ func profileCreated(c *call, o *object) {
 func profileShown(c *call, o *object) map[string]any {
 	out := map[string]any{}
 	if o.text("profileContent") == "" {
-		out = maps.Clone(c.s.once(o, func() map[string]any { return map[string]any{"profileContent": c.profileContent(o)} }))
+		out = maps.Clone(
+			c.s.once(o, func() map[string]any { return map[string]any{"profileContent": c.profileContent(o)} }),
+		)
 	}
 	end, ok := parseTime(o.text("expirationDate"))
-	disabled := slices.ContainsFunc(c.s.store.related(o, "devices"), func(d *object) bool { return d.text("status") == "DISABLED" })
+	disabled := slices.ContainsFunc(
+		c.s.store.related(o, "devices"),
+		func(d *object) bool { return d.text("status") == "DISABLED" },
+	)
 	switch {
 	case ok && end.Before(c.now):
 		out["profileState"] = "EXPIRED"
@@ -132,11 +177,17 @@ func (c *call) profileContent(o *object) string {
 	}
 	end, _ := parseTime(o.text("expirationDate"))
 	development := strings.HasSuffix(o.text("profileType"), "DEVELOPMENT")
-	entitlements := map[string]any{"application-identifier": prefix + "." + identifier, "com.apple.developer.team-identifier": teamID,
-		"get-task-allow": development, "keychain-access-groups": []string{prefix + ".*", "com.apple.token"}}
+	entitlements := map[string]any{
+		"application-identifier":              prefix + "." + identifier,
+		"com.apple.developer.team-identifier": teamID,
+		"get-task-allow":                      development,
+		"keychain-access-groups":              []string{prefix + ".*", "com.apple.token"},
+	}
 	c.entitle(entitlements, bundleID, development)
 	doc := map[string]any{
-		"AppIDName": o.text("name"), "ApplicationIdentifierPrefix": []string{prefix}, "CreationDate": c.now.UTC(), "ExpirationDate": end.UTC(),
+		"AppIDName": o.text(
+			"name",
+		), "ApplicationIdentifierPrefix": []string{prefix}, "CreationDate": c.now.UTC(), "ExpirationDate": end.UTC(),
 		"Entitlements": entitlements, "Name": o.text("name"), "Platform": platformNames(o.text("profileType")), "TeamIdentifier": []string{teamID},
 		"TeamName": teamName, "TimeToLive": 365, "UUID": o.text("uuid"), "Version": 1, "IsXcodeManaged": false,
 	}

@@ -25,8 +25,16 @@ func provisioning() map[string]behavior {
 			created: setting(map[string]any{"seedId": teamID}),
 		},
 		"bundleIdCapabilities": {
-			unique:  [][]string{{"bundleId", "capabilityType"}},
-			seed:    cycle("capabilityType", "PUSH_NOTIFICATIONS", "GAME_CENTER", "IN_APP_PURCHASE", "ASSOCIATED_DOMAINS", "APP_GROUPS", "HEALTHKIT"),
+			unique: [][]string{{"bundleId", "capabilityType"}},
+			seed: cycle(
+				"capabilityType",
+				"PUSH_NOTIFICATIONS",
+				"GAME_CENTER",
+				"IN_APP_PURCHASE",
+				"ASSOCIATED_DOMAINS",
+				"APP_GROUPS",
+				"HEALTHKIT",
+			),
 			count:   6,
 			allowed: capabilityAllowed, created: capabilityChanged, updated: capabilityChanged,
 			removable: func(c *call, o *object) []apiError { capabilityChanged(c, o); return nil },
@@ -34,8 +42,19 @@ func provisioning() map[string]behavior {
 		"devices": {
 			unique: [][]string{{"udid"}},
 			count:  6,
-			seed: each(cycle("udid", udids()...), cycle("name", "Ada's iPhone", "Test iPad", "Mac mini in the rack"), cycle("deviceClass", "IPHONE", "IPAD", "MAC"),
-				cycle("model", "iPhone 15 Pro", "iPad Air", "Mac mini"), cycle("platform", "IOS", "IOS", "MAC_OS"), cycle("status", "ENABLED")),
+			seed: each(
+				cycle("udid", udids()...),
+				cycle("name", "Ada's iPhone", "Test iPad", "Mac mini in the rack"),
+				cycle("deviceClass", "IPHONE", "IPAD", "MAC"),
+				cycle(
+					"model",
+					"iPhone 15 Pro",
+					"iPad Air",
+					"Mac mini",
+				),
+				cycle("platform", "IOS", "IOS", "MAC_OS"),
+				cycle("status", "ENABLED"),
+			),
 			allowed: deviceAllowed, created: deviceCreated,
 			machines: []machine{{attr: "status", moves: []move{
 				{"enable", []string{"PROCESSING"}, "ENABLED", "Apple: Device, status"},
@@ -59,41 +78,90 @@ var identifierForm = regexp.MustCompile(`^(\*|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(\.
 
 func bundleIDAllowed(_ *call, o, old *object) []apiError {
 	if old == nil && !identifierForm.MatchString(o.text("identifier")) {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-			Detail: "An App ID Identifier may hold letters, digits, hyphens and dots, and a '*' at its end: '" + o.text("identifier") + "'", Pointer: "/data/attributes/identifier"}}
+		return []apiError{
+			{
+				Status: 409,
+				Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:  "The provided entity includes an attribute with an invalid value",
+				Detail: "An App ID Identifier may hold letters, digits, hyphens and dots, and a '*' at its end: '" + o.text(
+					"identifier",
+				) + "'",
+				Pointer: "/data/attributes/identifier",
+			},
+		}
 	}
 	return nil
 }
 
 // bundleIDRemovable keeps what an app or a profile is made of.
 func bundleIDRemovable(c *call, o *object) []apiError {
-	used := len(c.s.store.ids(o, "profiles")) > 0 || slices.ContainsFunc(c.s.store.all("apps"), func(app *object) bool { return app.text("bundleId") == o.text("identifier") })
+	used := len(c.s.store.ids(o, "profiles")) > 0 ||
+		slices.ContainsFunc(
+			c.s.store.all("apps"),
+			func(app *object) bool { return app.text("bundleId") == o.text("identifier") },
+		)
 	if used {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.INVALID", Title: "There is a problem with the request entity",
-			Detail: "The App ID '" + o.text("identifier") + "' appears to be in use by the App Store or a profile, so it can not be removed at this time."}}
+		return []apiError{
+			{Status: 409, Code: "ENTITY_ERROR.INVALID", Title: "There is a problem with the request entity",
+				Detail: "The App ID '" + o.text(
+					"identifier",
+				) + "' appears to be in use by the App Store or a profile, so it can not be removed at this time."},
+		}
 	}
 	return nil
 }
 
 // wildcardTakes are the capabilities that a wildcard identifier may have. Apple:
 // register an App ID.
-var wildcardTakes = []string{"DATA_PROTECTION", "INTER_APP_AUDIO", "WIRELESS_ACCESSORY_CONFIGURATION", "NETWORK_EXTENSIONS", "PERSONAL_VPN", "ACCESS_WIFI_INFORMATION"}
+var wildcardTakes = []string{
+	"DATA_PROTECTION",
+	"INTER_APP_AUDIO",
+	"WIRELESS_ACCESSORY_CONFIGURATION",
+	"NETWORK_EXTENSIONS",
+	"PERSONAL_VPN",
+	"ACCESS_WIFI_INFORMATION",
+}
 
 // settingOf names the setting that a capability takes; others take none.
-var settingOf = map[string]string{"ICLOUD": "ICLOUD_VERSION", "DATA_PROTECTION": "DATA_PROTECTION_PERMISSION_LEVEL", "APPLE_ID_AUTH": "APPLE_ID_AUTH_APP_CONSENT"}
+var settingOf = map[string]string{
+	"ICLOUD":          "ICLOUD_VERSION",
+	"DATA_PROTECTION": "DATA_PROTECTION_PERMISSION_LEVEL",
+	"APPLE_ID_AUTH":   "APPLE_ID_AUTH_APP_CONSENT",
+}
 
 func capabilityAllowed(c *call, o, _ *object) (errs []apiError) {
 	kind := o.text("capabilityType")
-	if id := c.s.store.one(o, "bundleId"); id != nil && strings.HasSuffix(id.text("identifier"), "*") && !slices.Contains(wildcardTakes, kind) {
-		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
-			Detail: "A wildcard App ID cannot have the capability " + kind + ".", Pointer: "/data/attributes/capabilityType"})
+	if id := c.s.store.one(o, "bundleId"); id != nil && strings.HasSuffix(id.text("identifier"), "*") &&
+		!slices.Contains(wildcardTakes, kind) {
+		errs = append(
+			errs,
+			apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:   "There is a problem with the request entity",
+				Detail:  "A wildcard App ID cannot have the capability " + kind + ".",
+				Pointer: "/data/attributes/capabilityType",
+			},
+		)
 	}
 	list, _ := o.attrs["settings"].([]any)
 	for i, x := range list {
 		m, _ := x.(map[string]any)
 		if key, _ := m["key"].(string); key != settingOf[kind] {
-			errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
-				Detail: fmt.Sprintf("The capability %s has no setting '%s'.", kind, key), Pointer: fmt.Sprintf("/data/attributes/settings/%d/key", i)})
+			errs = append(
+				errs,
+				apiError{
+					Status: 409,
+					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID",
+					Title:  "There is a problem with the request entity",
+					Detail: fmt.Sprintf(
+						"The capability %s has no setting '%s'.",
+						kind,
+						key,
+					),
+					Pointer: fmt.Sprintf("/data/attributes/settings/%d/key", i),
+				},
+			)
 		}
 	}
 	return errs
@@ -107,21 +175,36 @@ func capabilityChanged(c *call, o *object) {
 }
 
 // udidForms are those of phones and tablets of then and now, and of Macs.
-var udidForms = regexp.MustCompile(`^([0-9a-fA-F]{40}|[0-9a-fA-F]{8}-[0-9a-fA-F]{16}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`)
+var udidForms = regexp.MustCompile(
+	`^([0-9a-fA-F]{40}|[0-9a-fA-F]{8}-[0-9a-fA-F]{16}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`,
+)
 
 func deviceAllowed(c *call, o, old *object) []apiError {
 	if old != nil {
 		return nil
 	}
 	if !udidForms.MatchString(o.text("udid")) {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
-			Detail: "An invalid value '" + o.text("udid") + "' was provided for the parameter 'udid'.", Pointer: "/data/attributes/udid"}}
+		return []apiError{
+			{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
+				Detail: "An invalid value '" + o.text(
+					"udid",
+				) + "' was provided for the parameter 'udid'.", Pointer: "/data/attributes/udid"},
+		}
 	}
 	have, class := 0, classOf(o)
 	for _, x := range c.s.store.all(o.typ) {
 		if strings.EqualFold(x.text("udid"), o.text("udid")) && x.text("udid") != o.text("udid") {
-			return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "There is a problem with the request entity",
-				Detail: "A device with number '" + o.text("udid") + "' already exists on this team.", Pointer: "/data/attributes/udid"}}
+			return []apiError{
+				{
+					Status: 409,
+					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
+					Title:  "There is a problem with the request entity",
+					Detail: "A device with number '" + o.text(
+						"udid",
+					) + "' already exists on this team.",
+					Pointer: "/data/attributes/udid",
+				},
+			}
 		}
 		if x.text("deviceClass") == class {
 			have++
@@ -129,7 +212,11 @@ func deviceAllowed(c *call, o, old *object) []apiError {
 	}
 	if have >= mostDevices {
 		return []apiError{{Status: 409, Code: "ENTITY_ERROR", Title: "There is a problem with the request entity",
-			Detail: fmt.Sprintf("You have reached the maximum of %d registered devices of class %s.", mostDevices, class)}}
+			Detail: fmt.Sprintf(
+				"You have reached the maximum of %d registered devices of class %s.",
+				mostDevices,
+				class,
+			)}}
 	}
 	return nil
 }
@@ -144,7 +231,9 @@ func classOf(o *object) string {
 
 // deviceCreated: a device is processed at first, and enabled after a while.
 func deviceCreated(c *call, o *object) {
-	o.attrs["status"], o.attrs["deviceClass"], o.attrs["model"], o.attrs["addedDate"] = "PROCESSING", classOf(o), "iPhone 15 Pro", c.stamp()
+	o.attrs["status"], o.attrs["deviceClass"], o.attrs["model"], o.attrs["addedDate"] = "PROCESSING", classOf(
+		o,
+	), "iPhone 15 Pro", c.stamp()
 	if o.text("deviceClass") == "MAC" {
 		o.attrs["model"] = "Mac mini"
 	}

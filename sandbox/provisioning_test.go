@@ -30,7 +30,21 @@ func openssl(t *testing.T, dir string, args ...string) string {
 // request makes a signing request with openssl.
 func request(t *testing.T, dir string) string {
 	t.Helper()
-	openssl(t, dir, "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=Ada/C=US")
+	openssl(
+		t,
+		dir,
+		"req",
+		"-new",
+		"-newkey",
+		"rsa:2048",
+		"-nodes",
+		"-keyout",
+		"key.pem",
+		"-out",
+		"request.pem",
+		"-subj",
+		"/CN=Ada/C=US",
+	)
 	return read(t, dir, "request.pem")
 }
 
@@ -61,7 +75,12 @@ func member(name, text string) string {
 
 func (c *client) certificate(t *testing.T, kind, csr string) map[string]any {
 	t.Helper()
-	return c.data(t, "POST", "/v1/certificates", resource("certificates", "", `"certificateType":"`+kind+`",`+member("csrContent", csr), ""))
+	return c.data(
+		t,
+		"POST",
+		"/v1/certificates",
+		resource("certificates", "", `"certificateType":"`+kind+`",`+member("csrContent", csr), ""),
+	)
 }
 
 // many is the member of a relationship to several objects.
@@ -84,25 +103,66 @@ func TestCertificatesAndProfiles(t *testing.T) {
 	}
 	save(t, dir, "cert.der", der)
 	openssl(t, dir, "x509", "-inform", "DER", "-in", "cert.der", "-out", "cert.pem")
-	if out := openssl(t, dir, "verify", "-attime", fmt.Sprint(c.now.Unix()), "-CAfile", "ca.pem", "cert.pem"); !strings.Contains(out, "OK") {
+	if out := openssl(t, dir, "verify", "-attime", fmt.Sprint(c.now.Unix()), "-CAfile", "ca.pem", "cert.pem"); !strings.Contains(
+		out,
+		"OK",
+	) {
 		t.Error(out)
 	}
 	subject := openssl(t, dir, "x509", "-in", "cert.pem", "-noout", "-subject", "-serial", "-pubkey")
-	if serial := at(cert, "attributes", "serialNumber").(string); !strings.Contains(subject, "OU = "+teamID) || !strings.Contains(subject, strings.TrimLeft(serial, "0")) {
+	if serial := at(cert, "attributes", "serialNumber").(string); !strings.Contains(subject, "OU = "+teamID) ||
+		!strings.Contains(subject, strings.TrimLeft(serial, "0")) {
 		t.Errorf("subject and serial: %s, not %s", subject, serial)
 	}
-	if public := openssl(t, dir, "rsa", "-in", "key.pem", "-pubout"); !strings.Contains(public, strings.Split(subject, "-----")[2]) {
+	if public := openssl(t, dir, "rsa", "-in", "key.pem", "-pubout"); !strings.Contains(
+		public,
+		strings.Split(subject, "-----")[2],
+	) {
 		t.Error("the certificate is of another key")
 	}
 	device := c.IDs("devices")[0]
-	profile := c.data(t, "POST", "/v1/profiles", resource("profiles", "", `"name":"Dev","profileType":"IOS_APP_DEVELOPMENT"`,
-		to("bundleId", "bundleIds", c.IDs("bundleIds")[0])+","+many("certificates", "certificates", cert["id"].(string))+","+many("devices", "devices", device)))
+	profile := c.data(
+		t,
+		"POST",
+		"/v1/profiles",
+		resource(
+			"profiles",
+			"",
+			`"name":"Dev","profileType":"IOS_APP_DEVELOPMENT"`,
+			to(
+				"bundleId",
+				"bundleIds",
+				c.IDs("bundleIds")[0],
+			)+","+many(
+				"certificates",
+				"certificates",
+				cert["id"].(string),
+			)+","+many(
+				"devices",
+				"devices",
+				device,
+			),
+		),
+	)
 	signed, err := base64.StdEncoding.DecodeString(at(profile, "attributes", "profileContent").(string))
 	if err != nil {
 		t.Fatal(err)
 	}
 	save(t, dir, "a.mobileprovision", signed)
-	openssl(t, dir, "cms", "-verify", "-inform", "DER", "-in", "a.mobileprovision", "-CAfile", "ca.pem", "-out", "a.plist")
+	openssl(
+		t,
+		dir,
+		"cms",
+		"-verify",
+		"-inform",
+		"DER",
+		"-in",
+		"a.mobileprovision",
+		"-CAfile",
+		"ca.pem",
+		"-out",
+		"a.plist",
+	)
 	var doc struct {
 		Name, UUID            string
 		DeveloperCertificates [][]byte
@@ -113,7 +173,9 @@ func TestCertificatesAndProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if doc.Name != "Dev" || doc.UUID != at(profile, "attributes", "uuid") || len(doc.DeveloperCertificates) != 1 || string(doc.DeveloperCertificates[0]) != string(der) ||
-		len(doc.ProvisionedDevices) != 1 || doc.Entitlements["application-identifier"] != teamID+".com.example.trailmix" || doc.Entitlements["aps-environment"] != "development" {
+		len(doc.ProvisionedDevices) != 1 ||
+		doc.Entitlements["application-identifier"] != teamID+".com.example.trailmix" ||
+		doc.Entitlements["aps-environment"] != "development" {
 		t.Errorf("%+v", doc)
 	}
 }
@@ -121,7 +183,9 @@ func TestCertificatesAndProfiles(t *testing.T) {
 func TestWhatWasThereAtTheStartIsRealToo(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	for _, id := range c.IDs("certificates") {
-		der, err := base64.StdEncoding.DecodeString(at(c.data(t, "GET", "/v1/certificates/"+id, ""), "attributes", "certificateContent").(string))
+		der, err := base64.StdEncoding.DecodeString(
+			at(c.data(t, "GET", "/v1/certificates/"+id, ""), "attributes", "certificateContent").(string),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +232,12 @@ func TestWhatProvisioningRefuses(t *testing.T) {
 		t.Errorf("a bundle id in use was deleted: %d", status)
 	}
 	c.certificate(t, "DEVELOPER_ID_APPLICATION_G2", csr)
-	c.data(t, "POST", "/v1/bundleIdCapabilities", resource("bundleIdCapabilities", "", `"capabilityType":"MARZIPAN"`, to("bundleId", "bundleIds", bundle)))
+	c.data(
+		t,
+		"POST",
+		"/v1/bundleIdCapabilities",
+		resource("bundleIdCapabilities", "", `"capabilityType":"MARZIPAN"`, to("bundleId", "bundleIds", bundle)),
+	)
 }
 
 func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
@@ -204,7 +273,11 @@ func TestDevicesHaveALimit(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	var last int
 	for i := range mostDevices + 1 {
-		last, _, _ = c.send("POST", "/v1/devices", resource("devices", "", fmt.Sprintf(`"name":"D","platform":"IOS","udid":"%08x-%016x"`, i+1, i), ""))
+		last, _, _ = c.send(
+			"POST",
+			"/v1/devices",
+			resource("devices", "", fmt.Sprintf(`"name":"D","platform":"IOS","udid":"%08x-%016x"`, i+1, i), ""),
+		)
 		if i < mostDevices-2 && last != 201 {
 			t.Fatalf("device %d: %d", i, last)
 		}

@@ -34,11 +34,17 @@ func (f *facts) parseQuery(op *factOp, raw string) (query, []apiError) {
 		p := op.param(name)
 		switch {
 		case len(v) > 1:
-			errs = append(errs, parameterError("DUPLICATE", name, "The parameter '"+name+"' can not be given more than once"))
+			errs = append(
+				errs,
+				parameterError("DUPLICATE", name, "The parameter '"+name+"' can not be given more than once"),
+			)
 		case name == "cursor" && op.param("limit") != nil:
 			q[name] = v
 		case p == nil:
-			errs = append(errs, parameterError("ILLEGAL", name, "The parameter '"+name+"' can not be used with this request"))
+			errs = append(
+				errs,
+				parameterError("ILLEGAL", name, "The parameter '"+name+"' can not be used with this request"),
+			)
 		default:
 			q[name] = strings.Split(v[0], ",")
 			if wrong := p.wrong(f.enum(p.Enum), q[name]); wrong != "" {
@@ -48,7 +54,10 @@ func (f *facts) parseQuery(op *factOp, raw string) (query, []apiError) {
 	}
 	for _, p := range op.Query {
 		if _, given := q[p.Name]; p.Required && !given {
-			errs = append(errs, parameterError("MISSING", p.Name, "The parameter '"+p.Name+"' is required but was not provided"))
+			errs = append(
+				errs,
+				parameterError("MISSING", p.Name, "The parameter '"+p.Name+"' is required but was not provided"),
+			)
 		}
 	}
 	return q, ordered(errs)

@@ -69,7 +69,9 @@ func (c *call) page(total int) (page, []apiError) {
 	if cursor := c.query["cursor"]; cursor != nil && c.query["limit"] != nil {
 		at, ok := readCursor(cursor[0])
 		if !ok {
-			return p, []apiError{parameterError("INVALID", "cursor", "'"+cursor[0]+"' is not a valid cursor for this request")}
+			return p, []apiError{
+				parameterError("INVALID", "cursor", "'"+cursor[0]+"' is not a valid cursor for this request"),
+			}
 		}
 		p.start = min(at, total)
 	}
@@ -229,6 +231,9 @@ func (c *call) linkages(o *object) []apiError {
 	if len(errs) > 0 {
 		return errs
 	}
-	c.rec.json(http.StatusOK, map[string]any{"data": identifiers(c.op.Type, ids[p.start:p.end]), "links": p.links, "meta": p.meta})
+	c.rec.json(
+		http.StatusOK,
+		map[string]any{"data": identifiers(c.op.Type, ids[p.start:p.end]), "links": p.links, "meta": p.meta},
+	)
 	return nil
 }

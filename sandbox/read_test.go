@@ -71,7 +71,8 @@ func TestToManyLinkageIsCut(t *testing.T) {
 		}
 	}
 	_, _, all := c.send("GET", "/v1/betaGroups/"+group+"/relationships/betaTesters?limit=5", "")
-	if data, _ := all["data"].([]any); len(data) != 5 || at(all, "meta", "paging", "nextCursor") == nil || at(all, "links", "next") == nil {
+	if data, _ := all["data"].([]any); len(data) != 5 || at(all, "meta", "paging", "nextCursor") == nil ||
+		at(all, "links", "next") == nil {
 		t.Errorf("%v", all)
 	}
 }
@@ -106,8 +107,20 @@ func TestTimeGoesFaster(t *testing.T) {
 func TestTheSameSeedMakesTheSameSandbox(t *testing.T) {
 	story := func(seed uint64) string {
 		c := newClient(t, World{NoAuth: true, Random: seed})
-		return c.raw("POST", "/v1/bundleIds", resource("bundleIds", "", `"name":"N","platform":"IOS","identifier":"com.x"`, "")).Body.String() +
-			c.raw("GET", "/_sandbox/state/builds", "").Body.String() + c.raw("GET", "/v1/nothing", "").Body.String()
+		return c.raw(
+			"POST",
+			"/v1/bundleIds",
+			resource("bundleIds", "", `"name":"N","platform":"IOS","identifier":"com.x"`, ""),
+		).Body.String() +
+			c.raw(
+				"GET",
+				"/_sandbox/state/builds",
+				"",
+			).Body.String() + c.raw(
+			"GET",
+			"/v1/nothing",
+			"",
+		).Body.String()
 	}
 	once, again := story(1), story(1)
 	if once != again || once == story(2) {

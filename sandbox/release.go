@@ -42,7 +42,10 @@ func released(c *call, v *object, _ map[string]any) error { return c.move(v, "re
 // releaseAllowed: only a version that waits for its developer can be released.
 func releaseAllowed(c *call, o, _ *object) []apiError {
 	if v := c.s.store.one(o, "appStoreVersion"); v != nil && v.text("appVersionState") != "PENDING_DEVELOPER_RELEASE" {
-		return stateError("/data/relationships/appStoreVersion", "The version is "+v.text("appVersionState")+", not PENDING_DEVELOPER_RELEASE.")
+		return stateError(
+			"/data/relationships/appStoreVersion",
+			"The version is "+v.text("appVersionState")+", not PENDING_DEVELOPER_RELEASE.",
+		)
 	}
 	return nil
 }
@@ -55,9 +58,11 @@ const phasedDays = 7
 func phasedReleases() map[string]behavior {
 	const source = "Apple: PhasedReleaseState"
 	return map[string]behavior{"appStoreVersionPhasedReleases": {
-		seed:    each(cycle("phasedReleaseState", "COMPLETE"), cycle("currentDayNumber", phasedDays)),
-		unique:  [][]string{{"appStoreVersion"}},
-		created: setting(map[string]any{"phasedReleaseState": "INACTIVE", "currentDayNumber": 0, "totalPauseDuration": 0}),
+		seed:   each(cycle("phasedReleaseState", "COMPLETE"), cycle("currentDayNumber", phasedDays)),
+		unique: [][]string{{"appStoreVersion"}},
+		created: setting(
+			map[string]any{"phasedReleaseState": "INACTIVE", "currentDayNumber": 0, "totalPauseDuration": 0},
+		),
 		removable: func(_ *call, o *object) []apiError {
 			if o.text("phasedReleaseState") != "INACTIVE" {
 				return stateError("", "A phased release that has begun cannot be deleted.")
@@ -90,7 +95,10 @@ func phasedAllowed(_ *call, o, old *object) []apiError {
 	}
 	was := old.text("phasedReleaseState")
 	if was == "COMPLETE" || was == "INACTIVE" && o.text("phasedReleaseState") != "ACTIVE" {
-		return stateError("/data/attributes/phasedReleaseState", "A phased release that is "+was+" cannot become "+o.text("phasedReleaseState")+".")
+		return stateError(
+			"/data/attributes/phasedReleaseState",
+			"A phased release that is "+was+" cannot become "+o.text("phasedReleaseState")+".",
+		)
 	}
 	return nil
 }

@@ -91,7 +91,13 @@ type apiError struct {
 }
 
 func (e apiError) wire(ids *store) map[string]any {
-	out := map[string]any{"id": ids.newID(""), "status": strconv.Itoa(e.Status), "code": e.Code, "title": e.Title, "detail": e.Detail}
+	out := map[string]any{
+		"id":     ids.newID(""),
+		"status": strconv.Itoa(e.Status),
+		"code":   e.Code,
+		"title":  e.Title,
+		"detail": e.Detail,
+	}
 	if e.Detail == "" {
 		out["detail"] = e.Title
 	}
@@ -120,7 +126,10 @@ func (e apiError) wire(ids *store) map[string]any {
 // ordered puts errors in the order of where they are: those of a document or a
 // query come in no order of their own.
 func ordered(errs []apiError) []apiError {
-	slices.SortStableFunc(errs, func(a, b apiError) int { return strings.Compare(a.Pointer+a.Parameter, b.Pointer+b.Parameter) })
+	slices.SortStableFunc(
+		errs,
+		func(a, b apiError) int { return strings.Compare(a.Pointer+a.Parameter, b.Pointer+b.Parameter) },
+	)
 	return errs
 }
 
@@ -130,7 +139,12 @@ func notFound(typ, id string) apiError {
 }
 
 func unexpected() apiError {
-	return apiError{Status: 500, Code: "UNEXPECTED_ERROR", Title: "An unexpected error occurred.", Detail: "An unexpected error occurred on the server side."}
+	return apiError{
+		Status: 500,
+		Code:   "UNEXPECTED_ERROR",
+		Title:  "An unexpected error occurred.",
+		Detail: "An unexpected error occurred on the server side.",
+	}
 }
 
 // parameterError is one about a query parameter; kind is INVALID, ILLEGAL,
@@ -145,6 +159,13 @@ func parameterError(kind, name, detail string) apiError {
 
 // stateError refuses what an object's state does not allow.
 func stateError(pointer, detail string) []apiError {
-	return []apiError{{Status: 409, Code: "STATE_ERROR.ENTITY_STATE_INVALID", Title: "The request cannot be fulfilled because of the state of another resource.",
-		Detail: detail, Pointer: pointer}}
+	return []apiError{
+		{
+			Status:  409,
+			Code:    "STATE_ERROR.ENTITY_STATE_INVALID",
+			Title:   "The request cannot be fulfilled because of the state of another resource.",
+			Detail:  detail,
+			Pointer: pointer,
+		},
+	}
 }

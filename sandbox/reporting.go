@@ -18,8 +18,17 @@ func reporting() map[string]behavior {
 			seed:    cycle("accessType", "ONGOING"),
 			created: reportsCreated,
 		},
-		"analyticsReports": {seed: each(cycle("name", "App Downloads Standard", "App Sessions Standard", "App Store Discovery and Engagement Standard"),
-			cycle("category", "COMMERCE", "APP_USAGE", "APP_STORE_ENGAGEMENT"))},
+		"analyticsReports": {
+			seed: each(
+				cycle(
+					"name",
+					"App Downloads Standard",
+					"App Sessions Standard",
+					"App Store Discovery and Engagement Standard",
+				),
+				cycle("category", "COMMERCE", "APP_USAGE", "APP_STORE_ENGAGEMENT"),
+			),
+		},
 		"analyticsReportSegments": {show: segmentShown},
 	}
 }
@@ -29,7 +38,16 @@ func reporting() map[string]behavior {
 func reportsCreated(c *call, o *object) {
 	o.attrs["stoppedDueToInactivity"] = false
 	for range perType {
-		report, instance, segment := c.s.spawn("analyticsReports", c.now), c.s.spawn("analyticsReportInstances", c.now), c.s.spawn("analyticsReportSegments", c.now)
+		report, instance, segment := c.s.spawn(
+			"analyticsReports",
+			c.now,
+		), c.s.spawn(
+			"analyticsReportInstances",
+			c.now,
+		), c.s.spawn(
+			"analyticsReportSegments",
+			c.now,
+		)
 		instance.attrs["granularity"], instance.attrs["processingDate"] = "DAILY", c.now.UTC().Format(time.DateOnly)
 		c.s.store.link(o, "reports", report.id)
 		c.s.store.link(report, "instances", instance.id)

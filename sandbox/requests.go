@@ -38,7 +38,9 @@ func (s *Sandbox) remember(r *http.Request, operation string, body []byte, statu
 		s.recent = s.recent[1:]
 	}
 	s.recent = append(s.recent, Request{
-		At: s.clock.now(s.cfg.Now()), Method: bounded(r.Method), Path: bounded(r.URL.Path), Query: bounded(r.URL.RawQuery),
+		At: s.clock.now(
+			s.cfg.Now(),
+		), Method: bounded(r.Method), Path: bounded(r.URL.Path), Query: bounded(r.URL.RawQuery),
 		Operation: operation, Status: status, Body: bounded(string(body)), BodyBytes: size,
 	})
 }

@@ -22,12 +22,22 @@ func review() map[string]behavior {
 				{"canceled", []string{"CANCELING"}, "COMPLETE", submissions},
 			}}},
 			acts: map[string]act{
-				"start":    {does: "App Review begins", do: reviewStarted},
-				"approve":  {does: "App Review approves all items", do: reviewApproved},
-				"reject":   {does: "App Review rejects an item, or all: reason is metadata, binary, or nothing", with: []string{"item", "reason"}, do: reviewRejected},
-				"ask":      {does: "App Review asks for information", do: func(c *call, o *object, _ map[string]any) error { return c.move(o, "reject") }},
-				"canceled": {own: true, do: func(c *call, o *object, _ map[string]any) error { return c.move(o, "canceled") }},
-				"decide":   {own: true, do: reviewDecided},
+				"start":   {does: "App Review begins", do: reviewStarted},
+				"approve": {does: "App Review approves all items", do: reviewApproved},
+				"reject": {
+					does: "App Review rejects an item, or all: reason is metadata, binary, or nothing",
+					with: []string{"item", "reason"},
+					do:   reviewRejected,
+				},
+				"ask": {
+					does: "App Review asks for information",
+					do:   func(c *call, o *object, _ map[string]any) error { return c.move(o, "reject") },
+				},
+				"canceled": {
+					own: true,
+					do:  func(c *call, o *object, _ map[string]any) error { return c.move(o, "canceled") },
+				},
+				"decide": {own: true, do: reviewDecided},
 			},
 		},
 		"reviewSubmissionItems": {
@@ -57,8 +67,12 @@ func submissionAllowed(c *call, o, old *object) []apiError {
 		return submissionChange(c, o, old)
 	}
 	for _, x := range c.s.store.all(o.typ) {
-		if x.text("state") == "READY_FOR_REVIEW" && x.text("platform") == o.text("platform") && slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
-			return stateError("/data/relationships/app", "There is another reviewSubmission with id "+x.id+" still in progress, in state "+x.text("state"))
+		if x.text("state") == "READY_FOR_REVIEW" && x.text("platform") == o.text("platform") &&
+			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
+			return stateError(
+				"/data/relationships/app",
+				"There is another reviewSubmission with id "+x.id+" still in progress, in state "+x.text("state"),
+			)
 		}
 	}
 	return nil
@@ -75,8 +89,15 @@ func submissionChange(c *call, o, old *object) []apiError {
 	case state != "READY_FOR_REVIEW" && state != "UNRESOLVED_ISSUES":
 		return stateError("/data/attributes/submitted", "The submission is "+state+" already.")
 	case len(c.open(old)) == 0:
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.REQUIRED", Title: "The provided entity is missing a required relationship",
-			Detail: "There is nothing to review in the submission.", Pointer: "/data/relationships/items"}}
+		return []apiError{
+			{
+				Status:  409,
+				Code:    "ENTITY_ERROR.RELATIONSHIP.REQUIRED",
+				Title:   "The provided entity is missing a required relationship",
+				Detail:  "There is nothing to review in the submission.",
+				Pointer: "/data/relationships/items",
+			},
+		}
 	}
 	return nil
 }

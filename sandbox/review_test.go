@@ -15,7 +15,12 @@ func (c *client) prepare(t *testing.T, number, attributes string) (version, loca
 		fmt.Sprintf(`"platform":"IOS","versionString":%q`+attributes, number), to("app", "apps", trailMix)))["id"].(string)
 	_, _, doc := c.send("GET", "/v1/appStoreVersions/"+version+"/appStoreVersionLocalizations", "")
 	localization = at(doc, "data", 0, "id").(string)
-	c.data(t, "PATCH", "/v1/appStoreVersionLocalizations/"+localization, resource("appStoreVersionLocalizations", localization, `"whatsNew":"Maps"`, ""))
+	c.data(
+		t,
+		"PATCH",
+		"/v1/appStoreVersionLocalizations/"+localization,
+		resource("appStoreVersionLocalizations", localization, `"whatsNew":"Maps"`, ""),
+	)
 	_, build := c.upload(t, trailMix, number, "1")
 	c.data(t, "PATCH", "/v1/builds/"+build, resource("builds", build, `"usesNonExemptEncryption":false`, ""))
 	if status, _, doc := c.send("PATCH", "/v1/appStoreVersions/"+version+"/relationships/build", `{"data":{"type":"builds","id":"`+build+`"}}`); status != 204 {
@@ -31,7 +36,12 @@ func (c *client) draft(t *testing.T) string {
 
 // item is the request that adds a version to a submission.
 func item(submission, version string) string {
-	return resource("reviewSubmissionItems", "", "", to("reviewSubmission", "reviewSubmissions", submission)+","+to("appStoreVersion", "appStoreVersions", version))
+	return resource(
+		"reviewSubmissionItems",
+		"",
+		"",
+		to("reviewSubmission", "reviewSubmissions", submission)+","+to("appStoreVersion", "appStoreVersions", version),
+	)
 }
 
 func (c *client) patch(t *testing.T, typ, id, attributes string) {
@@ -74,17 +84,37 @@ func TestAVersionGoesThroughReview(t *testing.T) {
 	c.patch(t, "reviewSubmissionItems", added, `"resolved":true`)
 	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
 	c.wantStates(t, version, submission, "WAITING_FOR_REVIEW", "WAITING_FOR_REVIEW")
-	c.data(t, "POST", "/v1/appStoreVersionPhasedReleases", resource("appStoreVersionPhasedReleases", "", `"phasedReleaseState":"INACTIVE"`, to("appStoreVersion", "appStoreVersions", version)))
+	c.data(
+		t,
+		"POST",
+		"/v1/appStoreVersionPhasedReleases",
+		resource(
+			"appStoreVersionPhasedReleases",
+			"",
+			`"phasedReleaseState":"INACTIVE"`,
+			to("appStoreVersion", "appStoreVersions", version),
+		),
+	)
 	c.act(t, "reviewSubmissions", submission, "approve")
 	c.wantStates(t, version, submission, "PENDING_DEVELOPER_RELEASE", "COMPLETE")
-	c.data(t, "POST", "/v1/appStoreVersionReleaseRequests", resource("appStoreVersionReleaseRequests", "", "", to("appStoreVersion", "appStoreVersions", version)))
+	c.data(
+		t,
+		"POST",
+		"/v1/appStoreVersionReleaseRequests",
+		resource("appStoreVersionReleaseRequests", "", "", to("appStoreVersion", "appStoreVersions", version)),
+	)
 	c.wantStates(t, version, submission, "READY_FOR_DISTRIBUTION", "COMPLETE")
 	c.SetClock(50*time.Hour, 0)
 	phased := c.data(t, "GET", "/v1/appStoreVersions/"+version+"/appStoreVersionPhasedRelease", "")
-	if at(phased, "attributes", "phasedReleaseState") != "ACTIVE" || fmt.Sprint(at(phased, "attributes", "currentDayNumber")) != "3" {
+	if at(phased, "attributes", "phasedReleaseState") != "ACTIVE" ||
+		fmt.Sprint(at(phased, "attributes", "currentDayNumber")) != "3" {
 		t.Errorf("after two days: %v", phased["attributes"])
 	}
-	_, _, doc := c.send("GET", "/v1/apps/"+trailMix+"/appStoreVersions?filter[appVersionState]=REPLACED_WITH_NEW_VERSION", "")
+	_, _, doc := c.send(
+		"GET",
+		"/v1/apps/"+trailMix+"/appStoreVersions?filter[appVersionState]=REPLACED_WITH_NEW_VERSION",
+		"",
+	)
 	if at(doc, "data", 0) == nil {
 		t.Error("the version before was not replaced")
 	}
@@ -121,7 +151,9 @@ func TestWhatIsMissingIsToldAtOnce(t *testing.T) {
 	c.act(t, "apps", trailMix, "unpublish privacy")
 	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"TV_OS","versionString":"1.0"`, to("app", "apps", trailMix)))["id"].(string)
 	submission := c.draft(t)
-	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+submission, resource("reviewSubmissions", submission, `"submitted":true`, "")); code(doc) != "ENTITY_ERROR.RELATIONSHIP.REQUIRED" {
+	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+submission, resource("reviewSubmissions", submission, `"submitted":true`, "")); code(
+		doc,
+	) != "ENTITY_ERROR.RELATIONSHIP.REQUIRED" {
 		t.Errorf("an empty one: %v", doc)
 	}
 	status, _, doc := c.send("POST", "/v1/reviewSubmissionItems", item(submission, version))
@@ -145,10 +177,12 @@ func TestAnItemIsInOneSubmission(t *testing.T) {
 	first := c.draft(t)
 	c.data(t, "POST", "/v1/reviewSubmissionItems", item(first, version))
 	status, _, doc := c.send("POST", "/v1/reviewSubmissionItems", item(first, version))
-	if text := fmt.Sprint(doc); status != 409 || !strings.Contains(text, "ITEM_PART_OF_ANOTHER_SUBMISSION") || !strings.Contains(text, first) {
+	if text := fmt.Sprint(doc); status != 409 || !strings.Contains(text, "ITEM_PART_OF_ANOTHER_SUBMISSION") ||
+		!strings.Contains(text, first) {
 		t.Errorf("twice: %d %v", status, doc)
 	}
-	if status, _, doc := c.send("POST", "/v1/reviewSubmissions", resource("reviewSubmissions", "", `"platform":"IOS"`, to("app", "apps", trailMix))); status != 409 || !strings.Contains(fmt.Sprint(doc), first) {
+	if status, _, doc := c.send("POST", "/v1/reviewSubmissions", resource("reviewSubmissions", "", `"platform":"IOS"`, to("app", "apps", trailMix))); status != 409 ||
+		!strings.Contains(fmt.Sprint(doc), first) {
 		t.Errorf("a second draft: %d %v", status, doc)
 	}
 	c.patch(t, "reviewSubmissions", first, `"submitted":true`)
@@ -162,7 +196,10 @@ func TestAnItemIsInOneSubmission(t *testing.T) {
 	c.wantStates(t, version, first, "REJECTED", "CANCELING")
 	c.SetClock(time.Minute, 0)
 	c.wantStates(t, version, first, "REJECTED", "COMPLETE")
-	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+first, resource("reviewSubmissions", first, `"canceled":true`, "")); !strings.Contains(fmt.Sprint(doc), "not in cancellable state") {
+	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+first, resource("reviewSubmissions", first, `"canceled":true`, "")); !strings.Contains(
+		fmt.Sprint(doc),
+		"not in cancellable state",
+	) {
 		t.Errorf("what is over was canceled: %v", doc)
 	}
 	c.data(t, "POST", "/v1/reviewSubmissionItems", item(second, version))
@@ -185,7 +222,8 @@ func TestADuplicateVersionHasTwoErrors(t *testing.T) {
 	body := resource("appStoreVersions", "", `"platform":"IOS","versionString":"7.0"`, to("app", "apps", trailMix))
 	c.data(t, "POST", "/v1/appStoreVersions", body)
 	_, _, doc := c.send("POST", "/v1/appStoreVersions", body)
-	if code(doc) != "ENTITY_ERROR.RELATIONSHIP.INVALID" || at(doc, "errors", 1, "code") != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" {
+	if code(doc) != "ENTITY_ERROR.RELATIONSHIP.INVALID" ||
+		at(doc, "errors", 1, "code") != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" {
 		t.Errorf("%v", doc)
 	}
 }

@@ -23,25 +23,40 @@ func itemAllowed(c *call, o, old *object) []apiError {
 	}
 	submission := c.s.store.one(o, "reviewSubmission")
 	if state := submission.text("state"); state != "READY_FOR_REVIEW" && state != "UNRESOLVED_ISSUES" {
-		return stateError("/data/relationships/reviewSubmission", "Nothing can be added to a submission that is "+state+".")
+		return stateError(
+			"/data/relationships/reviewSubmission",
+			"Nothing can be added to a submission that is "+state+".",
+		)
 	}
 	rel, subject := c.subject(o)
 	if subject == nil {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.REQUIRED", Title: "The provided entity is missing a required relationship",
-			Detail: "Name what is to be reviewed.", Pointer: "/data/relationships"}}
+		return []apiError{
+			{
+				Status:  409,
+				Code:    "ENTITY_ERROR.RELATIONSHIP.REQUIRED",
+				Title:   "The provided entity is missing a required relationship",
+				Detail:  "Name what is to be reviewed.",
+				Pointer: "/data/relationships",
+			},
+		}
 	}
 	missing := map[string][]apiError{}
 	if holder := c.holder(rel, subject); holder != nil {
-		missing["/v1/"+subject.typ+"/"+subject.id] = []apiError{{Status: 409, Code: "STATE_ERROR.ITEM_PART_OF_ANOTHER_SUBMISSION",
-			Title:  "The item is part of another submission",
-			Detail: subject.typ + " with id " + subject.id + " was added to the reviewSubmission with id " + holder.id + " already."}}
+		missing["/v1/"+subject.typ+"/"+subject.id] = []apiError{
+			{Status: 409, Code: "STATE_ERROR.ITEM_PART_OF_ANOTHER_SUBMISSION",
+				Title:  "The item is part of another submission",
+				Detail: subject.typ + " with id " + subject.id + " was added to the reviewSubmission with id " + holder.id + " already."},
+		}
 	} else if subject.typ == "appStoreVersions" {
 		missing = c.unready(subject)
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	errs := stateError("/data/relationships/"+rel, subject.typ+" with id "+subject.id+" is not in a valid state: see the associated errors.")
+	errs := stateError(
+		"/data/relationships/"+rel,
+		subject.typ+" with id "+subject.id+" is not in a valid state: see the associated errors.",
+	)
 	errs[0].Associated = missing
 	return errs
 }
@@ -49,10 +64,12 @@ func itemAllowed(c *call, o, old *object) []apiError {
 // holder is the open submission that something is part of; nil if it is of none.
 func (c *call) holder(rel string, subject *object) *object {
 	for _, item := range c.s.store.all("reviewSubmissionItems") {
-		if state := item.text("state"); state == "REMOVED" || state == "APPROVED" || !slices.Contains(item.rels[rel], subject.id) {
+		if state := item.text("state"); state == "REMOVED" || state == "APPROVED" ||
+			!slices.Contains(item.rels[rel], subject.id) {
 			continue
 		}
-		if s := c.s.store.one(item, "reviewSubmission"); s != nil && s.text("state") != "COMPLETE" && s.text("state") != "CANCELING" {
+		if s := c.s.store.one(item, "reviewSubmission"); s != nil && s.text("state") != "COMPLETE" &&
+			s.text("state") != "CANCELING" {
 			return s
 		}
 	}
@@ -148,7 +165,10 @@ func (c *call) unreadyBuild(v *object, r reasons) {
 	case build.attrs["expired"] == true:
 		r.state(build, "The build has expired.")
 	case train != nil && (train.text("platform") != v.text("platform") || compareVersions(train.text("version"), v.text("versionString")) != 0):
-		r.state(build, "The build is of version "+train.text("version")+" for "+train.text("platform")+", and does not match.")
+		r.state(
+			build,
+			"The build is of version "+train.text("version")+" for "+train.text("platform")+", and does not match.",
+		)
 	}
 	r.want(build, "usesNonExemptEncryption")
 	if build.attrs["usesNonExemptEncryption"] == true && len(c.s.store.ids(build, "appEncryptionDeclaration")) == 0 {
@@ -172,14 +192,22 @@ func (c *call) unreadyPrimary(v *object, localizations []*object, r reasons) {
 	wanted := shots[v.text("platform")]
 	for _, l := range localizations {
 		for _, set := range c.s.store.related(l, "appScreenshotSets") {
-			if slices.Contains(wanted, set.text("screenshotDisplayType")) && len(c.s.store.ids(set, "appScreenshots")) > 0 {
+			if slices.Contains(wanted, set.text("screenshotDisplayType")) &&
+				len(c.s.store.ids(set, "appScreenshots")) > 0 {
 				return
 			}
 		}
 	}
 	if len(wanted) > 0 && len(localizations) > 0 {
-		r.add(localizations[0], apiError{Status: 409, Code: "STATE_ERROR.SCREENSHOT_REQUIRED." + wanted[0], Title: "A screenshot is missing",
-			Detail: "A screenshot of display type " + wanted[0] + " is required."})
+		r.add(
+			localizations[0],
+			apiError{
+				Status: 409,
+				Code:   "STATE_ERROR.SCREENSHOT_REQUIRED." + wanted[0],
+				Title:  "A screenshot is missing",
+				Detail: "A screenshot of display type " + wanted[0] + " is required.",
+			},
+		)
 	}
 }
 
@@ -195,8 +223,10 @@ func (c *call) unreadyApp(app *object, r reasons) {
 		}
 	}
 	if app.attrs[privacyUnpublished] == true {
-		r["/v1/appDataUsages/"] = []apiError{{Status: 409, Code: "STATE_ERROR.APP_DATA_USAGES_REQUIRED", Title: "App privacy is missing",
-			Detail: "Answer the questions about App Privacy, and publish them, on the website of App Store Connect."}}
+		r["/v1/appDataUsages/"] = []apiError{
+			{Status: 409, Code: "STATE_ERROR.APP_DATA_USAGES_REQUIRED", Title: "App privacy is missing",
+				Detail: "Answer the questions about App Privacy, and publish them, on the website of App Store Connect."},
+		}
 	}
 	info := c.editInfo(app)
 	if info == nil {
@@ -218,8 +248,16 @@ func (c *call) unreadyApp(app *object, r reasons) {
 const privacyUnpublished = "privacyUnpublished"
 
 // ageQuestions must be answered since 2026. Apple: age ratings; seen live.
-var ageQuestions = []string{"advertising", "ageAssurance", "gunsOrOtherWeapons", "healthOrWellnessTopics", "lootBox", "messagingAndChat",
-	"parentalControls", "userGeneratedContent"}
+var ageQuestions = []string{
+	"advertising",
+	"ageAssurance",
+	"gunsOrOtherWeapons",
+	"healthOrWellnessTopics",
+	"lootBox",
+	"messagingAndChat",
+	"parentalControls",
+	"userGeneratedContent",
+}
 
 // reasons are errors by the path of what they are about.
 type reasons map[string][]apiError
@@ -233,27 +271,54 @@ func (r reasons) add(o *object, e apiError) {
 func (r reasons) want(o *object, names ...string) {
 	for _, name := range names {
 		if v := o.attrs[name]; v == nil || v == "" {
-			r.add(o, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.REQUIRED", Title: "The provided entity is missing a required attribute",
-				Detail: "You must provide a value for the attribute '" + name + "' with this request", Pointer: "/data/attributes/" + name})
+			r.add(
+				o,
+				apiError{
+					Status:  409,
+					Code:    "ENTITY_ERROR.ATTRIBUTE.REQUIRED",
+					Title:   "The provided entity is missing a required attribute",
+					Detail:  "You must provide a value for the attribute '" + name + "' with this request",
+					Pointer: "/data/attributes/" + name,
+				},
+			)
 		}
 	}
 }
 
 func (r reasons) missing(o *object, rel string) {
-	r.add(o, apiError{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.REQUIRED", Title: "The provided entity is missing a required relationship",
-		Detail: "You must provide a value for the relationship '" + rel + "' with this request", Pointer: "/data/relationships/" + rel})
+	r.add(
+		o,
+		apiError{
+			Status:  409,
+			Code:    "ENTITY_ERROR.RELATIONSHIP.REQUIRED",
+			Title:   "The provided entity is missing a required relationship",
+			Detail:  "You must provide a value for the relationship '" + rel + "' with this request",
+			Pointer: "/data/relationships/" + rel,
+		},
+	)
 }
 
 func (r reasons) state(o *object, detail string) {
-	maps.Copy(r, map[string][]apiError{"/v1/" + o.typ + "/" + o.id: append(r["/v1/"+o.typ+"/"+o.id], stateError("", detail)...)})
+	maps.Copy(
+		r,
+		map[string][]apiError{"/v1/" + o.typ + "/" + o.id: append(r["/v1/"+o.typ+"/"+o.id], stateError("", detail)...)},
+	)
 }
 
 // contact checks whom App Review may ask.
 func (r reasons) contact(detail *object) {
 	r.want(detail, "contactFirstName", "contactLastName", "contactEmail", "contactPhone")
 	if phone := detail.text("contactPhone"); phone != "" && phone[0] != '+' {
-		r.add(detail, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-			Detail: "The phone number must begin with a plus sign and the country code.", Pointer: "/data/attributes/contactPhone"})
+		r.add(
+			detail,
+			apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:   "The provided entity includes an attribute with an invalid value",
+				Detail:  "The phone number must begin with a plus sign and the country code.",
+				Pointer: "/data/attributes/contactPhone",
+			},
+		)
 	}
 	if detail.attrs["demoAccountRequired"] == true {
 		r.want(detail, "demoAccountName", "demoAccountPassword")

@@ -22,8 +22,16 @@ var permissions = []permission{
 	{[]string{"financeReports"}, "FINANCE", ""},
 	{[]string{"salesReports"}, "FINANCE SALES ACCESS_TO_REPORTS", ""},
 	{[]string{"analyticsReport"}, "FINANCE SALES ACCESS_TO_REPORTS MARKETING APP_MANAGER", ""},
-	{[]string{"certificates", "profiles", "devices", "bundleId", "passTypeIds", "merchantIds"}, "APP_MANAGER DEVELOPER", "APP_MANAGER"},
-	{[]string{"buildUpload", "builds", "ci", "scm", "beta", "preReleaseVersions", "buildBeta"}, "APP_MANAGER DEVELOPER MARKETING", "APP_MANAGER DEVELOPER"},
+	{
+		[]string{"certificates", "profiles", "devices", "bundleId", "passTypeIds", "merchantIds"},
+		"APP_MANAGER DEVELOPER",
+		"APP_MANAGER",
+	},
+	{
+		[]string{"buildUpload", "builds", "ci", "scm", "beta", "preReleaseVersions", "buildBeta"},
+		"APP_MANAGER DEVELOPER MARKETING",
+		"APP_MANAGER DEVELOPER",
+	},
 	{[]string{"customerReview"}, "APP_MANAGER CUSTOMER_SUPPORT MARKETING", "APP_MANAGER CUSTOMER_SUPPORT"},
 	{[]string{"subscription", "inAppPurchase", "appPrice", "appAvailabilit"}, "APP_MANAGER FINANCE", "APP_MANAGER"},
 	{[]string{""}, anyone, "APP_MANAGER MARKETING"},

@@ -187,11 +187,26 @@ func (s *Sandbox) noRoute(w http.ResponseWriter, r *http.Request) {
 		other := *r
 		other.Method = verb
 		if _, pattern := s.mux.Handler(&other); pattern != "" && verb != r.Method {
-			rec.fail(s.store, apiError{Status: 405, Code: "METHOD_NOT_ALLOWED", Title: "The request method is not valid for the resource path."})
+			rec.fail(
+				s.store,
+				apiError{
+					Status: 405,
+					Code:   "METHOD_NOT_ALLOWED",
+					Title:  "The request method is not valid for the resource path.",
+				},
+			)
 			return
 		}
 	}
-	rec.fail(s.store, apiError{Status: 404, Code: "PATH_ERROR", Title: "The URL path is not valid", Detail: "The resource '" + r.URL.Path + "' does not exist"})
+	rec.fail(
+		s.store,
+		apiError{
+			Status: 404,
+			Code:   "PATH_ERROR",
+			Title:  "The URL path is not valid",
+			Detail: "The resource '" + r.URL.Path + "' does not exist",
+		},
+	)
 }
 
 // serve answers one call of an operation.
@@ -271,5 +286,6 @@ func baseOf(r *http.Request) string {
 // speaksJSON says whether a request's body is said to be JSON, or of no kind.
 func speaksJSON(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return r.Header.Get("Content-Type") == "" || err == nil && (kind == "application/json" || kind == "application/vnd.api+json")
+	return r.Header.Get("Content-Type") == "" ||
+		err == nil && (kind == "application/json" || kind == "application/vnd.api+json")
 }

@@ -93,7 +93,11 @@ func (c *client) data(t *testing.T, method, path, body string) map[string]any {
 // resource is the document of a request that writes; attributes and
 // relationships are JSON members, id may be "".
 func resource(typ, id, attributes, relationships string) string {
-	doc := map[string]any{"type": typ, "attributes": json.RawMessage("{" + attributes + "}"), "relationships": json.RawMessage("{" + relationships + "}")}
+	doc := map[string]any{
+		"type":          typ,
+		"attributes":    json.RawMessage("{" + attributes + "}"),
+		"relationships": json.RawMessage("{" + relationships + "}"),
+	}
 	if id != "" {
 		doc["id"] = id
 	}
@@ -234,7 +238,12 @@ func TestTokens(t *testing.T) {
 	}
 	other, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	good := func() jwt.MapClaims {
-		return jwt.MapClaims{"iss": DefaultIssuer, "aud": "appstoreconnect-v1", "iat": c.now.Add(-time.Minute).Unix(), "exp": c.now.Add(15 * time.Minute).Unix()}
+		return jwt.MapClaims{
+			"iss": DefaultIssuer,
+			"aud": "appstoreconnect-v1",
+			"iat": c.now.Add(-time.Minute).Unix(),
+			"exp": c.now.Add(15 * time.Minute).Unix(),
+		}
 	}
 	with := func(name string, v any) jwt.MapClaims { m := good(); m[name] = v; return m }
 	without := func(names ...string) jwt.MapClaims {
@@ -290,7 +299,12 @@ func signed(t *testing.T, kid string, key *ecdsa.PrivateKey, claims jwt.MapClaim
 func TestTheHourSlidesExactly(t *testing.T) {
 	c := newClient(t, World{NoAuth: true, HourLimit: 3})
 	for i := range 3 {
-		if _, h, _ := c.send("GET", "/v1/apps", ""); h.Get("X-Rate-Limit") != fmt.Sprintf("user-hour-lim:3;user-hour-rem:%d;", 2-i) {
+		if _, h, _ := c.send("GET", "/v1/apps", ""); h.Get(
+			"X-Rate-Limit",
+		) != fmt.Sprintf(
+			"user-hour-lim:3;user-hour-rem:%d;",
+			2-i,
+		) {
 			t.Error(h)
 		}
 		c.now = c.now.Add(10 * time.Minute)
@@ -335,7 +349,8 @@ func TestEveryReadAnswers(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		c.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		if w.Code != 200 || bytes.Contains(w.Body.Bytes(), []byte(`"data":null`)) || bytes.Contains(w.Body.Bytes(), []byte(`"data":[]`)) {
+		if w.Code != 200 || bytes.Contains(w.Body.Bytes(), []byte(`"data":null`)) ||
+			bytes.Contains(w.Body.Bytes(), []byte(`"data":[]`)) {
 			t.Errorf("%s: %d %.200s", op.ID, w.Code, w.Body)
 		}
 		n++

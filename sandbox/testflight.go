@@ -18,8 +18,12 @@ func testFlight() map[string]behavior {
 			relating: groupRelating, related: groupRelated,
 		},
 		"betaTesters": {
-			count:    12,
-			seed:     each(people("email"), cycle("state", "INSTALLED", "ACCEPTED", "INVITED"), cycle("inviteType", "EMAIL")),
+			count: 12,
+			seed: each(
+				people("email"),
+				cycle("state", "INSTALLED", "ACCEPTED", "INVITED"),
+				cycle("inviteType", "EMAIL"),
+			),
 			unique:   [][]string{{"email"}},
 			created:  testerCreated,
 			relating: testerRelating,
@@ -39,30 +43,39 @@ func testFlight() map[string]behavior {
 				_ = c.move(tester, "invite") // an invitation that is repeated changes nothing
 			}
 		}},
-		"betaAppLocalizations":              {unique: [][]string{{"app", "locale"}}},
-		"betaBuildLocalizations":            {unique: [][]string{{"build", "locale"}}},
-		"betaRecruitmentCriteria":           {unique: [][]string{{"betaGroup"}}},
-		"betaFeedbackScreenshotSubmissions": {acts: map[string]act{"arrive": arrival("a tester sends feedback with screenshots")}},
-		"betaFeedbackCrashSubmissions":      {acts: map[string]act{"arrive": arrival("a tester sends feedback after a crash")}},
+		"betaAppLocalizations":    {unique: [][]string{{"app", "locale"}}},
+		"betaBuildLocalizations":  {unique: [][]string{{"build", "locale"}}},
+		"betaRecruitmentCriteria": {unique: [][]string{{"betaGroup"}}},
+		"betaFeedbackScreenshotSubmissions": {
+			acts: map[string]act{"arrive": arrival("a tester sends feedback with screenshots")},
+		},
+		"betaFeedbackCrashSubmissions": {
+			acts: map[string]act{"arrive": arrival("a tester sends feedback after a crash")},
+		},
 	}
 }
 
 // arrival is something that a tester sends about a build.
 func arrival(does string) act {
-	return act{does: does, made: true, with: []string{"build", "comment"}, do: func(c *call, _ *object, with map[string]any) error {
-		id, _ := with["build"].(string)
-		build := c.s.store.get("builds", id)
-		if build == nil {
-			return fmt.Errorf("there is no build %q", id)
-		}
-		o := c.spawn(c.acting)
-		o.attrs["comment"], o.attrs["createdDate"] = with["comment"], c.stamp()
-		c.s.store.link(o, "build", id)
-		c.s.store.link(o, "app", c.s.store.ids(build, "app")...)
-		c.created(o)
-		c.announce(o, "", "", "")
-		return nil
-	}}
+	return act{
+		does: does,
+		made: true,
+		with: []string{"build", "comment"},
+		do: func(c *call, _ *object, with map[string]any) error {
+			id, _ := with["build"].(string)
+			build := c.s.store.get("builds", id)
+			if build == nil {
+				return fmt.Errorf("there is no build %q", id)
+			}
+			o := c.spawn(c.acting)
+			o.attrs["comment"], o.attrs["createdDate"] = with["comment"], c.stamp()
+			c.s.store.link(o, "build", id)
+			c.s.store.link(o, "app", c.s.store.ids(build, "app")...)
+			c.created(o)
+			c.announce(o, "", "", "")
+			return nil
+		},
+	}
 }
 
 // publish gives a group its public link, or takes it.
@@ -84,7 +97,10 @@ func groupRelating(c *call, group *object, w relWrite) []apiError {
 	case w.how != "add":
 		return nil
 	case w.rel == "builds" && group.attrs["hasAccessToAllBuilds"] == true:
-		return unprocessableState("Builds may not be assigned to this internal group.", "The group has access to all builds.")
+		return unprocessableState(
+			"Builds may not be assigned to this internal group.",
+			"The group has access to all builds.",
+		)
 	case w.rel == "builds" && group.attrs["isInternalGroup"] != true:
 		return c.testable(w.ids)
 	case w.rel == "betaTesters":
@@ -124,8 +140,16 @@ func testerRelating(c *call, tester *object, w relWrite) []apiError {
 func twice(have, ids []string) (errs []apiError) {
 	for i, id := range ids {
 		if slices.Contains(have, id) {
-			errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "The provided entity includes a relationship with an invalid value",
-				Detail: "'" + id + "' has been added already", Pointer: fmt.Sprintf("/data/%d", i)})
+			errs = append(
+				errs,
+				apiError{
+					Status:  409,
+					Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",
+					Title:   "The provided entity includes a relationship with an invalid value",
+					Detail:  "'" + id + "' has been added already",
+					Pointer: fmt.Sprintf("/data/%d", i),
+				},
+			)
 		}
 	}
 	return errs
@@ -133,7 +157,14 @@ func twice(have, ids []string) (errs []apiError) {
 
 // unprocessableState refuses what the state of something does not allow yet.
 func unprocessableState(title, detail string, code ...string) []apiError {
-	return []apiError{{Status: 422, Code: strings.Join(append([]string{"ENTITY_UNPROCESSABLE"}, code...), "."), Title: title, Detail: detail}}
+	return []apiError{
+		{
+			Status: 422,
+			Code:   strings.Join(append([]string{"ENTITY_UNPROCESSABLE"}, code...), "."),
+			Title:  title,
+			Detail: detail,
+		},
+	}
 }
 
 // people seeds names and an address under an attribute.

@@ -11,11 +11,23 @@ const trailMix = "1500004000"
 // upload brings a build to Apple, and gives the ids of the upload and the build.
 func (c *client) upload(t *testing.T, app, version, number string) (upload, build string) {
 	t.Helper()
-	up := c.data(t, "POST", "/v1/buildUploads", resource("buildUploads", "",
-		fmt.Sprintf(`"cfBundleShortVersionString":%q,"cfBundleVersion":%q,"platform":"IOS"`, version, number), to("app", "apps", app)))
+	up := c.data(t, "POST", "/v1/buildUploads", resource(
+		"buildUploads",
+		"",
+		fmt.Sprintf(
+			`"cfBundleShortVersionString":%q,"cfBundleVersion":%q,"platform":"IOS"`,
+			version,
+			number,
+		),
+		to("app", "apps", app),
+	))
 	upload = up["id"].(string)
-	file := c.data(t, "POST", "/v1/buildUploadFiles", resource("buildUploadFiles", "",
-		`"assetType":"ASSET","fileName":"a.ipa","fileSize":3,"uti":"com.apple.ipa"`, to("buildUpload", "buildUploads", upload)))
+	file := c.data(t, "POST", "/v1/buildUploadFiles", resource(
+		"buildUploadFiles",
+		"",
+		`"assetType":"ASSET","fileName":"a.ipa","fileSize":3,"uti":"com.apple.ipa"`,
+		to("buildUpload", "buildUploads", upload),
+	))
 	url, _ := at(file, "attributes", "uploadOperations", 0, "url").(string)
 	if w := c.raw("PUT", url, "abc", "Content-Type", "application/octet-stream"); w.Code != 200 {
 		t.Fatal(w.Code, w.Body)
@@ -46,7 +58,8 @@ func TestABuildReachesExternalTesters(t *testing.T) {
 	}
 	want("PROCESSING")
 	b := c.data(t, "GET", "/v1/builds/"+build, "")
-	if at(b, "attributes", "usesNonExemptEncryption") != nil || at(b, "attributes", "buildAudienceType") != "APP_STORE_ELIGIBLE" {
+	if at(b, "attributes", "usesNonExemptEncryption") != nil ||
+		at(b, "attributes", "buildAudienceType") != "APP_STORE_ELIGIBLE" {
 		t.Errorf("a new build: %v", b["attributes"])
 	}
 	c.SetClock(time.Minute, 0)
@@ -75,7 +88,12 @@ func TestABuildReachesExternalTesters(t *testing.T) {
 		}
 		want(x.state)
 	}
-	c.data(t, "POST", "/v1/buildBetaNotifications", resource("buildBetaNotifications", "", "", to("build", "builds", build)))
+	c.data(
+		t,
+		"POST",
+		"/v1/buildBetaNotifications",
+		resource("buildBetaNotifications", "", "", to("build", "builds", build)),
+	)
 	want("IN_BETA_TESTING")
 	c.SetClock(buildLife, 0)
 	want("EXPIRED")
@@ -93,7 +111,11 @@ func TestOneBetaReviewAtATime(t *testing.T) {
 		builds = append(builds, build)
 	}
 	submit := func(build string) (int, string) {
-		status, _, doc := c.send("POST", "/v1/betaAppReviewSubmissions", resource("betaAppReviewSubmissions", "", "", to("build", "builds", build)))
+		status, _, doc := c.send(
+			"POST",
+			"/v1/betaAppReviewSubmissions",
+			resource("betaAppReviewSubmissions", "", "", to("build", "builds", build)),
+		)
 		return status, code(doc)
 	}
 	if status, _ := submit(builds[0]); status != 201 {
@@ -114,7 +136,12 @@ func TestOneBetaReviewAtATime(t *testing.T) {
 func TestABuildNumberIsFreeAfterAFailure(t *testing.T) {
 	c := newClient(t, World{NoAuth: true, Times: Times{Build: time.Hour}})
 	upload, build := c.upload(t, trailMix, "4.0", "7")
-	again := resource("buildUploads", "", `"cfBundleShortVersionString":"4.0","cfBundleVersion":"7","platform":"IOS"`, to("app", "apps", trailMix))
+	again := resource(
+		"buildUploads",
+		"",
+		`"cfBundleShortVersionString":"4.0","cfBundleVersion":"7","platform":"IOS"`,
+		to("app", "apps", trailMix),
+	)
 	if _, _, doc := c.send("POST", "/v1/buildUploads", again); code(doc) != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" {
 		t.Errorf("%v", doc)
 	}
@@ -138,7 +165,12 @@ func TestGroupsAndTesters(t *testing.T) {
 			t.Errorf("%s: %d %v", x[0], status, doc)
 		}
 	}
-	tester := resource("betaTesters", "", `"email":"qa1@example.com"`, `"betaGroups":{"data":[{"type":"betaGroups","id":"`+c.IDs("betaGroups")[0]+`"}]}`)
+	tester := resource(
+		"betaTesters",
+		"",
+		`"email":"qa1@example.com"`,
+		`"betaGroups":{"data":[{"type":"betaGroups","id":"`+c.IDs("betaGroups")[0]+`"}]}`,
+	)
 	id := c.data(t, "POST", "/v1/betaTesters", tester)["id"].(string)
 	if status, _, _ := c.send("POST", "/v1/betaTesters", tester); status != 409 {
 		t.Errorf("one address twice: %d", status)
@@ -146,7 +178,12 @@ func TestGroupsAndTesters(t *testing.T) {
 	if status, _, _ := c.send("POST", "/v1/betaGroups/"+c.IDs("betaGroups")[0]+"/relationships/betaTesters", `{"data":[{"type":"betaTesters","id":"`+id+`"}]}`); status != 409 {
 		t.Errorf("in the group twice: %d", status)
 	}
-	c.data(t, "POST", "/v1/betaTesterInvitations", resource("betaTesterInvitations", "", "", to("betaTester", "betaTesters", id)+","+to("app", "apps", trailMix)))
+	c.data(
+		t,
+		"POST",
+		"/v1/betaTesterInvitations",
+		resource("betaTesterInvitations", "", "", to("betaTester", "betaTesters", id)+","+to("app", "apps", trailMix)),
+	)
 	for _, do := range []string{"accept", "install"} {
 		if err := c.Act(Act{Type: "betaTesters", ID: id, Do: do}); err != nil {
 			t.Error(err)

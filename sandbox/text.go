@@ -10,25 +10,36 @@ import (
 
 // locales are those in which the App Store and TestFlight show texts. Apple: "App
 // Store localizations". Their case does not matter in requests.
-var locales = strings.Fields("ar-SA bn-BD ca cs da de-DE el en-AU en-CA en-GB en-US es-ES es-MX fi fr-CA fr-FR gu-IN he hi hr hu id it ja " +
-	"kn-IN ko ml-IN mr-IN ms nl-NL no or-IN pa-IN pl pt-BR pt-PT ro ru sk sl-SI sv ta-IN te-IN th tr uk ur-PK vi zh-Hans zh-Hant")
+var locales = strings.Fields(
+	"ar-SA bn-BD ca cs da de-DE el en-AU en-CA en-GB en-US es-ES es-MX fi fr-CA fr-FR gu-IN he hi hr hu id it ja " +
+		"kn-IN ko ml-IN mr-IN ms nl-NL no or-IN pa-IN pl pt-BR pt-PT ro ru sk sl-SI sv ta-IN te-IN th tr uk ur-PK vi zh-Hans zh-Hant",
+)
 
 // longest are the most characters that texts may have. Apple: "Required,
 // localizable, and editable properties".
 var longest = map[string]map[string]int{
-	"appStoreVersionLocalizations":          {"description": 4000, "keywords": 100, "promotionalText": 170, "whatsNew": 4000},
-	"appInfoLocalizations":                  {"name": 30, "subtitle": 30},
-	"appCustomProductPageLocalizations":     {"promotionalText": 170},
-	"betaBuildLocalizations":                {"whatsNew": 4000},
-	"betaAppLocalizations":                  {"description": 4000},
-	"customerReviewResponses":               {"responseBody": 5970},
-	"appStoreReviewDetails":                 {"notes": 4000},
-	"betaAppReviewDetails":                  {"notes": 4000},
-	"inAppPurchaseLocalizations":            {"name": 30, "description": 45},
-	"subscriptionLocalizations":             {"name": 30, "description": 45},
-	"subscriptionGroupLocalizations":        {"name": 30},
-	"appEventLocalizations":                 {"name": 30, "shortDescription": 50, "longDescription": 120},
-	"gameCenterAchievementLocalizations":    {"name": 30, "beforeEarnedDescription": 200, "afterEarnedDescription": 200},
+	"appStoreVersionLocalizations": {
+		"description":     4000,
+		"keywords":        100,
+		"promotionalText": 170,
+		"whatsNew":        4000,
+	},
+	"appInfoLocalizations":              {"name": 30, "subtitle": 30},
+	"appCustomProductPageLocalizations": {"promotionalText": 170},
+	"betaBuildLocalizations":            {"whatsNew": 4000},
+	"betaAppLocalizations":              {"description": 4000},
+	"customerReviewResponses":           {"responseBody": 5970},
+	"appStoreReviewDetails":             {"notes": 4000},
+	"betaAppReviewDetails":              {"notes": 4000},
+	"inAppPurchaseLocalizations":        {"name": 30, "description": 45},
+	"subscriptionLocalizations":         {"name": 30, "description": 45},
+	"subscriptionGroupLocalizations":    {"name": 30},
+	"appEventLocalizations":             {"name": 30, "shortDescription": 50, "longDescription": 120},
+	"gameCenterAchievementLocalizations": {
+		"name":                    30,
+		"beforeEarnedDescription": 200,
+		"afterEarnedDescription":  200,
+	},
 	"appClipDefaultExperienceLocalizations": {"subtitle": 56},
 }
 
@@ -45,16 +56,37 @@ func (w *writer) texts(change *object, at string) {
 		case name == "locale" && strings.HasSuffix(change.typ, "Localizations") && localeOf(text) == "":
 			w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid locale", text), pointer)
 		case most > 0 && utf8.RuneCountInString(text) > most:
-			w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID.TOO_LONG",
-				fmt.Sprintf("The attribute '%s' has %d characters; at most %d are allowed", name, utf8.RuneCountInString(text), most), pointer)
+			w.invalid(
+				"ENTITY_ERROR.ATTRIBUTE.INVALID.TOO_LONG",
+				fmt.Sprintf(
+					"The attribute '%s' has %d characters; at most %d are allowed",
+					name,
+					utf8.RuneCountInString(text),
+					most,
+				),
+				pointer,
+			)
 		case most > 0 && strings.ContainsFunc(text, refusedRune):
-			w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_CHARACTERS", fmt.Sprintf("The attribute '%s' contains invalid characters", name), pointer)
+			w.invalid(
+				"ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_CHARACTERS",
+				fmt.Sprintf("The attribute '%s' contains invalid characters", name),
+				pointer,
+			)
 		}
 	}
 }
 
 func (w *writer) invalid(code, detail, pointer string) {
-	w.errs = append(w.errs, apiError{Status: 409, Code: code, Title: "The provided entity includes an attribute with an invalid value", Detail: detail, Pointer: pointer})
+	w.errs = append(
+		w.errs,
+		apiError{
+			Status:  409,
+			Code:    code,
+			Title:   "The provided entity includes an attribute with an invalid value",
+			Detail:  detail,
+			Pointer: pointer,
+		},
+	)
 }
 
 // localeOf is a locale in Apple's spelling; "" if it is none.

@@ -51,7 +51,14 @@ func (c *call) reserve(o *object) {
 		n := len(o.upload.parts)
 		operation := map[string]any{
 			"method": http.MethodPut, "offset": p.offset, "length": p.length,
-			"url":            fmt.Sprintf("%s/_sandbox/upload/%s/%s/%d?signature=%s", c.base, o.typ, o.id, n, o.upload.secret),
+			"url": fmt.Sprintf(
+				"%s/_sandbox/upload/%s/%s/%d?signature=%s",
+				c.base,
+				o.typ,
+				o.id,
+				n,
+				o.upload.secret,
+			),
 			"requestHeaders": []any{map[string]any{"name": "Content-Type", "value": "application/octet-stream"}},
 		}
 		if item.field("partNumber") != nil {
@@ -112,7 +119,8 @@ func (s *Sandbox) putPart(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) part(r *http.Request) (part, bool) {
 	o := s.store.get(r.PathValue("type"), r.PathValue("id"))
 	n, err := strconv.Atoi(r.PathValue("part"))
-	if o == nil || o.upload == nil || err != nil || n < 1 || n > len(o.upload.parts) || r.URL.Query().Get("signature") != o.upload.secret {
+	if o == nil || o.upload == nil || err != nil || n < 1 || n > len(o.upload.parts) ||
+		r.URL.Query().Get("signature") != o.upload.secret {
 		return part{}, false
 	}
 	return o.upload.parts[n-1], true
@@ -177,8 +185,15 @@ func refuseSHA(_ *call, o, old *object) []apiError {
 	if old == nil || file["algorithm"] != "SHA_256" {
 		return nil
 	}
-	return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-		Detail: "SHA_256 is not supported here", Pointer: "/data/attributes/sourceFileChecksums"}}
+	return []apiError{
+		{
+			Status:  409,
+			Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+			Title:   "The provided entity includes an attribute with an invalid value",
+			Detail:  "SHA_256 is not supported here",
+			Pointer: "/data/attributes/sourceFileChecksums",
+		},
+	}
 }
 
 // deliver sets the state of a file in all the ways in which views show it.

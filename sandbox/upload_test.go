@@ -19,8 +19,13 @@ func sumOf(text string) string {
 
 func (c *client) screenshot(t *testing.T, size int) map[string]any {
 	t.Helper()
-	return c.data(t, "POST", "/v1/appScreenshots", resource("appScreenshots", "", fmt.Sprintf(`"fileName":"a.png","fileSize":%d`, size),
-		to("appScreenshotSet", "appScreenshotSets", c.IDs("appScreenshotSets")[0])))
+	return c.data(
+		t,
+		"POST",
+		"/v1/appScreenshots",
+		resource("appScreenshots", "", fmt.Sprintf(`"fileName":"a.png","fileSize":%d`, size),
+			to("appScreenshotSet", "appScreenshotSets", c.IDs("appScreenshotSets")[0])),
+	)
 }
 
 func TestUploads(t *testing.T) {
@@ -46,19 +51,32 @@ func TestUploads(t *testing.T) {
 			}
 			for _, p := range x.parts {
 				operation := at(shot, "attributes", "uploadOperations", int(p[0]-'0'))
-				if w := c.raw("PUT", c.local(at(operation, "url")), p[2:]); w.Code != 200 || at(operation, "length") != float64(len(p)-2) {
+				if w := c.raw("PUT", c.local(at(operation, "url")), p[2:]); w.Code != 200 ||
+					at(operation, "length") != float64(len(p)-2) {
 					t.Fatalf("%s: %d %s, %v", p, w.Code, w.Body, operation)
 				}
 			}
 			path := "/v1/appScreenshots/" + shot["id"].(string)
-			c.data(t, "PATCH", path, resource("appScreenshots", shot["id"].(string), fmt.Sprintf(`"uploaded":true,"sourceFileChecksum":%q`, x.checksum), ""))
+			c.data(
+				t,
+				"PATCH",
+				path,
+				resource(
+					"appScreenshots",
+					shot["id"].(string),
+					fmt.Sprintf(`"uploaded":true,"sourceFileChecksum":%q`, x.checksum),
+					"",
+				),
+			)
 			state := func() any { return at(c.data(t, "GET", path, ""), "attributes", "assetDeliveryState", "state") }
 			if got := state(); x.state == "COMPLETE" && got != "UPLOAD_COMPLETE" {
 				t.Errorf("while it is processed: %v", got)
 			}
 			c.now = c.now.Add(time.Minute)
 			got := c.data(t, "GET", path, "")
-			if state() != x.state || x.errorCode != "" && at(got, "attributes", "assetDeliveryState", "errors", 0, "code") != x.errorCode || at(got, "attributes", "uploadOperations") != nil {
+			if state() != x.state ||
+				x.errorCode != "" && at(got, "attributes", "assetDeliveryState", "errors", 0, "code") != x.errorCode ||
+				at(got, "attributes", "uploadOperations") != nil {
 				t.Errorf("%v", got["attributes"])
 			}
 		})
@@ -92,7 +110,16 @@ func TestUploadURLsAreSignedAndWantNoToken(t *testing.T) {
 func TestFilesMustHaveASize(t *testing.T) {
 	c := newClient(t, World{NoAuth: true, NoRules: true})
 	for _, size := range []string{"0", "-1", "1e3", "9007199254740991", "1.5"} {
-		status, _, doc := c.send("POST", "/v1/appScreenshots", resource("appScreenshots", "", `"fileName":"a","fileSize":`+size, to("appScreenshotSet", "appScreenshotSets", c.IDs("appScreenshotSets")[0])))
+		status, _, doc := c.send(
+			"POST",
+			"/v1/appScreenshots",
+			resource(
+				"appScreenshots",
+				"",
+				`"fileName":"a","fileSize":`+size,
+				to("appScreenshotSet", "appScreenshotSets", c.IDs("appScreenshotSets")[0]),
+			),
+		)
 		if status != 409 || at(doc, "errors", 0, "source", "pointer") != "/data/attributes/fileSize" {
 			t.Errorf("%s: %d %v", size, status, doc)
 		}
@@ -102,16 +129,48 @@ func TestFilesMustHaveASize(t *testing.T) {
 func TestAnUploadedBuildIsProcessed(t *testing.T) {
 	c := newClient(t, World{NoAuth: true, Processing: time.Minute})
 	app := c.IDs("apps")[0]
-	up := c.data(t, "POST", "/v1/buildUploads", resource("buildUploads", "", `"cfBundleShortVersionString":"3.0","cfBundleVersion":"77","platform":"IOS"`, to("app", "apps", app)))
-	file := c.data(t, "POST", "/v1/buildUploadFiles", resource("buildUploadFiles", "", `"assetType":"ASSET","fileName":"a.ipa","fileSize":3,"uti":"com.apple.ipa"`, to("buildUpload", "buildUploads", up["id"].(string))))
+	up := c.data(
+		t,
+		"POST",
+		"/v1/buildUploads",
+		resource(
+			"buildUploads",
+			"",
+			`"cfBundleShortVersionString":"3.0","cfBundleVersion":"77","platform":"IOS"`,
+			to("app", "apps", app),
+		),
+	)
+	file := c.data(
+		t,
+		"POST",
+		"/v1/buildUploadFiles",
+		resource(
+			"buildUploadFiles",
+			"",
+			`"assetType":"ASSET","fileName":"a.ipa","fileSize":3,"uti":"com.apple.ipa"`,
+			to("buildUpload", "buildUploads", up["id"].(string)),
+		),
+	)
 	operation := at(file, "attributes", "uploadOperations", 0)
 	if at(operation, "partNumber") != float64(1) || at(operation, "expiration") == nil {
 		t.Errorf("%v", operation)
 	}
 	c.raw("PUT", c.local(at(operation, "url")), "ipa")
 	commit := func(algorithm string) (int, map[string]any) {
-		status, _, doc := c.send("PATCH", "/v1/buildUploadFiles/"+file["id"].(string), resource("buildUploadFiles", file["id"].(string),
-			fmt.Sprintf(`"uploaded":true,"sourceFileChecksums":{"file":{"hash":%q,"algorithm":%q}}`, sumOf("ipa"), algorithm), ""))
+		status, _, doc := c.send(
+			"PATCH",
+			"/v1/buildUploadFiles/"+file["id"].(string),
+			resource(
+				"buildUploadFiles",
+				file["id"].(string),
+				fmt.Sprintf(
+					`"uploaded":true,"sourceFileChecksums":{"file":{"hash":%q,"algorithm":%q}}`,
+					sumOf("ipa"),
+					algorithm,
+				),
+				"",
+			),
+		)
 		return status, doc
 	}
 	if status, doc := commit("SHA_256"); status != 409 {
@@ -121,7 +180,11 @@ func TestAnUploadedBuildIsProcessed(t *testing.T) {
 		t.Fatalf("%d %v", status, doc)
 	}
 	build := func() any {
-		_, _, doc := c.send("GET", "/v1/builds?filter[version]=77&filter[app]="+app+"&filter[preReleaseVersion.version]=3.0", "")
+		_, _, doc := c.send(
+			"GET",
+			"/v1/builds?filter[version]=77&filter[app]="+app+"&filter[preReleaseVersion.version]=3.0",
+			"",
+		)
 		return at(doc, "data", 0, "attributes", "processingState")
 	}
 	for _, want := range []any{nil, "PROCESSING", "VALID"} {

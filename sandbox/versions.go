@@ -14,7 +14,13 @@ const versionStates = "Apple: AppVersionState"
 
 // editable are the states in which a version and all that belongs to it can be
 // changed.
-var editable = []string{"PREPARE_FOR_SUBMISSION", "DEVELOPER_REJECTED", "REJECTED", "METADATA_REJECTED", "INVALID_BINARY"}
+var editable = []string{
+	"PREPARE_FOR_SUBMISSION",
+	"DEVELOPER_REJECTED",
+	"REJECTED",
+	"METADATA_REJECTED",
+	"INVALID_BINARY",
+}
 
 // onSale are the states of versions that do not stand in the way of a new one.
 var onSale = []string{"READY_FOR_DISTRIBUTION", "REPLACED_WITH_NEW_VERSION", "PROCESSING_FOR_DISTRIBUTION"}
@@ -35,13 +41,31 @@ func versions() map[string]behavior {
 			created: versionCreated, removed: versionRemoved,
 			machines: []machine{{attr: "appVersionState", moves: versionMoves()}},
 			moved:    versionMoved,
-			acts:     map[string]act{"distribute": {own: true, do: func(c *call, o *object, _ map[string]any) error { return c.move(o, "distribute") }}, "release": {own: true, do: released}},
+			acts: map[string]act{
+				"distribute": {
+					own: true,
+					do:  func(c *call, o *object, _ map[string]any) error { return c.move(o, "distribute") },
+				},
+				"release": {own: true, do: released},
+			},
 		},
 		"appStoreVersionLocalizations": with(behavior{unique: [][]string{{"appStoreVersion", "locale"}}}),
-		"appScreenshotSets":            with(behavior{seed: cycle("screenshotDisplayType", "APP_IPHONE_67"), unique: [][]string{{"appStoreVersionLocalization", "screenshotDisplayType"}}}),
-		"appPreviewSets":               with(behavior{seed: cycle("previewType", "IPHONE_67"), unique: [][]string{{"appStoreVersionLocalization", "previewType"}}}),
-		"appScreenshots":               with(behavior{seed: cycle("assetDeliveryState", complete())}),
-		"appPreviews":                  with(behavior{seed: each(cycle("assetDeliveryState", complete()), cycle("videoDeliveryState", complete()))}),
+		"appScreenshotSets": with(
+			behavior{
+				seed:   cycle("screenshotDisplayType", "APP_IPHONE_67"),
+				unique: [][]string{{"appStoreVersionLocalization", "screenshotDisplayType"}},
+			},
+		),
+		"appPreviewSets": with(
+			behavior{
+				seed:   cycle("previewType", "IPHONE_67"),
+				unique: [][]string{{"appStoreVersionLocalization", "previewType"}},
+			},
+		),
+		"appScreenshots": with(behavior{seed: cycle("assetDeliveryState", complete())}),
+		"appPreviews": with(
+			behavior{seed: each(cycle("assetDeliveryState", complete()), cycle("videoDeliveryState", complete()))},
+		),
 		"appStoreReviewDetails": with(behavior{seed: each(cycle("contactPhone", "+1 555 010 0199"),
 			cycle("contactEmail", "review@example.com"), cycle("demoAccountRequired", false))}),
 		"appStoreVersionReleaseRequests": {allowed: releaseAllowed, created: func(c *call, o *object) {
@@ -69,8 +93,18 @@ func versionMoves() []move {
 		{"reject", waiting, "REJECTED", versionStates},
 		{"reject metadata", waiting, "METADATA_REJECTED", versionStates},
 		{"refuse binary", waiting, "INVALID_BINARY", versionStates},
-		{"cancel", append([]string{"READY_FOR_REVIEW", "PENDING_DEVELOPER_RELEASE"}, waiting...), "DEVELOPER_REJECTED", versionStates},
-		{"release", []string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"}, "PROCESSING_FOR_DISTRIBUTION", versionStates},
+		{
+			"cancel",
+			append([]string{"READY_FOR_REVIEW", "PENDING_DEVELOPER_RELEASE"}, waiting...),
+			"DEVELOPER_REJECTED",
+			versionStates,
+		},
+		{
+			"release",
+			[]string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"},
+			"PROCESSING_FOR_DISTRIBUTION",
+			versionStates,
+		},
 		{"distribute", []string{"PROCESSING_FOR_DISTRIBUTION"}, "READY_FOR_DISTRIBUTION", versionStates},
 		{"replace", []string{"READY_FOR_DISTRIBUTION"}, "REPLACED_WITH_NEW_VERSION", versionStates},
 	}
@@ -128,8 +162,20 @@ func lockedAllowed(c *call, o, old *object) []apiError {
 	var errs []apiError
 	for _, name := range sortedKeys(o.attrs) {
 		if !same(o.attrs[name], old.attrs[name]) && !slices.Contains(always, name) {
-			errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_STATE", Title: "The attribute cannot be changed in the current state",
-				Detail: fmt.Sprintf("The attribute '%s' cannot be edited while the version is %s.", name, state), Pointer: "/data/attributes/" + name})
+			errs = append(
+				errs,
+				apiError{
+					Status: 409,
+					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_STATE",
+					Title:  "The attribute cannot be changed in the current state",
+					Detail: fmt.Sprintf(
+						"The attribute '%s' cannot be edited while the version is %s.",
+						name,
+						state,
+					),
+					Pointer: "/data/attributes/" + name,
+				},
+			)
 		}
 	}
 	return errs
@@ -138,7 +184,8 @@ func lockedAllowed(c *call, o, old *object) []apiError {
 func same(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 
 func lockedRemovable(c *call, o *object) []apiError {
-	if state := c.lockedBy(o); state != "" || o.typ == "appStoreVersions" && o.text("appVersionState") == "READY_FOR_REVIEW" {
+	if state := c.lockedBy(o); state != "" ||
+		o.typ == "appStoreVersions" && o.text("appVersionState") == "READY_FOR_REVIEW" {
 		return stateError("", "The resource cannot be deleted while the version is "+orState(state, o)+".")
 	}
 	return nil
@@ -193,18 +240,42 @@ func versionAllowed(c *call, o, old *object) []apiError {
 	}
 	for _, x := range c.siblings(o, old) {
 		if old == nil && !slices.Contains(onSale, x.text("appVersionState")) {
-			errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "The provided entity includes a relationship with an invalid value",
-				Detail: "You cannot create a new version of the App in the current state.", Pointer: "/data/relationships/app"})
+			errs = append(
+				errs,
+				apiError{
+					Status:  409,
+					Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",
+					Title:   "The provided entity includes a relationship with an invalid value",
+					Detail:  "You cannot create a new version of the App in the current state.",
+					Pointer: "/data/relationships/app",
+				},
+			)
 		}
 	}
 	if !versionForm.MatchString(number) {
-		return append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-			Detail: "The version '" + number + "' has not the form 1.2.3.", Pointer: "/data/attributes/versionString"})
+		return append(
+			errs,
+			apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:   "The provided entity includes an attribute with an invalid value",
+				Detail:  "The version '" + number + "' has not the form 1.2.3.",
+				Pointer: "/data/attributes/versionString",
+			},
+		)
 	}
 	for _, x := range c.siblings(o, old) {
 		if used := x.text("versionString"); compareVersions(used, number) == 0 {
-			return append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", Title: "The provided entity includes an attribute with a value that has already been used",
-				Detail: "The version number has been previously used.", Pointer: "/data/attributes/versionString"})
+			return append(
+				errs,
+				apiError{
+					Status:  409,
+					Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
+					Title:   "The provided entity includes an attribute with a value that has already been used",
+					Detail:  "The version number has been previously used.",
+					Pointer: "/data/attributes/versionString",
+				},
+			)
 		} else if slices.Contains(onSale, x.text("appVersionState")) && compareVersions(used, number) > 0 {
 			return append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
 				Detail: "The version must be higher than '" + used + "', which is on sale.", Pointer: "/data/attributes/versionString"})
@@ -216,7 +287,8 @@ func versionAllowed(c *call, o, old *object) []apiError {
 // siblings are the other versions of a version's app and platform.
 func (c *call) siblings(o, old *object) (list []*object) {
 	for _, x := range c.s.store.all("appStoreVersions") {
-		if x != old && x.id != o.id && x.text("platform") == o.text("platform") && slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
+		if x != old && x.id != o.id && x.text("platform") == o.text("platform") &&
+			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
 			list = append(list, x)
 		}
 	}
@@ -244,8 +316,18 @@ func compareVersions(a, b string) int {
 // versionCreated carries over what the version before says, and opens the app's
 // information for changes.
 func versionCreated(c *call, o *object) {
-	setting(map[string]any{"appStoreState": "PREPARE_FOR_SUBMISSION", "appVersionState": "PREPARE_FOR_SUBMISSION", "releaseType": "AFTER_APPROVAL",
-		"downloadable": true, "createdDate": c.stamp()})(c, o)
+	setting(
+		map[string]any{
+			"appStoreState":   "PREPARE_FOR_SUBMISSION",
+			"appVersionState": "PREPARE_FOR_SUBMISSION",
+			"releaseType":     "AFTER_APPROVAL",
+			"downloadable":    true,
+			"createdDate":     c.stamp(),
+		},
+	)(
+		c,
+		o,
+	)
 	var before *object
 	for _, x := range c.siblings(o, o) {
 		if before == nil || compareVersions(x.text("versionString"), before.text("versionString")) > 0 {
@@ -286,7 +368,13 @@ func (c *call) firstLocalization(o *object) {
 
 // carry copies an object for a new owner, without some of its attributes.
 func (c *call) carry(from *object, owner map[string]string, without ...string) *object {
-	o := &object{typ: from.typ, id: c.s.store.newID(from.typ), at: c.now, attrs: maps.Clone(from.attrs), rels: map[string][]string{}}
+	o := &object{
+		typ:   from.typ,
+		id:    c.s.store.newID(from.typ),
+		at:    c.now,
+		attrs: maps.Clone(from.attrs),
+		rels:  map[string][]string{},
+	}
 	for _, name := range without {
 		delete(o.attrs, name)
 	}

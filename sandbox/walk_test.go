@@ -71,7 +71,16 @@ func (w *walker) step() int {
 		queries := w.j.queries(op)
 		query := queries[w.rng.IntN(len(queries))]
 		if w.chance(0.1) {
-			query += "&" + w.pick("limit=0", "limit=201", "cursor=%25", "sort=nonsense", "include=a.b", "fields[apps]=x", "filter[id]=,", "limit=1&limit=2")
+			query += "&" + w.pick(
+				"limit=0",
+				"limit=201",
+				"cursor=%25",
+				"sort=nonsense",
+				"include=a.b",
+				"fields[apps]=x",
+				"filter[id]=,",
+				"limit=1&limit=2",
+			)
 		}
 		return w.j.exchange(op, path, query, nil, false)
 	}

@@ -32,7 +32,12 @@ func webhooks() map[string]behavior {
 			owns:    []string{"deliveries"},
 		},
 		"webhookDeliveries": {
-			seed:    each(cycle("deliveryState", "SUCCEEDED", "FAILED"), cycle("redelivery", false), cycle("request", map[string]any{"url": "https://example.com/hook"}), cycle("response", map[string]any{"httpStatusCode": 200, "body": ""})),
+			seed: each(
+				cycle("deliveryState", "SUCCEEDED", "FAILED"),
+				cycle("redelivery", false),
+				cycle("request", map[string]any{"url": "https://example.com/hook"}),
+				cycle("response", map[string]any{"httpStatusCode": 200, "body": ""}),
+			),
 			created: redeliver,
 			tests: map[string]func(*object, string) bool{
 				"createdDateGreaterThanOrEqualTo": func(o *object, want string) bool { return !createdBefore(o, want) },
@@ -40,7 +45,12 @@ func webhooks() map[string]behavior {
 			},
 			acts: map[string]act{"send": {own: true, do: send}},
 		},
-		"webhookEvents": {seed: each(cycle("ping", false), cycle("payload", `{"data":{"type":"webhookPingCreated","id":"1","version":1}}`))},
+		"webhookEvents": {
+			seed: each(
+				cycle("ping", false),
+				cycle("payload", `{"data":{"type":"webhookPingCreated","id":"1","version":1}}`),
+			),
+		},
 		"webhookPings": {created: func(c *call, o *object) {
 			if hook := c.s.store.one(o, "webhook"); hook != nil {
 				c.deliverEvent(hook, c.recordEvent(hookEvent{kind: "", body: c.pingBody()}))
@@ -62,8 +72,15 @@ func hookAllowed(_ *call, o, _ *object) []apiError {
 			return nil
 		}
 	}
-	return []apiError{{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-		Detail: "The URL must be absolute.", Pointer: "/data/attributes/url"}}
+	return []apiError{
+		{
+			Status:  409,
+			Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+			Title:   "The provided entity includes an attribute with an invalid value",
+			Detail:  "The URL must be absolute.",
+			Pointer: "/data/attributes/url",
+		},
+	}
 }
 
 // redeliver sends the event of an earlier delivery once more.
@@ -82,7 +99,13 @@ func redeliver(c *call, o *object) {
 
 // deliverEvent makes a delivery of an event to a webhook.
 func (c *call) deliverEvent(hook, event *object) {
-	d := &object{typ: "webhookDeliveries", id: c.s.store.newID(""), at: c.now, attrs: map[string]any{}, rels: map[string][]string{}}
+	d := &object{
+		typ:   "webhookDeliveries",
+		id:    c.s.store.newID(""),
+		at:    c.now,
+		attrs: map[string]any{},
+		rels:  map[string][]string{},
+	}
 	c.s.store.add(d)
 	c.s.store.link(d, "event", event.id)
 	c.pend(hook, d, false)
@@ -103,7 +126,10 @@ func send(c *call, d *object, _ map[string]any) error {
 			if len(c.s.hooks.line) >= hooksInWaiting {
 				return errors.New("too many deliveries wait")
 			}
-			c.s.hooks.line = append(c.s.hooks.line, letter{d.id, hook.text("url"), []byte(event.text("payload")), hook.text("secret")})
+			c.s.hooks.line = append(
+				c.s.hooks.line,
+				letter{d.id, hook.text("url"), []byte(event.text("payload")), hook.text("secret")},
+			)
 		}
 	}
 	return nil

@@ -53,7 +53,9 @@ func TestAWebhookIsCalled(t *testing.T) {
 	hook := c.hook(t, url, "BUILD_UPLOAD_STATE_UPDATED", "BUILD_BETA_DETAIL_EXTERNAL_BUILD_STATE_UPDATED")
 	c.upload(t, trailMix, "3.0", "1")
 	if list := c.deliveries(t, hook, ""); len(list) != 3 || at(list[0], "attributes", "deliveryState") != "SUCCEEDED" ||
-		fmt.Sprint(at(list[0], "attributes", "response", "httpStatusCode")) != "200" || at(list[0], "attributes", "response", "body") != "noted" {
+		fmt.Sprint(
+			at(list[0], "attributes", "response", "httpStatusCode"),
+		) != "200" || at(list[0], "attributes", "response", "body") != "noted" {
 		t.Errorf("%d deliveries: %v", len(list), list)
 	}
 	states := map[string]bool{}
@@ -98,11 +100,17 @@ func TestAFailedDeliveryIsSentAgainByHand(t *testing.T) {
 	hook := c.hook(t, url, "BUILD_UPLOAD_STATE_UPDATED")
 	c.send("POST", "/v1/webhookPings", resource("webhookPings", "", "", to("webhook", "webhooks", hook)))
 	first := c.deliveries(t, hook, "&filter[deliveryState]=FAILED")
-	if len(first) != 1 || fmt.Sprint(at(first[0], "attributes", "response", "httpStatusCode")) != "500" || at(first[0], "attributes", "errorMessage") == nil {
+	if len(first) != 1 || fmt.Sprint(at(first[0], "attributes", "response", "httpStatusCode")) != "500" ||
+		at(first[0], "attributes", "errorMessage") == nil {
 		t.Fatalf("%v", first)
 	}
 	id := at(first[0], "id").(string)
-	c.data(t, "POST", "/v1/webhookDeliveries", resource("webhookDeliveries", "", "", to("template", "webhookDeliveries", id)))
+	c.data(
+		t,
+		"POST",
+		"/v1/webhookDeliveries",
+		resource("webhookDeliveries", "", "", to("template", "webhookDeliveries", id)),
+	)
 	again := c.deliveries(t, hook, "")
 	if len(again) != 2 || at(again[1], "attributes", "redelivery") != true {
 		t.Errorf("%v", again)
@@ -126,7 +134,12 @@ func TestTheFormsOfEvents(t *testing.T) {
 	for _, w := range watched {
 		kinds = append(kinds, w.kind)
 	}
-	kinds = append(kinds, "ALTERNATIVE_DISTRIBUTION_PACKAGE_VERSION_CREATED", "ALTERNATIVE_DISTRIBUTION_PACKAGE_AVAILABLE_UPDATED", "ALTERNATIVE_DISTRIBUTION_TERRITORY_AVAILABILITY_UPDATED")
+	kinds = append(
+		kinds,
+		"ALTERNATIVE_DISTRIBUTION_PACKAGE_VERSION_CREATED",
+		"ALTERNATIVE_DISTRIBUTION_PACKAGE_AVAILABLE_UPDATED",
+		"ALTERNATIVE_DISTRIBUTION_TERRITORY_AVAILABILITY_UPDATED",
+	)
 	url, got := receiver(t, 204)
 	hook := c.hook(t, url, kinds...)
 	app := map[string]any{"app": trailMix}
@@ -164,7 +177,8 @@ func TestTheFormsOfEvents(t *testing.T) {
 		t.Errorf("a background asset's event has another form: %v", release)
 	}
 	territories := seen["alternativeDistributionTerritoryAvailabilityUpdated"]
-	if at(territories, "relationships", "instance") != nil || at(territories, "relationships", "marketplaceApp", "data", "id") != trailMix {
+	if at(territories, "relationships", "instance") != nil ||
+		at(territories, "relationships", "marketplaceApp", "data", "id") != trailMix {
 		t.Errorf("%v", territories)
 	}
 }

@@ -53,7 +53,14 @@ func (c *call) update(o *object) []apiError {
 		return errs
 	}
 	if data["id"] != o.id {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.ID.INVALID", Title: "The provided entity id is not that of the resource", Pointer: "/data/id"}}
+		return []apiError{
+			{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ID.INVALID",
+				Title:   "The provided entity id is not that of the resource",
+				Pointer: "/data/id",
+			},
+		}
 	}
 	w.old = o
 	change := w.object(o.typ, data, c.op.Body, "/data")
@@ -136,7 +143,10 @@ func (c *call) answerWrite(o *object) {
 		c.rec.empty(c.op.Status)
 		return
 	}
-	doc := map[string]any{"data": c.render(o, c.op.Schema, true), "links": map[string]any{"self": c.selfLink(o, c.op.Schema)}}
+	doc := map[string]any{
+		"data":  c.render(o, c.op.Schema, true),
+		"links": map[string]any{"self": c.selfLink(o, c.op.Schema)},
+	}
 	c.include(doc, []*object{o})
 	c.rec.json(c.op.Status, doc)
 }
@@ -190,8 +200,18 @@ func (c *call) relatable(w *writer, o *object, change relWrite) []apiError {
 		return w.errs
 	}
 	if lost := c.lost(o, change); len(lost) > 0 {
-		return []apiError{{Status: 409, Code: "ENTITY_ERROR.RELATIONSHIP.INVALID", Title: "The provided relationship leaves out a resource that belongs to it",
-			Detail: "These resources cannot be taken out of '" + change.rel + "': " + strings.Join(lost, ", "), Pointer: "/data"}}
+		return []apiError{
+			{
+				Status: 409,
+				Code:   "ENTITY_ERROR.RELATIONSHIP.INVALID",
+				Title:  "The provided relationship leaves out a resource that belongs to it",
+				Detail: "These resources cannot be taken out of '" + change.rel + "': " + strings.Join(
+					lost,
+					", ",
+				),
+				Pointer: "/data",
+			},
+		}
 	}
 	if b := c.s.behaviors[o.typ]; b.relating != nil {
 		return b.relating(c, o, change)
@@ -232,7 +252,11 @@ func (c *call) writer() (w *writer, data map[string]any, errs []apiError) {
 		id, _ := m["id"].(string)
 		switch {
 		case c.op.Inline[typ] == nil:
-			w.refuse("ENTITY_ERROR.INCLUDED.INVALID_TYPE", "The provided included entity cannot be created here", at+"/type")
+			w.refuse(
+				"ENTITY_ERROR.INCLUDED.INVALID_TYPE",
+				"The provided included entity cannot be created here",
+				at+"/type",
+			)
 		case !local(id):
 			w.refuse("ENTITY_ERROR.INCLUDED.INVALID_ID", "The provided included entity id has invalid format", at+"/id")
 		default:
@@ -246,16 +270,30 @@ func (c *call) writer() (w *writer, data map[string]any, errs []apiError) {
 func local(id string) bool { return strings.HasPrefix(id, "${") && strings.HasSuffix(id, "}") }
 
 func noData() apiError {
-	return apiError{Status: 409, Code: "ENTITY_ERROR.DATA.REQUIRED", Title: "The provided entity is missing its data", Pointer: "/data"}
+	return apiError{
+		Status:  409,
+		Code:    "ENTITY_ERROR.DATA.REQUIRED",
+		Title:   "The provided entity is missing its data",
+		Pointer: "/data",
+	}
 }
 
 func (w *writer) refuse(code, title, pointer string) {
-	w.errs = append(w.errs, apiError{Status: 409, Code: code, Title: title, Detail: title + ": " + pointer, Pointer: pointer})
+	w.errs = append(
+		w.errs,
+		apiError{Status: 409, Code: code, Title: title, Detail: title + ": " + pointer, Pointer: pointer},
+	)
 }
 
 // object checks a resource object against what the operation takes.
 func (w *writer) object(typ string, data map[string]any, t *factType, at string) *object {
-	o := &object{typ: typ, id: w.c.s.store.newID(typ), attrs: map[string]any{}, rels: map[string][]string{}, at: w.c.now}
+	o := &object{
+		typ:   typ,
+		id:    w.c.s.store.newID(typ),
+		attrs: map[string]any{},
+		rels:  map[string][]string{},
+		at:    w.c.now,
+	}
 	w.pending = append(w.pending, o)
 	if at != "/data" {
 		id, _ := data["id"].(string)
@@ -283,7 +321,11 @@ func (w *writer) attributes(o *object, data map[string]any, t *factType, at stri
 	for name, v := range attrs {
 		a := t.attr(name)
 		if a == nil {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.UNKNOWN", "The provided entity includes an unknown attribute", at+"/attributes/"+name)
+			w.refuse(
+				"ENTITY_ERROR.ATTRIBUTE.UNKNOWN",
+				"The provided entity includes an unknown attribute",
+				at+"/attributes/"+name,
+			)
 			continue
 		}
 		w.value(a, v, at+"/attributes/"+name)
@@ -293,7 +335,11 @@ func (w *writer) attributes(o *object, data map[string]any, t *factType, at stri
 	}
 	for _, a := range t.Attrs {
 		if _, given := attrs[a.Name]; a.Required && !given && !w.updates(at) {
-			w.refuse("ENTITY_ERROR.ATTRIBUTE.REQUIRED", "The provided entity is missing a required attribute", at+"/attributes/"+a.Name)
+			w.refuse(
+				"ENTITY_ERROR.ATTRIBUTE.REQUIRED",
+				"The provided entity is missing a required attribute",
+				at+"/attributes/"+a.Name,
+			)
 		}
 	}
 }
@@ -324,7 +370,11 @@ func (w *writer) relationships(o *object, data map[string]any, t *factType, at s
 	}
 	for _, r := range t.Rels {
 		if _, given := rels[r.Name]; r.Required && !given && !w.updates(at) {
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.REQUIRED", "The provided entity is missing a required relationship", at+"/relationships/"+r.Name)
+			w.refuse(
+				"ENTITY_ERROR.RELATIONSHIP.REQUIRED",
+				"The provided entity is missing a required relationship",
+				at+"/relationships/"+r.Name,
+			)
 		}
 	}
 }
@@ -354,7 +404,11 @@ func (w *writer) linkage(r *factRel, v any, at string) (ids []string) {
 		case local(id):
 			ids = append(ids, w.create(r.Type, id, at))
 		case w.c.s.store.get(r.Type, id) == nil:
-			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship points to a resource that does not exist", at)
+			w.refuse(
+				"ENTITY_ERROR.RELATIONSHIP.INVALID",
+				"The provided relationship points to a resource that does not exist",
+				at,
+			)
 		default:
 			ids = append(ids, id)
 		}
@@ -370,7 +424,11 @@ func (w *writer) create(typ, id, at string) string {
 	}
 	data := w.inline[key]
 	if data == nil {
-		w.refuse("ENTITY_ERROR.INCLUDED.INVALID_ID", "The provided relationship points to an included entity that is missing", at)
+		w.refuse(
+			"ENTITY_ERROR.INCLUDED.INVALID_ID",
+			"The provided relationship points to an included entity that is missing",
+			at,
+		)
 		return ""
 	}
 	return w.object(typ, data, w.c.op.Inline[typ], "/included/"+id).id

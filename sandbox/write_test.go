@@ -44,7 +44,9 @@ func TestSeveralErrorsAtOnceAreOrdered(t *testing.T) {
 	for i := range doc["errors"].([]any) {
 		got = append(got, at(doc, "errors", i, "source", "pointer"))
 	}
-	if want := "[/data/attributes/hue /data/attributes/identifier /data/attributes/name /data/attributes/platform]"; fmt.Sprint(got) != want {
+	if want := "[/data/attributes/hue /data/attributes/identifier /data/attributes/name /data/attributes/platform]"; fmt.Sprint(
+		got,
+	) != want {
 		t.Errorf("%v", got)
 	}
 }
@@ -60,7 +62,8 @@ func TestMediaTypes(t *testing.T) {
 			t.Errorf("%s: %d %v", x.contentType, status, doc)
 		}
 	}
-	if w := c.raw("GET", "/v1/apps", "", "Accept", "text/html"); w.Code != 406 || w.Header().Get("Content-Type") != "text/plain" {
+	if w := c.raw("GET", "/v1/apps", "", "Accept", "text/html"); w.Code != 406 ||
+		w.Header().Get("Content-Type") != "text/plain" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	if status, _, doc := c.send("PUT", "/v1/apps", ""); status != 405 {
@@ -92,7 +95,8 @@ func TestAttributesHaveThreeStates(t *testing.T) {
 		data string
 		want any
 	}{{`{"type":"builds","id":"` + build + `"}`, build}, {"null", nil}} {
-		if status, _, doc := c.send("PATCH", path+"/relationships/build", `{"data":`+x.data+`}`); status != 204 || linked() != x.want {
+		if status, _, doc := c.send("PATCH", path+"/relationships/build", `{"data":`+x.data+`}`); status != 204 ||
+			linked() != x.want {
 			t.Errorf("%s: %d %v, now %v", x.data, status, doc, linked())
 		}
 	}
@@ -100,7 +104,12 @@ func TestAttributesHaveThreeStates(t *testing.T) {
 
 func TestNumbersStayExact(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
-	file := resource("buildUploadFiles", "", `"assetType":"ASSET","fileName":"a","fileSize":4294967295,"uti":"com.apple.ipa"`, to("buildUpload", "buildUploads", c.IDs("buildUploads")[0]))
+	file := resource(
+		"buildUploadFiles",
+		"",
+		`"assetType":"ASSET","fileName":"a","fileSize":4294967295,"uti":"com.apple.ipa"`,
+		to("buildUpload", "buildUploads", c.IDs("buildUploads")[0]),
+	)
 	if w := c.raw("POST", "/v1/buildUploadFiles", file); !strings.Contains(w.Body.String(), `"fileSize":4294967295`) {
 		t.Errorf("%.300s", w.Body)
 	}
@@ -109,16 +118,33 @@ func TestNumbersStayExact(t *testing.T) {
 func TestInlineChildrenAreMadeAndTied(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	app, point := c.IDs("apps")[0], c.IDs("appPricePoints")[0]
-	body := `{"data":{"type":"appPriceSchedules","relationships":{` + to("app", "apps", app) + `,` + to("baseTerritory", "territories", "USA") + `,
+	body := `{"data":{"type":"appPriceSchedules","relationships":{` + to(
+		"app",
+		"apps",
+		app,
+	) + `,` + to(
+		"baseTerritory",
+		"territories",
+		"USA",
+	) + `,
 		"manualPrices":{"data":[{"type":"appPrices","id":"${a}"},{"type":"appPrices","id":"${b}"}]}}},
-		"included":[{"type":"appPrices","id":"${a}","attributes":{"startDate":"2026-06-01"},"relationships":{` + to("appPricePoint", "appPricePoints", point) + `}},
+		"included":[{"type":"appPrices","id":"${a}","attributes":{"startDate":"2026-06-01"},"relationships":{` + to(
+		"appPricePoint",
+		"appPricePoints",
+		point,
+	) + `}},
 		{"type":"appPrices","id":"${b}","attributes":{},"relationships":{}}]}`
 	schedule := c.data(t, "POST", "/v1/appPriceSchedules", body)["id"].(string)
 	_, _, doc := c.send("GET", "/v1/appPriceSchedules/"+schedule+"/manualPrices?include=appPricePoint", "")
-	if at(doc, "meta", "paging", "total") != 2.0 || at(doc, "data", 0, "attributes", "startDate") != "2026-06-01" || at(doc, "included", 0, "id") != point {
+	if at(doc, "meta", "paging", "total") != 2.0 || at(doc, "data", 0, "attributes", "startDate") != "2026-06-01" ||
+		at(doc, "included", 0, "id") != point {
 		t.Errorf("%v", doc)
 	}
-	status, _, doc := c.send("POST", "/v1/appPriceSchedules", strings.Replace(body, `"id":"${b}","attr`, `"id":"b","attr`, 1))
+	status, _, doc := c.send(
+		"POST",
+		"/v1/appPriceSchedules",
+		strings.Replace(body, `"id":"${b}","attr`, `"id":"b","attr`, 1),
+	)
 	if status != 409 || code(doc) != "ENTITY_ERROR.INCLUDED.INVALID_ID" {
 		t.Errorf("an id that is not local: %d %v", status, doc)
 	}
@@ -141,13 +167,24 @@ func TestRelationshipsNamedInBodiesOnlyHaveTwoSides(t *testing.T) {
 
 func TestTwoVersionsOfATypeAreViewsOfOneObject(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
-	made := c.data(t, "POST", "/v2/inAppPurchases", resource("inAppPurchases", "", `"name":"N","productId":"com.one","inAppPurchaseType":"CONSUMABLE"`, to("app", "apps", c.IDs("apps")[0])))
+	made := c.data(
+		t,
+		"POST",
+		"/v2/inAppPurchases",
+		resource(
+			"inAppPurchases",
+			"",
+			`"name":"N","productId":"com.one","inAppPurchaseType":"CONSUMABLE"`,
+			to("app", "apps", c.IDs("apps")[0]),
+		),
+	)
 	id := made["id"].(string)
 	old := c.data(t, "GET", "/v1/inAppPurchases/"+id, "")
 	if at(old, "attributes", "productId") != "com.one" || at(old, "attributes", "name") != nil {
 		t.Errorf("%v", old)
 	}
-	if !strings.HasSuffix(at(made, "links", "self").(string), "/v2/inAppPurchases/"+id) || !strings.HasSuffix(at(old, "links", "self").(string), "/v1/inAppPurchases/"+id) {
+	if !strings.HasSuffix(at(made, "links", "self").(string), "/v2/inAppPurchases/"+id) ||
+		!strings.HasSuffix(at(old, "links", "self").(string), "/v1/inAppPurchases/"+id) {
 		t.Errorf("%v %v", made["links"], old["links"])
 	}
 }
@@ -159,7 +196,10 @@ func TestDeletedObjectsLeaveEveryRelationship(t *testing.T) {
 		t.Fatal(w.Code, w.Body)
 	}
 	for _, group := range c.IDs("betaGroups") {
-		if w := c.raw("GET", "/v1/betaGroups/"+group+"/relationships/betaTesters", ""); strings.Contains(w.Body.String(), tester) {
+		if w := c.raw("GET", "/v1/betaGroups/"+group+"/relationships/betaTesters", ""); strings.Contains(
+			w.Body.String(),
+			tester,
+		) {
 			t.Errorf("%s", w.Body)
 		}
 	}

@@ -47,9 +47,17 @@ const secret = "known to the receiver"
 
 func newRelease(t *testing.T) *release {
 	t.Helper()
-	r := &release{t: t, dir: t.TempDir(), box: sandbox.New(t, sandbox.World{Times: sandbox.Times{Build: time.Minute, Device: time.Minute}})}
+	r := &release{
+		t:   t,
+		dir: t.TempDir(),
+		box: sandbox.New(t, sandbox.World{Times: sandbox.Times{Build: time.Minute, Device: time.Minute}}),
+	}
 	log := slog.New(slog.DiscardHandler)
-	credential := keys.Credential{ID: r.box.Key.ID, Key: filekey.FromPrivate(r.box.Key.ID, r.box.Key.Private), Issuer: r.box.Key.Issuer}
+	credential := keys.Credential{
+		ID:     r.box.Key.ID,
+		Key:    filekey.FromPrivate(r.box.Key.ID, r.box.Key.Private),
+		Issuer: r.box.Key.Issuer,
+	}
 	ring := keys.NewRing(map[string][]keys.Credential{"team": {credential}}, time.Now, log, nil)
 	t.Cleanup(ring.Close)
 	g, err := gateway.New(gateway.Deps{BaseURL: r.box.URL, Ring: ring, Log: log})
@@ -248,14 +256,34 @@ func (r *release) provision() {
 	r.box.SetClock(time.Minute, 0)
 	r.state("/v1/devices/"+device, "status", "ENABLED")
 	bundle := r.must("POST", "/v1/bundleIds", map[string]any{"identifier": "com.example.release", "name": "Release", "platform": "IOS"})["id"].(string)
-	r.openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=Ada/C=US")
+	r.openssl(
+		"req",
+		"-new",
+		"-newkey",
+		"rsa:2048",
+		"-nodes",
+		"-keyout",
+		"key.pem",
+		"-out",
+		"request.pem",
+		"-subj",
+		"/CN=Ada/C=US",
+	)
 	request, err := os.ReadFile(filepath.Join(r.dir, "request.pem"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	cert := r.must("POST", "/v1/certificates", map[string]any{"certificateType": "DEVELOPMENT", "csrContent": string(request)})
-	profile := r.must("POST", "/v1/profiles", map[string]any{"name": "Dev", "profileType": "IOS_APP_DEVELOPMENT", "bundleId": id(bundle),
-		"certificates": ids(cert["id"].(string)), "devices": ids(device)})
+	cert := r.must(
+		"POST",
+		"/v1/certificates",
+		map[string]any{"certificateType": "DEVELOPMENT", "csrContent": string(request)},
+	)
+	profile := r.must(
+		"POST",
+		"/v1/profiles",
+		map[string]any{"name": "Dev", "profileType": "IOS_APP_DEVELOPMENT", "bundleId": id(bundle),
+			"certificates": ids(cert["id"].(string)), "devices": ids(device)},
+	)
 	res, err := http.Get(r.box.URL + "/_sandbox/ca")
 	if err != nil {
 		r.t.Fatal(err)
@@ -270,8 +298,21 @@ func (r *release) provision() {
 	r.save("dev.mobileprovision", r.bytes(profile["profileContent"]))
 	r.openssl("x509", "-inform", "DER", "-in", "cert.der", "-out", "cert.pem")
 	r.openssl("verify", "-no_check_time", "-CAfile", "ca.pem", "cert.pem")
-	r.openssl("cms", "-verify", "-inform", "DER", "-in", "dev.mobileprovision", "-CAfile", "ca.pem", "-out", "dev.plist")
-	if list, err := os.ReadFile(filepath.Join(r.dir, "dev.plist")); err != nil || !strings.Contains(string(list), "com.example.release") || !strings.Contains(string(list), "00008120-000A1B2C3D4E5F99") {
+	r.openssl(
+		"cms",
+		"-verify",
+		"-inform",
+		"DER",
+		"-in",
+		"dev.mobileprovision",
+		"-CAfile",
+		"ca.pem",
+		"-out",
+		"dev.plist",
+	)
+	if list, err := os.ReadFile(filepath.Join(r.dir, "dev.plist")); err != nil ||
+		!strings.Contains(string(list), "com.example.release") ||
+		!strings.Contains(string(list), "00008120-000A1B2C3D4E5F99") {
 		r.t.Errorf("the profile holds %s %v", list, err)
 	}
 }
@@ -289,7 +330,12 @@ func (r *release) bytes(v any) []byte {
 // build uploads a build, and answers about its encryption.
 func (r *release) build(app string) string {
 	upload := r.must("POST", "/v1/buildUploads", map[string]any{"cfBundleShortVersionString": "3.0", "cfBundleVersion": "300", "platform": "IOS", "app": id(app)})["id"].(string)
-	r.file("/v1/buildUploadFiles", map[string]any{"assetType": "ASSET", "fileName": "a.ipa", "uti": "com.apple.ipa", "buildUpload": id(upload)}, []byte("not yet an app"), map[string]any{})
+	r.file(
+		"/v1/buildUploadFiles",
+		map[string]any{"assetType": "ASSET", "fileName": "a.ipa", "uti": "com.apple.ipa", "buildUpload": id(upload)},
+		[]byte("not yet an app"),
+		map[string]any{},
+	)
 	build := r.must("GET", "/v1/builds?filter[app]="+app+"&filter[version]=300", nil)["id"].(string)
 	r.state("/v1/builds/"+build, "processingState", "PROCESSING")
 	r.box.SetClock(time.Minute, 0)
@@ -315,19 +361,32 @@ func (r *release) testers(build string) {
 func (r *release) version(app, build string) string {
 	version := r.must("POST", "/v1/appStoreVersions", map[string]any{"platform": "IOS", "versionString": "3.0", "releaseType": "MANUAL", "app": id(app)})["id"].(string)
 	localization := r.must("GET", "/v1/appStoreVersions/"+version+"/appStoreVersionLocalizations", nil)["id"].(string)
-	r.must("PATCH", "/v1/appStoreVersionLocalizations/"+localization, map[string]any{"whatsNew": "Maps", "description": "Trails", "keywords": "hiking"})
+	r.must(
+		"PATCH",
+		"/v1/appStoreVersionLocalizations/"+localization,
+		map[string]any{"whatsNew": "Maps", "description": "Trails", "keywords": "hiking"},
+	)
 	set := r.must("GET", "/v1/appStoreVersionLocalizations/"+localization+"/appScreenshotSets", nil)["id"].(string)
 	var picture bytes.Buffer
 	if err := png.Encode(&picture, opaque(1290, 2796)); err != nil {
 		r.t.Fatal(err)
 	}
 	sum := md5.Sum(picture.Bytes())
-	shot := r.file("/v1/appScreenshots", map[string]any{"fileName": "1.png", "appScreenshotSet": id(set)}, picture.Bytes(), map[string]any{"sourceFileChecksum": hex.EncodeToString(sum[:])})
+	shot := r.file(
+		"/v1/appScreenshots",
+		map[string]any{"fileName": "1.png", "appScreenshotSet": id(set)},
+		picture.Bytes(),
+		map[string]any{"sourceFileChecksum": hex.EncodeToString(sum[:])},
+	)
 	if delivery, _ := r.must("GET", "/v1/appScreenshots/"+shot, nil)["assetDeliveryState"].(map[string]any); delivery["state"] != "COMPLETE" {
 		r.t.Fatalf("the picture: %v", delivery)
 	}
 	submission := r.draft(app)
-	status, doc := r.send("POST", "/v1/reviewSubmissionItems", map[string]any{"reviewSubmission": id(submission), "appStoreVersion": id(version)})
+	status, doc := r.send(
+		"POST",
+		"/v1/reviewSubmissionItems",
+		map[string]any{"reviewSubmission": id(submission), "appStoreVersion": id(version)},
+	)
 	if text := fmt.Sprint(doc); status != http.StatusConflict || !strings.Contains(text, "build") {
 		r.t.Fatalf("without its build: %d %v", status, doc)
 	}
@@ -359,7 +418,11 @@ func (r *release) review(app, version string) {
 	r.state(at, "appVersionState", "REJECTED")
 	r.must("PATCH", "/v1/reviewSubmissionItems/"+item, map[string]any{"resolved": true})
 	r.must("PATCH", "/v1/reviewSubmissions/"+submission, map[string]any{"submitted": true})
-	r.must("POST", "/v1/appStoreVersionPhasedReleases", map[string]any{"phasedReleaseState": "INACTIVE", "appStoreVersion": id(version)})
+	r.must(
+		"POST",
+		"/v1/appStoreVersionPhasedReleases",
+		map[string]any{"phasedReleaseState": "INACTIVE", "appStoreVersion": id(version)},
+	)
 	r.act("reviewSubmissions", submission, "approve")
 	r.state(at, "appVersionState", "PENDING_DEVELOPER_RELEASE")
 	r.must("POST", "/v1/appStoreVersionReleaseRequests", map[string]any{"appStoreVersion": id(version)})

@@ -48,13 +48,32 @@ func New() (*Authority, error) {
 	if a.signerKey, err = newKey(); err != nil {
 		return nil, err
 	}
-	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Sandbox Worldwide Developer Relations Certification Authority", Organization: []string{"App Store Connect sandbox"}},
-		NotBefore: begin, NotAfter: end, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}
+	root := &x509.Certificate{
+		Subject: pkix.Name{
+			CommonName:   "Sandbox Worldwide Developer Relations Certification Authority",
+			Organization: []string{"App Store Connect sandbox"},
+		},
+		NotBefore:             begin,
+		NotAfter:              end,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
 	if a.root, err = a.sign(root, root, &a.rootKey.PublicKey); err != nil {
 		return nil, err
 	}
-	a.signer, err = a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "Sandbox Provisioning Profile Signing"}, NotBefore: begin, NotAfter: end,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}}, a.root, &a.signerKey.PublicKey)
+	a.signer, err = a.sign(
+		&x509.Certificate{
+			Subject:               pkix.Name{CommonName: "Sandbox Provisioning Profile Signing"},
+			NotBefore:             begin,
+			NotAfter:              end,
+			BasicConstraintsValid: true,
+			KeyUsage:              x509.KeyUsageDigitalSignature,
+			ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
+		},
+		a.root,
+		&a.signerKey.PublicKey,
+	)
 	return a, err
 }
 
@@ -116,9 +135,17 @@ func (a *Authority) Issue(h Holder, public crypto.PublicKey, now time.Time) (*x5
 	}
 	uid := pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, Value: h.Team}
 	c := &x509.Certificate{
-		Subject: pkix.Name{CommonName: h.CommonName, Organization: []string{h.Organization}, OrganizationalUnit: []string{h.Team}, Country: []string{"US"},
-			ExtraNames: []pkix.AttributeTypeAndValue{uid}},
-		NotBefore: now.Add(-time.Minute).UTC().Truncate(time.Second), NotAfter: now.AddDate(1, 0, 0).UTC().Truncate(time.Second),
+		Subject: pkix.Name{
+			CommonName:         h.CommonName,
+			Organization:       []string{h.Organization},
+			OrganizationalUnit: []string{h.Team},
+			Country:            []string{"US"},
+			ExtraNames:         []pkix.AttributeTypeAndValue{uid},
+		},
+		NotBefore: now.Add(-time.Minute).
+			UTC().
+			Truncate(time.Second),
+		NotAfter:              now.AddDate(1, 0, 0).UTC().Truncate(time.Second),
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 	}
 	for word, id := range extensions {
