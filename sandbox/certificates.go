@@ -17,7 +17,7 @@ func certificates() map[string]behavior {
 	return map[string]behavior{"certificates": {
 		seed: each(
 			cycle("certificateType", "DISTRIBUTION", "DEVELOPMENT", "IOS_DISTRIBUTION"),
-			cycle("activated", true),
+			cycle("activated", true), cycle("platform", "IOS"),
 			cycle("displayName", teamName),
 			func(o *object, _ int) { delete(o.attrs, "certificateContent") },
 		),
@@ -106,11 +106,13 @@ func certificateName(kind string) string {
 	case "IOS_DISTRIBUTION":
 		return "iPhone Distribution"
 	case "IOS_DEVELOPMENT":
-		return "iPhone Developer: Development"
+		return "iPhone Developer"
 	}
 	words := strings.Fields(strings.ToLower(strings.ReplaceAll(kind, "_", " ")))
 	for i, w := range words {
-		words[i] = strings.ToUpper(w[:1]) + w[1:]
+		if words[i] = strings.ToUpper(w[:1]) + w[1:]; w == "id" || w == "g2" || w == "nfc" {
+			words[i] = strings.ToUpper(w)
+		}
 	}
 	return strings.Join(words, " ")
 }
@@ -167,6 +169,12 @@ func (s *Sandbox) once(o *object, make func() map[string]any) map[string]any {
 		s.shown[at] = make()
 	}
 	return s.shown[at]
+}
+
+// ended says whether a certificate has expired.
+func (c *call) ended(certificate *object) bool {
+	end, ok := parseTime(certificate.text("expirationDate"))
+	return ok && !end.After(c.now)
 }
 
 // authority is made when it is first needed, once. It outlives resets.

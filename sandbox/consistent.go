@@ -98,5 +98,6 @@ var newerValues = map[string][]string{
 	"profiles.profileState":               {"EXPIRED"},
 	"certificates.certificateType":        {"DEVELOPER_ID_APPLICATION_G2"},
 	"bundleIdCapabilities.capabilityType": {"MARZIPAN"},
+	"capabilitySettings.key":              {"ENABLED_FOR_MAC_APP_SETUP", "USE_IOS_APPID"},
 	"bundleIds.platform":                  {"SERVICES"},
 }

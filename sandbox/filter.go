@@ -21,7 +21,7 @@ func (c *call) matches(o *object) bool {
 				}
 				continue
 			}
-			have, known := c.s.store.values(o, key)
+			have, known := c.values(o, key)
 			same := c.s.same(o.typ, key)
 			if known && !slices.ContainsFunc(want, func(w string) bool {
 				return slices.ContainsFunc(have, func(h string) bool { return same(h, w) })
@@ -29,7 +29,7 @@ func (c *call) matches(o *object) bool {
 				return false
 			}
 		case "exists":
-			have, _ := c.s.store.values(o, key)
+			have, _ := c.values(o, key)
 			if (len(have) > 0) != (want[0] == "true") {
 				return false
 			}
@@ -63,6 +63,16 @@ func longestFirst(attr string) func(*call, []*object) {
 
 // contains is how Apple filters names that are given by developers.
 func contains(have, want string) bool { return strings.Contains(have, want) }
+
+// values are those of the store, but for what a type computes as it is read.
+func (c *call) values(o *object, key string) ([]string, bool) {
+	if show := c.s.behaviors[o.typ].show; show != nil {
+		if v, computed := show(c, o)[key]; computed {
+			return []string{fmt.Sprint(v)}, true
+		}
+	}
+	return c.s.store.values(o, key)
+}
 
 // values are what a filter's or sort's key means for an object: its id, an
 // attribute, the ids of a relationship, or the values of a related object
@@ -101,7 +111,7 @@ func (c *call) sort(objects []*object) {
 		name, descending := strings.CutPrefix(key, "-")
 		keys := make(map[*object]sortKey, len(objects))
 		for _, o := range objects {
-			have, _ := c.s.store.values(o, name)
+			have, _ := c.values(o, name)
 			keys[o] = newSortKey(strings.Join(have, ","))
 		}
 		slices.SortStableFunc(objects, func(a, b *object) int {

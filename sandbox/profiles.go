@@ -80,7 +80,7 @@ func profileAllowed(c *call, o, old *object) (errs []apiError) {
 		refuse("certificates", "There are no certificates.")
 	}
 	for _, x := range c.s.store.related(o, "certificates") {
-		if !slices.Contains(f.certificates, x.text("certificateType")) {
+		if !slices.Contains(f.certificates, x.text("certificateType")) || c.ended(x) {
 			refuse(
 				"certificates",
 				fmt.Sprintf(
@@ -148,14 +148,15 @@ func profileShown(c *call, o *object) map[string]any {
 		)
 	}
 	end, ok := parseTime(o.text("expirationDate"))
+	ended := slices.ContainsFunc(c.s.store.related(o, "certificates"), c.ended)
 	disabled := slices.ContainsFunc(
 		c.s.store.related(o, "devices"),
 		func(d *object) bool { return d.text("status") == "DISABLED" },
 	)
 	switch {
-	case ok && end.Before(c.now):
+	case ok && !end.After(c.now):
 		out["profileState"] = "EXPIRED"
-	case len(c.s.store.ids(o, "bundleId")) == 0 || len(c.s.store.ids(o, "certificates")) == 0 || disabled:
+	case len(c.s.store.ids(o, "bundleId")) == 0 || len(c.s.store.ids(o, "certificates")) == 0 || disabled || ended:
 		out["profileState"] = "INVALID"
 	}
 	return out

@@ -122,46 +122,40 @@ var wildcardTakes = []string{
 	"ACCESS_WIFI_INFORMATION",
 }
 
-// settingOf names the setting that a capability takes; others take none.
-var settingOf = map[string]string{
-	"ICLOUD":          "ICLOUD_VERSION",
-	"DATA_PROTECTION": "DATA_PROTECTION_PERMISSION_LEVEL",
-	"APPLE_ID_AUTH":   "APPLE_ID_AUTH_APP_CONSENT",
+// settings are what each capability can be set to; others take none. Apple:
+// CapabilitySetting, CapabilityOption.
+var settings = map[string]struct {
+	key     string
+	options []string
+}{
+	"ICLOUD":          {"ICLOUD_VERSION", []string{"XCODE_5", "XCODE_6"}},
+	"DATA_PROTECTION": {"DATA_PROTECTION_PERMISSION_LEVEL", []string{"COMPLETE_PROTECTION", "PROTECTED_UNLESS_OPEN", "PROTECTED_UNTIL_FIRST_USER_AUTH"}},
+	"APPLE_ID_AUTH":   {"APPLE_ID_AUTH_APP_CONSENT", []string{"PRIMARY_APP_CONSENT"}},
+	"MARZIPAN":        {"ENABLED_FOR_MAC_APP_SETUP", []string{"USE_IOS_APPID"}},
 }
 
 func capabilityAllowed(c *call, o, _ *object) (errs []apiError) {
 	kind := o.text("capabilityType")
-	if id := c.s.store.one(o, "bundleId"); id != nil && strings.HasSuffix(id.text("identifier"), "*") &&
-		!slices.Contains(wildcardTakes, kind) {
-		errs = append(
-			errs,
-			apiError{
-				Status:  409,
-				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
-				Title:   "There is a problem with the request entity",
-				Detail:  "A wildcard App ID cannot have the capability " + kind + ".",
-				Pointer: "/data/attributes/capabilityType",
-			},
-		)
+	refuse := func(detail, pointer string) {
+		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
+			Detail: detail, Pointer: "/data/attributes/" + pointer})
+	}
+	id := c.s.store.one(o, "bundleId")
+	if id != nil && strings.HasSuffix(id.text("identifier"), "*") && !slices.Contains(wildcardTakes, kind) {
+		refuse("A wildcard App ID cannot have the capability "+kind+".", "capabilityType")
 	}
 	list, _ := o.attrs["settings"].([]any)
 	for i, x := range list {
 		m, _ := x.(map[string]any)
-		if key, _ := m["key"].(string); key != settingOf[kind] {
-			errs = append(
-				errs,
-				apiError{
-					Status: 409,
-					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID",
-					Title:  "There is a problem with the request entity",
-					Detail: fmt.Sprintf(
-						"The capability %s has no setting '%s'.",
-						kind,
-						key,
-					),
-					Pointer: fmt.Sprintf("/data/attributes/settings/%d/key", i),
-				},
-			)
+		if key, _ := m["key"].(string); key != settings[kind].key {
+			refuse(fmt.Sprintf("The capability %s has no setting '%s'.", kind, key), fmt.Sprintf("settings/%d/key", i))
+		}
+		options, _ := m["options"].([]any)
+		for n, y := range options {
+			option, _ := y.(map[string]any)
+			if key, _ := option["key"].(string); !slices.Contains(settings[kind].options, key) {
+				refuse(fmt.Sprintf("The capability %s has no option '%s'.", kind, key), fmt.Sprintf("settings/%d/options/%d/key", i, n))
+			}
 		}
 	}
 	return errs
@@ -174,16 +168,25 @@ func capabilityChanged(c *call, o *object) {
 	}
 }
 
-// udidForms are those of phones and tablets of then and now, and of Macs.
-var udidForms = regexp.MustCompile(
-	`^([0-9a-fA-F]{40}|[0-9a-fA-F]{8}-[0-9a-fA-F]{16}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`,
+// Forms of UDIDs: of today's devices, of older phones and tablets, of Intel Macs.
+const (
+	todays = `[0-9a-fA-F]{8}-[0-9a-fA-F]{16}`
+	phones = `[0-9a-fA-F]{40}`
+	macs   = `[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`
 )
+
+// udidForms are those of each platform.
+var udidForms = map[string]*regexp.Regexp{
+	"IOS":       regexp.MustCompile(`^(` + todays + `|` + phones + `)$`),
+	"MAC_OS":    regexp.MustCompile(`^(` + todays + `|` + macs + `)$`),
+	"UNIVERSAL": regexp.MustCompile(`^(` + todays + `|` + phones + `|` + macs + `)$`),
+}
 
 func deviceAllowed(c *call, o, old *object) []apiError {
 	if old != nil {
 		return nil
 	}
-	if !udidForms.MatchString(o.text("udid")) {
+	if form := udidForms[o.text("platform")]; form != nil && !form.MatchString(o.text("udid")) {
 		return []apiError{
 			{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
 				Detail: "An invalid value '" + o.text(
@@ -206,7 +209,7 @@ func deviceAllowed(c *call, o, old *object) []apiError {
 				},
 			}
 		}
-		if x.text("deviceClass") == class {
+		if x.text("deviceClass") == class && x.at.After(c.now.AddDate(-1, 0, 0)) {
 			have++
 		}
 	}

@@ -193,6 +193,11 @@ func TestWhatWasThereAtTheStartIsRealToo(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, id := range c.IDs("profiles") {
+		if p := c.data(t, "GET", "/v1/profiles/"+id, ""); at(p, "attributes", "profileState") != "ACTIVE" || at(p, "attributes", "profileContent") == nil {
+			t.Errorf("%v", p["attributes"])
+		}
+	}
 }
 
 func TestWhatProvisioningRefuses(t *testing.T) {
@@ -231,6 +236,19 @@ func TestWhatProvisioningRefuses(t *testing.T) {
 	if status, _, _ := c.send("DELETE", "/v1/bundleIds/"+bundle, ""); status != 409 {
 		t.Errorf("a bundle id in use was deleted: %d", status)
 	}
+	for _, x := range []struct {
+		setting string
+		status  int
+	}{
+		{`{"key":"ENABLED_FOR_MAC_APP_SETUP","options":[{"key":"USE_IOS_APPID"}]}`, 201},
+		{`{"key":"ICLOUD_VERSION","options":[{"key":"XCODE_6"}]}`, 409},
+	} {
+		id := c.data(t, "POST", "/v1/bundleIds", resource("bundleIds", "", fmt.Sprintf(`"identifier":"com.example.%d","name":"X","platform":"IOS"`, x.status), ""))["id"].(string)
+		body := resource("bundleIdCapabilities", "", `"capabilityType":"MARZIPAN","settings":[`+x.setting+`]`, to("bundleId", "bundleIds", id))
+		if status, _, doc := c.send("POST", "/v1/bundleIdCapabilities", body); status != x.status {
+			t.Errorf("%s: %d %v", x.setting, status, doc)
+		}
+	}
 	c.certificate(t, "DEVELOPER_ID_APPLICATION_G2", csr)
 	c.data(
 		t,
@@ -255,6 +273,9 @@ func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
 			_, _, doc := c.send("GET", "/v1/bundleIds/"+bundle+"/bundleIdCapabilities", "")
 			c.send("DELETE", "/v1/bundleIdCapabilities/"+at(doc, "data", 0, "id").(string), "")
 		}, "INVALID"},
+		{"its certificate expires", func(c *client, certificate, _ string) {
+			_ = c.Act(Act{Type: "certificates", ID: certificate, Do: "expire"})
+		}, "INVALID"},
 		{"a year goes by", func(c *client, _, _ string) { c.SetClock(367*24*time.Hour, 0) }, "EXPIRED"},
 	} {
 		c := newClient(t, World{NoAuth: true})
@@ -265,6 +286,12 @@ func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
 		x.end(c, certificate, bundle)
 		if got := at(c.data(t, "GET", "/v1/profiles/"+id, ""), "attributes", "profileState"); got != x.want {
 			t.Errorf("%s: %v, want %s", x.name, got, x.want)
+		}
+		if x.want == "EXPIRED" { // no value of the document, and so of no filter
+			continue
+		}
+		if _, _, doc := c.send("GET", "/v1/profiles?filter[name]=P&filter[profileState]="+x.want, ""); at(doc, "data", 0, "id") != id {
+			t.Errorf("%s: not found by its state: %v", x.name, doc)
 		}
 	}
 }
@@ -284,5 +311,10 @@ func TestDevicesHaveALimit(t *testing.T) {
 	}
 	if last != 409 {
 		t.Errorf("the last: %d", last)
+	}
+	c.SetClock(366*24*time.Hour, 0)
+	next := resource("devices", "", `"name":"D","platform":"IOS","udid":"`+strings.Repeat("a", 40)+`"`, "")
+	if status, _, doc := c.send("POST", "/v1/devices", next); status != 201 {
+		t.Errorf("in the next year: %d %v", status, doc)
 	}
 }

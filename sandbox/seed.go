@@ -157,6 +157,9 @@ func (g generator) integer(a *factAttr) any {
 func (g generator) text(name string, a *factAttr) string {
 	switch a.Format {
 	case "date-time":
+		if strings.HasSuffix(strings.ToLower(name), "expirationdate") {
+			g.at = g.at.AddDate(1, 0, 0)
+		}
 		return g.dateTime()
 	case "date":
 		return g.at.UTC().Format(time.DateOnly)

@@ -119,8 +119,9 @@ type Holder struct {
 
 // extensions mark what a certificate may sign, by the words in its name.
 var extensions = map[string]asn1.ObjectIdentifier{
-	"Development":  {1, 2, 840, 113635, 100, 6, 1, 2},
-	"Distribution": {1, 2, 840, 113635, 100, 6, 1, 4},
+	"Development":      {1, 2, 840, 113635, 100, 6, 1, 2},
+	"iPhone Developer": {1, 2, 840, 113635, 100, 6, 1, 2},
+	"Distribution":     {1, 2, 840, 113635, 100, 6, 1, 4},
 }
 
 // Issue makes a certificate of a public key for a year from now on. public nil is
