@@ -61,7 +61,8 @@ generate: ## Generate proto/, spec/asc.lock.yaml and the sandbox's facts from Ap
 	go run ./cmd/ascspec generate --spec "$(SPEC)"
 	$(MAKE) gen
 
-lint: bin/buf bin/staticcheck protos ## gofmt, go vet, staticcheck, buf lint
+lint: bin/buf bin/staticcheck protos ## gofmt, go vet, staticcheck, buf lint, marks of the documents' commands
+	./.ci/readme --check
 	@test -z "$$(gofmt -l cmd internal full client examples deploy)" || { gofmt -l cmd internal full client examples deploy; exit 1; }
 	go vet ./...
 	bin/staticcheck ./internal/... ./cmd/... ./client/... ./examples/...
