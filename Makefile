@@ -135,8 +135,8 @@ bench: ## The ratios of the goal table
 	go test -run '^$$' -bench . -benchmem ./internal/gateway ./internal/jsonapi ./internal/keys ./internal/asc ./internal/access/... ./internal/audit ./internal/cache ./internal/quota/...
 
 fuzz: ## Each fuzz target for FUZZTIME (60s)
-	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal | awk '{print $$2}' | sort); do \
-	  p=$$(grep -rlE "func $$t\(" --include='*_test.go' internal | xargs dirname); \
+	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal sandbox client | awk '{print $$2}' | sort); do \
+	  p=$$(grep -rlE "func $$t\(" --include='*_test.go' internal sandbox client | xargs dirname); \
 	  echo "== $$t in $$p"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $${FUZZTIME:-60s} ./$$p || exit 1; done
 
 clean: ## Remove what was built

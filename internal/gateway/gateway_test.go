@@ -62,7 +62,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	s, err := sandbox.Open(sandbox.World{})
+	s, err := sandbox.Open(sandbox.World{NoRules: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ rules:
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	s, err := sandbox.Open(sandbox.World{})
+	s, err := sandbox.Open(sandbox.World{NoRules: true})
 	if err != nil {
 		t.Fatal(err)
 	}
