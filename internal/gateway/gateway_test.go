@@ -60,9 +60,15 @@ type world struct {
 	http    *http.Client
 }
 
+// newWorld is before a sandbox that takes every write which the document allows.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	s, err := sandbox.Open(sandbox.World{NoRules: true})
+	return newWorldOf(t, sandbox.World{NoRules: true})
+}
+
+func newWorldOf(t testing.TB, like sandbox.World) *world {
+	t.Helper()
+	s, err := sandbox.Open(like)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -427,7 +433,7 @@ func TestDeadlinesAndCancellation(t *testing.T) {
 }
 
 func TestStatusDetails(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldOf(t, sandbox.World{})
 	bundles := provisioningv1.NewBundleIdsServiceClient(w.conn)
 	_, err := create(t.Context(), bundles, "com.example.trailmix")
 	s := status.Convert(err)
