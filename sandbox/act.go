@@ -85,7 +85,11 @@ func (s *Sandbox) act(now time.Time, a Act) error {
 	}
 	c := s.inner(now)
 	c.acting = a.Type
-	return what.do(c, o, a.With)
+	err := what.do(c, o, a.With)
+	if o != nil {
+		s.store.touch(o)
+	}
+	return err
 }
 
 // offered are the names of a type's acts, sorted.

@@ -2,9 +2,12 @@ package sandbox
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -41,6 +44,73 @@ func BenchmarkServe(b *testing.B) {
 			})
 		}
 	}
+}
+
+// large is how many resources a large world has.
+const large = 100_000
+
+// BenchmarkLarge shows what a request costs in a world of 100,000 testers of one
+// group and bundle ids, and how much memory they take.
+func BenchmarkLarge(b *testing.B) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	c := newClient(b, World{NoAuth: true, HourLimit: 1 << 30})
+	group := c.IDs("betaGroups")[0]
+	made := 0
+	create := func() {
+		made++
+		body := resource("betaTesters", "", fmt.Sprintf(`"email":"tester%d@example.org"`, made), many("betaGroups", "betaGroups", group))
+		if w := c.raw("POST", "/v1/betaTesters", body); w.Code != http.StatusCreated {
+			b.Fatal(w.Code, w.Body)
+		}
+		if made%2 == 0 {
+			return
+		}
+		body = resource("bundleIds", "", fmt.Sprintf(`"name":"N","platform":"IOS","identifier":"com.example.n%d"`, made), "")
+		if w := c.raw("POST", "/v1/bundleIds", body); w.Code != http.StatusCreated {
+			b.Fatal(w.Code, w.Body)
+		}
+	}
+	for len(c.IDs("betaTesters"))+len(c.IDs("bundleIds")) < large {
+		for range 1000 {
+			create()
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.Run("create", func(b *testing.B) {
+		for b.Loop() {
+			create()
+		}
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB")
+	})
+	for name, path := range map[string]string{
+		"list":        "/v1/betaTesters?limit=200",
+		"list of one": "/v1/betaGroups/" + group + "/betaTesters?limit=200",
+		"filter":      "/v1/betaTesters?filter[email]=tester77@example.org",
+		"sort":        "/v1/betaTesters?sort=-email&limit=200",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if w := c.raw("GET", path, ""); w.Code != http.StatusOK {
+					b.Fatal(w.Code, w.Body)
+				}
+			}
+		})
+	}
+	ids := c.IDs("betaTesters")
+	b.Run("delete", func(b *testing.B) {
+		for b.Loop() {
+			if len(ids) == 0 {
+				b.Skip("none is left")
+			}
+			if w := c.raw("DELETE", "/v1/betaTesters/"+ids[len(ids)/2], ""); w.Code != http.StatusNoContent {
+				b.Fatal(w.Code, w.Body)
+			}
+			ids = slices.Delete(ids, len(ids)/2, len(ids)/2+1)
+		}
+	})
 }
 
 func fetch(b *testing.B, url string) []byte {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"path"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -234,35 +233,29 @@ func merged(old, change *object) *object {
 // unique refuses an object that has the same values as another for a set of
 // attributes and relationships.
 func (w *writer) unique(sets [][]string, o, old *object, at string) {
+	known := w.c.s.store.indexOf(o.typ, sets)
 	for _, set := range sets {
-		if slices.ContainsFunc(set, func(name string) bool { return fieldOf(o, name) == nil }) {
-			continue
-		}
-		for _, x := range w.c.s.store.all(o.typ) {
-			same := x != old &&
-				!slices.ContainsFunc(
-					set,
-					func(name string) bool { return !reflect.DeepEqual(fieldOf(o, name), fieldOf(x, name)) },
-				)
-			if same {
-				last := set[len(set)-1]
-				w.errs = append(
-					w.errs,
-					apiError{
-						Status: 409,
-						Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
-						Title:  "The provided entity includes an attribute with a value that has already been used",
-						Detail: fmt.Sprintf(
-							"The %s '%v' has been used already, by '%s'",
-							strings.Join(set, " and "),
-							fieldOf(o, last),
-							x.id,
-						),
-						Pointer: at + "/attributes/" + last,
-					},
-				)
-				return
+		for _, x := range known.same(set, o) {
+			if x == old {
+				continue
 			}
+			last := set[len(set)-1]
+			w.errs = append(
+				w.errs,
+				apiError{
+					Status: 409,
+					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
+					Title:  "The provided entity includes an attribute with a value that has already been used",
+					Detail: fmt.Sprintf(
+						"The %s '%v' has been used already, by '%s'",
+						strings.Join(set, " and "),
+						fieldOf(o, last),
+						x.id,
+					),
+					Pointer: at + "/attributes/" + last,
+				},
+			)
+			return
 		}
 	}
 }

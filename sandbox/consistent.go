@@ -18,6 +18,7 @@ func (s *Sandbox) Check() []string {
 		for _, o := range s.store.all(typ) {
 			wrong.relations(s.store, o)
 			wrong.values(s.facts, o)
+			wrong.indexed(s.store, o)
 		}
 	}
 	return wrong
@@ -56,6 +57,29 @@ func (w *checker) relations(st *store, o *object) {
 			}
 			if other := st.appOf(x); app != nil && other != nil && app != other {
 				w.say(o, "of app %s: %s points to %s %s of app %s", app.id, name, r.typ, id, other.id)
+			}
+		}
+	}
+}
+
+// indexed checks that an object is found by what must be unique about it, and is
+// known to those that it points to by relationships of one side.
+func (w *checker) indexed(st *store, o *object) {
+	if x := st.types[o.typ].index; x != nil {
+		for _, set := range x.sets {
+			if keyOf(set, o) != "" && !slices.Contains(x.same(set, o), o) {
+				w.say(o, "is not found by its %v", set)
+			}
+		}
+	}
+	for name, ids := range o.rels {
+		r := st.facts.relation(o.typ, name)
+		if r == nil || r.back != "" {
+			continue
+		}
+		for _, id := range ids {
+			if x := st.get(r.typ, id); x != nil && !slices.Contains(x.from, pointer{o, name}) {
+				w.say(o, "%s points to %s %s, which does not know", name, r.typ, id)
 			}
 		}
 	}

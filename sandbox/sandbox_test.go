@@ -26,7 +26,7 @@ type client struct {
 	bearer string
 }
 
-func newClient(t *testing.T, cfg World) *client {
+func newClient(t testing.TB, cfg World) *client {
 	t.Helper()
 	c := &client{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	cfg.Now = func() time.Time { return c.now }

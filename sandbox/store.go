@@ -16,6 +16,16 @@ type object struct {
 	rels    map[string][]string // ids by relation; a to-one relation has at most one
 	at      time.Time           // of its creation
 	upload  *upload             // what is being uploaded for it
+
+	from  []pointer // what points to it by relationships of one side
+	keys  []string  // under which its table's index has it
+	stale bool      // its index is to look at it again
+}
+
+// pointer is a relationship of an object.
+type pointer struct {
+	o   *object
+	rel string
 }
 
 // text is an attribute that is a string, "" if it is not there.
@@ -37,6 +47,7 @@ type store struct {
 type table struct {
 	byID  map[string]*object
 	order []*object
+	index *index // of what must be unique, once it was asked for
 }
 
 func newStore(f *facts, seed uint64) *store {
@@ -106,33 +117,79 @@ func (s *store) add(o *object) {
 	}
 	t.byID[o.id] = o
 	t.order = append(t.order, o)
+	s.touch(o)
 }
 
-// remove deletes an object and every relationship to it.
+// remove deletes an object and every relationship to it. Its own stay, for those
+// who ask what it belonged to.
 func (s *store) remove(o *object) {
 	t := s.types[o.typ]
+	if t.byID[o.id] != o {
+		return
+	}
 	delete(t.byID, o.id)
-	t.order = slices.DeleteFunc(slices.Clone(t.order), func(x *object) bool { return x == o })
+	t.order = without(t.order, o)
+	if t.index != nil {
+		t.index.forget(o)
+	}
 	if o.upload != nil {
 		s.bytes -= o.upload.size()
 	}
-	for typ, rels := range s.facts.relations {
-		for _, r := range rels {
-			if r.typ != o.typ {
-				continue
-			}
-			for _, x := range s.all(typ) {
-				x.rels[r.name] = without(x.rels[r.name], o.id)
-			}
+	for _, name := range sortedKeys(o.rels) {
+		r := s.facts.relation(o.typ, name)
+		for _, id := range o.rels[name] {
+			s.cut(s.get(r.typ, id), r, o)
 		}
+	}
+	for _, p := range o.from {
+		p.o.rels[p.rel] = without(p.o.rels[p.rel], o.id)
+		s.touch(p.o)
 	}
 }
 
-func without(ids []string, id string) []string {
-	if !slices.Contains(ids, id) {
-		return ids
+// cut takes away the other side of a relationship from o.
+func (s *store) cut(other *object, r *relation, o *object) {
+	switch {
+	case other == nil:
+	case r.back == "":
+		other.from = without(other.from, pointer{o, r.name})
+	default:
+		other.rels[r.back] = without(other.rels[r.back], o.id)
+		s.touch(other)
 	}
-	return slices.DeleteFunc(slices.Clone(ids), func(x string) bool { return x == id })
+}
+
+// touch says that an object has changed.
+func (s *store) touch(o *object) {
+	if t := s.types[o.typ]; t != nil && t.index != nil && t.byID[o.id] == o {
+		t.index.touch(o)
+	}
+}
+
+// without is a list that lacks an element; the list itself stays.
+func without[E comparable](list []E, e E) []E {
+	i := slices.Index(list, e)
+	if i < 0 {
+		return list
+	}
+	return slices.Concat(list[:i], list[i+1:])
+}
+
+// pointing are the objects of a type whose relationship points to o.
+func (s *store) pointing(o *object, typ, rel string) (list []*object) {
+	r := s.facts.relation(typ, rel)
+	if r == nil {
+		return nil
+	}
+	if r.back != "" {
+		return s.related(o, r.back)
+	}
+	for _, p := range o.from {
+		if p.o.typ == typ && p.rel == r.name {
+			list = append(list, p.o)
+		}
+	}
+	return list
 }
 
 // ids are those that a relationship of an object holds.
@@ -160,27 +217,47 @@ func (s *store) link(o *object, rel string, ids ...string) {
 		return
 	}
 	for _, id := range ids {
-		if slices.Contains(o.rels[r.name], id) {
+		other := s.get(r.typ, id)
+		if linked(o, r, other, id) {
 			continue
 		}
 		if !r.many {
 			s.unlink(o, rel, o.rels[r.name]...)
 		}
-		o.rels[r.name] = append(slices.Clip(o.rels[r.name]), id)
-		other := s.get(r.typ, id)
-		if r.back == "" || other == nil || slices.Contains(other.rels[r.back], o.id) {
-			continue
+		o.rels[r.name] = append(o.rels[r.name], id)
+		switch {
+		case other == nil:
+		case r.back == "":
+			other.from = append(other.from, pointer{o, r.name})
+		default:
+			s.linkBack(other, r, o)
 		}
-		if !s.facts.relation(r.typ, r.back).many {
-			for _, old := range other.rels[r.back] {
-				if was := s.get(o.typ, old); was != nil {
-					was.rels[r.name] = without(was.rels[r.name], id)
-				}
-			}
-			other.rels[r.back] = nil
-		}
-		other.rels[r.back] = append(slices.Clip(other.rels[r.back]), o.id)
 	}
+	s.touch(o)
+}
+
+// linked says whether a relationship holds an id. One side of it tells: the
+// shorter, for an app may have very many builds.
+func linked(o *object, r *relation, other *object, id string) bool {
+	if other != nil && r.back != "" && len(other.rels[r.back]) < len(o.rels[r.name]) {
+		return slices.Contains(other.rels[r.back], o.id)
+	}
+	return slices.Contains(o.rels[r.name], id)
+}
+
+// linkBack adds the other side of a relationship from o.
+func (s *store) linkBack(other *object, r *relation, o *object) {
+	if !s.facts.relation(r.typ, r.back).many {
+		for _, old := range other.rels[r.back] {
+			if was := s.get(o.typ, old); was != nil && was != o {
+				was.rels[r.name] = without(was.rels[r.name], other.id)
+				s.touch(was)
+			}
+		}
+		other.rels[r.back] = nil
+	}
+	other.rels[r.back] = append(other.rels[r.back], o.id)
+	s.touch(other)
 }
 
 // unlink removes ids from a relationship, on both sides.
@@ -190,11 +267,12 @@ func (s *store) unlink(o *object, rel string, ids ...string) {
 		return
 	}
 	for _, id := range slices.Clone(ids) {
-		o.rels[r.name] = without(o.rels[r.name], id)
-		if other := s.get(r.typ, id); other != nil && r.back != "" {
-			other.rels[r.back] = without(other.rels[r.back], o.id)
+		if slices.Contains(o.rels[r.name], id) {
+			o.rels[r.name] = without(o.rels[r.name], id)
+			s.cut(s.get(r.typ, id), r, o)
 		}
 	}
+	s.touch(o)
 }
 
 // set replaces a relationship.

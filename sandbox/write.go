@@ -90,6 +90,7 @@ func (c *call) update(o *object) []apiError {
 	if b := c.s.behaviors[o.typ]; b.updated != nil {
 		b.updated(c, o)
 	}
+	c.s.store.touch(o)
 	c.answerWrite(o)
 	return nil
 }
@@ -113,11 +114,7 @@ func (c *call) dependent(o *object) (list []*object) {
 		if slices.Contains(c.s.behaviors[child.typ].outlives, child.rel) {
 			continue
 		}
-		for _, x := range c.s.store.all(child.typ) {
-			if slices.Contains(c.s.store.ids(x, child.rel), o.id) {
-				list = append(list, x)
-			}
-		}
+		list = append(list, c.s.store.pointing(o, child.typ, child.rel)...)
 	}
 	return list
 }
