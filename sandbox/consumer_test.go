@@ -52,7 +52,7 @@ func TestAConsumer(t *testing.T) {
 	known := filepath.Join(strings.TrimSpace(output(t, "go", "env", "GOMODCACHE")), "cache", "download")
 	others := strings.TrimSpace(output(t, "go", "env", "GOPROXY"))
 	goIn := func(args ...string) string {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GONOSUMDB="+version.Path, "GOWORK=off",
 			"GOMODCACHE="+filepath.Join(dir, "cache"), "GOPROXY=file://"+proxy+",file://"+known+","+others)
