@@ -15,7 +15,7 @@ func buildUploads() map[string]behavior {
 				map[string]any{"state": "COMPLETE", "errors": []any{}, "warnings": []any{}, "infos": []any{}},
 			),
 			allowed: buildNumberFree,
-			created: func(_ *call, o *object) { machine{attr: "state", inside: "state"}.set(o, "AWAITING_UPLOAD") },
+			created: uploadCreated,
 			machines: []machine{{attr: "state", inside: "state", moves: []move{
 				{"deliver", []string{"AWAITING_UPLOAD"}, "PROCESSING", source},
 				{"complete", []string{"PROCESSING"}, "COMPLETE", source},
@@ -28,6 +28,12 @@ func buildUploads() map[string]behavior {
 		"buildUploadFiles":           {allowed: refuseSHA, delivered: buildDelivered},
 		"backgroundAssetUploadFiles": {allowed: refuseSHA},
 	}
+}
+
+// uploadCreated tells the first state, which has none before it.
+func uploadCreated(c *call, o *object) {
+	machine{attr: "state", inside: "state"}.set(o, "AWAITING_UPLOAD")
+	c.moved(o, "state", "", "AWAITING_UPLOAD")
 }
 
 // buildNumberFree: a number is used once an app, platform and version, but that

@@ -58,7 +58,10 @@ func (c *call) announce(o *object, attr, was, is string) {
 	}
 	attrs := map[string]any{"timestamp": c.timestamp()}
 	if w.is != "" {
-		attrs[w.is], attrs[w.was] = is, was
+		attrs[w.is] = is
+	}
+	if w.was != "" && was != "" {
+		attrs[w.was] = was
 	}
 	if w.kind == "BUILD_UPLOAD_STATE_UPDATED" { // which may come without its time
 		delete(attrs, "timestamp")

@@ -52,14 +52,14 @@ func TestAWebhookIsCalled(t *testing.T) {
 	url, got := receiver(t, 200)
 	hook := c.hook(t, url, "BUILD_UPLOAD_STATE_UPDATED", "BUILD_BETA_DETAIL_EXTERNAL_BUILD_STATE_UPDATED")
 	c.upload(t, trailMix, "3.0", "1")
-	if list := c.deliveries(t, hook, ""); len(list) != 3 || at(list[0], "attributes", "deliveryState") != "SUCCEEDED" ||
+	if list := c.deliveries(t, hook, ""); len(list) != 4 || at(list[0], "attributes", "deliveryState") != "SUCCEEDED" ||
 		fmt.Sprint(
 			at(list[0], "attributes", "response", "httpStatusCode"),
 		) != "200" || at(list[0], "attributes", "response", "body") != "noted" {
 		t.Errorf("%d deliveries: %v", len(list), list)
 	}
 	states := map[string]bool{}
-	for range 3 {
+	for range 4 {
 		r := <-got
 		verified(t, r)
 		var doc map[string]any
