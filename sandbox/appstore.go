@@ -23,24 +23,6 @@ func appStore() map[string]behavior {
 				},
 				"unpublish privacy": {does: "the answers about App Privacy are missing", do: privacy(true)},
 			}},
-		"customerReviews": {
-			count: 12,
-			seed: each(
-				cycle("rating", 5, 4, 1),
-				cycle("title", "Love it", "Good, but…", "Crashes on launch"),
-				cycle(
-					"body",
-					"Does what it says.",
-					"Please add a dark mode.",
-					"Since the last update it will not open.",
-				),
-				cycle("territory", "USA", "DEU", "JPN"),
-			),
-		},
-		"customerReviewResponses": {created: func(c *call, o *object) {
-			o.attrs["state"], o.attrs["lastModifiedDate"] = "PENDING_PUBLISH", c.stamp()
-			c.after(0, o, "publish", nil)
-		}, acts: map[string]act{"publish": becoming(map[string]any{"state": "PUBLISHED"})}},
 		"inAppPurchases": {
 			unique: [][]string{{"productId"}},
 			seed: each(
