@@ -54,6 +54,7 @@ func (s *Sandbox) Act(a Act) error {
 		return fmt.Errorf("%w: %s does %q by itself", ErrNoAct, a.Type, a.Do)
 	}
 	err := s.act(now, a)
+	s.change()
 	s.happen(now)
 	return err
 }
@@ -113,6 +114,7 @@ func (s *Sandbox) happen(now time.Time) {
 	for len(st.later) > 0 && !st.later[0].At.After(now) {
 		e := st.later[0]
 		st.later = st.later[1:]
+		s.change()
 		if err := s.act(e.At, e.Act); err != nil {
 			s.cfg.Logger.Debug("sandbox: nothing happened", "type", e.Type, "do", e.Do, "error", err)
 		}

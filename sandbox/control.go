@@ -34,6 +34,8 @@ func (s *Sandbox) control() {
 		"POST /_sandbox/form/clock":  pageForm(s.formClock),
 		"POST /_sandbox/form/fault":  pageForm(s.formFault),
 		"POST /_sandbox/reset":       s.postReset,
+		"POST /_sandbox/snapshot":    s.postSnapshot,
+		"POST /_sandbox/restore":     s.postRestore,
 		"POST /_sandbox/clock":       s.postClock,
 		"POST /_sandbox/keys":        s.postKey,
 		"GET /_sandbox/ca":           s.getCA,

@@ -37,6 +37,7 @@ type World struct {
 	Auto        Auto             // what people at Apple do by themselves; nothing if zero
 	NoRules     bool             // take every write that the document allows: to test codecs, not jobs
 	Empty       bool             // start without any resource but territories
+	State       string           // directory in which the world is kept; nowhere if ""
 	PartBytes   int64            // the most that one upload operation takes; 8 MiB if 0
 	Random      uint64           // of the ids to be made and of all chances
 	Faults      []Fault          // what goes wrong from the start, and again after a reset
@@ -95,6 +96,9 @@ type Sandbox struct {
 	shown    map[string]map[string]any // see once
 	base     string                    // at which the last caller saw the sandbox: "http://127.0.0.1:8090"
 	recent   []Request                 // requests, the last at the end
+	changed  time.Time                 // the first change that was not saved; zero if there is none
+
+	saving sync.Mutex // held while the world is written; taken before mu
 }
 
 // Open makes a seeded sandbox.
@@ -106,6 +110,9 @@ func Open(cfg World) (*Sandbox, error) {
 	cfg.complete()
 	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), keys: map[string]*key{}}
 	s.Reset()
+	if err := s.loadState(); err != nil {
+		return nil, err
+	}
 	for i := range f.Ops {
 		op := &f.Ops[i]
 		s.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, op) })
@@ -170,6 +177,11 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mux.ServeHTTP(w, r)
+	if r.Method != http.MethodGet {
+		s.mu.Lock()
+		s.change()
+		s.mu.Unlock()
+	}
 }
 
 // noRoute answers what no operation is for.

@@ -110,9 +110,16 @@ func (s *Sandbox) Run(ctx context.Context) {
 			s.happen(s.clock.now(s.cfg.Now()))
 			s.mu.Unlock()
 			s.post()
+			s.saveDue()
 		}
 	}
 }
 
-// Close ends what the sandbox does in the background. The world stays.
-func (s *Sandbox) Close() { s.hooks.close() }
+// Close ends what the sandbox does in the background. The world stays, and is
+// saved if World.State says where.
+func (s *Sandbox) Close() {
+	s.hooks.close()
+	if err := s.Save(); err != nil {
+		s.cfg.Logger.Error("sandbox: the world was not saved", "error", err)
+	}
+}

@@ -37,11 +37,12 @@ func (o *object) text(name string) string {
 // store holds the objects by type, in the order of their creation. What changes
 // it holds the sandbox's lock.
 type store struct {
-	facts *facts
-	types map[string]*table
-	rng   *rand.Rand // makes ids
-	later []event    // what will happen by itself, in order of time: see [act]
-	bytes int64      // held by uploads
+	facts  *facts
+	types  map[string]*table
+	rng    *rand.Rand // makes ids
+	source *rand.PCG  // of rng
+	later  []event    // what will happen by itself, in order of time: see [act]
+	bytes  int64      // held by uploads
 }
 
 type table struct {
@@ -51,7 +52,8 @@ type table struct {
 }
 
 func newStore(f *facts, seed uint64) *store {
-	return &store{facts: f, types: map[string]*table{}, rng: rand.New(rand.NewPCG(seed, 0x5A4D))}
+	source := rand.NewPCG(seed, 0x5A4D)
+	return &store{facts: f, types: map[string]*table{}, rng: rand.New(source), source: source}
 }
 
 // newID makes an id in the form that Apple gives to a type.

@@ -223,6 +223,7 @@ func (s *Sandbox) answered(id string, status int, answer string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.store.get("webhookDeliveries", id)
+	s.change()
 	if d == nil { // of a world that was reset
 		return
 	}

@@ -22,6 +22,7 @@ func worldFlags(flags *pflag.FlagSet, prefix string, w *sandbox.World) {
 		"Beta App Review decides by itself after this; 0: never")
 	flags.Float64Var(&w.Auto.Approve, prefix+"approve", 1, "chance that a review approves, above 0 to 1")
 	flags.Uint64Var(&w.Random, prefix+"random", 0, "seed of all ids and chances")
+	flags.StringVar(&w.State, prefix+"state", "", "directory in which the world is kept; default: nowhere")
 	flags.BoolVar(&w.Empty, prefix+"empty", false, "start without any resource but territories")
 }
 
