@@ -12,8 +12,10 @@ var allowedModules = []string{
 	"github.com/asc-gateway/asc-gateway",
 	"github.com/golang-jwt/jwt/v5",
 	"github.com/smallstep/pkcs7",
+	"go.yaml.in/yaml/v2",
 	"golang.org/x/crypto",
 	"howett.net/plist",
+	"sigs.k8s.io/yaml",
 }
 
 // TestDependencies keeps small what a consumer of the package has to build.

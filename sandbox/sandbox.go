@@ -36,8 +36,9 @@ type World struct {
 	Times       Times            // how long Apple's side takes, thing by thing
 	Auto        Auto             // what people at Apple do by themselves; nothing if zero
 	NoRules     bool             // take every write that the document allows: to test codecs, not jobs
-	Empty       bool             // start without any resource but territories
+	Empty       bool             // start with nothing but territories, categories and the account holder
 	State       string           // directory in which the world is kept; nowhere if ""
+	Seed        []byte           // YAML: resources that are added to a new world; see docs/sandbox.md
 	PartBytes   int64            // the most that one upload operation takes; 8 MiB if 0
 	Random      uint64           // of the ids to be made and of all chances
 	Faults      []Fault          // what goes wrong from the start, and again after a reset
@@ -82,6 +83,7 @@ type Sandbox struct {
 	facts     *facts
 	mux       *http.ServeMux
 	behaviors map[string]behavior
+	seed      *seedFile
 
 	hooks hooks
 
@@ -109,7 +111,12 @@ func Open(cfg World) (*Sandbox, error) {
 	}
 	cfg.complete()
 	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), keys: map[string]*key{}}
-	s.Reset()
+	if s.seed, err = readSeed(cfg.Seed); err != nil {
+		return nil, err
+	}
+	if err := s.reset(); err != nil {
+		return nil, err
+	}
 	if err := s.loadState(); err != nil {
 		return nil, err
 	}
@@ -146,6 +153,12 @@ func (cfg *World) complete() {
 // Reset brings back the organisation as it was at the start, the faults of the
 // configuration, and all of every key's hour. Keys stay.
 func (s *Sandbox) Reset() {
+	if err := s.reset(); err != nil {
+		panic("sandbox: a seed that was taken before: " + err.Error())
+	}
+}
+
+func (s *Sandbox) reset() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clock = clock{real: s.cfg.Now(), scale: s.cfg.TimeScale}
@@ -159,6 +172,7 @@ func (s *Sandbox) Reset() {
 	for _, k := range s.keys {
 		k.hour, k.minute = nil, nil
 	}
+	return s.sow(s.store, s.seed)
 }
 
 // NewKey makes a key that the sandbox accepts from now on.

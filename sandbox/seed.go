@@ -17,13 +17,7 @@ const perType = 3
 func (s *Sandbox) seeded() *store {
 	st := newStore(s.facts, s.cfg.Random)
 	for _, typ := range s.facts.types() {
-		if s.cfg.Empty && typ != "territories" {
-			continue
-		}
-		n := s.behaviors[typ].count
-		if n == 0 {
-			n = perType
-		}
+		n := s.seededCount(typ)
 		for i := range n {
 			st.add(s.sample(typ, seedID(typ, i), i, seedTime(s.clock.shown, i, n)))
 		}
@@ -32,6 +26,20 @@ func (s *Sandbox) seeded() *store {
 		st.relate(typ)
 	}
 	return st
+}
+
+// seededCount is how many objects of a type a new sandbox has. An empty one has
+// what no request can make.
+func (s *Sandbox) seededCount(typ string) int {
+	switch {
+	case s.cfg.Empty && typ == "users": // the account holder, who invites the others
+		return 1
+	case s.cfg.Empty && typ != "territories" && typ != "appCategories":
+		return 0
+	case s.behaviors[typ].count > 0:
+		return s.behaviors[typ].count
+	}
+	return perType
 }
 
 // sample makes the i-th object of a type, unrelated.

@@ -2,10 +2,12 @@ package command
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/cli"
 	"github.com/asc-gateway/asc-gateway/sandbox"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -22,8 +24,9 @@ func worldFlags(flags *pflag.FlagSet, prefix string, w *sandbox.World) {
 		"Beta App Review decides by itself after this; 0: never")
 	flags.Float64Var(&w.Auto.Approve, prefix+"approve", 1, "chance that a review approves, above 0 to 1")
 	flags.Uint64Var(&w.Random, prefix+"random", 0, "seed of all ids and chances")
+	flags.Var(&seedFlag{seed: &w.Seed}, prefix+"seed", "YAML file of resources that a new world has too")
 	flags.StringVar(&w.State, prefix+"state", "", "directory in which the world is kept; default: nowhere")
-	flags.BoolVar(&w.Empty, prefix+"empty", false, "start without any resource but territories")
+	flags.BoolVar(&w.Empty, prefix+"empty", false, "start with nothing but territories, categories and the account holder")
 }
 
 // checkWorld says which flag of worldFlags has a value that is none.
@@ -43,4 +46,31 @@ func checkWorld(command, prefix string, w sandbox.World) error {
 		return cli.Usage(fmt.Sprintf("%s: --%sapprove is above 0 and at most 1", command, prefix))
 	}
 	return nil
+}
+
+// seedFlag reads the file of --seed.
+type seedFlag struct {
+	file string
+	seed *[]byte
+}
+
+func (f *seedFlag) String() string { return f.file }
+func (f *seedFlag) Type() string   { return "FILE" }
+
+func (f *seedFlag) Set(file string) (err error) {
+	f.file = file
+	*f.seed, err = os.ReadFile(file)
+	return err
+}
+
+// seedSchemaCommand prints the JSON Schema of --seed.
+func seedSchemaCommand() *cobra.Command {
+	return &cobra.Command{Use: "seed-schema", Short: "Print the JSON Schema of --seed", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			schema, err := sandbox.SeedSchema()
+			if err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", schema)
+			}
+			return err
+		}}
 }

@@ -11,7 +11,8 @@ import (
 
 // TestGeneratedDocs holds what is made from the code.
 func TestGeneratedDocs(t *testing.T) {
-	for file, args := range map[string][]string{"metrics.md": {"metrics"}, "gateway.schema.json": {"config", "schema"}} {
+	for file, args := range map[string][]string{"metrics.md": {"metrics"}, "gateway.schema.json": {"config", "schema"},
+		"sandbox.seed.schema.json": {"sandbox", "seed-schema"}} {
 		var out strings.Builder
 		if err := Run(t.Context(), args, &out, &out); err != nil {
 			t.Fatal(err)

@@ -52,6 +52,7 @@ func sandboxCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&cfg.Processing, "processing", 0, "how long an upload or a build takes")
 	cmd.Flags().Float64Var(&cfg.TimeScale, "time-scale", 1, "how fast the hour of the rate limit goes by")
 	worldFlags(cmd.Flags(), "", &cfg)
+	cmd.AddCommand(seedSchemaCommand())
 	return cmd
 }
 
