@@ -132,7 +132,7 @@ func pageForm(do func(form url.Values) (status int, err error)) http.HandlerFunc
 			http.Error(w, err.Error(), status)
 			return
 		}
-		http.Redirect(w, r, "/", http.StatusSeeOther)
+		http.Redirect(w, r, (&url.URL{Path: "/", RawQuery: r.URL.RawQuery}).String(), http.StatusSeeOther)
 	}
 }
 

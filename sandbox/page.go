@@ -50,6 +50,7 @@ func (s *Sandbox) lastSeen() (list []seen) {
 
 // worldView is what the page shows.
 type worldView struct {
+	Query    string // "?world=KEYID", or ""
 	Time     string
 	Scale    float64
 	Version  string
@@ -84,7 +85,7 @@ func (s *Sandbox) world() worldView {
 	defer s.mu.Unlock()
 	now := s.clock.now(s.cfg.Now())
 	s.happen(now)
-	v := worldView{Time: now.UTC().Format(time.RFC3339), Scale: s.clock.scale, Version: s.facts.Version}
+	v := worldView{Query: s.of(), Time: now.UTC().Format(time.RFC3339), Scale: s.clock.scale, Version: s.facts.Version}
 	for _, typ := range slices.Sorted(maps.Keys(s.store.types)) {
 		if n := len(s.store.types[typ].order); n > 0 {
 			v.Types = append(v.Types, countOf{typ, n})

@@ -38,6 +38,7 @@ type World struct {
 	NoRules     bool             // take every write that the document allows: to test codecs, not jobs
 	Empty       bool             // start with nothing but territories, categories and the account holder
 	State       string           // directory in which the world is kept; nowhere if ""
+	PerKey      bool             // each key has a world of its own, made when the key is first used
 	Seed        []byte           // YAML: resources that are added to a new world; see docs/sandbox.md
 	PartBytes   int64            // the most that one upload operation takes; 8 MiB if 0
 	Random      uint64           // of the ids to be made and of all chances
@@ -84,6 +85,8 @@ type Sandbox struct {
 	mux       *http.ServeMux
 	behaviors map[string]behavior
 	seed      *seedFile
+	name      string // key id of a world that is one key's
+	worlds    worlds
 
 	hooks hooks
 
@@ -110,6 +113,16 @@ func Open(cfg World) (*Sandbox, error) {
 		return nil, err
 	}
 	cfg.complete()
+	s, err := open(cfg, f)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.loadWorlds()
+}
+
+// open makes one world.
+func open(cfg World, f *facts) (*Sandbox, error) {
+	var err error
 	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), keys: map[string]*key{}}
 	if s.seed, err = readSeed(cfg.Seed); err != nil {
 		return nil, err
@@ -186,6 +199,16 @@ func (s *Sandbox) NewKey(kid string) (*ecdsa.PrivateKey, error) {
 
 // ServeHTTP implements [http.Handler].
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	to, err := s.route(r)
+	if err != nil {
+		refuse(w, http.StatusNotFound, err.Error())
+		return
+	}
+	to.serveWorld(w, r)
+}
+
+// serveWorld answers for one world.
+func (s *Sandbox) serveWorld(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := s.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 		s.noRoute(w, r)
 		return

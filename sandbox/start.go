@@ -106,18 +106,28 @@ func (s *Sandbox) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticks.C:
-			s.mu.Lock()
-			s.happen(s.clock.now(s.cfg.Now()))
-			s.mu.Unlock()
-			s.post()
-			s.saveDue()
+			for _, w := range append(s.allWorlds(), s) {
+				w.tick()
+			}
 		}
 	}
+}
+
+// tick does what is due in one world.
+func (s *Sandbox) tick() {
+	s.mu.Lock()
+	s.happen(s.clock.now(s.cfg.Now()))
+	s.mu.Unlock()
+	s.post()
+	s.saveDue()
 }
 
 // Close ends what the sandbox does in the background. The world stays, and is
 // saved if World.State says where.
 func (s *Sandbox) Close() {
+	for _, w := range s.allWorlds() {
+		w.Close()
+	}
 	s.hooks.close()
 	if err := s.Save(); err != nil {
 		s.cfg.Logger.Error("sandbox: the world was not saved", "error", err)

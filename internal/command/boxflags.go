@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -25,6 +26,7 @@ func worldFlags(flags *pflag.FlagSet, prefix string, w *sandbox.World) {
 	flags.Float64Var(&w.Auto.Approve, prefix+"approve", 1, "chance that a review approves, above 0 to 1")
 	flags.Uint64Var(&w.Random, prefix+"random", 0, "seed of all ids and chances")
 	flags.Var(&seedFlag{seed: &w.Seed}, prefix+"seed", "YAML file of resources that a new world has too")
+	flags.Var((*worldsFlag)(&w.PerKey), prefix+"worlds", "one, or per-key: each key has a world of its own")
 	flags.StringVar(&w.State, prefix+"state", "", "directory in which the world is kept; default: nowhere")
 	flags.BoolVar(&w.Empty, prefix+"empty", false, "start with nothing but territories, categories and the account holder")
 }
@@ -61,6 +63,26 @@ func (f *seedFlag) Set(file string) (err error) {
 	f.file = file
 	*f.seed, err = os.ReadFile(file)
 	return err
+}
+
+// worldsFlag is --worlds: whether each key has its own.
+type worldsFlag bool
+
+func (f *worldsFlag) Type() string { return "WORLDS" }
+
+func (f *worldsFlag) String() string {
+	if *f {
+		return "per-key"
+	}
+	return "one"
+}
+
+func (f *worldsFlag) Set(text string) error {
+	if text != "one" && text != "per-key" {
+		return errors.New("want one or per-key")
+	}
+	*f = text == "per-key"
+	return nil
 }
 
 // seedSchemaCommand prints the JSON Schema of --seed.
