@@ -126,7 +126,7 @@ func (s *Sandbox) tick() {
 // saved if World.State says where.
 func (s *Sandbox) Close() {
 	for _, w := range s.allWorlds() {
-		w.Close()
+		w.hooks.close()
 	}
 	s.hooks.close()
 	if err := s.Save(); err != nil {

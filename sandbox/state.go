@@ -37,9 +37,17 @@ func (s *Sandbox) loadState() error {
 	return nil
 }
 
-// Save writes the world to the directory World.State, if there is one: whole or
-// not at all. [Sandbox.Run] does so a second after a change.
+// Save writes the worlds to the directory World.State, if there is one: each whole
+// or not at all. [Sandbox.Run] does so a second after a change.
 func (s *Sandbox) Save() error {
+	err := s.saveOwn()
+	for _, w := range s.allWorlds() {
+		err = errors.Join(err, w.saveOwn())
+	}
+	return err
+}
+
+func (s *Sandbox) saveOwn() error {
 	if s.cfg.State == "" {
 		return nil
 	}
@@ -90,7 +98,7 @@ func (s *Sandbox) saveDue() {
 	if !due {
 		return
 	}
-	if err := s.Save(); err != nil {
+	if err := s.saveOwn(); err != nil {
 		s.cfg.Logger.Error("sandbox: the world was not saved", "error", err)
 	}
 }

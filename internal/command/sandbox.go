@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -76,6 +77,7 @@ func serveBox(ctx context.Context, s *sandbox.Sandbox, l net.Listener) error {
 	err := serveHTTP(ctx, &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}, l)
 	stop()
 	<-ran
+	err = errors.Join(err, s.Save())
 	s.Close()
 	return err
 }
