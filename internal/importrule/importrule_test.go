@@ -69,7 +69,7 @@ var allowed = map[string]struct {
 	"internal/command":            {"gen internal/access internal/access/authn internal/access/policy internal/asc internal/audit internal/cache internal/cache/spread internal/cli internal/comments internal/config internal/edge/conns internal/fault internal/files internal/gateway internal/keys internal/keys/filekey internal/keys/vaultkey internal/overload internal/protofiles internal/quota internal/quota/memory internal/quota/redisledger internal/redisdb internal/replay sandbox internal/secrets internal/server internal/service internal/telemetry internal/tlsfiles internal/tokens internal/watch", "commands"},
 	"internal/cli":                {"client gen internal/files internal/jsonapi", "a client like any other: it reaches the gateway over gRPC, and knows none of its parts"},
 	"internal/edge/web/assets":    {"", "a leaf: what the pages of the gateway and of the sandbox share"},
-	"internal/edge/web":           {"gen internal/access internal/access/policy internal/access/restrict internal/edge/web/assets internal/jsonapi internal/service", "pages that are open to everyone: they see no caller"},
+	"internal/edge/web":           {"gen internal/access internal/access/policy internal/access/restrict internal/comments internal/edge/web/assets internal/jsonapi internal/service", "pages that are open to everyone: they see no caller"},
 	"internal/edge/web/status":    {"internal/edge/web/assets", "a page of what it is given"},
 	"cmd/gateway":                 {"internal/command internal/signals", "the program"},
 	"client":                      {"", "for the callers' programs: it may use what is generated, nothing internal"},

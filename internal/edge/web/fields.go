@@ -50,6 +50,7 @@ type Row struct {
 // Section is the fields of one place.
 type Section struct {
 	Title, Note string
+	Own         bool // of the gateway's own: its fields have JSON names, none of Apple's
 	Rows        []Row
 }
 
@@ -283,6 +284,8 @@ func messageText(md protoreflect.MessageDescriptor) string {
 	switch md.FullName() {
 	case "google.protobuf.Timestamp":
 		return "time, RFC 3339"
+	case "google.protobuf.Duration":
+		return "duration, as 90s"
 	case "google.protobuf.Value":
 		return "any JSON"
 	case "asc.types.v1.ToOne":
