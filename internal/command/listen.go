@@ -93,6 +93,8 @@ func (s *service) serveFaces(ctx context.Context, group *errgroup.Group) {
 			defer close(onePort)
 			return s.serveHTTP(ctx, s.both(), "all")
 		})
+		// As gRPC does on its own port: calls go on for as long again.
+		group.Go(func() error { s.faces["all"].Retire(ctx, 2*s.gateway.Server.MaxConnectionAge()); return nil })
 	} else {
 		close(onePort)
 		group.Go(func() error { return s.gateway.Server.GRPC().Serve(s.faces["grpc"]) })
@@ -119,9 +121,14 @@ func (s *service) serveFaces(ctx context.Context, group *errgroup.Group) {
 }
 
 // both serves gRPC and REST on one port: what comes over HTTP/2 with gRPC's
-// content type is gRPC. net/http speaks HTTP/2 here, and bounds it.
+// content type is gRPC. net/http speaks HTTP/2 here, and bounds it. Over a
+// connection that has reached its age, it answers with GOAWAY.
 func (s *service) both() http.Handler {
+	age := s.gateway.Server.MaxConnectionAge()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conns.Of(r.Context()).Older(age) {
+			w.Header().Set("Connection", "close")
+		}
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			s.gateway.Server.ServeHTTP(w, r)
 			return

@@ -220,6 +220,10 @@ func (r registrar) GetServiceInfo() map[string]grpc.ServiceInfo { return r.grpc.
 // GRPC is the gRPC server, ready to serve.
 func (s *Server) GRPC() *grpc.Server { return s.grpc }
 
+// MaxConnectionAge is how long a connection is used before its caller is told to
+// open another.
+func (s *Server) MaxConnectionAge() time.Duration { return s.cfg.MaxConnectionAge }
+
 // ServeHTTP serves a gRPC call that came through net/http, for a port that gRPC
 // shares with REST.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
