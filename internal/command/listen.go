@@ -157,7 +157,7 @@ func (s *service) hello(w io.Writer) {
 	if !s.cfg.Open() {
 		return
 	}
-	fmt.Fprintf(w, `no caller is authenticated: every face listens on loopback only
+	fmt.Fprintf(w, `no caller is authenticated (authn is not set): every face listens on loopback only
 
 Try:
   gateway call --address %[2]s ListApps page_size=2
