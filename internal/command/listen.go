@@ -144,7 +144,14 @@ func (s *service) hello(w io.Writer) {
 		scheme = "https"
 	}
 	rest, grpc := s.address("rest"), s.address("grpc")
-	fmt.Fprintf(w, "rest     %s://%s (open it in a browser)\ngrpc     %s\nops      http://%s/readyz\n", scheme, rest, grpc, s.faces["ops"].Addr())
+	fmt.Fprintf(
+		w,
+		"rest     %s://%s (open it in a browser)\ngrpc     %s\nops      http://%s/readyz\n",
+		scheme,
+		rest,
+		grpc,
+		s.faces["ops"].Addr(),
+	)
 	if l := s.faces["passthrough"]; l != nil {
 		fmt.Fprintf(w, "apple    %s://%s (Apple's own paths: give it to tools as their base URL)\n", scheme, l.Addr())
 	}

@@ -228,7 +228,16 @@ func rulesOf(fd protoreflect.FieldDescriptor) *validate.FieldRules {
 
 // ownRequest lists the fields of a request by their place.
 func (p *Pages) ownRequest(o *own) []Section {
-	path, query, body := Section{Title: "Path", Own: true}, Section{Title: "Query", Own: true}, Section{Title: "Body", Own: true}
+	path, query, body := Section{
+		Title: "Path",
+		Own:   true,
+	}, Section{
+		Title: "Query",
+		Own:   true,
+	}, Section{
+		Title: "Body",
+		Own:   true,
+	}
 	if o.Template == "" {
 		body.Title = "Fields"
 	}
@@ -255,7 +264,10 @@ func (p *Pages) ownAnswer(o *own) []Section {
 	s := Section{Title: "Answer"}
 	switch {
 	case o.Stream:
-		s = Section{Title: "A file", Note: "Over REST it is the plain file. Over gRPC it comes in parts, a description first."}
+		s = Section{
+			Title: "A file",
+			Note:  "Over REST it is the plain file. Over gRPC it comes in parts, a description first.",
+		}
 	case o.watch:
 		s = Section{Title: "A stream of messages", Note: "Over REST each message is a line of JSON."}
 	}

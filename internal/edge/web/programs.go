@@ -86,7 +86,13 @@ func (x *example) python(c caller) string {
 	case x.silent():
 		read = ""
 	}
-	return "import " + strings.Join(imports, ", ") + "\n\nrequest = urllib.request.Request(\n    " + strings.Join(arguments, ",\n    ") +
+	return "import " + strings.Join(
+		imports,
+		", ",
+	) + "\n\nrequest = urllib.request.Request(\n    " + strings.Join(
+		arguments,
+		",\n    ",
+	) +
 		",\n)\nwith urllib.request.urlopen(request) as answer:\n    print(answer.status" + read + ")\n"
 }
 
@@ -112,12 +118,27 @@ func (x *example) goProgram(c caller) string {
 	for _, name := range slices.Sorted(maps.Keys(g.imports)) {
 		fmt.Fprintf(&b, "\t%s%q\n", g.imports[name], name)
 	}
-	fmt.Fprintf(&b, ")\n\nfunc main() {\n\tconn, err := client.Dial(%q, %s)\n\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n\tdefer conn.Close()\n",
-		c.grpc, options)
-	fmt.Fprintf(&b, "\tanswer, err := %s.New%sClient(conn).%s(context.Background(), %s)\n", pkg, service, md.Name(), request)
+	fmt.Fprintf(
+		&b,
+		")\n\nfunc main() {\n\tconn, err := client.Dial(%q, %s)\n\tif err != nil {\n\t\tlog.Fatal(err)\n"+
+			"\t}\n\tdefer conn.Close()\n",
+		c.grpc,
+		options,
+	)
+	fmt.Fprintf(
+		&b,
+		"\tanswer, err := %s.New%sClient(conn).%s(context.Background(), %s)\n",
+		pkg,
+		service,
+		md.Name(),
+		request,
+	)
 	b.WriteString("\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n")
 	if x.method.Stream || x.watch {
-		b.WriteString("\tfor {\n\t\tpart, err := answer.Recv()\n\t\tif err != nil {\n\t\t\tlog.Fatal(err) // io.EOF: that was all\n\t\t}\n\t\tfmt.Println(part)\n\t}\n}\n")
+		b.WriteString(
+			"\tfor {\n\t\tpart, err := answer.Recv()\n\t\tif err != nil {\n" +
+				"\t\t\tlog.Fatal(err) // io.EOF: that was all\n\t\t}\n\t\tfmt.Println(part)\n\t}\n}\n",
+		)
 	} else {
 		b.WriteString("\tfmt.Println(answer)\n}\n")
 	}
