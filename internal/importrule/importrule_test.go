@@ -44,6 +44,7 @@ var allowed = map[string]struct {
 	"internal/quota/redisledger":  {"internal/quota internal/quota/memory internal/redisdb", "a ledger, with another for while it is away"},
 	"internal/quota/quotatest":    {"internal/asc internal/quota", "the contract of ledgers"},
 	"internal/quota/redistest":    {"", "a Redis for tests"},
+	"internal/fifotest":           {"", "named pipes for tests"},
 	"internal/cache":              {"internal/fault", "keeps answers; knows neither callers nor Apple"},
 	"internal/cache/spread":       {"internal/cache internal/redisdb", "tells other replicas what was written"},
 	"internal/replay":             {"internal/fault internal/redisdb", "remembers what creates named themselves"},

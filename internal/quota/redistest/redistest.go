@@ -93,12 +93,6 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("redis://%s/%d", s.Addr, n)
 }
 
-// Stop freezes the server: connections stay, nothing answers.
-func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
-
-// Continue ends [Server.Stop].
-func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
-
 // Kill ends the server at once.
 func (s *Server) Kill() {
 	if s.cmd.ProcessState == nil {
