@@ -129,7 +129,14 @@ func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string
 func (b bearer) RequireTransportSecurity() bool { return b.secure }
 
 // unary repeats what the gateway says may be repeated: then nothing was done.
-func (o *options) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (o *options) unary(
+	ctx context.Context,
+	method string,
+	req, reply any,
+	cc *grpc.ClientConn,
+	call grpc.UnaryInvoker,
+	opts ...grpc.CallOption,
+) error {
 	ctx = metadata.AppendToOutgoingContext(ctx, o.headers...)
 	for n := 0; ; n++ {
 		err := call(ctx, method, req, reply, cc, opts...)
@@ -150,7 +157,14 @@ func (o *options) unary(ctx context.Context, method string, req, reply any, cc *
 	}
 }
 
-func (o *options) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+func (o *options) stream(
+	ctx context.Context,
+	desc *grpc.StreamDesc,
+	cc *grpc.ClientConn,
+	method string,
+	open grpc.Streamer,
+	opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
 	return open(metadata.AppendToOutgoingContext(ctx, o.headers...), desc, cc, method, opts...)
 }
 
@@ -187,7 +201,11 @@ type paged interface {
 }
 
 // Pages asks for one page after the other. It ends after an error.
-func Pages[Req proto.Message, Res paged](ctx context.Context, req Req, list func(context.Context, Req, ...grpc.CallOption) (Res, error)) iter.Seq2[Res, error] {
+func Pages[Req proto.Message, Res paged](
+	ctx context.Context,
+	req Req,
+	list func(context.Context, Req, ...grpc.CallOption) (Res, error),
+) iter.Seq2[Res, error] {
 	return func(yield func(Res, error) bool) {
 		next := proto.Clone(req).(Req)
 		token := next.ProtoReflect().Descriptor().Fields().ByName("page_token")
@@ -207,7 +225,12 @@ func Pages[Req proto.Message, Res paged](ctx context.Context, req Req, list func
 }
 
 // Items goes through the resources of all pages. It ends after an error.
-func Items[Req proto.Message, Res paged, Item any](ctx context.Context, req Req, list func(context.Context, Req, ...grpc.CallOption) (Res, error), of func(Res) []Item) iter.Seq2[Item, error] {
+func Items[Req proto.Message, Res paged, Item any](
+	ctx context.Context,
+	req Req,
+	list func(context.Context, Req, ...grpc.CallOption) (Res, error),
+	of func(Res) []Item,
+) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		for page, err := range Pages(ctx, req, list) {
 			if err != nil {

@@ -28,10 +28,26 @@ type app struct {
 
 func rootCommand(getenv func(string) string) *cobra.Command {
 	a := &app{getenv: getenv}
-	root := &cobra.Command{Use: "ascspec", Short: "Apple's App Store Connect OpenAPI document: explore, compare, generate", SilenceUsage: true, SilenceErrors: true}
+	root := &cobra.Command{
+		Use:           "ascspec",
+		Short:         "Apple's App Store Connect OpenAPI document: explore, compare, generate",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
 	root.PersistentFlags().StringVar(&a.spec, "spec", "", "document to use instead of the cached one")
 	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "print JSON")
-	root.AddCommand(a.fetch(), a.resources(), a.show(), a.schema(), a.search(), a.diff(), a.generate(), a.upgrade(), protodeps(), a.version())
+	root.AddCommand(
+		a.fetch(),
+		a.resources(),
+		a.show(),
+		a.schema(),
+		a.search(),
+		a.diff(),
+		a.generate(),
+		a.upgrade(),
+		protodeps(),
+		a.version(),
+	)
 	root.Version = built()
 	root.SetVersionTemplate("ascspec {{.Version}}\n")
 	return root
@@ -73,7 +89,14 @@ func (a *app) fetch() *cobra.Command {
 					return err
 				}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s  version %s, %d operations, sha256 %s\n", name, doc.Version, len(doc.Operations), doc.SHA256)
+			fmt.Fprintf(
+				cmd.OutOrStdout(),
+				"%s  version %s, %d operations, sha256 %s\n",
+				name,
+				doc.Version,
+				len(doc.Operations),
+				doc.SHA256,
+			)
 			return besideLock(cmd.OutOrStdout(), root, doc)
 		}}
 	cmd.Flags().StringVar(&root, "root", ".", "folder of the project, whose lock is compared")
@@ -128,21 +151,28 @@ func (a *app) resources() *cobra.Command {
 			list := doc.ListResources()
 			var rows [][]string
 			for _, r := range list {
-				rows = append(rows, []string{r.Schema, r.Type, fmt.Sprint(r.Attributes), fmt.Sprint(r.Relations), fmt.Sprint(r.Operations)})
+				rows = append(
+					rows,
+					[]string{r.Schema, r.Type, fmt.Sprint(r.Attributes), fmt.Sprint(r.Relations), fmt.Sprint(r.Operations)},
+				)
 			}
 			return a.print(cmd.OutOrStdout(), list, "SCHEMA\tTYPE\tATTRIBUTES\tRELATIONSHIPS\tOPERATIONS", rows)
 		}}
 }
 
 func (a *app) show() *cobra.Command {
-	return &cobra.Command{Use: "show RESOURCE", Short: "List a resource's endpoints with their parameters and bodies", Args: cobra.ExactArgs(1),
+	return &cobra.Command{
+		Use:   "show RESOURCE",
+		Short: "List a resource's endpoints with their parameters and bodies",
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			doc, err := a.read()
 			if err != nil {
 				return err
 			}
 			return a.operations(cmd.OutOrStdout(), doc.Show(args[0]), args[0])
-		}}
+		},
+	}
 }
 
 func (a *app) search() *cobra.Command {
@@ -209,7 +239,18 @@ func (a *app) diff() *cobra.Command {
 				}
 				rows = append(rows, []string{mark, c.What})
 			}
-			return a.print(cmd.OutOrStdout(), changes, fmt.Sprintf("%s → %s\t%d changes, of which %d break callers", before.Version, after.Version, len(changes), breaking), rows)
+			return a.print(
+				cmd.OutOrStdout(),
+				changes,
+				fmt.Sprintf(
+					"%s → %s\t%d changes, of which %d break callers",
+					before.Version,
+					after.Version,
+					len(changes),
+					breaking,
+				),
+				rows,
+			)
 		}}
 }
 
@@ -244,14 +285,22 @@ func (a *app) generate() *cobra.Command {
 
 func protodeps() *cobra.Command {
 	var out string
-	cmd := &cobra.Command{Use: "protodeps", Short: "Print google/api and buf/validate protos from the Go modules", Args: cobra.NoArgs,
+	cmd := &cobra.Command{
+		Use:   "protodeps",
+		Short: "Print google/api and buf/validate protos from the Go modules",
+		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := os.RemoveAll(out); err != nil {
 				return err
 			}
-			_, err := protofiles.Write(out, annotations.File_google_api_annotations_proto, validate.File_buf_validate_validate_proto)
+			_, err := protofiles.Write(
+				out,
+				annotations.File_google_api_annotations_proto,
+				validate.File_buf_validate_validate_proto,
+			)
 			return err
-		}}
+		},
+	}
 	cmd.Flags().StringVar(&out, "out", ".cache/proto", "folder to write to")
 	return cmd
 }

@@ -23,7 +23,9 @@ type upgrade struct {
 
 func (a *app) upgrade() *cobra.Command {
 	u := &upgrade{}
-	cmd := &cobra.Command{Use: "upgrade [NEW]", Short: "Upgrade to a document: say what a person must decide, then do the rest",
+	cmd := &cobra.Command{
+		Use:   "upgrade [NEW]",
+		Short: "Upgrade to a document: say what a person must decide, then do the rest",
 		Long: "Upgrade compares the document with the lock. It prints everything that a person must decide, as lines\n" +
 			"ready to paste, each with a proposal, and writes nothing while one is open. Then it generates, updates\n" +
 			"the golden files, and says what has changed. Without NEW it takes the document in the cache.",
@@ -39,9 +41,15 @@ func (a *app) upgrade() *cobra.Command {
 				}
 			}
 			return u.run(cmd.Context())
-		}}
+		},
+	}
 	cmd.Flags().BoolVar(&u.accept, "accept", false, "write all proposals into their files, to be read with git diff")
-	cmd.Flags().BoolVar(&u.filesOnly, "files-only", false, "make proto/, the lock and the facts; leave gen/ and the golden files")
+	cmd.Flags().BoolVar(
+		&u.filesOnly,
+		"files-only",
+		false,
+		"make proto/, the lock and the facts; leave gen/ and the golden files",
+	)
 	cmd.Flags().StringVar(&u.Root, "root", ".", "folder of the project")
 	return cmd
 }
@@ -53,11 +61,17 @@ func (u *upgrade) run(ctx context.Context) error {
 	}
 	u.tell(d)
 	if len(d.Problems) > 0 {
-		return fmt.Errorf("the document holds what cannot be read: correct it in spec/patches.yaml, or teach the generator\n%w", d.Problems)
+		return fmt.Errorf(
+			"the document holds what cannot be read: correct it in spec/patches.yaml, or teach the generator\n%w",
+			d.Problems,
+		)
 	}
 	if len(d.Open) > 0 {
 		if !u.accept {
-			return fmt.Errorf("%d decisions are open: paste these lines, or run again with --accept and read `git diff`", len(d.Open))
+			return fmt.Errorf(
+				"%d decisions are open: paste these lines, or run again with --accept and read `git diff`",
+				len(d.Open),
+			)
 		}
 		if err := u.Accept(d.Open); err != nil {
 			return err
@@ -108,12 +122,18 @@ func (u *upgrade) tell(d *apispec.Decisions) {
 		fmt.Fprintf(u.out, "%s  %s %s\n", x.Line, mark, x.Why)
 	}
 	if len(d.Owned) > 0 {
-		fmt.Fprintf(u.out, "\n# new types that count as an app's own (else: classes in internal/access/restrict/types.go)\n  %s\n",
-			strings.Join(d.Owned, "\n  "))
+		fmt.Fprintf(
+			u.out,
+			"\n# new types that count as an app's own (else: classes in internal/access/restrict/types.go)\n  %s\n",
+			strings.Join(d.Owned, "\n  "),
+		)
 	}
 	if len(d.Sets) > 0 {
-		fmt.Fprintf(u.out, "\n# new methods that change things, and their sets (else: internal/access/policy/sets.go)\n  %s\n",
-			strings.Join(d.Sets, "\n  "))
+		fmt.Fprintf(
+			u.out,
+			"\n# new methods that change things, and their sets (else: internal/access/policy/sets.go)\n  %s\n",
+			strings.Join(d.Sets, "\n  "),
+		)
 	}
 	fmt.Fprintln(u.out)
 }

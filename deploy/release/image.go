@@ -111,7 +111,11 @@ func (o options) labels() map[string]string {
 // the name of its user, and a folder for the audit log and the secret.
 func system() []file {
 	return []file{
-		{name: "etc/passwd", mode: 0o644, body: []byte("root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
+		{
+			name: "etc/passwd",
+			mode: 0o644,
+			body: []byte("root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"),
+		},
 		{name: "etc/group", mode: 0o644, body: []byte("root:x:0:\nnonroot:x:65532:\n")},
 		{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, body: authorities()},
 		{name: "var/lib/asc-gateway/", mode: 0o700, owner: nonRootID},

@@ -104,7 +104,14 @@ func licencesIn(dir string) (names []string, err error) {
 }
 
 func section(b *bytes.Buffer, of, name string, text []byte) {
-	fmt.Fprintf(b, "\n%s\n%s: %s\n%[1]s\n\n%[4]s\n", strings.Repeat("=", 80), of, name, bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
+	fmt.Fprintf(
+		b,
+		"\n%s\n%s: %s\n%[1]s\n\n%[4]s\n",
+		strings.Repeat("=", 80),
+		of,
+		name,
+		bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))),
+	)
 }
 
 func goEnv(ctx context.Context, name string) (string, error) {

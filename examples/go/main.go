@@ -32,7 +32,11 @@ func main() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	j := job{metadatav1.NewAppsServiceClient(conn), testflightv1.NewBetaGroupsServiceClient(conn), testflightv1.NewBetaTestersServiceClient(conn)}
+	j := job{
+		metadatav1.NewAppsServiceClient(conn),
+		testflightv1.NewBetaGroupsServiceClient(conn),
+		testflightv1.NewBetaTestersServiceClient(conn),
+	}
 	if err := j.invite(ctx, *group, flag.Args()); err != nil {
 		log.Fatalf("%s: %v", client.Reason(err), err)
 	}
@@ -58,7 +62,10 @@ func (j job) invite(ctx context.Context, name string, emails []string) error {
 	}
 	fmt.Printf("%s: group %s (%s)\n", app.GetName(), group.GetName(), group.GetId())
 	known := map[string]bool{}
-	in := &testflightv1.ListBetaTestersRequest{Filter: &testflightv1.ListBetaTestersRequest_Filter{BetaGroups: []string{group.GetId()}}, PageSize: 200}
+	in := &testflightv1.ListBetaTestersRequest{
+		Filter:   &testflightv1.ListBetaTestersRequest_Filter{BetaGroups: []string{group.GetId()}},
+		PageSize: 200,
+	}
 	for tester, err := range client.Items(ctx, in, j.testers.ListBetaTesters, (*testflightv1.ListBetaTestersResponse).GetBetaTesters) {
 		if err != nil {
 			return err
@@ -89,7 +96,10 @@ func (j job) group(ctx context.Context, app, name string) (*resourcesv1.BetaGrou
 	if list := res.GetBetaGroups(); len(list) > 0 {
 		return list[0], nil
 	}
-	made, err := j.groups.CreateBetaGroup(ctx, &testflightv1.CreateBetaGroupRequest{Name: &name, App: &typesv1.ToOne{Id: &app}, RequestId: requestID(app, name)})
+	made, err := j.groups.CreateBetaGroup(
+		ctx,
+		&testflightv1.CreateBetaGroupRequest{Name: &name, App: &typesv1.ToOne{Id: &app}, RequestId: requestID(app, name)},
+	)
 	return made.GetBetaGroup(), err
 }
 

@@ -147,7 +147,15 @@ func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 func (k *Key) SignDigest(ctx context.Context, digest [32]byte) (sig [64]byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	res, err := k.client.Sign(ctx, &kms.SignInput{KeyId: &k.name, Message: digest[:], MessageType: types.MessageTypeDigest, SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
+	res, err := k.client.Sign(
+		ctx,
+		&kms.SignInput{
+			KeyId:            &k.name,
+			Message:          digest[:],
+			MessageType:      types.MessageTypeDigest,
+			SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256,
+		},
+	)
 	if err != nil {
 		return sig, keys.Unusable(k.id, "is not signed with by AWS KMS").WithCause(told(ctx, k.client, err))
 	}
@@ -173,8 +181,11 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	id, alias := name, ""
 	if strings.HasPrefix(name, "alias/") {
 		alias = name
-		made, err := client.CreateKey(ctx, &kms.CreateKeyInput{Origin: types.OriginTypeExternal, KeySpec: types.KeySpecEccNistP256,
-			KeyUsage: types.KeyUsageTypeSignVerify, Description: aws.String("App Store Connect API key")})
+		made, err := client.CreateKey(
+			ctx,
+			&kms.CreateKeyInput{Origin: types.OriginTypeExternal, KeySpec: types.KeySpecEccNistP256,
+				KeyUsage: types.KeyUsageTypeSignVerify, Description: aws.String("App Store Connect API key")},
+		)
 		if err != nil {
 			return fmt.Errorf("awskms: no key can be made: %w", told(ctx, client, err))
 		}

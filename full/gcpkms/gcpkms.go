@@ -91,14 +91,19 @@ func (b *Backend) Close() error {
 }
 
 var (
-	name   = regexp.MustCompile(`^(projects/[^/]+/locations/[^/]+/keyRings/[^/]+)/cryptoKeys/([A-Za-z0-9_-]+)(/cryptoKeyVersions/[0-9]+)?$`)
+	name = regexp.MustCompile(
+		`^(projects/[^/]+/locations/[^/]+/keyRings/[^/]+)/cryptoKeys/([A-Za-z0-9_-]+)(/cryptoKeyVersions/[0-9]+)?$`,
+	)
 	crc32c = crc32.MakeTable(crc32.Castagnoli)
 )
 
 func parse(uri string) (ring, key, version string, err error) {
 	m := name.FindStringSubmatch(strings.TrimPrefix(uri, "gcpkms:"))
 	if m == nil {
-		return "", "", "", fmt.Errorf("%q: want gcpkms:projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/N]", uri)
+		return "", "", "", fmt.Errorf(
+			"%q: want gcpkms:projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/N]",
+			uri,
+		)
 	}
 	return m[1], m[2], m[3], nil
 }
@@ -200,11 +205,14 @@ func (k *Key) SignDigest(ctx context.Context, digest [32]byte) (sig [64]byte, er
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	res, err := k.client.AsymmetricSign(ctx, &kmspb.AsymmetricSignRequest{Name: k.name,
-		Digest: &kmspb.Digest{Digest: &kmspb.Digest_Sha256{Sha256: digest[:]}}, DigestCrc32C: wrapperspb.Int64(checksum(digest[:]))})
+		Digest: &kmspb.Digest{
+			Digest: &kmspb.Digest_Sha256{Sha256: digest[:]},
+		}, DigestCrc32C: wrapperspb.Int64(checksum(digest[:]))})
 	if err != nil {
 		return sig, keys.Unusable(k.id, "is not signed with by Google Cloud KMS").WithCause(outbound.Told(err))
 	}
-	if !res.GetVerifiedDigestCrc32C() || res.GetName() != k.name || res.GetSignatureCrc32C().GetValue() != checksum(res.GetSignature()) {
+	if !res.GetVerifiedDigestCrc32C() || res.GetName() != k.name ||
+		res.GetSignatureCrc32C().GetValue() != checksum(res.GetSignature()) {
 		return sig, keys.Unusable(k.id, "got an answer from Google Cloud KMS that was damaged on its way")
 	}
 	if sig, err = keys.ParseDER(res.GetSignature()); err != nil {
@@ -229,14 +237,23 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	if err != nil {
 		return err
 	}
-	_, err = client.CreateCryptoKey(ctx, &kmspb.CreateCryptoKeyRequest{Parent: ring, CryptoKeyId: key, SkipInitialVersionCreation: true,
-		CryptoKey: &kmspb.CryptoKey{Purpose: kmspb.CryptoKey_ASYMMETRIC_SIGN, ImportOnly: true,
-			VersionTemplate: &kmspb.CryptoKeyVersionTemplate{Algorithm: kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256}}})
+	_, err = client.CreateCryptoKey(
+		ctx,
+		&kmspb.CreateCryptoKeyRequest{Parent: ring, CryptoKeyId: key, SkipInitialVersionCreation: true,
+			CryptoKey: &kmspb.CryptoKey{Purpose: kmspb.CryptoKey_ASYMMETRIC_SIGN, ImportOnly: true,
+				VersionTemplate: &kmspb.CryptoKeyVersionTemplate{Algorithm: kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256}}},
+	)
 	if err != nil && status.Code(err) != codes.AlreadyExists {
 		return fmt.Errorf("gcpkms: no key can be made: %w", outbound.Told(err))
 	}
-	job, err := client.CreateImportJob(ctx, &kmspb.CreateImportJobRequest{Parent: ring, ImportJobId: fmt.Sprintf("asc-gateway-%d", time.Now().UnixNano()),
-		ImportJob: &kmspb.ImportJob{ImportMethod: kmspb.ImportJob_RSA_OAEP_4096_SHA256_AES_256, ProtectionLevel: kmspb.ProtectionLevel_SOFTWARE}})
+	job, err := client.CreateImportJob(
+		ctx,
+		&kmspb.CreateImportJobRequest{Parent: ring, ImportJobId: fmt.Sprintf("asc-gateway-%d", time.Now().UnixNano()),
+			ImportJob: &kmspb.ImportJob{
+				ImportMethod:    kmspb.ImportJob_RSA_OAEP_4096_SHA256_AES_256,
+				ProtectionLevel: kmspb.ProtectionLevel_SOFTWARE,
+			}},
+	)
 	if err != nil {
 		return fmt.Errorf("gcpkms: no import job can be made: %w", outbound.Told(err))
 	}
@@ -259,8 +276,11 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	if err != nil {
 		return err
 	}
-	made, err := client.ImportCryptoKeyVersion(ctx, &kmspb.ImportCryptoKeyVersionRequest{Parent: ring + "/cryptoKeys/" + key,
-		Algorithm: kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256, ImportJob: job.GetName(), WrappedKey: wrapped})
+	made, err := client.ImportCryptoKeyVersion(
+		ctx,
+		&kmspb.ImportCryptoKeyVersionRequest{Parent: ring + "/cryptoKeys/" + key,
+			Algorithm: kmspb.CryptoKeyVersion_EC_SIGN_P256_SHA256, ImportJob: job.GetName(), WrappedKey: wrapped},
+	)
 	if err != nil {
 		return fmt.Errorf("gcpkms: the key is not taken: %w", outbound.Told(err))
 	}

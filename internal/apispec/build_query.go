@@ -180,7 +180,8 @@ func (b *builder) vanished(schema string, names []string) bool {
 		return false
 	}
 	return slices.ContainsFunc(b.locked.Messages["asc.resources.v1."+schema].Fields, func(f *Field) bool {
-		return (f.Role == "ATTRIBUTE" || f.Role == "RELATIONSHIP") && !slices.Contains(names, cmp.Or(f.Apple, f.JSON, jsonName(f.Name)))
+		return (f.Role == "ATTRIBUTE" || f.Role == "RELATIONSHIP") &&
+			!slices.Contains(names, cmp.Or(f.Apple, f.JSON, jsonName(f.Name)))
 	})
 }
 

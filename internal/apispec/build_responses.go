@@ -41,7 +41,9 @@ func (b *builder) documentResponse(n *namedOperation, full string, m *Message, d
 	data, isDocument := doc.Properties.Get("data")
 	if !isDocument {
 		name := pascal(first(n.Contents).Ref)
-		m.Fields = append([]*Field{{Name: snake(lowerFirst(name)), Type: b.namedType(first(n.Contents).Ref), Role: "BODY"}}, own("extra")...)
+		m.Fields = append(
+			[]*Field{{Name: snake(lowerFirst(name)), Type: b.namedType(first(n.Contents).Ref), Role: "BODY"}},
+			own("extra")...)
 		return
 	}
 	list := data.Ref == "" && data.Type == "array"

@@ -45,7 +45,14 @@ func (b *builder) attribute(at attribute, name string, s *Schema) *Field {
 	return f
 }
 
-var formats = map[string]string{"date": "DATE", "number": "DECIMAL", "duration": "DURATION", "uri": "URI", "uri-reference": "URI", "email": "EMAIL"}
+var formats = map[string]string{
+	"date":          "DATE",
+	"number":        "DECIMAL",
+	"duration":      "DURATION",
+	"uri":           "URI",
+	"uri-reference": "URI",
+	"email":         "EMAIL",
+}
 
 func scalar(typ string) bool {
 	switch typ {
@@ -184,7 +191,11 @@ func (b *builder) listOfLists(at attribute, role, name string, s *Schema) *Field
 	if _, done := b.model.Messages[full]; !done {
 		m := &Message{File: at.file, Comment: "An array inside an array."}
 		b.model.Messages[full] = m
-		inner := b.attribute(attribute{message: full, owner: at.owner, file: at.file, value: true}, "items", &Schema{Type: "array", Items: s.Items.Items})
+		inner := b.attribute(
+			attribute{message: full, owner: at.owner, file: at.file, value: true},
+			"items",
+			&Schema{Type: "array", Items: s.Items.Items},
+		)
 		m.Fields = append(m.Fields, inner)
 	}
 	f := newField(name, "repeated", full, role)

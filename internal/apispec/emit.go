@@ -129,11 +129,20 @@ func (e *emitter) rpc(id string, r *RPC) {
 		e.printf("    option deprecated = true;\n")
 	}
 	if r.Body {
-		e.printf("    option (google.api.http) = {\n      %s: %q\n      body: \"*\"\n    };\n", strings.ToLower(r.Method), r.Path)
+		e.printf(
+			"    option (google.api.http) = {\n      %s: %q\n      body: \"*\"\n    };\n",
+			strings.ToLower(r.Method),
+			r.Path,
+		)
 	} else {
 		e.printf("    option (google.api.http) = {%s: %q};\n", strings.ToLower(r.Method), r.Path)
 	}
-	e.printf("    option (asc.options.v1.method) = {\n      version: %d\n      operation_id: %q\n      shape: SHAPE_%s\n", optionsVersion, id, r.Shape)
+	e.printf(
+		"    option (asc.options.v1.method) = {\n      version: %d\n      operation_id: %q\n      shape: SHAPE_%s\n",
+		optionsVersion,
+		id,
+		r.Shape,
+	)
 	if r.Type != "" {
 		e.printf("      type: %q\n", r.Type)
 	}
@@ -209,7 +218,13 @@ func (e *emitter) message(full, indent string) {
 		if r.Inline {
 			inline = "\n" + indent + "    inline: true"
 		}
-		e.printf("%[1]s  option (asc.options.v1.resource) = {\n%[1]s    type: %[2]q\n%[1]s    schema: %[3]q%[4]s\n%[1]s  };\n", indent, r.Type, r.Schema, inline)
+		e.printf(
+			"%[1]s  option (asc.options.v1.resource) = {\n%[1]s    type: %[2]q\n%[1]s    schema: %[3]q%[4]s\n%[1]s  };\n",
+			indent,
+			r.Type,
+			r.Schema,
+			inline,
+		)
 	}
 	for _, c := range m.Choices {
 		e.imports["asc/options/v1/options.proto"] = true
@@ -368,7 +383,10 @@ func (e *emitter) enum(wrapper string) {
 		e.printf("  option deprecated = true;\n")
 	}
 	e.printf("\n  // Values as Apple spells them.\n  enum %s {\n", strings.TrimSuffix(short, "Enum"))
-	e.printf("    // Never sent.\n    UNSPECIFIED = 0;\n    // A value that these protos do not know: extra holds it.\n    UNKNOWN = 1;\n")
+	e.printf(
+		"    // Never sent.\n    UNSPECIFIED = 0;\n" +
+			"    // A value that these protos do not know: extra holds it.\n    UNKNOWN = 1;\n",
+	)
 	for _, v := range en.Values {
 		var opts []string
 		if v.Deprecated {

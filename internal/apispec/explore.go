@@ -53,7 +53,8 @@ func (d *Document) Show(name string) (out []OperationInfo) {
 	for _, op := range d.Operations {
 		typ := strings.Split(op.Path, "/")[2]
 		schema := pascal(singular(strings.Split(op.ID, "_")[0]))
-		if strings.EqualFold(name, typ) || strings.EqualFold(name, schema) || len(op.Tags) > 0 && strings.EqualFold(name, op.Tags[0]) {
+		if strings.EqualFold(name, typ) || strings.EqualFold(name, schema) ||
+			len(op.Tags) > 0 && strings.EqualFold(name, op.Tags[0]) {
 			out = append(out, d.describe(op))
 		}
 	}

@@ -88,7 +88,13 @@ type factOp struct {
 // Facts makes the sandbox's facts of a document: the same bytes for the same
 // document, one type, value or operation a line.
 func Facts(doc *Document) ([]byte, error) {
-	f := &facts{Version: doc.Version, Enums: [][]string{{}}, Types: map[string]factType{}, Values: map[string]factAttr{}, enums: map[string]int{"": 0}}
+	f := &facts{
+		Version: doc.Version,
+		Enums:   [][]string{{}},
+		Types:   map[string]factType{},
+		Values:  map[string]factAttr{},
+		enums:   map[string]int{"": 0},
+	}
 	for name, s := range doc.Schemas.All() {
 		if _, ok := s.IsResource(); ok && !isInline(name) {
 			f.Types[name] = f.object(s)
@@ -173,13 +179,34 @@ func (f *facts) object(s *Schema) (t factType) {
 		typ, many, nullable, ok := r.Linkage()
 		_, links := r.Properties.Get("links")
 		_, meta := r.Properties.Get("meta")
-		t.Rels = append(t.Rels, factRel{Name: name, Type: typ, Many: many, Data: ok, Links: links, Meta: meta, Nullable: nullable, Required: slices.Contains(required, name)})
+		t.Rels = append(
+			t.Rels,
+			factRel{
+				Name:     name,
+				Type:     typ,
+				Many:     many,
+				Data:     ok,
+				Links:    links,
+				Meta:     meta,
+				Nullable: nullable,
+				Required: slices.Contains(required, name),
+			},
+		)
 	}
 	return t
 }
 
 func (f *facts) attr(name string, s *Schema) factAttr {
-	a := factAttr{Name: name, Kind: s.Type, Format: s.Format, Enum: f.enum(s.Enum), Ref: s.Ref, Nullable: s.Nullable, Min: s.Minimum, Max: s.Maximum}
+	a := factAttr{
+		Name:     name,
+		Kind:     s.Type,
+		Format:   s.Format,
+		Enum:     f.enum(s.Enum),
+		Ref:      s.Ref,
+		Nullable: s.Nullable,
+		Min:      s.Minimum,
+		Max:      s.Maximum,
+	}
 	switch {
 	case s.Ref != "":
 		a.Kind = "ref"
@@ -210,14 +237,27 @@ func (f *facts) mapValues(s *Schema) *factAttr {
 
 func (f *facts) operation(b *builder, op *Operation) factOp {
 	parts := strings.Split(op.ID, "_")
-	fo := factOp{ID: op.ID, Method: op.Method, Path: op.Path, Shape: parts[len(parts)-1], Status: op.Status, Produces: op.Contents.Keys}
+	fo := factOp{
+		ID:       op.ID,
+		Method:   op.Method,
+		Path:     op.Path,
+		Shape:    parts[len(parts)-1],
+		Status:   op.Status,
+		Produces: op.Contents.Keys,
+	}
 	if len(parts) == 3 {
 		fo.Rel = parts[1]
 	}
 	n := &namedOperation{Operation: op, rpc: &RPC{}}
 	fo.Type, fo.Schema = b.primaryType(n), b.resourceOf(n)
 	for _, p := range op.Parameters {
-		fp := factParam{Name: p.Name, Kind: p.Schema.Type, Enum: f.enum(p.Schema.Enum), Max: maximum(p.Schema), Required: p.Required}
+		fp := factParam{
+			Name:     p.Name,
+			Kind:     p.Schema.Type,
+			Enum:     f.enum(p.Schema.Enum),
+			Max:      maximum(p.Schema),
+			Required: p.Required,
+		}
 		if p.Schema.Type == "array" {
 			fp.List, fp.Kind, fp.Enum = true, p.Schema.Items.Type, f.enum(p.Schema.Items.Enum)
 		}

@@ -110,15 +110,60 @@ type Limit struct {
 const firstOwnNumber = 2001
 
 var ownFields = map[string]Field{
-	"extra":           {Number: 2001, Name: "extra", Type: "map<string, string>", Comment: "What Apple said and these protos do not know, as JSON text by name."},
-	"extra_query":     {Number: 2002, Name: "extra_query", Type: "map<string, string>", Comment: "Query parameters that these protos do not know."},
-	"clear":           {Number: 2003, Name: "clear", Label: "repeated", Type: "string", Comment: "Fields to set to null (an array that may not be null: to []). Such a field must be unset."},
-	"request_id":      {Number: 2004, Name: "request_id", Type: "string", MaxLen: 128, Comment: "AIP-155: names this create, so that it can be repeated safely."},
-	"validate_only":   {Number: 2005, Name: "validate_only", Type: "bool", Comment: "AIP-163: check everything, send nothing."},
-	"page_size":       {Number: 2006, Name: "page_size", Type: "int32", Min: new(int64), Comment: "How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages."},
-	"page_token":      {Number: 2007, Name: "page_token", Type: "string", MaxLen: 4096, Comment: "next_page_token of the page before; the other fields must be the same."},
+	"extra": {
+		Number:  2001,
+		Name:    "extra",
+		Type:    "map<string, string>",
+		Comment: "What Apple said and these protos do not know, as JSON text by name.",
+	},
+	"extra_query": {
+		Number:  2002,
+		Name:    "extra_query",
+		Type:    "map<string, string>",
+		Comment: "Query parameters that these protos do not know.",
+	},
+	"clear": {
+		Number:  2003,
+		Name:    "clear",
+		Label:   "repeated",
+		Type:    "string",
+		Comment: "Fields to set to null (an array that may not be null: to []). Such a field must be unset.",
+	},
+	"request_id": {
+		Number:  2004,
+		Name:    "request_id",
+		Type:    "string",
+		MaxLen:  128,
+		Comment: "AIP-155: names this create, so that it can be repeated safely.",
+	},
+	"validate_only": {
+		Number:  2005,
+		Name:    "validate_only",
+		Type:    "bool",
+		Comment: "AIP-163: check everything, send nothing.",
+	},
+	"page_size": {
+		Number:  2006,
+		Name:    "page_size",
+		Type:    "int32",
+		Min:     new(int64),
+		Comment: "How many to return. 0: Apple's default. Above Apple's limit the gateway reads several pages.",
+	},
+	"page_token": {
+		Number:  2007,
+		Name:    "page_token",
+		Type:    "string",
+		MaxLen:  4096,
+		Comment: "next_page_token of the page before; the other fields must be the same.",
+	},
 	"next_page_token": {Number: 2008, Name: "next_page_token", Type: "string", Comment: "Empty: this is the last page."},
-	"total_size":      {Number: 2009, Name: "total_size", Label: "optional", Type: "int32", Comment: "How many there are on all pages, where Apple says so."},
+	"total_size": {
+		Number:  2009,
+		Name:    "total_size",
+		Label:   "optional",
+		Type:    "int32",
+		Comment: "How many there are on all pages, where Apple says so.",
+	},
 }
 
 func own(names ...string) []*Field {

@@ -84,7 +84,10 @@ func singular(s string) string {
 	switch {
 	case strings.HasSuffix(s, "ies"):
 		s = strings.TrimSuffix(s, "ies") + "y"
-	case strings.HasSuffix(s, "sses"), strings.HasSuffix(s, "tuses"), strings.HasSuffix(s, "xes"), strings.HasSuffix(s, "ches"):
+	case strings.HasSuffix(s, "sses"),
+		strings.HasSuffix(s, "tuses"),
+		strings.HasSuffix(s, "xes"),
+		strings.HasSuffix(s, "ches"):
 		s = strings.TrimSuffix(s, "es")
 	case strings.HasSuffix(s, "ss"), strings.HasSuffix(s, "us"), strings.HasSuffix(s, "is"):
 	default:

@@ -66,7 +66,13 @@ func (c *Client) retry(ctx context.Context, call *Call, success func(*http.Respo
 		}
 		begun, before := time.Now(), spent.time
 		passed := func() time.Duration { spent.time = before + time.Since(begun); return spent.time }
-		o := c.attempt(ctx, call, target, sending{permit, token, attempts - 1, min(c.cfg.AttemptTimeout, spent.left(c.cfg.CallTimeout))}, success)
+		o := c.attempt(
+			ctx,
+			call,
+			target,
+			sending{permit, token, attempts - 1, min(c.cfg.AttemptTimeout, spent.left(c.cfg.CallTimeout))},
+			success,
+		)
 		passed()
 		record(ctx, token, permit, o)
 		c.proven.note(token, call, o)
@@ -135,7 +141,10 @@ func (c *Client) admit(ctx context.Context, t *turn) (Permit, Token, error) {
 		} else if keys, err = c.deps.Tokens.Candidates(t.need); err != nil {
 			return nil, Token{}, err
 		}
-		permit, err := c.deps.Quota.Admit(ctx, Charge{Team: t.need.Team, Keys: keys, Method: t.need.Method, Template: t.need.Template, Front: t.front})
+		permit, err := c.deps.Quota.Admit(
+			ctx,
+			Charge{Team: t.need.Team, Keys: keys, Method: t.need.Method, Template: t.need.Template, Front: t.front},
+		)
 		if m, ok := permit.(measured); err == nil && ok && m.Waited() > 0 {
 			note(ctx, "quota.wait", attribute.Int64("ascgateway.waited_ms", m.Waited().Milliseconds()))
 		}
@@ -168,7 +177,13 @@ func (c *Client) others(need Need, token Token) []Candidate {
 // could do before is tried; one that has never worked is proven bad at once. Then
 // another key of the team goes on with the call: what was refused was not
 // executed.
-func (c *Client) afterRefusal(ctx context.Context, next *turn, token Token, refused int, clockCorrected bool) (again bool, err error) {
+func (c *Client) afterRefusal(
+	ctx context.Context,
+	next *turn,
+	token Token,
+	refused int,
+	clockCorrected bool,
+) (again bool, err error) {
 	switch {
 	case clockCorrected && refused <= 2:
 		next.keep, err = c.deps.Tokens.Renew(ctx, token)
@@ -198,7 +213,11 @@ func (c *Client) without(next *turn, token Token) bool {
 
 func transient(o outcome) bool {
 	switch o.status {
-	case 0, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case 0,
+		http.StatusInternalServerError,
+		http.StatusBadGateway,
+		http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout:
 		return true
 	}
 	return false
@@ -237,7 +256,13 @@ func canceled(ctx context.Context, call *Call, o outcome) error {
 // Ended is the fault of a call whose context has ended.
 func Ended(ctx context.Context) *fault.Error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED", "Apple did not answer before the deadline").WithCause(ctx.Err())
+		return fault.New(
+			fault.DeadlineExceeded,
+			"DEADLINE_EXCEEDED",
+			"Apple did not answer before the deadline",
+		).WithCause(
+			ctx.Err(),
+		)
 	}
 	return fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(ctx.Err())
 }

@@ -39,7 +39,12 @@ func readBounded(res *http.Response, limit int64) (body []byte, left string, err
 // tooLarge is the fault of an answer that the request asked too much for. It is
 // of a kind that no client repeats by itself.
 func tooLarge(limit int64) error {
-	return fault.New(fault.InvalidArgument, fault.ReasonUpstreamTooLarge, "the answer is larger than %d bytes: ask for less at once", limit)
+	return fault.New(
+		fault.InvalidArgument,
+		fault.ReasonUpstreamTooLarge,
+		"the answer is larger than %d bytes: ask for less at once",
+		limit,
+	)
 }
 
 // broken is the fault of a body that could not be read to its end.
@@ -56,7 +61,11 @@ var errUnreadable = errors.New("asc: the answer's encoding is not known")
 
 // unreadable is the fault of a document in an encoding that cannot be undone.
 func unreadable(left string) error {
-	return malformed("the answer has the Content-Encoding " + clip(left, 100) + ", which the gateway cannot undo").WithCause(errUnreadable)
+	return malformed(
+		"the answer has the Content-Encoding " + clip(left, 100) + ", which the gateway cannot undo",
+	).WithCause(
+		errUnreadable,
+	)
 }
 
 // checkJSON refuses a success that is no JSON: a proxy's page. A write may be
@@ -93,7 +102,12 @@ func (f *boundedFile) Read(p []byte) (int, error) {
 	}
 	n, err := f.r.Read(p)
 	if f.left -= int64(n); f.left < 0 || errors.Is(err, errTooLong) {
-		return 0, fault.New(fault.FailedPrecondition, fault.ReasonUpstreamTooLarge, "the file is larger than the gateway passes on: at most %d bytes", f.most)
+		return 0, fault.New(
+			fault.FailedPrecondition,
+			fault.ReasonUpstreamTooLarge,
+			"the file is larger than the gateway passes on: at most %d bytes",
+			f.most,
+		)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = broken(err, "the file broke off")

@@ -67,7 +67,11 @@ var codeRows = []codeRow{
 // statusKinds are for errors whose code has no row, and answers without errors.
 var statusKinds = map[int]fault.Kind{
 	400: fault.InvalidArgument, 401: fault.FailedPrecondition, 402: fault.FailedPrecondition, 403: fault.PermissionDenied,
-	404: fault.NotFound, 405: fault.Unimplemented, 406: fault.InvalidArgument, 408: fault.Unavailable, 409: fault.FailedPrecondition,
+	404: fault.NotFound,
+	405: fault.Unimplemented,
+	406: fault.InvalidArgument,
+	408: fault.Unavailable,
+	409: fault.FailedPrecondition,
 	410: fault.NotFound, 412: fault.FailedPrecondition, 413: fault.InvalidArgument, 414: fault.InvalidArgument,
 	415: fault.InvalidArgument, 422: fault.InvalidArgument, 429: fault.ResourceExhausted,
 }
@@ -93,7 +97,9 @@ func kindOfStatus(status int) fault.Kind {
 
 // fits says whether the row is about an error of that HTTP status.
 func (r *codeRow) fits(e *fault.APIError, status int) bool {
-	return strings.HasPrefix(e.Code, r.prefix) && (r.status == 0 || r.status == status) && !(r.noPointer && e.Pointer+e.Parameter != "")
+	return strings.HasPrefix(e.Code, r.prefix) &&
+		(r.status == 0 || r.status == status) &&
+		!(r.noPointer && e.Pointer+e.Parameter != "")
 }
 
 // kindOf is what an error of an answer means by itself.

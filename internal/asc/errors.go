@@ -123,9 +123,18 @@ func (p *errorParser) list(raw []json.RawMessage, depth int) (out []fault.APIErr
 }
 
 func (p *errorParser) convert(w wireError, depth int) fault.APIError {
-	e := fault.APIError{ID: string(w.ID), Status: string(w.Status), Code: string(w.Code), Title: string(w.Title), Detail: string(w.Detail),
-		Pointer: string(w.Source.Pointer), Parameter: string(w.Source.Parameter),
-		LinkAbout: string(w.Links.About), LinkSee: string(w.Links.See), LinkAssociated: associatedLink(w.Links.Associated)}
+	e := fault.APIError{
+		ID:             string(w.ID),
+		Status:         string(w.Status),
+		Code:           string(w.Code),
+		Title:          string(w.Title),
+		Detail:         string(w.Detail),
+		Pointer:        string(w.Source.Pointer),
+		Parameter:      string(w.Source.Parameter),
+		LinkAbout:      string(w.Links.About),
+		LinkSee:        string(w.Links.See),
+		LinkAssociated: associatedLink(w.Links.Associated),
+	}
 	if e.Pointer != "" && e.Pointer[0] != '/' {
 		e.Pointer = "/" + e.Pointer
 	}

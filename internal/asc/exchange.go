@@ -55,12 +55,22 @@ func (x *exchange) why(err error) error {
 
 // late is the fault of an answer that did not come, or not whole.
 func late(within time.Duration) *fault.Error {
-	return fault.New(fault.Unavailable, fault.ReasonUpstreamUnavailable, "App Store Connect did not answer within %v", within)
+	return fault.New(
+		fault.Unavailable,
+		fault.ReasonUpstreamUnavailable,
+		"App Store Connect did not answer within %v",
+		within,
+	)
 }
 
 // stalled is the fault of a body that stopped.
 func stalled(idle time.Duration) *fault.Error {
-	return fault.New(fault.Unavailable, fault.ReasonUpstreamStalled, "App Store Connect began an answer and then sent nothing for %v", idle)
+	return fault.New(
+		fault.Unavailable,
+		fault.ReasonUpstreamStalled,
+		"App Store Connect began an answer and then sent nothing for %v",
+		idle,
+	)
 }
 
 // unread is the fault of a file that was not read to its end.

@@ -92,7 +92,12 @@ func (c *Client) Raw(ctx context.Context, call *Call, file bool) (*Raw, error) {
 	})
 	var refused *answered
 	if errors.As(err, &refused) {
-		return &Raw{Status: refused.status, Header: refused.header, Body: io.NopCloser(bytes.NewReader(refused.body)), Length: int64(len(refused.body))}, nil
+		return &Raw{
+			Status: refused.status,
+			Header: refused.header,
+			Body:   io.NopCloser(bytes.NewReader(refused.body)),
+			Length: int64(len(refused.body)),
+		}, nil
 	}
 	if err != nil {
 		return nil, err

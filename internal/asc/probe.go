@@ -131,7 +131,14 @@ func (c *Client) probeOf(ctx context.Context, k *provenKey, token Token) *probe 
 
 // ask makes the calls of a probe.
 func (c *Client) ask(ctx context.Context, token Token, path string) verdict {
-	call := &Call{Team: token.Team, Operation: "probe", Method: http.MethodGet, Template: path, Path: path, Query: "limit=1"}
+	call := &Call{
+		Team:      token.Team,
+		Operation: "probe",
+		Method:    http.MethodGet,
+		Template:  path,
+		Path:      path,
+		Query:     "limit=1",
+	}
 	target, err := c.url(call)
 	if err != nil {
 		return unsure
@@ -140,7 +147,10 @@ func (c *Client) ask(ctx context.Context, token Token, path string) verdict {
 		if try > 0 && !wait(ctx, flakyPause) {
 			return unsure
 		}
-		permit, err := c.deps.Quota.Admit(ctx, Charge{Team: token.Team, Keys: []Candidate{{KeyID: token.KeyID}}, Method: call.Method, Template: path})
+		permit, err := c.deps.Quota.Admit(
+			ctx,
+			Charge{Team: token.Team, Keys: []Candidate{{KeyID: token.KeyID}}, Method: call.Method, Template: path},
+		)
 		if err != nil {
 			return unsure
 		}

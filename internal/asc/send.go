@@ -22,7 +22,13 @@ type sending struct {
 }
 
 // attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, call *Call, target string, by sending, success func(*http.Response) error) (o outcome) {
+func (c *Client) attempt(
+	ctx context.Context,
+	call *Call,
+	target string,
+	by sending,
+	success func(*http.Response) error,
+) (o outcome) {
 	var writes atomic.Int32
 	defer func() { by.permit.Done(int(writes.Load()), o.status, o.header) }()
 	if c.deps.Tracing.Tracer != nil {
@@ -45,7 +51,12 @@ func (c *Client) attempt(ctx context.Context, call *Call, target string, by send
 	if err != nil {
 		return outcome{err: noAnswer(x.why(err)), written: writes.Load() > 0}
 	}
-	o = outcome{status: res.StatusCode, header: res.Header, written: true, clockCorrected: c.report(by.token, res, time.Since(begun))}
+	o = outcome{
+		status:         res.StatusCode,
+		header:         res.Header,
+		written:        true,
+		clockCorrected: c.report(by.token, res, time.Since(begun)),
+	}
 	res.Body = x.body(res.Body, c.mostBytes(call))
 	if res.StatusCode/100 == 2 {
 		if err = success(res); errors.Is(err, errKeepBody) {
@@ -110,7 +121,13 @@ func (c *Client) request(ctx context.Context, call *Call, target string, token T
 		req, err = http.NewRequestWithContext(ctx, call.Method, target, nil)
 	}
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request makes no valid URL").WithCause(err)
+		return nil, fault.New(
+			fault.InvalidArgument,
+			fault.ReasonInvalidRequest,
+			"the request makes no valid URL",
+		).WithCause(
+			err,
+		)
 	}
 	if call.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -145,5 +162,11 @@ func noAnswer(err error) error {
 	if errors.As(err, &f) {
 		return f // the gateway ended it, and says why
 	}
-	return fault.New(fault.Unavailable, fault.ReasonUpstreamUnavailable, "App Store Connect cannot be reached").WithCause(err)
+	return fault.New(
+		fault.Unavailable,
+		fault.ReasonUpstreamUnavailable,
+		"App Store Connect cannot be reached",
+	).WithCause(
+		err,
+	)
 }

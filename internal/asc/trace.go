@@ -38,14 +38,18 @@ func tracedTransport(next http.RoundTripper, t Tracing) http.RoundTripper {
 	if t.Tracer == nil {
 		return next
 	}
-	return otelhttp.NewTransport(described{next}, otelhttp.WithTracerProvider(t.Tracer), otelhttp.WithMeterProvider(noop.NewMeterProvider()),
+	return otelhttp.NewTransport(
+		described{next},
+		otelhttp.WithTracerProvider(t.Tracer),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()),
 		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
 			if a, ok := r.Context().Value(attemptKey{}).(attemptInfo); ok {
 				return a.method + " " + a.template
 			}
 			return r.Method
-		}))
+		}),
+	)
 }
 
 // timed tells how long attempts took, up to the header of the answer.

@@ -40,8 +40,12 @@ func CheckProxy(s string) (func(*http.Request) (*url.URL, error), error) {
 	}
 	u, err := url.Parse(s)
 	schemes := []string{"http", "https", "socks5", "socks5h"}
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || !slices.Contains(schemes, u.Scheme) {
-		return nil, fmt.Errorf("want the URL of a proxy, such as http://proxy.example.org:3128, without a password, or %q", ProxyEnvironment)
+	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" ||
+		!slices.Contains(schemes, u.Scheme) {
+		return nil, fmt.Errorf(
+			"want the URL of a proxy, such as http://proxy.example.org:3128, without a password, or %q",
+			ProxyEnvironment,
+		)
 	}
 	return http.ProxyURL(u), nil
 }
@@ -62,10 +66,14 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	return &http.Transport{
-		Proxy:                  proxy,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: pingTimeout},
+		Proxy:             proxy,
+		DialContext:       (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2: true,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  pingAfter,
+			PingTimeout:      pingTimeout,
+			WriteByteTimeout: pingTimeout,
+		},
 		TLSHandshakeTimeout:    handshakeTimeout,
 		ResponseHeaderTimeout:  cfg.AttemptTimeout,
 		IdleConnTimeout:        idleConnTimeout,

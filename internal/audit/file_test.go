@@ -8,9 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 )
 
 // TestTheLogsFileIsOurs: what stands at the path is checked, and that beside it.
@@ -52,9 +53,7 @@ func TestTheLogsFileIsOurs(t *testing.T) {
 			}
 		}, "has 2 names"},
 		{"a FIFO", "", func(t *testing.T, path string) {
-			if err := syscall.Mkfifo(path, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			fifotest.Make(t, path)
 		}, "is not a regular file"},
 		{"a folder", "", func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {

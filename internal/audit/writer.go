@@ -194,7 +194,12 @@ func (l *Log) settleOne(e *entry, err error) {
 	case err != nil:
 		l.room.Add(e.room)
 	case !ours:
-		r := outcomeOf(e.record, fault.Canceled, "NOT_MADE", "the caller left, or was refused, while this was written: the call was not made")
+		r := outcomeOf(
+			e.record,
+			fault.Canceled,
+			"NOT_MADE",
+			"the caller left, or was refused, while this was written: the call was not made",
+		)
 		l.kept = append(l.kept, &entry{record: r.bounded(maxContent), room: e.room})
 		l.wakeUp()
 	case e.pending != nil:

@@ -171,7 +171,11 @@ func (c *Cache) Heard(name string, f Families) {
 // or a new one. A fresh read always asks anew. Its answer replaces the one that
 // was kept, and equal reads that begin later share it. No other answer is
 // touched, here or at another replica.
-func (c *Cache) Do(ctx context.Context, r Read, fetch func(context.Context) (Fetched, error)) (value any, mode Mode, age time.Duration, err error) {
+func (c *Cache) Do(
+	ctx context.Context,
+	r Read,
+	fetch func(context.Context) (Fetched, error),
+) (value any, mode Mode, age time.Duration, err error) {
 	t := c.team(r.Team)
 	key := r.Team + "\x00" + r.Key
 	for {
@@ -205,7 +209,13 @@ func (c *Cache) Do(ctx context.Context, r Read, fetch func(context.Context) (Fet
 
 func canceled(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED", "Apple did not answer before the deadline").WithCause(ctx.Err())
+		return fault.New(
+			fault.DeadlineExceeded,
+			"DEADLINE_EXCEEDED",
+			"Apple did not answer before the deadline",
+		).WithCause(
+			ctx.Err(),
+		)
 	}
 	return fault.New(fault.Canceled, "CANCELLED", "the caller went away").WithCause(ctx.Err())
 }
@@ -252,7 +262,14 @@ func (c *Cache) board(name flightName, stamp uint64, fresh bool) (f *flight, lea
 var errBroken = fault.New(fault.Internal, "INTERNAL", "internal error")
 
 // lead carries out a read for all that wait for it.
-func (c *Cache) lead(ctx context.Context, name flightName, f *flight, key string, r Read, fetch func(context.Context) (Fetched, error)) (any, error) {
+func (c *Cache) lead(
+	ctx context.Context,
+	name flightName,
+	f *flight,
+	key string,
+	r Read,
+	fetch func(context.Context) (Fetched, error),
+) (any, error) {
 	defer func() {
 		c.mu.Lock()
 		if c.flights[name] == f {
@@ -263,7 +280,8 @@ func (c *Cache) lead(ctx context.Context, name flightName, f *flight, key string
 	}()
 	got, err := fetch(ctx)
 	f.value, f.err = got.Value, err
-	if cost := got.Bytes + len(key) + entryCost; err == nil && r.Life > 0 && c.kept != nil && int64(cost) <= c.max/largestShare {
+	if cost := got.Bytes + len(key) + entryCost; err == nil && r.Life > 0 && c.kept != nil &&
+		int64(cost) <= c.max/largestShare {
 		c.keep(key, &entry{got.Value, f.stamp, f.begun, uint32(cost), r.Life, time.Now()})
 	}
 	return got.Value, err

@@ -82,7 +82,12 @@ func callCommand(d Deps) *cobra.Command {
 			return c.run(cmd.Context(), args)
 		}}
 	f := cmd.Flags()
-	f.StringVar(&c.conn.Address, "address", "", "HOST:PORT of the gRPC face; default ASC_GATEWAY_ADDRESS, the login, or "+defaultAddress)
+	f.StringVar(
+		&c.conn.Address,
+		"address",
+		"",
+		"HOST:PORT of the gRPC face; default ASC_GATEWAY_ADDRESS, the login, or "+defaultAddress,
+	)
 	f.StringVar(&c.conn.context, "context", "", "name of a login; default the last one")
 	c.conn.flags(cmd)
 	f.StringVar(&c.conn.priority, "priority", "", "class of the call: interactive, default or batch")

@@ -37,7 +37,12 @@ func (c *connection) flags(cmd *cobra.Command) {
 	f.StringVar(&c.KeyFile, "key-file", "", "key of the client certificate (PEM)")
 	f.StringVar(&c.TokenFile, "token-file", "", "file that holds a token or id-token; read for each call")
 	f.StringVar(&c.IDTokenEnv, "id-token-env", "", "variable that holds an id-token, such as one of GitLab's id_tokens")
-	f.StringVar(&c.Audience, "audience", "", "audience of the id-token that GitHub Actions gives; default "+defaultAudience)
+	f.StringVar(
+		&c.Audience,
+		"audience",
+		"",
+		"audience of the id-token that GitHub Actions gives; default "+defaultAudience,
+	)
 	f.StringVar(&c.Team, "team", "", "team, where the gateway has several")
 }
 

@@ -10,11 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/audit"
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 )
 
 func openLog(t *testing.T, path string) *audit.Log {
@@ -123,9 +123,7 @@ func TestAuditVerifyNamesWhatIsMissing(t *testing.T) {
 func TestAuditReadsRegularFilesOnly(t *testing.T) {
 	p := newPlace(t)
 	fifo := filepath.Join(p.dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, fifo)
 	for _, name := range []string{fifo, "/dev/zero", p.dir} {
 		for _, verb := range []string{"verify", "show"} {
 			if _, err := p.run(t, "audit", verb, name); err == nil || !strings.Contains(err.Error(), "is not a regular file") {

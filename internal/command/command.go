@@ -109,6 +109,11 @@ func versionCommand() *cobra.Command {
 			return nil
 		}}
 	cmd.Flags().BoolVar(&sbom, "sbom", false, "print of which modules the program is made (CycloneDX)")
-	cmd.Flags().StringVar(&of, "of", "", "with --sbom: a gateway of the same version for another platform, instead of this one")
+	cmd.Flags().StringVar(
+		&of,
+		"of",
+		"",
+		"with --sbom: a gateway of the same version for another platform, instead of this one",
+	)
 	return cmd
 }

@@ -40,8 +40,14 @@ var keyFileName = regexp.MustCompile(`^AuthKey_([A-Za-z0-9]{2,40})\.p8$`)
 
 func importCommand(extra []keys.Backend) *cobra.Command {
 	var to, id, file string
-	cmd := &cobra.Command{Use: "import --to URI AuthKey_X.p8", Short: "Wrap a key of Apple's, put it into a custody, and let it sign there", Args: cobra.ExactArgs(1),
-		Long: "The private key is wrapped for the custody before it leaves this machine. Afterwards the custody signs once, and the signature is\nverified with the public key of the file. The file is left as it is: remove it when you are satisfied.",
+	cmd := &cobra.Command{
+		Use:   "import --to URI AuthKey_X.p8",
+		Short: "Wrap a key of Apple's, put it into a custody, and let it sign there",
+		Args:  cobra.ExactArgs(1),
+		Long: "The private key is wrapped for the custody before it leaves this machine. Afterwards the " +
+			"custody signs once, and the signature is\n" +
+			"verified with the public key of the file. The file is left as it is: remove it when you are " +
+			"satisfied.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Minute) // some clouds take their time
 			defer cancel()
@@ -86,9 +92,17 @@ func importCommand(extra []keys.Backend) *cobra.Command {
 			if err := keys.SelfTest(ctx, k); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "key %s is in custody: it signed, and the signature verifies. In gateway.yaml:\n\n    - id: %s\n      issuer_id: …\n      uri: %s\n", id, id, to)
+			fmt.Fprintf(
+				cmd.OutOrStdout(),
+				"key %s is in custody: it signed, and the signature verifies. In gateway.yaml:\n\n    - id: %s\n"+
+					"      issuer_id: …\n      uri: %s\n",
+				id,
+				id,
+				to,
+			)
 			return nil
-		}}
+		},
+	}
 	cmd.Flags().StringVar(&to, "to", "", "where to: vault:NAME, awskms:alias/NAME, gcpkms:projects/…/cryptoKeys/NAME")
 	cmd.Flags().StringVar(&id, "id", "", "Apple's key id, where the file's name does not tell it")
 	configFlag(cmd, &file)
@@ -199,7 +213,13 @@ func checkCommand(extra []keys.Backend) *cobra.Command {
 }
 
 // checkKey tries one key.
-func checkKey(ctx context.Context, cfg *config.Config, backends keys.Backends, k config.Key, offline bool) (string, error) {
+func checkKey(
+	ctx context.Context,
+	cfg *config.Config,
+	backends keys.Backends,
+	k config.Key,
+	offline bool,
+) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	c, err := openKey(ctx, backends, k)
@@ -215,12 +235,25 @@ func checkKey(ctx context.Context, cfg *config.Config, backends keys.Backends, k
 	quiet := slog.New(slog.DiscardHandler)
 	ring := keys.NewRing(map[string][]keys.Credential{"check": {c}}, time.Now, quiet, nil)
 	defer ring.Close()
-	client, err := asc.New(asc.Config{BaseURL: cfg.Upstream.BaseURL, Proxy: cfg.Upstream.Proxy, MaxAttempts: 3}, asc.Deps{Tokens: ring, Logger: quiet})
+	client, err := asc.New(
+		asc.Config{BaseURL: cfg.Upstream.BaseURL, Proxy: cfg.Upstream.Proxy, MaxAttempts: 3},
+		asc.Deps{Tokens: ring, Logger: quiet},
+	)
 	if err != nil {
 		return "", err
 	}
 	defer client.Close()
-	res, err := client.Do(ctx, &asc.Call{Team: "check", Operation: "apps_getCollection", Method: "GET", Template: "/v1/apps", Path: "/v1/apps", Query: "limit=1"})
+	res, err := client.Do(
+		ctx,
+		&asc.Call{
+			Team:      "check",
+			Operation: "apps_getCollection",
+			Method:    "GET",
+			Template:  "/v1/apps",
+			Path:      "/v1/apps",
+			Query:     "limit=1",
+		},
+	)
 	if err != nil {
 		return "", err
 	}
@@ -238,7 +271,8 @@ func plainly(err error) string {
 	case f.Reason == fault.ReasonUpstreamCredentials:
 		return "App Store Connect refuses it: is the key id right, the issuer id, the key revoked?"
 	case f.Kind == fault.PermissionDenied:
-		return "App Store Connect knows it, but its role may not list apps, or an agreement waits for a signature: " + f.Reason
+		return "App Store Connect knows it, but its role may not list apps, or an agreement waits for a " +
+			"signature: " + f.Reason
 	}
 	return err.Error()
 }

@@ -93,6 +93,8 @@ func (s *service) serveFaces(ctx context.Context, group *errgroup.Group) {
 			defer close(onePort)
 			return s.serveHTTP(ctx, s.both(), "all")
 		})
+		// As gRPC does on its own port: calls go on for as long again.
+		group.Go(func() error { s.faces["all"].Retire(ctx, 2*s.gateway.Server.MaxConnectionAge()); return nil })
 	} else {
 		close(onePort)
 		group.Go(func() error { return s.gateway.Server.GRPC().Serve(s.faces["grpc"]) })
@@ -119,9 +121,14 @@ func (s *service) serveFaces(ctx context.Context, group *errgroup.Group) {
 }
 
 // both serves gRPC and REST on one port: what comes over HTTP/2 with gRPC's
-// content type is gRPC. net/http speaks HTTP/2 here, and bounds it.
+// content type is gRPC. net/http speaks HTTP/2 here, and bounds it. Over a
+// connection that has reached its age, it answers with GOAWAY.
 func (s *service) both() http.Handler {
+	age := s.gateway.Server.MaxConnectionAge()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conns.Of(r.Context()).Older(age) {
+			w.Header().Set("Connection", "close")
+		}
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			s.gateway.Server.ServeHTTP(w, r)
 			return
@@ -137,7 +144,14 @@ func (s *service) hello(w io.Writer) {
 		scheme = "https"
 	}
 	rest, grpc := s.address("rest"), s.address("grpc")
-	fmt.Fprintf(w, "rest     %s://%s (open it in a browser)\ngrpc     %s\nops      http://%s/readyz\n", scheme, rest, grpc, s.faces["ops"].Addr())
+	fmt.Fprintf(
+		w,
+		"rest     %s://%s (open it in a browser)\ngrpc     %s\nops      http://%s/readyz\n",
+		scheme,
+		rest,
+		grpc,
+		s.faces["ops"].Addr(),
+	)
 	if l := s.faces["passthrough"]; l != nil {
 		fmt.Fprintf(w, "apple    %s://%s (Apple's own paths: give it to tools as their base URL)\n", scheme, l.Addr())
 	}
@@ -150,7 +164,7 @@ func (s *service) hello(w io.Writer) {
 	if !s.cfg.Open() {
 		return
 	}
-	fmt.Fprintf(w, `no caller is authenticated: every face listens on loopback only
+	fmt.Fprintf(w, `no caller is authenticated (authn is not set): every face listens on loopback only
 
 Try:
   gateway call --address %[2]s ListApps page_size=2

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/cache"
@@ -17,70 +18,195 @@ import (
 // instruments are the values that the service tells; all: those of parts that
 // are not configured too.
 func (s *service) instruments(all bool) []telemetry.Instrument {
-	list := []telemetry.Instrument{
-		{Name: "ascgateway.reads", Unit: "{call}", About: "Calls let in that change nothing", Sum: true, Observe: func(report telemetry.Report) {
-			reads, _ := s.gateway.Guard.Counts()
-			report(float64(reads))
-		}},
-		{Name: "ascgateway.denials", Unit: "{call}", About: "Calls that policy or app restriction refused, or would have in audit mode", Sum: true, Observe: func(report telemetry.Report) {
-			_, denied := s.gateway.Guard.Counts()
-			report(float64(denied))
-		}},
-		{Name: "ascgateway.drift", Unit: "{thing}", About: "Attributes, values and types in Apple's answers that the protos do not know", Sum: true, Observe: func(report telemetry.Report) {
-			report(float64(s.gateway.Drifted()))
-		}},
-		{Name: "ascgateway.clock.skew", Unit: "s", About: "How far Apple's clock is ahead of this machine's", Observe: func(report telemetry.Report) {
-			report(s.ring.Skew().Seconds())
-		}},
-		{Name: "ascgateway.quota.limit", Unit: "{request}", Labels: "team", About: "Requests that Apple grants the keys of a team for an hour", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Limit) })},
-		{Name: "ascgateway.quota.used", Unit: "{request}", Labels: "team", About: "Requests of the last hour, by us and by others", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Used) })},
-		{Name: "ascgateway.quota.foreign", Unit: "{request}", Labels: "team", About: "Requests of the last hour that others made with the same keys", Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Foreign) })},
-		{Name: "ascgateway.quota.waiting", Unit: "{call}", Labels: "team, class", About: "Calls that wait for admission at this replica", Observe: s.observeWaiting},
-		{Name: "ascgateway.quota.shared", Unit: "{state}", About: "1 if the ledger of requests is shared by all replicas just now", Observe: func(report telemetry.Report) {
-			if s.shared == nil || s.shared.Away() {
-				report(0)
-				return
-			}
-			report(1)
-		}},
-		{Name: "ascgateway.quota.replicas", Unit: "{replica}", About: "Replicas that share the keys, as last known", Observe: func(report telemetry.Report) {
-			report(float64(s.quota.Replicas()))
-		}},
-		{Name: "ascgateway.cache.reads", Unit: "{call}", Labels: "mode", About: "Reads by where their answers came from: HIT, MISS (Apple) or COALESCED (an equal read)", Sum: true, Observe: func(report telemetry.Report) {
-			hits, misses, coalesced, _ := s.gateway.Engine.Cache.Counts()
-			report(float64(hits), "mode", string(cache.Hit))
-			report(float64(misses), "mode", string(cache.Miss))
-			report(float64(coalesced), "mode", string(cache.Coalesced))
-		}},
-		{Name: "ascgateway.cache.size", Unit: "By", About: "Answers that are kept", Observe: func(report telemetry.Report) {
-			_, _, _, bytes := s.gateway.Engine.Cache.Counts()
-			report(float64(bytes))
-		}},
-		{Name: "ascgateway.keys", Unit: "{key}", Labels: "team, state, condition", About: "Signing keys by team, state and condition: ok, failing (does not sign) or refused (by Apple)", Observe: s.observeKeys},
-	}
-	list = append(list, s.roomInstruments()...)
+	list := slices.Concat(
+		s.callInstruments(),
+		s.quotaInstruments(),
+		s.cacheInstruments(),
+		s.keyInstruments(),
+		s.roomInstruments(),
+	)
 	if s.audit != nil || all {
-		list = append(list,
-			telemetry.Instrument{Name: "ascgateway.audit.sequence", Unit: "{record}", About: "Sequence number of the last audit record of this process: a log that ends before it has lost its tail", Observe: func(report telemetry.Report) {
+		list = append(list, s.auditInstruments()...)
+	}
+	if s.tls != nil || all {
+		list = append(list, telemetry.Instrument{
+			Name:  "ascgateway.tls.expiry",
+			Unit:  "s",
+			About: "When the server's certificate expires, Unix time",
+			Observe: func(report telemetry.Report) {
+				report(float64(s.tls.NotAfter().Unix()))
+			},
+		})
+	}
+	return list
+}
+
+func (s *service) callInstruments() []telemetry.Instrument {
+	return []telemetry.Instrument{
+		{
+			Name:  "ascgateway.reads",
+			Unit:  "{call}",
+			About: "Calls let in that change nothing",
+			Sum:   true,
+			Observe: func(report telemetry.Report) {
+				reads, _ := s.gateway.Guard.Counts()
+				report(float64(reads))
+			},
+		},
+		{
+			Name:  "ascgateway.denials",
+			Unit:  "{call}",
+			About: "Calls that policy or app restriction refused, or would have in audit mode",
+			Sum:   true,
+			Observe: func(report telemetry.Report) {
+				_, denied := s.gateway.Guard.Counts()
+				report(float64(denied))
+			},
+		},
+		{
+			Name:  "ascgateway.drift",
+			Unit:  "{thing}",
+			About: "Attributes, values and types in Apple's answers that the protos do not know",
+			Sum:   true,
+			Observe: func(report telemetry.Report) {
+				report(float64(s.gateway.Drifted()))
+			},
+		},
+		{
+			Name:  "ascgateway.clock.skew",
+			Unit:  "s",
+			About: "How far Apple's clock is ahead of this machine's",
+			Observe: func(report telemetry.Report) {
+				report(s.ring.Skew().Seconds())
+			},
+		},
+	}
+}
+
+func (s *service) quotaInstruments() []telemetry.Instrument {
+	return []telemetry.Instrument{
+		{
+			Name:    "ascgateway.quota.limit",
+			Unit:    "{request}",
+			Labels:  "team",
+			About:   "Requests that Apple grants the keys of a team for an hour",
+			Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Limit) }),
+		},
+		{
+			Name:    "ascgateway.quota.used",
+			Unit:    "{request}",
+			Labels:  "team",
+			About:   "Requests of the last hour, by us and by others",
+			Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Used) }),
+		},
+		{
+			Name:    "ascgateway.quota.foreign",
+			Unit:    "{request}",
+			Labels:  "team",
+			About:   "Requests of the last hour that others made with the same keys",
+			Observe: s.observeQuota(func(q quota.State) float64 { return float64(q.Foreign) }),
+		},
+		{
+			Name:    "ascgateway.quota.waiting",
+			Unit:    "{call}",
+			Labels:  "team, class",
+			About:   "Calls that wait for admission at this replica",
+			Observe: s.observeWaiting,
+		},
+		{
+			Name:  "ascgateway.quota.shared",
+			Unit:  "{state}",
+			About: "1 if the ledger of requests is shared by all replicas just now",
+			Observe: func(report telemetry.Report) {
+				if s.shared == nil || s.shared.Away() {
+					report(0)
+					return
+				}
+				report(1)
+			},
+		},
+		{
+			Name:  "ascgateway.quota.replicas",
+			Unit:  "{replica}",
+			About: "Replicas that share the keys, as last known",
+			Observe: func(report telemetry.Report) {
+				report(float64(s.quota.Replicas()))
+			},
+		},
+	}
+}
+
+func (s *service) cacheInstruments() []telemetry.Instrument {
+	return []telemetry.Instrument{
+		{
+			Name:   "ascgateway.cache.reads",
+			Unit:   "{call}",
+			Labels: "mode",
+			About:  "Reads by where their answers came from: HIT, MISS (Apple) or COALESCED (an equal read)",
+			Sum:    true,
+			Observe: func(report telemetry.Report) {
+				hits, misses, coalesced, _ := s.gateway.Engine.Cache.Counts()
+				report(float64(hits), "mode", string(cache.Hit))
+				report(float64(misses), "mode", string(cache.Miss))
+				report(float64(coalesced), "mode", string(cache.Coalesced))
+			},
+		},
+		{
+			Name:  "ascgateway.cache.size",
+			Unit:  "By",
+			About: "Answers that are kept",
+			Observe: func(report telemetry.Report) {
+				_, _, _, bytes := s.gateway.Engine.Cache.Counts()
+				report(float64(bytes))
+			},
+		},
+	}
+}
+
+func (s *service) keyInstruments() []telemetry.Instrument {
+	return []telemetry.Instrument{
+		{
+			Name:    "ascgateway.keys",
+			Unit:    "{key}",
+			Labels:  "team, state, condition",
+			About:   "Signing keys by team, state and condition: ok, failing (does not sign) or refused (by Apple)",
+			Observe: s.observeKeys,
+		},
+	}
+}
+
+func (s *service) auditInstruments() []telemetry.Instrument {
+	return []telemetry.Instrument{
+		{
+			Name:  "ascgateway.audit.sequence",
+			Unit:  "{record}",
+			About: "Sequence number of the last audit record of this process: a log that ends before it has lost its tail",
+			Observe: func(report telemetry.Report) {
 				report(float64(s.audit.Last().Seq))
-			}},
-			telemetry.Instrument{Name: "ascgateway.audit.dropped", Unit: "{record}", About: "Records of signings and reloads that found no room", Sum: true, Observe: func(report telemetry.Report) {
+			},
+		},
+		{
+			Name:  "ascgateway.audit.dropped",
+			Unit:  "{record}",
+			About: "Records of signings and reloads that found no room",
+			Sum:   true,
+			Observe: func(report telemetry.Report) {
 				report(float64(s.audit.Dropped()))
-			}},
-			telemetry.Instrument{Name: "ascgateway.audit.up", Unit: "{state}", About: "1 if the last write to the audit log succeeded", Observe: func(report telemetry.Report) {
+			},
+		},
+		{
+			Name:  "ascgateway.audit.up",
+			Unit:  "{state}",
+			About: "1 if the last write to the audit log succeeded",
+			Observe: func(report telemetry.Report) {
 				if s.audit.Healthy() != nil {
 					report(0)
 					return
 				}
 				report(1)
-			}})
+			},
+		},
 	}
-	if s.tls != nil || all {
-		list = append(list, telemetry.Instrument{Name: "ascgateway.tls.expiry", Unit: "s", About: "When the server's certificate expires, Unix time", Observe: func(report telemetry.Report) {
-			report(float64(s.tls.NotAfter().Unix()))
-		}})
-	}
-	return list
 }
 
 // observeQuota sums a value over the keys of each team.
@@ -146,7 +272,8 @@ In Prometheus the dots are underscores, sums end in ` + "`_total`" + `, and unit
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", i.Name, i.Unit, kind, i.Labels, i.About)
 	}
 	for _, x := range [][4]string{
-		{"http.client.request.duration", "s", "http.request.method, http.response.status_code, server.address, error.type", "Attempts at Apple"},
+		{"http.client.request.duration", "s", "http.request.method, http.response.status_code, " +
+			"server.address, error.type", "Attempts at Apple"},
 		{"http.server.request.duration", "s", "http.request.method, http.route, http.response.status_code", "Requests over REST and the passthrough"},
 		{"rpc.server.call.duration", "s", "rpc.method, rpc.response.status_code", "Calls over gRPC"},
 	} {
@@ -178,25 +305,44 @@ func (s *service) roomInstruments() []telemetry.Instrument {
 		}
 	}
 	return []telemetry.Instrument{
-		{Name: "ascgateway.calls.active", Unit: "{call}", Labels: "class", About: "Calls, bodies that are read, watches and probes inside now", Observe: func(report telemetry.Report) {
-			for _, c := range classes {
-				inside, _ := s.limits.Counts(c)
-				report(float64(inside), "class", c.String())
-			}
-		}},
-		{Name: "ascgateway.calls.shed", Unit: "{call}", Labels: "class", About: "Calls that there was no room for", Sum: true, Observe: func(report telemetry.Report) {
-			for _, c := range classes {
-				_, shed := s.limits.Counts(c)
-				report(float64(shed), "class", c.String())
-			}
-		}},
-		{Name: "ascgateway.connections", Unit: "{connection}", Labels: "face, state", About: "Connections by face and state: known or unknown (nobody was identified over it yet)",
+		{
+			Name:   "ascgateway.calls.active",
+			Unit:   "{call}",
+			Labels: "class",
+			About:  "Calls, bodies that are read, watches and probes inside now",
+			Observe: func(report telemetry.Report) {
+				for _, c := range classes {
+					inside, _ := s.limits.Counts(c)
+					report(float64(inside), "class", c.String())
+				}
+			},
+		},
+		{
+			Name:   "ascgateway.calls.shed",
+			Unit:   "{call}",
+			Labels: "class",
+			About:  "Calls that there was no room for",
+			Sum:    true,
+			Observe: func(report telemetry.Report) {
+				for _, c := range classes {
+					_, shed := s.limits.Counts(c)
+					report(float64(shed), "class", c.String())
+				}
+			},
+		},
+		{
+			Name:   "ascgateway.connections",
+			Unit:   "{connection}",
+			Labels: "face, state",
+			About:  "Connections by face and state: known or unknown (nobody was identified over it yet)",
 			Observe: perFace(func(c conns.Counts, report func(float64, string)) {
 				report(float64(c.Open-c.Unknown), "known")
 				report(float64(c.Unknown), "unknown")
-			})},
+			}),
+		},
 		{Name: "ascgateway.connections.closed", Unit: "{connection}", Labels: "face, state", Sum: true,
-			About: "Connections that were closed from here: refused (no room), replaced (by a new one) or broken (for what they sent or did not read)",
+			About: "Connections that were closed from here: refused (no room), replaced (by a new one) or " +
+				"broken (for what they sent or did not read)",
 			Observe: perFace(func(c conns.Counts, report func(float64, string)) {
 				report(float64(c.Refused), "refused")
 				report(float64(c.Replaced), "replaced")

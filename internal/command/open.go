@@ -210,7 +210,11 @@ func (s *service) openAccess(ctx context.Context) (err error) {
 // Redis, if there is one.
 func (s *service) openQuota() error {
 	q := s.cfg.Quota
-	rules := quota.Rules{Hour: time.Duration(float64(time.Hour) / q.TimeScale), HourLimit: q.HourLimit, Minutes: map[quota.Endpoint]int{}}
+	rules := quota.Rules{
+		Hour:      time.Duration(float64(time.Hour) / q.TimeScale),
+		HourLimit: q.HourLimit,
+		Minutes:   map[quota.Endpoint]int{},
+	}
 	for name, limit := range q.Minutes {
 		verb, resource, _ := strings.Cut(name, " ")
 		rules.Minutes[quota.Endpoint{Verb: verb, Resource: resource}] = limit

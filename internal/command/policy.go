@@ -52,7 +52,10 @@ type testSays struct {
 
 func policyTestCommand() *cobra.Command {
 	var output string
-	cmd := &cobra.Command{Use: "test FILE", Short: "Check a policy, and run the tests that stand in it", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{
+		Use:   "test FILE",
+		Short: "Check a policy, and run the tests that stand in it",
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := readPolicy(args[0])
 			if err != nil {
@@ -70,7 +73,8 @@ func policyTestCommand() *cobra.Command {
 				err = fmt.Errorf("%d of %d tests failed", failed, len(list))
 			}
 			return err
-		}}
+		},
+	}
 	outputFlag(cmd, &output)
 	return cmd
 }
@@ -94,7 +98,10 @@ func printTests(cmd *cobra.Command, file string, list []testSays, failed int) er
 func policyExplainCommand() *cobra.Command {
 	var who, method, team, app, output string
 	var claims map[string]string
-	cmd := &cobra.Command{Use: "explain FILE", Short: "Say, rule by rule, why a call is allowed or denied", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{
+		Use:   "explain FILE",
+		Short: "Say, rule by rule, why a call is allowed or denied",
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := readPolicy(args[0])
 			if err != nil {
@@ -114,7 +121,8 @@ func policyExplainCommand() *cobra.Command {
 				_, err := fmt.Fprint(cmd.OutOrStdout(), text)
 				return err
 			})
-		}}
+		},
+	}
 	outputFlag(cmd, &output)
 	cmd.Flags().StringVar(&who, "principal", "", "who calls, such as spiffe://example.org/ns/ci/sa/x")
 	cmd.Flags().StringVar(&method, "method", "", "what, such as asc.testflight.v1.BuildsService/ListBuilds")
@@ -136,7 +144,10 @@ type setSays struct {
 
 func policySetsCommand() *cobra.Command {
 	var output string
-	cmd := &cobra.Command{Use: "sets [NAME]", Short: "List the built-in sets of methods, or the methods of one", Args: cobra.MaximumNArgs(1),
+	cmd := &cobra.Command{
+		Use:   "sets [NAME]",
+		Short: "List the built-in sets of methods, or the methods of one",
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			methods, err := everyMethod()
 			if err != nil {
@@ -164,7 +175,8 @@ func policySetsCommand() *cobra.Command {
 				}
 				return w.Flush()
 			})
-		}}
+		},
+	}
 	outputFlag(cmd, &output)
 	return cmd
 }

@@ -36,7 +36,12 @@ func protosCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&out, "out", "", "folder to write to")
 	cmd.Flags().StringSliceVar(&areas, "area", nil, "only of this area, such as testflight; may stand several times")
-	cmd.Flags().BoolVar(&options, "options", false, "with the options that the gateway itself reads, and those of buf.validate")
+	cmd.Flags().BoolVar(
+		&options,
+		"options",
+		false,
+		"with the options that the gateway itself reads, and those of buf.validate",
+	)
 	_ = cmd.MarkFlagRequired("out") // the flag exists
 	return cmd
 }

@@ -32,7 +32,11 @@ func (s *service) loadLifetimes(cfg *config.Config) error {
 	for _, l := range cfg.Cache.Lifetimes {
 		found := false
 		for _, m := range s.gateway.Engine.Entries {
-			if m.Verb != "GET" || !slices.ContainsFunc(l.Methods, func(p string) bool { return policy.MatchMethod(p, strings.TrimPrefix(m.FullName, "/")) }) {
+			if m.Verb != "GET" ||
+				!slices.ContainsFunc(
+					l.Methods,
+					func(p string) bool { return policy.MatchMethod(p, strings.TrimPrefix(m.FullName, "/")) },
+				) {
 				continue
 			}
 			found = true
@@ -279,9 +283,22 @@ func (s *service) steps(cfg *config.Config) []reloadStep {
 // needsRestart says which changed settings a reload cannot take.
 func (s *service) needsRestart(cfg *config.Config) error {
 	var names []string
-	for name, same := range map[string]bool{"upstream": cfg.Upstream == s.cfg.Upstream, "listen": cfg.Listen == s.cfg.Listen, "audit": cfg.Audit == s.cfg.Audit, "cors": slices.Equal(cfg.CORS.Origins, s.cfg.CORS.Origins),
-		"passthrough": cfg.Passthrough == s.cfg.Passthrough, "quota": reflect.DeepEqual(cfg.Quota, s.cfg.Quota), "cache.max_bytes": *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes, "telemetry": reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry), "ops": cfg.Ops == s.cfg.Ops, "secrets": cfg.Secrets == s.cfg.Secrets, "streams": cfg.Streams == s.cfg.Streams, "limits.max_connection_age": cfg.Limits.MaxConnectionAge == s.cfg.Limits.MaxConnectionAge,
-		"tls (on or off)": cfg.TLS.Enabled() == s.cfg.TLS.Enabled(), "authn (on or off)": cfg.Open() == s.cfg.Open()} {
+	for name, same := range map[string]bool{
+		"upstream":                  cfg.Upstream == s.cfg.Upstream,
+		"listen":                    cfg.Listen == s.cfg.Listen,
+		"audit":                     cfg.Audit == s.cfg.Audit,
+		"cors":                      slices.Equal(cfg.CORS.Origins, s.cfg.CORS.Origins),
+		"passthrough":               cfg.Passthrough == s.cfg.Passthrough,
+		"quota":                     reflect.DeepEqual(cfg.Quota, s.cfg.Quota),
+		"cache.max_bytes":           *cfg.Cache.MaxBytes == *s.cfg.Cache.MaxBytes,
+		"telemetry":                 reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry),
+		"ops":                       cfg.Ops == s.cfg.Ops,
+		"secrets":                   cfg.Secrets == s.cfg.Secrets,
+		"streams":                   cfg.Streams == s.cfg.Streams,
+		"limits.max_connection_age": cfg.Limits.MaxConnectionAge == s.cfg.Limits.MaxConnectionAge,
+		"tls (on or off)":           cfg.TLS.Enabled() == s.cfg.TLS.Enabled(),
+		"authn (on or off)":         cfg.Open() == s.cfg.Open(),
+	} {
 		if !same {
 			names = append(names, name)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/config"
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/sandbox"
 )
@@ -148,9 +149,7 @@ func TestAReloadOfFilesThatAreNone(t *testing.T) {
 		if err := os.Rename(full, full+".kept"); err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Mkfifo(full, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		fifotest.Make(t, full)
 		before, began := len(p.log.String()), time.Now()
 		s.reload(t.Context(), "test")
 		if took := time.Since(began); took > 4*time.Second {
@@ -176,9 +175,7 @@ func TestNoCommandWaitsForAFIFO(t *testing.T) {
 	p.key(t, "ONE1234567")
 	good := p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active")))
 	fifo := filepath.Join(p.dir, "AuthKey_FIFO123456.p8")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, fifo)
 	ofFIFO := p.write(t, "fifo.yaml", p.config(entry("FIFO123456", "active")))
 	for _, args := range [][]string{
 		{"serve", "--config", fifo}, {"serve", "--sandbox", "--config", fifo}, {"serve", "--config", ofFIFO},

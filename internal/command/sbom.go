@@ -47,8 +47,16 @@ func writeSBOM(w io.Writer, of string) error {
 			return err
 		}
 	}
-	b := bom{Format: "CycloneDX", Spec: "1.5", Version: 1, Metadata: bomMetadata{componentOf("application", debug.Module{Path: info.Main.Path, Version: version()})}}
-	b.Components = append(b.Components, componentOf("library", debug.Module{Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")}))
+	b := bom{
+		Format:   "CycloneDX",
+		Spec:     "1.5",
+		Version:  1,
+		Metadata: bomMetadata{componentOf("application", debug.Module{Path: info.Main.Path, Version: version()})},
+	}
+	b.Components = append(
+		b.Components,
+		componentOf("library", debug.Module{Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")}),
+	)
 	for _, m := range info.Deps {
 		if m.Replace != nil {
 			m = m.Replace

@@ -42,6 +42,10 @@ func serveConfigured(
 		return unlessEnded(ctx, err)
 	}
 	s.over = over
+	if cfg.Open() {
+		s.log.Warn("authn is not set: any program on this machine can call Apple with the teams' keys",
+			"setting", "authn")
+	}
 	return s.serve(ctx, stdout)
 }
 

@@ -108,6 +108,8 @@ func (r recorder) Signed(team, keyID string, err error) {
 // Broken implements [keys.Observer].
 func (r recorder) Broken(team, keyID string) {
 	if r.log != nil {
-		r.log.Note(audit.Record{Event: audit.Signing, Team: team, Key: keyID, Outcome: "REFUSED", Detail: "Apple refuses the key"})
+		r.log.Note(
+			audit.Record{Event: audit.Signing, Team: team, Key: keyID, Outcome: "REFUSED", Detail: "Apple refuses the key"},
+		)
 	}
 }

@@ -395,6 +395,49 @@ func TestServeWithEverything(t *testing.T) {
 	}
 }
 
+// TestServeWarnsWithoutAuthn holds that a gateway with keys and without authn says
+// so in one line, and one with authn does not.
+func TestServeWarnsWithoutAuthn(t *testing.T) {
+	for name, c := range map[string]struct {
+		more string
+		want int
+	}{
+		"teams only": {"", 1},
+		"with authn": {"authn: {first_token_file: token}\npolicy: {file: policy.yaml}\n", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.key(t, "ONE1234567")
+			p.write(t, "policy.yaml",
+				"version: 1\nrules:\n- {name: all, principals: ['token:*'], methods: [read], teams: [main], apps: all}\n")
+			file := p.write(t, "gateway.yaml", p.config(entry("ONE1234567", "active"))+c.more)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			out, done := &output{}, make(chan error, 1)
+			go func() { done <- Run(ctx, []string{"serve", "--config", file}, out, p.log) }()
+			for deadline := time.Now().Add(20 * time.Second); !strings.Contains(out.String(), "\nops "); {
+				if time.Now().After(deadline) {
+					t.Fatalf("not ready: %s %s", out, p.log)
+				}
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			warned := 0
+			for line := range strings.Lines(p.log.String()) {
+				if strings.Contains(line, "WARN") && strings.Contains(line, "authn is not set") {
+					warned++
+				}
+			}
+			if warned != c.want {
+				t.Errorf("%d warnings, want %d:\n%s", warned, c.want, p.log)
+			}
+		})
+	}
+}
+
 // TestNoStartWithAFailingPolicy holds that the first start needs a policy whose
 // own tests pass.
 func TestNoStartWithAFailingPolicy(t *testing.T) {

@@ -59,7 +59,8 @@ func newService(
 // unlessEnded is the error of a gateway that served; none if it was told to end
 // before it did.
 func unlessEnded(ctx context.Context, err error) error {
-	if errors.Is(err, errEnded) || ctx.Err() != nil && (errors.Is(err, grpc.ErrServerStopped) || errors.Is(err, ctx.Err())) {
+	if errors.Is(err, errEnded) ||
+		ctx.Err() != nil && (errors.Is(err, grpc.ErrServerStopped) || errors.Is(err, ctx.Err())) {
 		return nil
 	}
 	return err

@@ -36,10 +36,22 @@ func (c *Config) check() (errs []error) {
 		errs = append(errs, errors.New("audit: sizes are not below zero"))
 	}
 	if c.Policy.File == "" && !c.Open() {
-		errs = append(errs, errors.New("policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed"))
+		errs = append(
+			errs,
+			errors.New(
+				"policy.file: where callers are known, a policy says what they may do: without one, nothing would be allowed",
+			),
+		)
 	}
 	errs = append(errs, c.checkQuota()...)
-	if l := c.Limits; min(int64(l.MaxCalls), int64(l.MaxBodies), int64(l.MaxWatches), l.MaxMemory, int64(l.MaxConnections), int64(l.MaxConnectionsPerAddress)) < 0 {
+	if l := c.Limits; min(
+		int64(l.MaxCalls),
+		int64(l.MaxBodies),
+		int64(l.MaxWatches),
+		l.MaxMemory,
+		int64(l.MaxConnections),
+		int64(l.MaxConnectionsPerAddress),
+	) < 0 {
 		errs = append(errs, errors.New("limits: nothing is below zero"))
 	}
 	if l := new(slog.Level); c.Log.Level != "" && l.UnmarshalText([]byte(c.Log.Level)) != nil {
@@ -91,8 +103,12 @@ func (c *Config) checkQuota() (errs []error) {
 		errs = append(errs, errors.New("quota: nothing is below zero"))
 	}
 	for name, limit := range q.Minutes {
-		if verb, resource, ok := strings.Cut(name, " "); !ok || limit < 1 || resource == "" || !slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, verb) {
-			errs = append(errs, fmt.Errorf("quota.minutes: %q: want a verb and a resource, such as \"GET builds\", and a limit above zero", name))
+		if verb, resource, ok := strings.Cut(name, " "); !ok || limit < 1 || resource == "" ||
+			!slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, verb) {
+			errs = append(
+				errs,
+				fmt.Errorf("quota.minutes: %q: want a verb and a resource, such as \"GET builds\", and a limit above zero", name),
+			)
 		}
 	}
 	if q.Redis != nil && q.Redis.URL == "" {
@@ -154,7 +170,10 @@ func loopback(addr string) error {
 		return err
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%s can be reached by others, and no caller is authenticated: use a loopback address, or configure authn", addr)
+		return fmt.Errorf(
+			"%s can be reached by others, and no caller is authenticated: use a loopback address, or configure authn",
+			addr,
+		)
 	}
 	return nil
 }

@@ -120,7 +120,15 @@ func (c *Config) Dir() string { return c.dir }
 
 // paths are all settings that name a file.
 func (c *Config) paths() []*string {
-	list := []*string{&c.TLS.CertFile, &c.TLS.KeyFile, &c.TLS.ClientCAFile, &c.Authn.FirstTokenFile, &c.Policy.File, &c.Audit.Path, &c.Secrets.File}
+	list := []*string{
+		&c.TLS.CertFile,
+		&c.TLS.KeyFile,
+		&c.TLS.ClientCAFile,
+		&c.Authn.FirstTokenFile,
+		&c.Policy.File,
+		&c.Audit.Path,
+		&c.Secrets.File,
+	}
 	for i := range c.Authn.Issuers {
 		list = append(list, &c.Authn.Issuers[i].CAFile, &c.Authn.Issuers[i].TokenFile)
 	}
@@ -164,7 +172,10 @@ func parse(name string, b []byte, o Overrides) (*Config, error) {
 	c.name, c.lines = name, lines
 	problems := c.check()
 	if both {
-		problems = append(problems, errors.New("listen.address: is for REST and gRPC together: drop listen.rest and listen.grpc"))
+		problems = append(
+			problems,
+			errors.New("listen.address: is for REST and gRPC together: drop listen.rest and listen.grpc"),
+		)
 	}
 	return c, c.InLines(problems...)
 }

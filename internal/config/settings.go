@@ -50,7 +50,7 @@ type Limits struct {
 	// oldest over which nobody was identified makes room.
 	MaxConnections           int      `json:"max_connections"`
 	MaxConnectionsPerAddress int      `json:"max_connections_per_address"` // of one IP address to one face; default 1024
-	MaxConnectionAge         Duration `json:"max_connection_age"`          // of gRPC, then callers open another; default 1h. It needs a restart
+	MaxConnectionAge         Duration `json:"max_connection_age"`          // of gRPC and the one port, then callers open another; default 1h. It needs a restart
 }
 
 // Secrets says where the secret is that replicas share.

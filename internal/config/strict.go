@@ -33,7 +33,10 @@ func decode(name string, b []byte) (*Config, lines, error) {
 	}
 	c := &Config{}
 	if err := yaml.UnmarshalStrict(b, c); err != nil { // what the walk did not see
-		return nil, nil, fmt.Errorf("%s:1: does not fit the settings: `gateway config schema` tells how they are written", name)
+		return nil, nil, fmt.Errorf(
+			"%s:1: does not fit the settings: `gateway config schema` tells how they are written",
+			name,
+		)
 	}
 	return c, w.at, nil
 }

@@ -155,8 +155,21 @@ func As(err error) *Error {
 	return New(Internal, "INTERNAL", "internal error").WithCause(err)
 }
 
-var kindNames = [...]string{"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "PERMISSION_DENIED",
-	"RESOURCE_EXHAUSTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNIMPLEMENTED", "UNKNOWN", "UNAUTHENTICATED"}
+var kindNames = [...]string{
+	"INTERNAL",
+	"INVALID_ARGUMENT",
+	"NOT_FOUND",
+	"ALREADY_EXISTS",
+	"FAILED_PRECONDITION",
+	"PERMISSION_DENIED",
+	"RESOURCE_EXHAUSTED",
+	"UNAVAILABLE",
+	"DEADLINE_EXCEEDED",
+	"CANCELLED",
+	"UNIMPLEMENTED",
+	"UNKNOWN",
+	"UNAUTHENTICATED",
+}
 
 // String is the name of gRPC's code.
 func (k Kind) String() string { return kindNames[k] }

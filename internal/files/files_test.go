@@ -5,9 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 )
 
 func TestRead(t *testing.T) {
@@ -19,9 +20,7 @@ func TestRead(t *testing.T) {
 	if err := os.Symlink("ten", path("link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(path("fifo"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, path("fifo"))
 	for _, c := range []struct {
 		name string
 		most int64
@@ -54,9 +53,7 @@ func TestRead(t *testing.T) {
 func TestOpenRefusesWhatIsNoRegularFile(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, fifo)
 	for _, name := range []string{fifo, dir, "/dev/zero"} {
 		if _, _, err := Open(name); !errors.Is(err, ErrNotRegular) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

@@ -30,16 +30,25 @@ func (c *catalog) GetVersion(context.Context, *catalogv1.GetVersionRequest) (*ca
 }
 
 // ListResources implements the RPC.
-func (c *catalog) ListResources(ctx context.Context, req *catalogv1.ListResourcesRequest) (*catalogv1.ListResourcesResponse, error) {
+func (c *catalog) ListResources(
+	ctx context.Context,
+	req *catalogv1.ListResourcesRequest,
+) (*catalogv1.ListResourcesResponse, error) {
 	return c.made().ListResources(ctx, req)
 }
 
 // GetResource implements the RPC.
-func (c *catalog) GetResource(ctx context.Context, req *catalogv1.GetResourceRequest) (*catalogv1.GetResourceResponse, error) {
+func (c *catalog) GetResource(
+	ctx context.Context,
+	req *catalogv1.GetResourceRequest,
+) (*catalogv1.GetResourceResponse, error) {
 	return c.made().GetResource(ctx, req)
 }
 
 // SearchOperations implements the RPC.
-func (c *catalog) SearchOperations(ctx context.Context, req *catalogv1.SearchOperationsRequest) (*catalogv1.SearchOperationsResponse, error) {
+func (c *catalog) SearchOperations(
+	ctx context.Context,
+	req *catalogv1.SearchOperationsRequest,
+) (*catalogv1.SearchOperationsResponse, error) {
 	return c.made().SearchOperations(ctx, req)
 }

@@ -121,7 +121,9 @@ func New(d Deps) (*Gateway, error) {
 	g.Engine.Replays = d.Replays
 	g.deps = d
 	methods := Methods(g.Engine.Entries)
-	g.Guard = guard.New(guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log})
+	g.Guard = guard.New(
+		guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log},
+	)
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	catalog := newCatalog(g.Engine, d.Version)
@@ -135,13 +137,22 @@ func New(d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	edge.Pages(web.New(web.Config{Version: d.Web.Version, GRPC: d.Web.GRPC, Sandboxed: d.Web.Sandboxed, Anonymous: g.Server.Anonymous},
-		g.Engine, catalog, methods), web.Patterns...)
+	edge.Pages(
+		web.New(
+			web.Config{Version: d.Web.Version, GRPC: d.Web.GRPC, Sandboxed: d.Web.Sandboxed, Anonymous: g.Server.Anonymous},
+			g.Engine,
+			catalog,
+			methods,
+		),
+		web.Patterns...)
 	g.REST = tracedHTTP(d.CORS.Wrap(edge), d)
 	if !d.Passthrough {
 		return g, nil
 	}
-	apple, err := passthrough.New(passthrough.Config{PublicURL: d.PublicURL, BaseURL: d.BaseURL}, passthrough.Deps{Engine: g.Engine, Guard: g.Guard, Upstream: g.Client, Limits: d.Limits, Log: d.Log})
+	apple, err := passthrough.New(
+		passthrough.Config{PublicURL: d.PublicURL, BaseURL: d.BaseURL},
+		passthrough.Deps{Engine: g.Engine, Guard: g.Guard, Upstream: g.Client, Limits: d.Limits, Log: d.Log},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +162,19 @@ func New(d Deps) (*Gateway, error) {
 
 // tracedGRPC makes a span of every call but those that are open to everyone.
 func tracedGRPC(t *telemetry.Telemetry, trust bool) stats.Handler {
-	options := []otelgrpc.Option{otelgrpc.WithTracerProvider(t.Tracer), otelgrpc.WithMeterProvider(noop.NewMeterProvider()), otelgrpc.WithPropagators(t.Propagator),
-		otelgrpc.WithFilter(filters.Not(filters.Any(filters.ServicePrefix("grpc.health"), filters.ServicePrefix("grpc.reflection"))))}
+	options := []otelgrpc.Option{
+		otelgrpc.WithTracerProvider(t.Tracer),
+		otelgrpc.WithMeterProvider(noop.NewMeterProvider()),
+		otelgrpc.WithPropagators(t.Propagator),
+		otelgrpc.WithFilter(
+			filters.Not(filters.Any(filters.ServicePrefix("grpc.health"), filters.ServicePrefix("grpc.reflection"))),
+		),
+	}
 	if !trust {
-		options = append(options, otelgrpc.WithPublicEndpointFn(func(context.Context, *stats.RPCTagInfo) bool { return true }))
+		options = append(
+			options,
+			otelgrpc.WithPublicEndpointFn(func(context.Context, *stats.RPCTagInfo) bool { return true }),
+		)
 	}
 	return otelgrpc.NewServerHandler(options...)
 }
@@ -192,8 +212,11 @@ func Methods(apple []*service.Entry) (list []*access.Method) {
 	own := func(sd protoreflect.ServiceDescriptor, area, verb string) {
 		for i := range sd.Methods().Len() {
 			md := sd.Methods().Get(i)
-			list = append(list, &access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area,
-				Own: true, Describe: func() protoreflect.MethodDescriptor { return md }})
+			list = append(
+				list,
+				&access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area,
+					Own: true, Describe: func() protoreflect.MethodDescriptor { return md }},
+			)
 		}
 	}
 	own(catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"), "catalog", "GET")
@@ -209,7 +232,14 @@ func granted(log guard.Log) tokens.Recorder {
 		if log == nil {
 			return nil
 		}
-		r := audit.Record{Event: audit.Grant, Team: t.Team, Key: t.KeyID, Token: t.SHA256, Resources: t.Scope, Detail: "expires " + t.Expires.UTC().Format(time.RFC3339)}
+		r := audit.Record{
+			Event:     audit.Grant,
+			Team:      t.Team,
+			Key:       t.KeyID,
+			Token:     t.SHA256,
+			Resources: t.Scope,
+			Detail:    "expires " + t.Expires.UTC().Format(time.RFC3339),
+		}
 		if who := access.FromContext(ctx); who != nil {
 			r.Principal = who.ID
 		}

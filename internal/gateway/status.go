@@ -35,7 +35,12 @@ func (g *Gateway) statusPage(ready Ready) *status.Page {
 // its place in the configuration.
 func (g *Gateway) snapshot(ctx context.Context, ready Ready) status.Snapshot {
 	ring := g.deps.Ring.Status()
-	s := status.Snapshot{Version: g.deps.Web.Version, Document: service.Document().GetVersion(), Drift: g.Drifted(), Replicas: 1}
+	s := status.Snapshot{
+		Version:  g.deps.Web.Version,
+		Document: service.Document().GetVersion(),
+		Drift:    g.Drifted(),
+		Replicas: 1,
+	}
 	s.Reads, s.Denied = g.Guard.Counts()
 	s.Cache.Hits, s.Cache.Misses, s.Cache.Coalesced, s.Cache.Bytes = g.Engine.Cache.Counts()
 	if why := g.notReady(ready); why != "" {
@@ -54,7 +59,10 @@ func (g *Gateway) snapshot(ctx context.Context, ready Ready) status.Snapshot {
 	}
 	now := time.Now()
 	for _, r := range g.Guard.Refusals() {
-		s.Refusals = append(s.Refusals, status.Refusal{Reason: r.Reason, Code: r.Code, Count: r.Count, Ago: now.Sub(r.Last).Truncate(time.Second)})
+		s.Refusals = append(
+			s.Refusals,
+			status.Refusal{Reason: r.Reason, Code: r.Code, Count: r.Count, Ago: now.Sub(r.Last).Truncate(time.Second)},
+		)
 	}
 	return s
 }
@@ -75,16 +83,32 @@ func (g *Gateway) addKeys(ctx context.Context, s *status.Snapshot, ring []keys.S
 		for _, l := range lines {
 			waiting[l.Team] += l.Calls
 			if len(s.Waiting) < mostWaiting {
-				s.Waiting = append(s.Waiting, status.Waiting{Team: l.Team, Caller: l.Caller, Class: l.Class.String(), Endpoint: l.Endpoint.String(),
-					Calls: l.Calls, Longest: l.Longest.Truncate(time.Second)})
+				s.Waiting = append(
+					s.Waiting,
+					status.Waiting{Team: l.Team, Caller: l.Caller, Class: l.Class.String(), Endpoint: l.Endpoint.String(),
+						Calls: l.Calls, Longest: l.Longest.Truncate(time.Second)},
+				)
 			}
 		}
 	}
 	for i, k := range ring[:min(len(ring), mostKeys)] {
-		key := status.Key{Team: k.Team, Place: placeOf(ring, i), State: string(k.State), Kind: k.Kind + " key", Condition: condition(k)}
+		key := status.Key{
+			Team:      k.Team,
+			Place:     placeOf(ring, i),
+			State:     string(k.State),
+			Kind:      k.Kind + " key",
+			Condition: condition(k),
+		}
 		if q, ok := states[[2]string{k.Team, k.ID}]; ok {
-			key.Hour = &status.Hour{Limit: q.Limit, Used: q.Used, Foreign: q.Foreign, InFlight: q.InFlight, Reserved: q.Limit / quota.ReserveShare,
-				Waiting: waiting[k.Team], BlockedFor: q.BlockedFor.Truncate(time.Second)}
+			key.Hour = &status.Hour{
+				Limit:      q.Limit,
+				Used:       q.Used,
+				Foreign:    q.Foreign,
+				InFlight:   q.InFlight,
+				Reserved:   q.Limit / quota.ReserveShare,
+				Waiting:    waiting[k.Team],
+				BlockedFor: q.BlockedFor.Truncate(time.Second),
+			}
 		}
 		s.Keys = append(s.Keys, key)
 	}

@@ -27,7 +27,12 @@ func Event(ctx context.Context, log *slog.Logger, method, requestID string, begu
 	made := asc.MadeIn(ctx)
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		attributes := make([]attribute.KeyValue, 0, 5)
-		for _, a := range [...][2]string{{"ascgateway.cache", made.Cache}, {"ascgateway.key_id", made.KeyID}, {"ascgateway.request_id", made.RequestID}, {"ascgateway.reason", reason}} {
+		for _, a := range [...][2]string{
+			{"ascgateway.cache", made.Cache},
+			{"ascgateway.key_id", made.KeyID},
+			{"ascgateway.request_id", made.RequestID},
+			{"ascgateway.reason", reason},
+		} {
 			if a[1] != "" {
 				attributes = append(attributes, attribute.String(a[0], a[1]))
 			}
@@ -44,7 +49,12 @@ func Event(ctx context.Context, log *slog.Logger, method, requestID string, begu
 		return
 	}
 	attrs := make([]slog.Attr, 0, 16)
-	attrs = append(attrs, slog.String("method", method), slog.String("code", code), slog.Duration("duration", time.Since(begun)))
+	attrs = append(
+		attrs,
+		slog.String("method", method),
+		slog.String("code", code),
+		slog.Duration("duration", time.Since(begun)),
+	)
 	add := func(name, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(name, value))
@@ -61,7 +71,12 @@ func Event(ctx context.Context, log *slog.Logger, method, requestID string, begu
 	if made.Attempts > 0 {
 		add("key", made.KeyID)
 		add("apple_request_id", made.RequestID)
-		attrs = append(attrs, slog.Int("attempts", made.Attempts), slog.Duration("waited", made.Waited), slog.Int("remaining", made.Remaining))
+		attrs = append(
+			attrs,
+			slog.Int("attempts", made.Attempts),
+			slog.Duration("waited", made.Waited),
+			slog.Int("remaining", made.Remaining),
+		)
 	}
 	log.LogAttrs(ctx, level, "call", attrs...)
 }

@@ -138,7 +138,11 @@ func (g *Guard) ask(ctx context.Context, c authn.Credentials) (*access.Principal
 		return g.deps.Authn.Authenticate(ctx, c)
 	default:
 	}
-	f := fault.New(fault.Unavailable, authn.ReasonIssuerUnavailable, "too many callers wait for an issuer's keys: call again")
+	f := fault.New(
+		fault.Unavailable,
+		authn.ReasonIssuerUnavailable,
+		"too many callers wait for an issuer's keys: call again",
+	)
 	f.RetryAfter = time.Second
 	return nil, f
 }
@@ -267,7 +271,12 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 	c := &asc.Caller{ID: a.recorded.Principal, Priority: priorities[max(want, highest)], Weight: a.Decision.Weight,
 		Fresh: strings.Contains(cacheControl, "no-cache") || strings.Contains(cacheControl, "no-store")}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
-		span.SetAttributes(attribute.String("enduser.id", c.ID), attribute.String("ascgateway.team", a.Team), attribute.String("ascgateway.class", c.Priority), attribute.String("ascgateway.method", a.recorded.Method))
+		span.SetAttributes(
+			attribute.String("enduser.id", c.ID),
+			attribute.String("ascgateway.team", a.Team),
+			attribute.String("ascgateway.class", c.Priority),
+			attribute.String("ascgateway.method", a.recorded.Method),
+		)
 	}
 	return asc.NewContext(&callContext{ctx, a.Team}, &a.made, c), nil
 }
@@ -338,9 +347,20 @@ func (a *Admission) keepToApps(ctx context.Context) error {
 	if a.Decision.Audit { // nothing may be changed in the request
 		req = proto.Clone(req)
 	}
-	pass, err := a.apps.Check(ctx, a.Team, a.method.FullName, req, restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org})
+	pass, err := a.apps.Check(
+		ctx,
+		a.Team,
+		a.method.FullName,
+		req,
+		restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org},
+	)
 	if err == nil && a.call.Opaque {
-		err = fault.New(fault.PermissionDenied, restrict.ReasonOwnershipUnknown, "what the body names is not checked here: use the typed method %s", a.method.Name())
+		err = fault.New(
+			fault.PermissionDenied,
+			restrict.ReasonOwnershipUnknown,
+			"what the body names is not checked here: use the typed method %s",
+			a.method.Name(),
+		)
 	}
 	denied := err != nil && fault.As(err).Kind == fault.PermissionDenied
 	switch {
@@ -458,7 +478,11 @@ func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (
 		a.Team = teams[0]
 	}
 	if !slices.Contains(teams, a.Team) {
-		return ctx, nil, fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team, or several: name one in asc-team")
+		return ctx, nil, fault.New(
+			fault.InvalidArgument,
+			fault.ReasonUnknownTeam,
+			"there is no such team, or several: name one in asc-team",
+		)
 	}
 	a.recorded = audit.Record{Method: method.Name(), Team: a.Team, Trace: trace}
 	if who != nil {

@@ -98,7 +98,10 @@ func (c *Codec) plan(md protoreflect.MessageDescriptor) *messagePlan {
 
 // compile puts the plan into building before filling it: messages may be
 // recursive.
-func (c *Codec) compile(md protoreflect.MessageDescriptor, building map[protoreflect.FullName]*messagePlan) *messagePlan {
+func (c *Codec) compile(
+	md protoreflect.MessageDescriptor,
+	building map[protoreflect.FullName]*messagePlan,
+) *messagePlan {
 	if p, ok := c.plans.Load(md.FullName()); ok {
 		return p.(*messagePlan)
 	}
@@ -133,9 +136,19 @@ func (c *Codec) compile(md protoreflect.MessageDescriptor, building map[protoref
 // ownFieldsFrom is where the numbers of the gateway's own fields begin.
 const ownFieldsFrom = 2000
 
-func (c *Codec) compileField(fd protoreflect.FieldDescriptor, building map[protoreflect.FullName]*messagePlan) *fieldPlan {
+func (c *Codec) compileField(
+	fd protoreflect.FieldDescriptor,
+	building map[protoreflect.FullName]*messagePlan,
+) *fieldPlan {
 	o, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
-	f := &fieldPlan{fd: fd, name: fd.JSONName(), role: o.GetRole(), target: o.GetType(), nullable: o.GetNullable(), required: o.GetRequired()}
+	f := &fieldPlan{
+		fd:       fd,
+		name:     fd.JSONName(),
+		role:     o.GetRole(),
+		target:   o.GetType(),
+		nullable: o.GetNullable(),
+		required: o.GetRequired(),
+	}
 	if o.GetName() != "" {
 		f.name = o.GetName()
 	}

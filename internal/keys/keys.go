@@ -66,7 +66,14 @@ func (list Backends) Find(uri string) (Backend, error) {
 	if scheme == "awskms" || scheme == "gcpkms" {
 		hint = "; cloud custody is in the full build (full/cmd/gateway)"
 	}
-	return nil, fault.New(fault.FailedPrecondition, fault.ReasonKeyUnusable, "no custody for %q: this program has %s%s", scheme+":", strings.Join(known, ", "), hint)
+	return nil, fault.New(
+		fault.FailedPrecondition,
+		fault.ReasonKeyUnusable,
+		"no custody for %q: this program has %s%s",
+		scheme+":",
+		strings.Join(known, ", "),
+		hint,
+	)
 }
 
 // Open opens a key in the custody that its URI names, and refuses one that is

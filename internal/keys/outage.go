@@ -49,7 +49,8 @@ func Outage(err error) bool {
 
 // outageStatus says whether an HTTP status is the server's trouble.
 func outageStatus(code int) bool {
-	return code >= http.StatusInternalServerError || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout
+	return code >= http.StatusInternalServerError || code == http.StatusTooManyRequests ||
+		code == http.StatusRequestTimeout
 }
 
 // unopened is the fault of calls for which a key is wanted that has not been opened.

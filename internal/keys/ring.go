@@ -147,7 +147,10 @@ func (r *Ring) Replace(teams map[string][]Credential) {
 				s.adopt(was.members)
 				t.suspect(s.broken.Load())
 			}
-			t.members = append(t.members, &member{source: s, state: c.State, roles: c.Roles, width: width(c.Roles), away: c.Away})
+			t.members = append(
+				t.members,
+				&member{source: s, state: c.State, roles: c.Roles, width: width(c.Roles), away: c.Away},
+			)
 		}
 		t.arrange()
 		next[name] = t
@@ -272,8 +275,13 @@ func (t *team) none(need asc.Need, k kind, now int64) error {
 	case len(t.order) == 0:
 		return fault.New(fault.FailedPrecondition, ReasonNoKey, "team %s has no key in use", need.Team)
 	case len(t.able[k]) == 0:
-		return fault.New(fault.FailedPrecondition, ReasonKeyNotAllowed,
-			"no key of team %s may do this: individual keys cannot do provisioning, sales and finance, and the roles that keys are declared with are kept", need.Team)
+		return fault.New(
+			fault.FailedPrecondition,
+			ReasonKeyNotAllowed,
+			"no key of team %s may do this: individual keys cannot do provisioning, sales and finance, and "+
+				"the roles that keys are declared with are kept",
+			need.Team,
+		)
 	}
 	soonest := int64(0)
 	for _, c := range t.able[k] {
@@ -285,7 +293,12 @@ func (t *team) none(need asc.Need, k kind, now int64) error {
 }
 
 func refusedKey(team string, left int64) error {
-	f := fault.New(fault.FailedPrecondition, fault.ReasonUpstreamCredentials, "Apple refuses the gateway's key of team %s: it must be replaced", team)
+	f := fault.New(
+		fault.FailedPrecondition,
+		fault.ReasonUpstreamCredentials,
+		"Apple refuses the gateway's key of team %s: it must be replaced",
+		team,
+	)
 	f.RetryAfter = max(time.Duration(left), time.Second)
 	return f
 }
@@ -341,7 +354,14 @@ func (r *Ring) Status() (list []Status) {
 	now := r.now()
 	for name, t := range *r.current.Load() {
 		for _, m := range t.members {
-			s := Status{Team: name, ID: m.ID(), State: m.state, Kind: m.kind(), Roles: m.roles, Broken: m.broken.Load() > m.ring.since(now)}
+			s := Status{
+				Team:   name,
+				ID:     m.ID(),
+				State:  m.state,
+				Kind:   m.kind(),
+				Roles:  m.roles,
+				Broken: m.broken.Load() > m.ring.since(now),
+			}
 			if c := m.current.Load(); c != nil {
 				s.Expires = c.expires
 			}

@@ -44,7 +44,10 @@ var kinds = map[string]kind{
 	"salesReports": salesReports, "financeReports": financeReports,
 	"users": people, "userInvitations": people,
 	"customerReviews": reviews, "customerReviewResponses": reviews,
-	"analyticsReportRequests": analytics, "analyticsReports": analytics, "analyticsReportInstances": analytics, "analyticsReportSegments": analytics,
+	"analyticsReportRequests":  analytics,
+	"analyticsReports":         analytics,
+	"analyticsReportInstances": analytics,
+	"analyticsReportSegments":  analytics,
 }
 
 // mayDo says which roles may do which kind.

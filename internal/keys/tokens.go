@@ -76,7 +76,8 @@ func newSource(r *Ring, team string, c Credential) *source {
 // adopt takes over the token of the same key among old members.
 func (s *source) adopt(old []*member) {
 	for _, o := range old {
-		if o.id != s.id || o.issuer != s.issuer || o.audience != s.audience || o.key == nil || s.key == nil || !o.key.Public().Equal(s.key.Public()) {
+		if o.id != s.id || o.issuer != s.issuer || o.audience != s.audience || o.key == nil || s.key == nil ||
+			!o.key.Public().Equal(s.key.Public()) {
 			continue
 		}
 		s.current.Store(o.current.Load())
@@ -215,7 +216,11 @@ func (s *source) mint(now time.Time) (*minted, error) {
 // jwt signs a token that lives for a while from now on, by Apple's clock.
 func (s *source) jwt(ctx context.Context, now time.Time, life time.Duration, scope []string) (string, error) {
 	apple := now.Add(s.ring.skew.correction())
-	claims := jwt.MapClaims{"iat": apple.Add(-issueBack).Unix(), "exp": apple.Add(life - issueBack).Unix(), "aud": s.audience}
+	claims := jwt.MapClaims{
+		"iat": apple.Add(-issueBack).Unix(),
+		"exp": apple.Add(life - issueBack).Unix(),
+		"aud": s.audience,
+	}
 	if s.issuer != "" {
 		claims["iss"] = s.issuer
 	} else {
@@ -267,7 +272,12 @@ func (r *Ring) Mint(ctx context.Context, team, keyID string, scope []string, lif
 		if err != nil {
 			return nil, m.unusable(err, retryFirst)
 		}
-		return &Minted{Token: asc.Token{Team: team, KeyID: m.id, Bearer: bearer}, Issued: now, Expires: now.Add(life), Scope: scope}, nil
+		return &Minted{
+			Token:   asc.Token{Team: team, KeyID: m.id, Bearer: bearer},
+			Issued:  now,
+			Expires: now.Add(life),
+			Scope:   scope,
+		}, nil
 	}
 	return nil, fault.New(fault.FailedPrecondition, ReasonNoKey, "team %s has no such key in use", team)
 }

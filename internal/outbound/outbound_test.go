@@ -18,10 +18,10 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 	"github.com/asc-gateway/asc-gateway/internal/files"
 	"go.uber.org/goleak"
 )
@@ -285,9 +285,7 @@ func TestTLS(t *testing.T) {
 		t.Error("TLS 1.1: taken")
 	}
 	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, fifo)
 	if _, err := New(Config{CAFile: fifo}); !errors.Is(err, files.ErrNotRegular) {
 		t.Errorf("a FIFO: got %v", err)
 	}

@@ -87,7 +87,12 @@ func New(c Config) *Limiter {
 
 // Configure changes the bounds.
 func (l *Limiter) Configure(c Config) {
-	for i, max := range [classes]int{or(c.MaxCalls, DefaultMaxCalls), or(c.MaxBodies, DefaultMaxBodies), or(c.MaxWatches, DefaultMaxWatches), maxProbes} {
+	for i, max := range [classes]int{
+		or(c.MaxCalls, DefaultMaxCalls),
+		or(c.MaxBodies, DefaultMaxBodies),
+		or(c.MaxWatches, DefaultMaxWatches),
+		maxProbes,
+	} {
 		p := &l.pools[i]
 		p.mu.Lock()
 		p.max = max

@@ -253,7 +253,12 @@ func (m *Manager) Waiting(team string) (list []Waiting) {
 		list = append(list, w)
 	}
 	slices.SortFunc(list, func(a, b Waiting) int {
-		return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Endpoint.String(), b.Endpoint.String()))
+		return cmp.Or(
+			cmp.Compare(a.Team, b.Team),
+			cmp.Compare(a.Class, b.Class),
+			cmp.Compare(a.Caller, b.Caller),
+			cmp.Compare(a.Endpoint.String(), b.Endpoint.String()),
+		)
 	})
 	return list
 }

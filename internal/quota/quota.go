@@ -111,7 +111,14 @@ func (m *Manager) Close() error {
 func (m *Manager) Admit(ctx context.Context, c asc.Charge) (asc.Permit, error) {
 	who := asc.CallerOf(ctx)
 	class, _ := ParseClass(who.Priority)
-	ask := Ask{Team: c.Team, Keys: c.Keys, Endpoint: endpointOf(c.Method, c.Template), Caller: who.ID, Class: class, Weight: max(who.Weight, 1)}
+	ask := Ask{
+		Team:     c.Team,
+		Keys:     c.Keys,
+		Endpoint: endpointOf(c.Method, c.Template),
+		Caller:   who.ID,
+		Class:    class,
+		Weight:   max(who.Weight, 1),
+	}
 	now := time.Now()
 	until := now.Add(m.patience(class))
 	if deadline, ok := ctx.Deadline(); ok {
@@ -173,7 +180,12 @@ func (m *Manager) permitOf(w *waiter) *permit {
 }
 
 func exhausted(wait time.Duration) *fault.Error {
-	f := fault.New(fault.ResourceExhausted, fault.ReasonQuotaExhausted, "what Apple grants is used up, or waited for by others: the wait would be about %v", max(wait, time.Second).Round(time.Second))
+	f := fault.New(
+		fault.ResourceExhausted,
+		fault.ReasonQuotaExhausted,
+		"what Apple grants is used up, or waited for by others: the wait would be about %v",
+		max(wait, time.Second).Round(time.Second),
+	)
 	f.RetryAfter = max(wait, time.Second)
 	return f
 }

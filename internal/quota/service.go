@@ -58,7 +58,8 @@ func (s *Service) WatchQuota(req *quotav1.WatchQuotaRequest, stream quotav1.Quot
 		if err != nil {
 			return err
 		}
-		if next := (&quotav1.WatchQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas}); last == nil || !proto.Equal(last, next) {
+		if next := (&quotav1.WatchQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas}); last == nil ||
+			!proto.Equal(last, next) {
 			if err := stream.Send(next); err != nil {
 				return err
 			}
@@ -73,7 +74,9 @@ func (s *Service) WatchQuota(req *quotav1.WatchQuotaRequest, stream quotav1.Quot
 }
 
 // now tells how the team of a call stands.
-func (s *Service) now(ctx context.Context) (keys []*quotav1.KeyQuota, lines []*quotav1.Line, replicas int32, err error) {
+func (s *Service) now(
+	ctx context.Context,
+) (keys []*quotav1.KeyQuota, lines []*quotav1.Line, replicas int32, err error) {
 	if s.manager == nil {
 		return nil, nil, 1, nil
 	}
@@ -87,14 +90,42 @@ func (s *Service) now(ctx context.Context) (keys []*quotav1.KeyQuota, lines []*q
 			continue
 		}
 		calls += w.Calls
-		lines = append(lines, &quotav1.Line{Caller: w.Caller, Class: w.Class.String(), Endpoint: w.Endpoint.String(), Calls: int32(w.Calls), LongestWait: durationpb.New(w.Longest.Truncate(time.Second))})
+		lines = append(
+			lines,
+			&quotav1.Line{
+				Caller:      w.Caller,
+				Class:       w.Class.String(),
+				Endpoint:    w.Endpoint.String(),
+				Calls:       int32(w.Calls),
+				LongestWait: durationpb.New(w.Longest.Truncate(time.Second)),
+			},
+		)
 	}
 	for _, k := range states {
-		q := &quotav1.KeyQuota{KeyId: k.KeyID, Limit: int32(k.Limit), Used: int32(k.Used), Foreign: int32(k.Foreign), Waiting: int32(calls), InFlight: int32(k.InFlight), BlockedFor: blocked(k.BlockedFor)}
-		for _, e := range k.Endpoints {
-			q.Endpoints = append(q.Endpoints, &quotav1.EndpointQuota{Endpoint: e.Endpoint.String(), Limit: int32(e.Limit), Used: int32(e.Used), BlockedFor: blocked(e.BlockedFor)})
+		q := &quotav1.KeyQuota{
+			KeyId:      k.KeyID,
+			Limit:      int32(k.Limit),
+			Used:       int32(k.Used),
+			Foreign:    int32(k.Foreign),
+			Waiting:    int32(calls),
+			InFlight:   int32(k.InFlight),
+			BlockedFor: blocked(k.BlockedFor),
 		}
-		slices.SortFunc(q.Endpoints, func(a, b *quotav1.EndpointQuota) int { return cmp.Compare(a.GetEndpoint(), b.GetEndpoint()) })
+		for _, e := range k.Endpoints {
+			q.Endpoints = append(
+				q.Endpoints,
+				&quotav1.EndpointQuota{
+					Endpoint:   e.Endpoint.String(),
+					Limit:      int32(e.Limit),
+					Used:       int32(e.Used),
+					BlockedFor: blocked(e.BlockedFor),
+				},
+			)
+		}
+		slices.SortFunc(
+			q.Endpoints,
+			func(a, b *quotav1.EndpointQuota) int { return cmp.Compare(a.GetEndpoint(), b.GetEndpoint()) },
+		)
 		keys = append(keys, q)
 	}
 	slices.SortFunc(keys, func(a, b *quotav1.KeyQuota) int { return cmp.Compare(a.GetKeyId(), b.GetKeyId()) })

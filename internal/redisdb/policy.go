@@ -62,7 +62,9 @@ func tell(log *slog.Logger, policy string) {
 	case keeps:
 		log.Info("the memory policy of Redis is noeviction: it forgets nothing before its time")
 	case "":
-		log.Warn("the memory policy of Redis cannot be asked for: CONFIG GET and INFO are forbidden; make sure it is noeviction")
+		log.Warn(
+			"the memory policy of Redis cannot be asked for: CONFIG GET and INFO are forbidden; make sure it is noeviction",
+		)
 	default:
 		log.Error("the memory policy of Redis lets it forget: creates with a request_id are refused until it is noeviction",
 			"maxmemory_policy", policy)

@@ -157,7 +157,12 @@ func read(name string) (list [][]byte, err error) {
 		}
 		secret, err := base64.StdEncoding.Strict().DecodeString(line)
 		if err != nil || len(secret) != Size {
-			return nil, fmt.Errorf("%s: a line is no secret: want %d bytes in base64, such as `openssl rand -base64 %d` prints", name, Size, Size)
+			return nil, fmt.Errorf(
+				"%s: a line is no secret: want %d bytes in base64, such as `openssl rand -base64 %d` prints",
+				name,
+				Size,
+				Size,
+			)
 		}
 		list = append(list, secret)
 	}

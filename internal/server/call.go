@@ -175,7 +175,11 @@ func (c *call) probe(srv any, next grpc.StreamHandler) error {
 	case reflected(c.method):
 		return err
 	case compressed(c.ctx):
-		return fault.New(fault.Unauthenticated, authn.ReasonUnauthenticated, "a compressed message is only read of a caller that is known")
+		return fault.New(
+			fault.Unauthenticated,
+			authn.ReasonUnauthenticated,
+			"a compressed message is only read of a caller that is known",
+		)
 	}
 	slot, err := c.server.limits.Enter(class, caller, 1)
 	if err != nil {
@@ -263,9 +267,14 @@ func (c *call) SendMsg(m any) error {
 // caller has its answer.
 func unary(handler grpc.MethodHandler) grpc.StreamHandler {
 	return func(srv any, ss grpc.ServerStream) error {
-		res, err := handler(srv, ss.Context(), ss.RecvMsg, func(_ context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-			return next(ss.Context(), req) // that of the call when it was let in
-		})
+		res, err := handler(
+			srv,
+			ss.Context(),
+			ss.RecvMsg,
+			func(_ context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+				return next(ss.Context(), req) // that of the call when it was let in
+			},
+		)
 		if c, ok := ss.(*call); ok && c.entered != nil {
 			message, _ := res.(proto.Message)
 			if cause := stopped(c.ctx); cause != nil && err == nil {
@@ -330,7 +339,12 @@ func shaved(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	}
 	left := time.Until(deadline)
 	if left < minDeadline {
-		return nil, nil, fault.New(fault.DeadlineExceeded, fault.ReasonDeadlineTooShort, "less than %v left: nothing was sent", minDeadline)
+		return nil, nil, fault.New(
+			fault.DeadlineExceeded,
+			fault.ReasonDeadlineTooShort,
+			"less than %v left: nothing was sent",
+			minDeadline,
+		)
 	}
 	shorter, cancel := context.WithDeadline(ctx, deadline.Add(-min(maxShave, left/10)))
 	return shorter, cancel, nil

@@ -44,7 +44,13 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 		return nil
 	}
 	if err := proto.Unmarshal(b.ReadOnlyData(), into.Message); err != nil {
-		into.err = fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the message cannot be decoded").WithCause(err)
+		into.err = fault.New(
+			fault.InvalidArgument,
+			fault.ReasonInvalidRequest,
+			"the message cannot be decoded",
+		).WithCause(
+			err,
+		)
 	}
 	return nil
 }
@@ -94,5 +100,10 @@ func count(b []byte, md protoreflect.MessageDescriptor, left *int, depth int) er
 }
 
 func tooMany() error {
-	return fault.New(fault.InvalidArgument, fault.ReasonTooManyElements, "the message has more than %d elements", MaxElements)
+	return fault.New(
+		fault.InvalidArgument,
+		fault.ReasonTooManyElements,
+		"the message has more than %d elements",
+		MaxElements,
+	)
 }

@@ -24,7 +24,14 @@ type entered struct {
 
 // enter takes a slot and passes the guard with the request. stream, if not nil,
 // is ended when its caller may no longer call. [entered.leave] ends the call.
-func (s *Server) enter(ctx context.Context, method string, class overload.Class, weight int, req proto.Message, stream *openStream) (context.Context, *entered, error) {
+func (s *Server) enter(
+	ctx context.Context,
+	method string,
+	class overload.Class,
+	weight int,
+	req proto.Message,
+	stream *openStream,
+) (context.Context, *entered, error) {
 	slot, err := s.limits.Enter(class, access.FromContext(ctx).ID, weight)
 	if err != nil {
 		return ctx, nil, err
@@ -160,6 +167,12 @@ func (s *Server) ask(o *openStream, now time.Time) {
 	case o.expired.IsZero():
 		o.expired = now
 	case now.Sub(o.expired) > s.cfg.StreamGrace:
-		o.stop(fault.New(fault.Unauthenticated, authn.ReasonTokenExpired, "the credential expired while the stream was open: call again with a new one"))
+		o.stop(
+			fault.New(
+				fault.Unauthenticated,
+				authn.ReasonTokenExpired,
+				"the credential expired while the stream was open: call again with a new one",
+			),
+		)
 	}
 }

@@ -69,7 +69,12 @@ func noMethod() error { return fault.New(fault.Unimplemented, "UNIMPLEMENTED", "
 
 // guarded recovers from panics, shortens the deadline, lets the call in, and
 // tells of its end.
-func (s *Server) guarded(ctx context.Context, method string, req proto.Message, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
+func (s *Server) guarded(
+	ctx context.Context,
+	method string,
+	req proto.Message,
+	next func(context.Context) (proto.Message, error),
+) (res proto.Message, err error) {
 	begun := time.Now()
 	var e *entered
 	defer func() {
@@ -93,7 +98,13 @@ func (s *Server) guarded(ctx context.Context, method string, req proto.Message, 
 }
 
 // let lets a call in that came over HTTP.
-func (s *Server) let(ctx context.Context, method string, class overload.Class, req proto.Message, stream *openStream) (context.Context, context.CancelFunc, *entered, error) {
+func (s *Server) let(
+	ctx context.Context,
+	method string,
+	class overload.Class,
+	req proto.Message,
+	stream *openStream,
+) (context.Context, context.CancelFunc, *entered, error) {
 	shorter, cancel, err := shaved(ctx)
 	if err != nil {
 		return ctx, nil, nil, err
@@ -113,7 +124,12 @@ func (s *Server) let(ctx context.Context, method string, class overload.Class, r
 
 // Stream makes a server-streaming call as one over gRPC is made. The context
 // must come from [Server.Identify].
-func (s *Server) Stream(ctx context.Context, fullMethod string, req proto.Message, send func(proto.Message) error) error {
+func (s *Server) Stream(
+	ctx context.Context,
+	fullMethod string,
+	req proto.Message,
+	send func(proto.Message) error,
+) error {
 	m, ok := s.streams[fullMethod]
 	if !ok {
 		return noMethod()
@@ -154,7 +170,13 @@ func (l *localStream) serve(m registeredStream) (err error) {
 	if endless(l.method) {
 		class = overload.Watches
 	}
-	ctx, cancel, e, err := l.server.let(l.ctx, l.method, class, l.req, &openStream{endless: endless(l.method), stop: l.stop})
+	ctx, cancel, e, err := l.server.let(
+		l.ctx,
+		l.method,
+		class,
+		l.req,
+		&openStream{endless: endless(l.method), stop: l.stop},
+	)
 	if err != nil {
 		return err
 	}
@@ -193,12 +215,22 @@ func (s *Server) Open(ctx context.Context, m *service.Method, req proto.Message,
 // OpenSegment is Open for a segment of an analytics report.
 func (s *Server) OpenSegment(ctx context.Context, id string) (*service.File, error) {
 	req := &filesv1.DownloadAnalyticsReportSegmentRequest{Id: id}
-	return s.openFile(ctx, filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName, req, func(ctx context.Context) (*service.File, error) {
-		return s.engine.OpenSegment(ctx, guard.Team(ctx), id)
-	})
+	return s.openFile(
+		ctx,
+		filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName,
+		req,
+		func(ctx context.Context) (*service.File, error) {
+			return s.engine.OpenSegment(ctx, guard.Team(ctx), id)
+		},
+	)
 }
 
-func (s *Server) openFile(ctx context.Context, method string, req proto.Message, open func(context.Context) (*service.File, error)) (file *service.File, err error) {
+func (s *Server) openFile(
+	ctx context.Context,
+	method string,
+	req proto.Message,
+	open func(context.Context) (*service.File, error),
+) (file *service.File, err error) {
 	begun := time.Now()
 	ctx, stop := context.WithCancelCause(ctx)
 	var e *entered

@@ -122,7 +122,15 @@ type registered struct {
 
 // New assembles a server of the engine's methods and of the gateway's own
 // services.
-func New(cfg Config, engine *service.Engine, g *guard.Guard, own []Service, limits *overload.Limiter, log *slog.Logger, options ...grpc.ServerOption) *Server {
+func New(
+	cfg Config,
+	engine *service.Engine,
+	g *guard.Guard,
+	own []Service,
+	limits *overload.Limiter,
+	log *slog.Logger,
+	options ...grpc.ServerOption,
+) *Server {
 	if cfg.MaxConnectionAge <= 0 {
 		cfg.MaxConnectionAge = DefaultMaxConnectionAge
 	}
@@ -220,6 +228,10 @@ func (r registrar) GetServiceInfo() map[string]grpc.ServiceInfo { return r.grpc.
 // GRPC is the gRPC server, ready to serve.
 func (s *Server) GRPC() *grpc.Server { return s.grpc }
 
+// MaxConnectionAge is how long a connection is used before its caller is told to
+// open another.
+func (s *Server) MaxConnectionAge() time.Duration { return s.cfg.MaxConnectionAge }
+
 // ServeHTTP serves a gRPC call that came through net/http, for a port that gRPC
 // shares with REST.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -275,7 +287,10 @@ func (s *Server) describe() []*grpc.ServiceDesc {
 			out = append(out, d)
 		}
 		if m.Stream {
-			d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.Name(), Handler: s.streamHandler(m), ServerStreams: true})
+			d.Streams = append(
+				d.Streams,
+				grpc.StreamDesc{StreamName: m.Name(), Handler: s.streamHandler(m), ServerStreams: true},
+			)
 		} else {
 			d.Methods = append(d.Methods, grpc.MethodDesc{MethodName: m.Name(), Handler: s.unaryHandler(m)})
 		}
@@ -313,6 +328,12 @@ func (s *Server) streamHandler(e *service.Entry) grpc.StreamHandler {
 		if err := ss.RecvMsg(req); err != nil {
 			return err
 		}
-		return s.engine.Stream(ss.Context(), guard.Team(ss.Context()), m, req, func(part proto.Message) error { return ss.SendMsg(part) })
+		return s.engine.Stream(
+			ss.Context(),
+			guard.Team(ss.Context()),
+			m,
+			req,
+			func(part proto.Message) error { return ss.SendMsg(part) },
+		)
 	}
 }

@@ -34,18 +34,27 @@ func NewCatalog(e *Engine) *Catalog {
 }
 
 // ListResources implements the RPC.
-func (c *Catalog) ListResources(context.Context, *catalogv1.ListResourcesRequest) (*catalogv1.ListResourcesResponse, error) {
+func (c *Catalog) ListResources(
+	context.Context,
+	*catalogv1.ListResourcesRequest,
+) (*catalogv1.ListResourcesResponse, error) {
 	out := &catalogv1.ListResourcesResponse{}
 	eachResource(func(md protoreflect.MessageDescriptor, r *optionsv1.Resource) bool {
 		out.Resources = append(out.Resources, c.summary(md, r))
 		return true
 	})
-	slices.SortFunc(out.Resources, func(a, b *catalogv1.ResourceSummary) int { return strings.Compare(a.GetSchema(), b.GetSchema()) })
+	slices.SortFunc(
+		out.Resources,
+		func(a, b *catalogv1.ResourceSummary) int { return strings.Compare(a.GetSchema(), b.GetSchema()) },
+	)
 	return out, nil
 }
 
 // GetResource implements the RPC.
-func (c *Catalog) GetResource(_ context.Context, req *catalogv1.GetResourceRequest) (*catalogv1.GetResourceResponse, error) {
+func (c *Catalog) GetResource(
+	_ context.Context,
+	req *catalogv1.GetResourceRequest,
+) (*catalogv1.GetResourceResponse, error) {
 	var out *catalogv1.GetResourceResponse
 	var all []string
 	eachResource(func(md protoreflect.MessageDescriptor, r *optionsv1.Resource) bool {
@@ -71,7 +80,10 @@ const (
 )
 
 // SearchOperations implements the RPC.
-func (c *Catalog) SearchOperations(_ context.Context, req *catalogv1.SearchOperationsRequest) (*catalogv1.SearchOperationsResponse, error) {
+func (c *Catalog) SearchOperations(
+	_ context.Context,
+	req *catalogv1.SearchOperationsRequest,
+) (*catalogv1.SearchOperationsResponse, error) {
 	size := int(req.GetPageSize())
 	switch {
 	case len(req.GetQuery()) > maxSearchBytes:
@@ -141,7 +153,12 @@ func (c *Catalog) summary(md protoreflect.MessageDescriptor, r *optionsv1.Resour
 			n++
 		}
 	}
-	return &catalogv1.ResourceSummary{Schema: r.GetSchema(), Type: r.GetType(), Message: string(md.FullName()), OperationCount: int32(n)}
+	return &catalogv1.ResourceSummary{
+		Schema:         r.GetSchema(),
+		Type:           r.GetType(),
+		Message:        string(md.FullName()),
+		OperationCount: int32(n),
+	}
 }
 
 // isAbout says whether a method answers with the message, or deletes or links
@@ -163,7 +180,12 @@ func (c *Catalog) describe(md protoreflect.MessageDescriptor, r *optionsv1.Resou
 		fd := md.Fields().Get(i)
 		o, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
 		_, name := fieldRole(fd)
-		member := &catalogv1.Member{Name: name, Field: string(fd.Name()), Kind: fd.Kind().String(), Deprecated: deprecated(fd.Options())}
+		member := &catalogv1.Member{
+			Name:       name,
+			Field:      string(fd.Name()),
+			Kind:       fd.Kind().String(),
+			Deprecated: deprecated(fd.Options()),
+		}
 		switch o.GetRole() {
 		case optionsv1.Role_ROLE_ATTRIBUTE:
 			if fd.Message() != nil {
@@ -202,11 +224,20 @@ func deprecated(o protoreflect.ProtoMessage) bool {
 }
 
 func operation(m *Method) *catalogv1.Operation {
-	out := &catalogv1.Operation{Id: m.Options.GetOperationId(), Rpc: strings.TrimPrefix(m.FullName, "/"), Method: m.Verb, Path: m.Template,
-		Parameters: m.Query.Names(), Deprecated: deprecated(m.Desc.Options())}
+	out := &catalogv1.Operation{
+		Id:         m.Options.GetOperationId(),
+		Rpc:        strings.TrimPrefix(m.FullName, "/"),
+		Method:     m.Verb,
+		Path:       m.Template,
+		Parameters: m.Query.Names(),
+		Deprecated: deprecated(m.Desc.Options()),
+	}
 	for i := range m.Desc.Input().Fields().Len() {
 		fd := m.Desc.Input().Fields().Get(i)
-		if role, name := fieldRole(fd); m.HasBody && (role == optionsv1.Role_ROLE_ATTRIBUTE || role == optionsv1.Role_ROLE_RELATIONSHIP || role == optionsv1.Role_ROLE_LINKAGE) {
+		if role, name := fieldRole(fd); m.HasBody &&
+			(role == optionsv1.Role_ROLE_ATTRIBUTE ||
+				role == optionsv1.Role_ROLE_RELATIONSHIP ||
+				role == optionsv1.Role_ROLE_LINKAGE) {
 			out.BodyFields = append(out.BodyFields, name)
 		}
 	}

@@ -24,7 +24,12 @@ import (
 type Upstream interface {
 	Do(ctx context.Context, call *asc.Call) (*asc.Response, error)
 	Open(ctx context.Context, call *asc.Call) (*asc.File, error)
-	Pages(ctx context.Context, call *asc.Call, at asc.Cursor, consume func(*asc.Response) (asc.PageRead, error)) (asc.Cursor, error)
+	Pages(
+		ctx context.Context,
+		call *asc.Call,
+		at asc.Cursor,
+		consume func(*asc.Response) (asc.PageRead, error),
+	) (asc.Cursor, error)
 	Room(call *asc.Call) int
 	OpenURL(ctx context.Context, url string) (*asc.File, error)
 }
@@ -160,7 +165,15 @@ func (e *Engine) prepare(team string, m *Method, req proto.Message) (*prepared, 
 	if err := m.together.check(msg, ""); err != nil {
 		return nil, err
 	}
-	p := &prepared{call: asc.Call{Team: team, Operation: m.Options.GetOperationId(), Method: m.Verb, Template: m.Template, Path: m.Template}}
+	p := &prepared{
+		call: asc.Call{
+			Team:      team,
+			Operation: m.Options.GetOperationId(),
+			Method:    m.Verb,
+			Template:  m.Template,
+			Path:      m.Template,
+		},
+	}
 	if m.id != nil {
 		id := msg.Get(m.id).String()
 		if what := jsonapi.CheckID(id); what != "" {
@@ -214,7 +227,13 @@ func (e *Engine) decodeWindow(m *Method, res *asc.Response, out proto.Message, w
 			return page, fault.New(fault.Unknown, fault.ReasonOutcomeUnknown,
 				"the %s succeeded, but its answer cannot be read: look before repeating it", m.Verb).WithCause(err)
 		}
-		return page, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect: the answer cannot be read").WithCause(err)
+		return page, fault.New(
+			fault.Unavailable,
+			fault.ReasonUpstreamMalformed,
+			"App Store Connect: the answer cannot be read",
+		).WithCause(
+			err,
+		)
 	}
 	if m.Verb != "GET" && m.misses(out) {
 		return page, fault.ExecutedUnread(m.Verb, "it has no data")
@@ -230,7 +249,13 @@ const ChunkBytes = 64 << 10
 
 // Stream carries out a call whose answer is a file: its description first,
 // then its bytes.
-func (e *Engine) Stream(ctx context.Context, team string, m *Method, req proto.Message, send func(proto.Message) error) error {
+func (e *Engine) Stream(
+	ctx context.Context,
+	team string,
+	m *Method,
+	req proto.Message,
+	send func(proto.Message) error,
+) error {
 	f, err := e.Open(ctx, team, m, req, "")
 	if err != nil {
 		return err

@@ -27,7 +27,10 @@ func NewFiles(e *Engine, team func(context.Context) (string, error)) *Files {
 }
 
 // DownloadAnalyticsReportSegment implements the RPC.
-func (f *Files) DownloadAnalyticsReportSegment(req *filesv1.DownloadAnalyticsReportSegmentRequest, stream filesv1.FileService_DownloadAnalyticsReportSegmentServer) error {
+func (f *Files) DownloadAnalyticsReportSegment(
+	req *filesv1.DownloadAnalyticsReportSegmentRequest,
+	stream filesv1.FileService_DownloadAnalyticsReportSegmentServer,
+) error {
 	team, err := f.team(stream.Context())
 	if err != nil {
 		return err
@@ -38,9 +41,17 @@ func (f *Files) DownloadAnalyticsReportSegment(req *filesv1.DownloadAnalyticsRep
 	}
 	defer file.Body.Close()
 	return file.parts(func(info *typesv1.FileInfo) error {
-		return stream.Send(&filesv1.DownloadAnalyticsReportSegmentResponse{Part: &filesv1.DownloadAnalyticsReportSegmentResponse_Info{Info: info}})
+		return stream.Send(
+			&filesv1.DownloadAnalyticsReportSegmentResponse{
+				Part: &filesv1.DownloadAnalyticsReportSegmentResponse_Info{Info: info},
+			},
+		)
 	}, func(data []byte) error {
-		return stream.Send(&filesv1.DownloadAnalyticsReportSegmentResponse{Part: &filesv1.DownloadAnalyticsReportSegmentResponse_Data{Data: data}})
+		return stream.Send(
+			&filesv1.DownloadAnalyticsReportSegmentResponse{
+				Part: &filesv1.DownloadAnalyticsReportSegmentResponse_Data{Data: data},
+			},
+		)
 	})
 }
 

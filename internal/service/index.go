@@ -95,7 +95,9 @@ func (m *Method) line() string {
 		flags += "s"
 	}
 	return strings.Join([]string{strconv.Itoa(int(o.GetVersion())), m.FullName, m.Verb, m.Template, o.GetOperationId(),
-		strconv.Itoa(int(o.GetShape())), o.GetType(), strconv.Itoa(int(o.GetStatus())), flags, strings.Join(o.GetProduces(), ",")}, "\t")
+		strconv.Itoa(
+			int(o.GetShape()),
+		), o.GetType(), strconv.Itoa(int(o.GetStatus())), flags, strings.Join(o.GetProduces(), ",")}, "\t")
 }
 
 // Service and Name are the parts of the full name.

@@ -98,7 +98,8 @@ func (e *Engine) split(p *prepared) []string {
 func longestFilter(pairs []pair) int {
 	longest := -1
 	for i, x := range pairs {
-		if strings.HasPrefix(x.name, "filter[") && len(x.values) > 1 && (longest < 0 || len(x.values) > len(pairs[longest].values)) {
+		if strings.HasPrefix(x.name, "filter[") && len(x.values) > 1 &&
+			(longest < 0 || len(x.values) > len(pairs[longest].values)) {
 			longest = i
 		}
 	}

@@ -28,7 +28,12 @@ func (m *Method) ParseQuery(raw string, into protoreflect.Message) error {
 		k, v, _ := strings.Cut(part, "=")
 		name, err := url.QueryUnescape(k)
 		if err != nil || len(seen) >= maxParams {
-			return fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the query is malformed, or has more than %d parameters", maxParams)
+			return fault.New(
+				fault.InvalidArgument,
+				fault.ReasonInvalidRequest,
+				"the query is malformed, or has more than %d parameters",
+				maxParams,
+			)
 		}
 		as := m.ownName(name)
 		if seen[as] {
@@ -98,7 +103,12 @@ func (m *Method) parseParam(name string, texts []string, into protoreflect.Messa
 		if err != nil {
 			return fault.Invalid(name, "want a number")
 		}
-		into.Mutable(fields.ByName("limit")).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfInt32(int32(n)))
+		into.Mutable(
+			fields.ByName("limit"),
+		).Map().Set(
+			protoreflect.ValueOfString(key).MapKey(),
+			protoreflect.ValueOfInt32(int32(n)),
+		)
 	default:
 		p := m.Query.byName[name]
 		if p == nil || p.role == optionsv1.Role_ROLE_FIELDS || p.role == optionsv1.Role_ROLE_LIMIT {

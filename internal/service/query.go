@@ -309,7 +309,11 @@ func (p *param) text(v protoreflect.Value) (string, error) {
 	case protoreflect.EnumKind:
 		d := p.fd.Enum().Values().ByNumber(v.Enum())
 		if d == nil || v.Enum() <= 1 {
-			return "", fault.Invalid(p.path(), "UNSPECIFIED, UNKNOWN without its text in extra_query[%q], or no value of the enum", p.name)
+			return "", fault.Invalid(
+				p.path(),
+				"UNSPECIFIED, UNKNOWN without its text in extra_query[%q], or no value of the enum",
+				p.name,
+			)
 		}
 		return url.QueryEscape(jsonapi.EnumValueName(d)), nil
 	}
@@ -331,7 +335,12 @@ func (e *queryEncoder) fieldsets(m protoreflect.Map) error {
 	for _, typ := range e.newer.types(m) {
 		find, param := e.q.fields[typ], "fields["+typ+"]"
 		if find == nil {
-			return fault.Invalid("fields", "type %q is not allowed here%s", clip(typ), hint(typ, slices.Collect(maps.Keys(e.q.fields))))
+			return fault.Invalid(
+				"fields",
+				"type %q is not allowed here%s",
+				clip(typ),
+				hint(typ, slices.Collect(maps.Keys(e.q.fields))),
+			)
 		}
 		allowed := find()
 		var all values
@@ -361,7 +370,12 @@ func (e *queryEncoder) limits(m protoreflect.Map) error {
 		n := m.Get(protoreflect.ValueOfString(rel).MapKey()).Int()
 		switch {
 		case !ok:
-			return fault.Invalid("limit", "relationship %q cannot be limited here%s", clip(rel), hint(rel, slices.Collect(maps.Keys(e.q.limits))))
+			return fault.Invalid(
+				"limit",
+				"relationship %q cannot be limited here%s",
+				clip(rel),
+				hint(rel, slices.Collect(maps.Keys(e.q.limits))),
+			)
 		case n < 1 || most > 0 && n > int64(most):
 			return fault.Invalid("limit", "%s must be from 1 to %d", rel, most)
 		}

@@ -40,7 +40,8 @@ func (e *Engine) unsealed(ctx context.Context, team string, m *Method, req proto
 		return req, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) < macBytes+expiryBytes || !e.secrets.Verify(secrets.PageTokens, b[:macBytes], parts(ctx, team, m, b[macBytes:])...) {
+	if err != nil || len(b) < macBytes+expiryBytes ||
+		!e.secrets.Verify(secrets.PageTokens, b[:macBytes], parts(ctx, team, m, b[macBytes:])...) {
 		return nil, invalidToken()
 	}
 	expires, inner := binary.BigEndian.Uint64(b[macBytes:]), b[macBytes+expiryBytes:]

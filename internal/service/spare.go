@@ -181,10 +181,23 @@ func (e *Engine) read(ctx context.Context, team string, m *Method, req proto.Mes
 	}
 	key, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(append(make([]byte, 0, 256), m.FullName...), req)
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request cannot be encoded").WithCause(err)
+		return nil, fault.New(
+			fault.InvalidArgument,
+			fault.ReasonInvalidRequest,
+			"the request cannot be encoded",
+		).WithCause(
+			err,
+		)
 	}
 	caller, included := asc.CallerOf(ctx), m.Includes(req)
-	r := cache.Read{Team: team, Key: string(key), Families: m.Families(included), Class: caller.Priority, Life: e.Lifetime(m, included), Fresh: caller.Fresh}
+	r := cache.Read{
+		Team:     team,
+		Key:      string(key),
+		Families: m.Families(included),
+		Class:    caller.Priority,
+		Life:     e.Lifetime(m, included),
+		Fresh:    caller.Fresh,
+	}
 	value, mode, _, err := e.Cache.Do(ctx, r, func(ctx context.Context) (cache.Fetched, error) {
 		out, err := e.call(ctx, team, m, req)
 		if err != nil {
@@ -215,7 +228,13 @@ func (e *Engine) write(ctx context.Context, team string, m *Method, req proto.Me
 	}
 	asked, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the request cannot be encoded").WithCause(err)
+		return nil, fault.New(
+			fault.InvalidArgument,
+			fault.ReasonInvalidRequest,
+			"the request cannot be encoded",
+		).WithCause(
+			err,
+		)
 	}
 	var out proto.Message
 	answer, err := e.Replays.Do(ctx, replay.ID(team, asc.CallerOf(ctx).ID, m.FullName, id), asked, func() ([]byte, error) {

@@ -79,8 +79,14 @@ func details(f *fault.Error) []proto.Message {
 	if f.RetryAfter > 0 {
 		out = append(out, &errdetails.RetryInfo{RetryDelay: durationpb.New(f.RetryAfter)})
 	}
-	if f.Kind == fault.ResourceExhausted && (f.Reason == fault.ReasonRateLimitExceeded || f.Reason == fault.ReasonQuotaExhausted) {
-		out = append(out, &errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{Subject: "team", Description: f.Message}}})
+	if f.Kind == fault.ResourceExhausted &&
+		(f.Reason == fault.ReasonRateLimitExceeded || f.Reason == fault.ReasonQuotaExhausted) {
+		out = append(
+			out,
+			&errdetails.QuotaFailure{
+				Violations: []*errdetails.QuotaFailure_Violation{{Subject: "team", Description: f.Message}},
+			},
+		)
 	}
 	for _, v := range f.Violations {
 		out = append(out, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{

@@ -50,5 +50,10 @@ func (v *values) check(field string) error {
 	if n == countedValues {
 		there = "more than " + there
 	}
-	return fault.Invalid(field, "takes at most %d values; there are %s, doubles not counted: ask for them in several requests", asc.MaxFilterValues, there)
+	return fault.Invalid(
+		field,
+		"takes at most %d values; there are %s, doubles not counted: ask for them in several requests",
+		asc.MaxFilterValues,
+		there,
+	)
 }

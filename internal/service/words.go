@@ -18,7 +18,8 @@ func camelWords(s string) (out []string) {
 	runes := []rune(s)
 	start := 0
 	for i := 1; i < len(runes); i++ {
-		begins := unicode.IsUpper(runes[i]) && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		begins := unicode.IsUpper(runes[i]) &&
+			(!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
 		if begins {
 			out = append(out, strings.ToLower(string(runes[start:i])))
 			start = i

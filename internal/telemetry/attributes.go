@@ -29,7 +29,8 @@ const (
 var Attributes = []attribute.Key{
 	Team, Class, Method, Cache, WaitedMS, Reason, KeyID, RequestID,
 	"enduser.id", "error.type", "exception.type",
-	"http.request.method", "http.response.status_code", "http.route", "http.request.resend_count", "url.scheme", "url.template",
+	"http.request.method", "http.response.status_code", "http.route", "http.request.resend_count",
+	"url.scheme", "url.template",
 	"network.protocol.name", "network.protocol.version", "server.address", "server.port",
 	"rpc.system", "rpc.system.name", "rpc.service", "rpc.method", "rpc.grpc.status_code", "rpc.response.status_code",
 }
@@ -81,11 +82,23 @@ func (r redacted) Events() []sdktrace.Event {
 // other instruments have no such attributes.
 func views() []sdkmetric.View {
 	only := func(name string, keys ...attribute.Key) sdkmetric.View {
-		return sdkmetric.NewView(sdkmetric.Instrument{Name: name}, sdkmetric.Stream{AttributeFilter: attribute.NewAllowKeysFilter(keys...), ExemplarReservoirProviderSelector: bareExemplars})
+		return sdkmetric.NewView(
+			sdkmetric.Instrument{Name: name},
+			sdkmetric.Stream{
+				AttributeFilter:                   attribute.NewAllowKeysFilter(keys...),
+				ExemplarReservoirProviderSelector: bareExemplars,
+			},
+		)
 	}
 	return []sdkmetric.View{
 		only("http.server.request.duration", "http.request.method", "http.response.status_code", "http.route", "error.type"),
-		only("http.client.request.duration", "http.request.method", "http.response.status_code", "server.address", "error.type"),
+		only(
+			"http.client.request.duration",
+			"http.request.method",
+			"http.response.status_code",
+			"server.address",
+			"error.type",
+		),
 		only("rpc.server.call.duration", "rpc.method", "rpc.response.status_code", "error.type"),
 	}
 }

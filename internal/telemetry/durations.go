@@ -43,7 +43,12 @@ func newDurations(meter metric.Meter, name, about string) (*durations, error) {
 }
 
 // record tells of one outcome; attributes makes its set when it is first seen.
-func (d *durations) record(ctx context.Context, o outcome, took time.Duration, attributes func(outcome) []attribute.KeyValue) {
+func (d *durations) record(
+	ctx context.Context,
+	o outcome,
+	took time.Duration,
+	attributes func(outcome) []attribute.KeyValue,
+) {
 	d.mu.RLock()
 	options := d.sets[o]
 	d.mu.RUnlock()

@@ -15,10 +15,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 	"github.com/asc-gateway/asc-gateway/internal/files"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc"
@@ -224,9 +224,7 @@ func TestNoVariableNamesAProxy(t *testing.T) {
 
 func TestAFIFOIsNoCertificate(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(name, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, name)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1")
 	for _, variable := range []string{"CERTIFICATE", "TRACES_CERTIFICATE", "METRICS_CLIENT_CERTIFICATE", "LOGS_CLIENT_KEY"} {
 		t.Run(variable, func(t *testing.T) {

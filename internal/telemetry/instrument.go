@@ -44,9 +44,19 @@ func (i Instrument) register(meter metric.Meter) error {
 		return nil
 	}
 	if i.Sum {
-		_, err := meter.Float64ObservableCounter(i.Name, metric.WithUnit(i.Unit), metric.WithDescription(i.About), metric.WithFloat64Callback(observe))
+		_, err := meter.Float64ObservableCounter(
+			i.Name,
+			metric.WithUnit(i.Unit),
+			metric.WithDescription(i.About),
+			metric.WithFloat64Callback(observe),
+		)
 		return err
 	}
-	_, err := meter.Float64ObservableGauge(i.Name, metric.WithUnit(i.Unit), metric.WithDescription(i.About), metric.WithFloat64Callback(observe))
+	_, err := meter.Float64ObservableGauge(
+		i.Name,
+		metric.WithUnit(i.Unit),
+		metric.WithDescription(i.About),
+		metric.WithFloat64Callback(observe),
+	)
 	return err
 }

@@ -54,7 +54,12 @@ type Telemetry struct {
 // Collectors are reached directly: no variable names a proxy.
 func Start(ctx context.Context, version string) (*Telemetry, error) {
 	t := &Telemetry{Tracer: noop.NewTracerProvider(), Propagator: propagation.TraceContext{}}
-	about, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("asc-gateway"), semconv.ServiceVersion(version)), resource.WithFromEnv(), resource.WithTelemetrySDK())
+	about, err := resource.New(
+		ctx,
+		resource.WithAttributes(semconv.ServiceName("asc-gateway"), semconv.ServiceVersion(version)),
+		resource.WithFromEnv(),
+		resource.WithTelemetrySDK(),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +110,19 @@ func (t *Telemetry) use(p *sdktrace.TracerProvider) {
 func (t *Telemetry) startMetrics(ctx context.Context, about *resource.Resource) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	text, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
+	text, err := otelprometheus.New(
+		otelprometheus.WithRegisterer(registry),
+		otelprometheus.WithoutScopeInfo(),
+		otelprometheus.WithoutTargetInfo(),
+	)
 	if err != nil {
 		return err
 	}
-	options := []sdkmetric.Option{sdkmetric.WithResource(about), sdkmetric.WithReader(text), sdkmetric.WithView(views()...)}
+	options := []sdkmetric.Option{
+		sdkmetric.WithResource(about),
+		sdkmetric.WithReader(text),
+		sdkmetric.WithView(views()...),
+	}
 	if wanted("METRICS") {
 		reader, err := metricReader(ctx)
 		if err != nil {

@@ -5,9 +5,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 )
 
 func (a *authority) read(name string) []byte {
@@ -51,9 +52,7 @@ func TestABadFileDoesNotReplaceAGoodOne(t *testing.T) {
 	} {
 		a.write(name, parts...)
 	}
-	if err := syscall.Mkfifo(a.file("fifo"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, a.file("fifo"))
 	const day = 24 * time.Hour
 	for _, c := range []struct {
 		name           string

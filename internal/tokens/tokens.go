@@ -104,7 +104,11 @@ func (s *Service) MintToken(ctx context.Context, req *tokensv1.MintTokenRequest)
 	cfg := s.cfg
 	s.mu.Unlock()
 	if !cfg.Enabled {
-		return nil, fault.New(fault.FailedPrecondition, ReasonDisabled, "the gateway gives out no tokens: tokens.enabled is not set")
+		return nil, fault.New(
+			fault.FailedPrecondition,
+			ReasonDisabled,
+			"the gateway gives out no tokens: tokens.enabled is not set",
+		)
 	}
 	life := cfg.MaxLifetime
 	if d := req.GetLifetime(); d != nil {

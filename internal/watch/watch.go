@@ -125,5 +125,6 @@ func (a seen) same(b seen) bool {
 	if a.name != b.name || (a.info == nil) != (b.info == nil) {
 		return false
 	}
-	return a.info == nil || os.SameFile(a.info, b.info) && a.info.ModTime().Equal(b.info.ModTime()) && a.info.Size() == b.info.Size()
+	return a.info == nil ||
+		os.SameFile(a.info, b.info) && a.info.ModTime().Equal(b.info.ModTime()) && a.info.Size() == b.info.Size()
 }

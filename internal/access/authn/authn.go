@@ -212,13 +212,18 @@ func (a *Authenticator) identify(ctx context.Context, c Credentials, how lookup)
 		}
 		return b.cfg.MTLS.principal(c.Certificate)
 	}
-	return nil, fault.New(fault.Unauthenticated, ReasonUnauthenticated, "the call brings no credential: a client certificate or a bearer token is needed")
+	return nil, fault.New(
+		fault.Unauthenticated,
+		ReasonUnauthenticated,
+		"the call brings no credential: a client certificate or a bearer token is needed",
+	)
 }
 
 // bearer verifies a token, or remembers that it has.
 func (a *Authenticator) bearer(ctx context.Context, b *believed, header string, how lookup) (*access.Principal, error) {
 	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxTokenBytes || strings.ContainsAny(token, " \t\r\n") {
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxTokenBytes ||
+		strings.ContainsAny(token, " \t\r\n") {
 		return nil, refused(errors.New("no bearer token"))
 	}
 	sum, now := sha256.Sum256([]byte(token)), a.deps.Now()

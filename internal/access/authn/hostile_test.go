@@ -15,11 +15,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/go-jose/go-jose/v4"
 )
@@ -292,9 +292,7 @@ func TestErrorsOfIssuersTellNoSecret(t *testing.T) {
 // TestFIFOsAreNotWaitedFor holds it for every file that is configured.
 func TestFIFOsAreNotWaitedFor(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(name, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, name)
 	for what, cfg := range map[string]Config{
 		"tokens.file": {Tokens: []StaticToken{{Name: "a", File: name}}},
 		"ca_file":     {Issuers: []Issuer{{Name: "a", Issuer: "https://a.example", Audiences: []string{"g"}, CAFile: name}}},

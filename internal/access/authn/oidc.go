@@ -33,9 +33,19 @@ type Issuer struct {
 
 // presets are the claims worth matching. Names can be taken over, numbers not.
 var presets = map[string][]string{
-	"":               nil,
-	"github-actions": {"repository_id", "repository_owner_id", "repository_visibility", "environment", "ref", "ref_type", "event_name", "job_workflow_ref", "runner_environment"},
-	"kubernetes":     {},
+	"": nil,
+	"github-actions": {
+		"repository_id",
+		"repository_owner_id",
+		"repository_visibility",
+		"environment",
+		"ref",
+		"ref_type",
+		"event_name",
+		"job_workflow_ref",
+		"runner_environment",
+	},
+	"kubernetes": {},
 }
 
 // gitHub is the issuer of GitHub Actions, which serves everybody: owners are the
@@ -58,7 +68,18 @@ type issuer struct {
 	now    func() time.Time
 }
 
-var strongAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+var strongAlgorithms = []string{
+	"RS256",
+	"RS384",
+	"RS512",
+	"PS256",
+	"PS384",
+	"PS512",
+	"ES256",
+	"ES384",
+	"ES512",
+	"EdDSA",
+}
 
 func newIssuer(cfg Issuer, deps Deps, fetches *fetches) (*issuer, error) {
 	if len(cfg.Algorithms) == 0 {
@@ -81,8 +102,12 @@ func newIssuer(cfg Issuer, deps Deps, fetches *fetches) (*issuer, error) {
 		errs = append(errs, fmt.Errorf("preset: want github-actions or kubernetes"))
 	}
 	cfg.Claims = append(slices.Clone(picked), cfg.Claims...)
-	if (cfg.Preset == "github-actions" || cfg.Issuer == gitHub) && !slices.ContainsFunc(owners, func(c string) bool { return cfg.Required[c] != "" }) {
-		errs = append(errs, fmt.Errorf("required: want one of %v: anybody on GitHub can get a token of this issuer, for any audience", owners))
+	if (cfg.Preset == "github-actions" || cfg.Issuer == gitHub) &&
+		!slices.ContainsFunc(owners, func(c string) bool { return cfg.Required[c] != "" }) {
+		errs = append(
+			errs,
+			fmt.Errorf("required: want one of %v: anybody on GitHub can get a token of this issuer, for any audience", owners),
+		)
 	}
 	errs = append(errs, checkURL("issuer", cfg.Issuer))
 	if cfg.JWKSURL != "" {
@@ -92,8 +117,20 @@ func newIssuer(cfg Issuer, deps Deps, fetches *fetches) (*issuer, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	return &issuer{cfg: cfg, keys: keys, now: deps.Now, parser: jwt.NewParser(jwt.WithValidMethods(cfg.Algorithms), jwt.WithIssuer(cfg.Issuer),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(deps.Now), jwt.WithJSONNumber())}, nil
+	return &issuer{
+		cfg:  cfg,
+		keys: keys,
+		now:  deps.Now,
+		parser: jwt.NewParser(
+			jwt.WithValidMethods(cfg.Algorithms),
+			jwt.WithIssuer(cfg.Issuer),
+			jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(),
+			jwt.WithLeeway(leeway),
+			jwt.WithTimeFunc(deps.Now),
+			jwt.WithJSONNumber(),
+		),
+	}, nil
 }
 
 // checkURL wants https, or http on loopback.
@@ -114,7 +151,11 @@ func (b *believed) oidc(ctx context.Context, token string, how lookup) (*access.
 	iss, _ := claimed["iss"].(string)
 	s := b.issuers[iss]
 	if s == nil {
-		return nil, time.Time{}, fault.New(fault.Unauthenticated, ReasonUnknownIssuer, "the token is of no issuer that is believed here")
+		return nil, time.Time{}, fault.New(
+			fault.Unauthenticated,
+			ReasonUnknownIssuer,
+			"the token is of no issuer that is believed here",
+		)
 	}
 	kid, _ := t.Header["kid"].(string)
 	alg := t.Method.Alg()

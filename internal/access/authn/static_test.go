@@ -4,8 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 )
 
 // TestFirstTokenIsMadeThroughNoLink also shows that nothing is made where the
@@ -38,9 +39,7 @@ func TestFirstTokenIsMadeThroughNoLink(t *testing.T) {
 func TestFilesThatAreNone(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, fifo)
 	for _, name := range []string{fifo, dir, "/dev/zero"} {
 		for what, cfg := range map[string]Config{
 			"a token":     {Tokens: []StaticToken{{Name: "a", File: name}}},

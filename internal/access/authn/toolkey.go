@@ -96,7 +96,12 @@ func (k ToolKey) public() (*ecdsa.PublicKey, error) {
 
 // tool verifies a token as tools make them for Apple. ok says whether it is one
 // of a tool's.
-func (b *believed) tool(ctx context.Context, token string, now func() time.Time, how lookup) (p *access.Principal, expires time.Time, ok bool, err error) {
+func (b *believed) tool(
+	ctx context.Context,
+	token string,
+	now func() time.Time,
+	how lookup,
+) (p *access.Principal, expires time.Time, ok bool, err error) {
 	if len(b.tools) == 0 {
 		return nil, expires, false, nil
 	}
@@ -115,7 +120,14 @@ func (b *believed) tool(ctx context.Context, token string, now func() time.Time,
 		return nil, expires, true, err
 	}
 	defer leave()
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(now), jwt.WithIssuedAt(), jwt.WithAudience(toolAudiences...))
+	parser := jwt.NewParser(
+		jwt.WithValidMethods([]string{"ES256"}),
+		jwt.WithExpirationRequired(),
+		jwt.WithLeeway(leeway),
+		jwt.WithTimeFunc(now),
+		jwt.WithIssuedAt(),
+		jwt.WithAudience(toolAudiences...),
+	)
 	claims = jwt.MapClaims{}
 	if _, err := parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
 		if _, critical := t.Header["crit"]; critical {

@@ -131,7 +131,15 @@ func (d *Decision) missed(r *rule, reason string) {
 func (d *Decision) add(r *rule, method int) {
 	org := r.apps == nil || r.org.has(method)
 	if !d.Allowed {
-		*d = Decision{Allowed: true, Rule: r.name, Restricted: r.apps != nil, Apps: r.apps, Org: org, Priority: r.priority, Weight: r.weight}
+		*d = Decision{
+			Allowed:    true,
+			Rule:       r.name,
+			Restricted: r.apps != nil,
+			Apps:       r.apps,
+			Org:        org,
+			Priority:   r.priority,
+			Weight:     r.weight,
+		}
 		return
 	}
 	d.Org = d.Org || org
@@ -164,7 +172,16 @@ func (p *Policy) Enforced() *Policy {
 func (p *Policy) inMode(d Decision) Decision {
 	d.Audit = p.Mode == Audit
 	if d.Audit && !d.Allowed {
-		return Decision{Allowed: true, WouldDeny: true, Audit: true, Rule: d.Rule, Reason: d.Reason, Org: true, Priority: Default, Weight: 1}
+		return Decision{
+			Allowed:   true,
+			WouldDeny: true,
+			Audit:     true,
+			Rule:      d.Rule,
+			Reason:    d.Reason,
+			Org:       true,
+			Priority:  Default,
+			Weight:    1,
+		}
 	}
 	return d
 }
@@ -175,7 +192,14 @@ func (d Decision) Denied(who *access.Principal, method string) error {
 	if who != nil {
 		id = who.ID
 	}
-	return fault.New(fault.PermissionDenied, ReasonDenied, "%s may not call %s: %s", id, strings.TrimPrefix(method, "/"), d.Reason)
+	return fault.New(
+		fault.PermissionDenied,
+		ReasonDenied,
+		"%s may not call %s: %s",
+		id,
+		strings.TrimPrefix(method, "/"),
+		d.Reason,
+	)
 }
 
 func newViews() *lru.Cache[view, []*rule] {

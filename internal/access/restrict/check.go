@@ -147,7 +147,12 @@ func (c *check) path(pass *Pass) error {
 func (c *check) body(pass *Pass) error {
 	refs := once(c.rule.request.references(c.msg, ""))
 	if len(refs) > maxReferences {
-		return denied(ReasonOwnershipUnknown, "names %d ids; a caller that is kept to apps may name %d", len(refs), maxReferences)
+		return denied(
+			ReasonOwnershipUnknown,
+			"names %d ids; a caller that is kept to apps may name %d",
+			len(refs),
+			maxReferences,
+		)
 	}
 	parents := map[string]bool{}
 	for _, ref := range refs {
@@ -225,7 +230,13 @@ func (c *check) filterIDs(typ string, f filterField, filter protoreflect.Message
 	case len(refs) > asc.MaxFilterValues:
 		return nil, tooManyValues(field, len(refs))
 	case len(refs) > maxReferences && typ != "apps":
-		return nil, denied(ReasonOwnershipUnknown, "%s: names %d ids; a caller that is kept to apps may name %d", field, len(refs), maxReferences)
+		return nil, denied(
+			ReasonOwnershipUnknown,
+			"%s: names %d ids; a caller that is kept to apps may name %d",
+			field,
+			len(refs),
+			maxReferences,
+		)
 	}
 	for _, ref := range refs {
 		owners, err := c.reference(ref, false)
@@ -253,14 +264,24 @@ func once(refs []reference) []reference {
 }
 
 func tooManyValues(field string, n int) error {
-	return fault.Invalid(field, "takes at most %d values; there are %d, doubles not counted: ask for them in several requests", asc.MaxFilterValues, n)
+	return fault.Invalid(
+		field,
+		"takes at most %d values; there are %d, doubles not counted: ask for them in several requests",
+		asc.MaxFilterValues,
+		n,
+	)
 }
 
 // inject sets the filter to the caller's apps.
 func (c *check) inject(pass *Pass) error {
 	if n := len(c.grant.Apps); n > asc.MaxFilterValues {
-		return denied(ReasonOwnershipUnknown, "filter.%s: name at most %d of the %d apps that the caller is kept to: a filter takes no more",
-			c.rule.inject, asc.MaxFilterValues, n)
+		return denied(
+			ReasonOwnershipUnknown,
+			"filter.%s: name at most %d of the %d apps that the caller is kept to: a filter takes no more",
+			c.rule.inject,
+			asc.MaxFilterValues,
+			n,
+		)
 	}
 	filter := c.msg.Mutable(c.rule.request.filter).Message()
 	for _, f := range c.rule.request.filters {

@@ -60,8 +60,14 @@ type source struct {
 }
 
 func newGraph(methods []*access.Method) (*graph, error) {
-	g := &graph{up: map[string][]edge{}, down: map[string][]step{}, hops: map[string]int{}, madeFrom: map[string]bool{}, shown: map[string]bool{},
-		relations: map[string]map[string]relation{}}
+	g := &graph{
+		up:        map[string][]edge{},
+		down:      map[string][]step{},
+		hops:      map[string]int{},
+		madeFrom:  map[string]bool{},
+		shown:     map[string]bool{},
+		relations: map[string]map[string]relation{},
+	}
 	var sources []source
 	instances := map[string]*access.Method{}
 	plans := messages{}
@@ -80,10 +86,15 @@ func newGraph(methods []*access.Method) (*graph, error) {
 		case optionsv1.Shape_SHAPE_GET_TO_ONE_RELATIONSHIP, optionsv1.Shape_SHAPE_GET_TO_ONE_RELATED,
 			optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP, optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED:
 			ids := segments[4] == "relationships"
-			many := m.Shape == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP || m.Shape == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED
+			many := m.Shape == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATIONSHIP ||
+				m.Shape == optionsv1.Shape_SHAPE_GET_TO_MANY_RELATED
 			sources = append(sources, source{root, segments[len(segments)-1], m.Type, m.Template, many, ids, false})
 		case optionsv1.Shape_SHAPE_CREATE_INSTANCE:
-			if classes[m.Type].class == owned && slices.ContainsFunc(plans.of(m.Desc().Input()).relations, func(f relationField) bool { return classes[f.typ].class == owned }) {
+			if classes[m.Type].class == owned &&
+				slices.ContainsFunc(
+					plans.of(m.Desc().Input()).relations,
+					func(f relationField) bool { return classes[f.typ].class == owned },
+				) {
 				g.madeFrom[m.Type] = true
 			}
 		}

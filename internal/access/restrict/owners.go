@@ -332,7 +332,13 @@ func (l *look) get(ctx context.Context, template, id, query string, into any) (f
 		return false, err
 	}
 	if err := json.Unmarshal(res.Body, into); err != nil {
-		return false, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect: the answer cannot be read").WithCause(err)
+		return false, fault.New(
+			fault.Unavailable,
+			fault.ReasonUpstreamMalformed,
+			"App Store Connect: the answer cannot be read",
+		).WithCause(
+			err,
+		)
 	}
 	return true, nil
 }

@@ -48,7 +48,9 @@ func run(in io.Reader, out io.Writer) error {
 	}
 	res, err := proto.Marshal(&pluginpb.CodeGeneratorResponse{
 		SupportedFeatures: proto.Uint64(uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL)),
-		File:              []*pluginpb.CodeGeneratorResponse_File{{Name: proto.String("comments/comments.go"), Content: &text}},
+		File: []*pluginpb.CodeGeneratorResponse_File{
+			{Name: proto.String("comments/comments.go"), Content: &text},
+		},
 	})
 	if err != nil {
 		return err

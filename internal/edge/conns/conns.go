@@ -102,7 +102,7 @@ func (l *Listener) admit(raw net.Conn) (c, victim *Conn) {
 		}
 		l.forget(victim)
 	}
-	c = &Conn{Conn: raw, listener: l, host: host}
+	c = &Conn{Conn: raw, listener: l, host: host, since: time.Now()}
 	c.addr = &Addr{Addr: raw.RemoteAddr(), conn: c}
 	l.open[c] = struct{}{}
 	l.byHost[host]++
@@ -136,6 +136,34 @@ func (l *Listener) forget(c *Conn) {
 	}
 }
 
+// Retire closes connections that are older than an age, until ctx ends. What is
+// still under way on them is broken off.
+func (l *Listener) Retire(ctx context.Context, age time.Duration) {
+	tick := time.NewTicker(max(min(age/10, time.Minute), time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			for _, c := range l.older(age) {
+				_ = c.Close()
+			}
+		}
+	}
+}
+
+func (l *Listener) older(age time.Duration) (list []*Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		if c.Older(age) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 func hostOf(a net.Addr) string {
 	host, _, err := net.SplitHostPort(a.String())
 	if err != nil {
@@ -166,6 +194,7 @@ type Conn struct {
 	listener *Listener
 	host     string
 	addr     *Addr
+	since    time.Time // when it was accepted
 	known    atomic.Bool
 
 	place *list.Element // among the unknown, nil: known; guarded by the listener
@@ -197,6 +226,10 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 		}
 	}
 }
+
+// Older says whether the connection was accepted longer ago than that. It is false
+// for one that is none of a [Listener]'s.
+func (c *Conn) Older(age time.Duration) bool { return c != nil && time.Since(c.since) > age }
 
 // Close implements [net.Conn].
 func (c *Conn) Close() error {

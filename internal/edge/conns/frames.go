@@ -39,8 +39,10 @@ const (
 )
 
 var (
-	errIdleFrames = errors.New("conns: too many frames of which no call comes: RST_STREAM, SETTINGS, PRIORITY or empty DATA")
-	errUnread     = errors.New("conns: the peer does not read its answers")
+	errIdleFrames = errors.New(
+		"conns: too many frames of which no call comes: RST_STREAM, SETTINGS, PRIORITY or empty DATA",
+	)
+	errUnread = errors.New("conns: the peer does not read its answers")
 )
 
 // HTTP/2 frames, RFC 9113, section 6.
@@ -58,7 +60,10 @@ const (
 
 // Watched are transport credentials whose connections are watched: what grpc-go
 // has no bound on (resets of streams, answers that nobody reads) closes them.
-func Watched(c credentials.TransportCredentials, failed func(remote net.Addr, err error)) credentials.TransportCredentials {
+func Watched(
+	c credentials.TransportCredentials,
+	failed func(remote net.Addr, err error),
+) credentials.TransportCredentials {
 	return watched{c, failed}
 }
 
@@ -78,7 +83,14 @@ func (w watched) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, 
 	if !ok {
 		return c, info, nil
 	}
-	f := &frames{Conn: c, of: a.conn, open: map[uint32]struct{}{}, budget: idleFramesUnknown, refilled: time.Now(), counted: time.Now()}
+	f := &frames{
+		Conn:     c,
+		of:       a.conn,
+		open:     map[uint32]struct{}{},
+		budget:   idleFramesUnknown,
+		refilled: time.Now(),
+		counted:  time.Now(),
+	}
 	f.in.skip = prefaceLength
 	f.sent.Store(time.Now().UnixNano())
 	a.conn.listener.mu.Lock()

@@ -19,7 +19,8 @@ type CORS struct {
 // What an allowed page may send and read.
 const (
 	corsMethods = "GET, POST, PATCH, DELETE"
-	corsHeaders = "Accept, Asc-Priority, Asc-Team, Authorization, Cache-Control, Content-Type, Traceparent, Tracestate, X-Request-Id"
+	corsHeaders = "Accept, Asc-Priority, Asc-Team, Authorization, Cache-Control, Content-Type, " +
+		"Traceparent, Tracestate, X-Request-Id"
 	corsExposed = "Asc-Cache, Asc-Quota-Limit, Asc-Quota-Remaining, Asc-Quota-Waited-Ms, Retry-After"
 	corsSeconds = "600" // that a browser keeps the answer to a preflight
 )

@@ -110,7 +110,10 @@ func CheckPage(r *http.Request, open bool) error {
 // checkHost refuses foreign names where nobody is authenticated.
 func checkHost(r *http.Request, open bool) error {
 	if open && !loopback(r.Host) {
-		return foreign("nobody is authenticated here, so the gateway only answers to localhost, 127.0.0.1 or [::1], not to %q", clip(r.Host))
+		return foreign(
+			"nobody is authenticated here, so the gateway only answers to localhost, 127.0.0.1 or [::1], not to %q",
+			clip(r.Host),
+		)
 	}
 	return nil
 }
@@ -171,7 +174,12 @@ func (b Body) check(r *http.Request) error {
 	}
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if len(r.Header["Content-Type"]) > 1 || err != nil || !slices.Contains(b.Media, media) {
-		return fault.New(fault.InvalidArgument, ReasonMediaType, "the body must be sent with Content-Type: %s", strings.Join(b.Media, " or "))
+		return fault.New(
+			fault.InvalidArgument,
+			ReasonMediaType,
+			"the body must be sent with Content-Type: %s",
+			strings.Join(b.Media, " or "),
+		)
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return fault.New(fault.InvalidArgument, ReasonMediaType, "the body must not be compressed")

@@ -26,7 +26,12 @@ func CheckJSON(b []byte) error {
 			elements++
 		}
 		if elements > maxElements {
-			return fault.New(fault.InvalidArgument, fault.ReasonTooManyElements, "the body has more than %d elements", maxElements)
+			return fault.New(
+				fault.InvalidArgument,
+				fault.ReasonTooManyElements,
+				"the body has more than %d elements",
+				maxElements,
+			)
 		}
 		if depth > maxDepth {
 			return fault.New(fault.InvalidArgument, fault.ReasonTooManyElements, "the body is nested deeper than %d", maxDepth)

@@ -116,7 +116,11 @@ func (b *builder) status() {
 		details = append(details, ref)
 	}
 	b.schemas["google.rpc.Status"] = object{"type": "object", "required": []string{"code"}, "properties": object{
-		"code":    object{"type": "integer", "format": "int32", "description": "A value of google.rpc.Code, such as 5 for NOT_FOUND"},
+		"code": object{
+			"type":        "integer",
+			"format":      "int32",
+			"description": "A value of google.rpc.Code, such as 5 for NOT_FOUND",
+		},
 		"message": object{"type": "string", "description": "For people"},
 		"details": object{"type": "array", "items": object{"anyOf": details},
 			"description": "The first ErrorInfo holds the reason, by which programs decide"},

@@ -122,8 +122,9 @@ func (b *builder) ownSuccess(md protoreflect.MethodDescriptor) object {
 		return object{"description": "A file", "content": content("*/*", object{"description": "The file, byte for byte"})}
 	}
 	return object{
-		"description": "A message a line, each as soon as it is there; an error that comes later is a line with the member error",
-		"content":     content("application/x-ndjson", b.answer(md.Output())),
+		"description": "A message a line, each as soon as it is there; an error that comes later is a line " +
+			"with the member error",
+		"content": content("application/x-ndjson", b.answer(md.Output())),
 	}
 }
 

@@ -54,7 +54,11 @@ func (b *builder) body(md protoreflect.MessageDescriptor, elsewhere func(protore
 	return b.describe(md, bodies, elsewhere)
 }
 
-func (b *builder) describe(md protoreflect.MessageDescriptor, dir direction, without func(protoreflect.FieldDescriptor) bool) object {
+func (b *builder) describe(
+	md protoreflect.MessageDescriptor,
+	dir direction,
+	without func(protoreflect.FieldDescriptor) bool,
+) object {
 	name := schemaName(md, dir)
 	if b.schemas[name] != nil {
 		return reference(name)

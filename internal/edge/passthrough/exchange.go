@@ -39,7 +39,11 @@ type exchange struct {
 var errNoEnd = outcomeUnknown()
 
 func outcomeUnknown() error {
-	return fault.New(fault.Unknown, fault.ReasonOutcomeUnknown, "the request was sent and may have been executed, but no answer tells: look before repeating it")
+	return fault.New(
+		fault.Unknown,
+		fault.ReasonOutcomeUnknown,
+		"the request was sent and may have been executed, but no answer tells: look before repeating it",
+	)
 }
 
 // end tells how the call ended, however it did: also by a panic or a caller that
@@ -73,8 +77,12 @@ func (errNotKept) Error() string { return "not kept" }
 // read answers a read with what is kept, or with the answer to an equal one.
 func (x *exchange) read(included bool) {
 	caller, engine := asc.CallerOf(x.ctx), x.deps.Engine
-	value, mode, age, err := engine.Cache.Do(x.ctx, cache.Read{Team: x.call.Team, Key: "passthrough " + x.call.Path + "?" + x.call.Query + " " + x.call.Accept,
-		Families: x.method.Families(included), Class: caller.Priority, Life: engine.Lifetime(x.method, included), Fresh: caller.Fresh},
+	value, mode, age, err := engine.Cache.Do(
+		x.ctx,
+		cache.Read{Team: x.call.Team, Key: "passthrough " + x.call.Path + "?" + x.call.Query + " " + x.call.Accept,
+			Families: x.method.Families(
+				included,
+			), Class: caller.Priority, Life: engine.Lifetime(x.method, included), Fresh: caller.Fresh},
 		func(ctx context.Context) (cache.Fetched, error) {
 			res, err := x.deps.Upstream.Raw(ctx, x.call, false)
 			if err != nil {
@@ -90,7 +98,8 @@ func (x *exchange) read(included bool) {
 				return cache.Fetched{}, errNotKept{d}
 			}
 			return cache.Fetched{Value: d, Bytes: len(b)}, nil
-		})
+		},
+	)
 	asc.NoteCache(x.ctx, string(mode))
 	var refused errNotKept
 	if errors.As(err, &refused) {
@@ -108,12 +117,15 @@ func (x *exchange) read(included bool) {
 		x.w.Header().Set("Age", strconv.Itoa(int(age.Seconds())))
 	}
 	x.w.Header().Set("Asc-Cache", string(mode))
-	x.answer(&asc.Raw{Status: d.status, Header: header, Body: io.NopCloser(bytes.NewReader(d.body)), Length: int64(len(d.body))})
+	x.answer(
+		&asc.Raw{Status: d.status, Header: header, Body: io.NopCloser(bytes.NewReader(d.body)), Length: int64(len(d.body))},
+	)
 }
 
 // answerHeaders are passed on.
 var answerHeaders = []string{
-	"Content-Type", "Content-Disposition", "Content-Encoding", "X-Rate-Limit", "Retry-After", "Date", "Etag", "Last-Modified",
+	"Content-Type", "Content-Disposition", "Content-Encoding", "X-Rate-Limit",
+	"Retry-After", "Date", "Etag", "Last-Modified",
 }
 
 // forward sends a request on and its answer back.
@@ -208,8 +220,18 @@ func (h *Handler) own(r *http.Request) string {
 
 // statuses of the gateway's own refusals.
 var statuses = map[fault.Kind]int{
-	fault.InvalidArgument: 400, fault.Unauthenticated: 401, fault.PermissionDenied: 403, fault.NotFound: 404, fault.AlreadyExists: 409,
-	fault.FailedPrecondition: 502, fault.ResourceExhausted: 429, fault.Unavailable: 503, fault.DeadlineExceeded: 504, fault.Canceled: 499, fault.Unimplemented: 405, fault.Unknown: 504,
+	fault.InvalidArgument:    400,
+	fault.Unauthenticated:    401,
+	fault.PermissionDenied:   403,
+	fault.NotFound:           404,
+	fault.AlreadyExists:      409,
+	fault.FailedPrecondition: 502,
+	fault.ResourceExhausted:  429,
+	fault.Unavailable:        503,
+	fault.DeadlineExceeded:   504,
+	fault.Canceled:           499,
+	fault.Unimplemented:      405,
+	fault.Unknown:            504,
 }
 
 // fail answers with an error document of Apple's form: the caller's tools read
@@ -235,7 +257,13 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 		Title  string `json:"title"`
 		Detail string `json:"detail"`
 	}
-	b, err := json.Marshal(map[string]any{"errors": []object{{strconv.Itoa(status), f.Reason, "The App Store Connect gateway refused the request.", f.Message}}})
+	b, err := json.Marshal(
+		map[string]any{
+			"errors": []object{
+				{strconv.Itoa(status), f.Reason, "The App Store Connect gateway refused the request.", f.Message},
+			},
+		},
+	)
 	if err != nil {
 		b = []byte(`{"errors":[]}`)
 	}

@@ -99,7 +99,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			h.deps.Log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			h.deps.Log.ErrorContext(
+				r.Context(),
+				"panic",
+				"path",
+				r.URL.Path,
+				"panic",
+				fmt.Sprint(p),
+				"stack",
+				string(debug.Stack()),
+			)
 			h.fail(w, fault.New(fault.Internal, "INTERNAL", "internal error"))
 		}
 	}()
@@ -200,7 +209,16 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 			call.Query = with(call.Query, pass.Parameter, pass.Apps)
 		}
 	}
-	x := &exchange{Handler: h, ctx: ctx, w: w, r: r, call: call, file: m.Stream || !takesJSON(call.Accept), method: m, err: errNoEnd}
+	x := &exchange{
+		Handler: h,
+		ctx:     ctx,
+		w:       w,
+		r:       r,
+		call:    call,
+		file:    m.Stream || !takesJSON(call.Accept),
+		method:  m,
+		err:     errNoEnd,
+	}
 	defer x.end(admission, "passthrough "+m.FullName, begun)
 	if m.Verb == http.MethodGet && !x.file && text == nil {
 		x.read(invalid != nil || m.Includes(req.Interface()))
@@ -213,7 +231,13 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request, m *service.Metho
 // or where there is neither authentication nor policy.
 func (h *Handler) unknown(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
-	ctx, admission, err := h.deps.Guard.EnterPath(r.Context(), r.Method, r.URL.EscapedPath(), r.Header.Get(TeamHeader), guard.TraceID(r.Header.Get("Traceparent")))
+	ctx, admission, err := h.deps.Guard.EnterPath(
+		r.Context(),
+		r.Method,
+		r.URL.EscapedPath(),
+		r.Header.Get(TeamHeader),
+		guard.TraceID(r.Header.Get("Traceparent")),
+	)
 	if err != nil {
 		h.noPath(w, r, err)
 		return
@@ -255,7 +279,14 @@ func (h *Handler) noPath(w http.ResponseWriter, r *http.Request, refused error) 
 		h.fail(w, fault.New(fault.Unimplemented, door.ReasonNotAllowed, "the path is not served for %s", r.Method))
 		return
 	}
-	h.fail(w, fault.New(fault.NotFound, "PATH_ERROR", "no operation is known for the path, and no rule of the policy names it (paths)"))
+	h.fail(
+		w,
+		fault.New(
+			fault.NotFound,
+			"PATH_ERROR",
+			"no operation is known for the path, and no rule of the policy names it (paths)",
+		),
+	)
 }
 
 // accepted is what the caller takes: who does not say takes anything.

@@ -10,7 +10,14 @@ import (
 )
 
 // allowedHeaders become metadata; nothing else does.
-var allowedHeaders = []string{server.TeamHeader, server.PriorityHeader, "traceparent", "tracestate", "x-request-id", "cache-control"}
+var allowedHeaders = []string{
+	server.TeamHeader,
+	server.PriorityHeader,
+	"traceparent",
+	"tracestate",
+	"x-request-id",
+	"cache-control",
+}
 
 // canonical are the names of headers as net/http keeps them.
 var canonical = func() map[string]string {

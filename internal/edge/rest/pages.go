@@ -48,7 +48,12 @@ func (h *Handler) enterPage(r *http.Request) (overload.Slot, error) {
 		return overload.Slot{}, err
 	}
 	if r.ContentLength != 0 {
-		return overload.Slot{}, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "%s takes no body here", r.Method)
+		return overload.Slot{}, fault.New(
+			fault.InvalidArgument,
+			fault.ReasonInvalidRequest,
+			"%s takes no body here",
+			r.Method,
+		)
 	}
 	return h.limits.Enter(overload.Probes, conns.Host(r.Context()), 1)
 }

@@ -67,9 +67,23 @@ type Handler struct {
 
 // New registers a route for every method of the engine, for the own services
 // that have a google.api.http rule, and for the API descriptions.
-func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDescriptor, limits *overload.Limiter, log *slog.Logger) (*Handler, error) {
-	h := &Handler{backend: backend, limits: limits, mux: http.NewServeMux(), spell: newSpeller(), verbs: map[string][]string{}, pages: map[string]bool{}, log: log,
-		meta: runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader))}
+func New(
+	backend Backend,
+	engine *service.Engine,
+	own []protoreflect.ServiceDescriptor,
+	limits *overload.Limiter,
+	log *slog.Logger,
+) (*Handler, error) {
+	h := &Handler{
+		backend: backend,
+		limits:  limits,
+		mux:     http.NewServeMux(),
+		spell:   newSpeller(),
+		verbs:   map[string][]string{},
+		pages:   map[string]bool{},
+		log:     log,
+		meta:    runtime.NewServeMux(runtime.WithIncomingHeaderMatcher(allowedHeader)),
+	}
 	for _, e := range engine.Entries {
 		h.route(h.apple(e))
 	}
@@ -82,7 +96,10 @@ func New(backend Backend, engine *service.Engine, own []protoreflect.ServiceDesc
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
-	docs := openapi.New(protoregistry.GlobalFiles, append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")))
+	docs := openapi.New(
+		protoregistry.GlobalFiles,
+		append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")),
+	)
 	h.route(route{verb: "GET", pattern: "/openapi", serve: docs.List})
 	h.route(route{verb: "GET", pattern: "/openapi/{area}", serve: docs.Serve})
 	return h, nil
@@ -136,7 +153,11 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, rt *route) (body 
 		}
 	}
 	if rt.bodyNeeded && len(bytes.TrimSpace(body)) == 0 {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "a JSON body is required: {} if there is nothing to say")
+		return nil, fault.New(
+			fault.InvalidArgument,
+			fault.ReasonInvalidRequest,
+			"a JSON body is required: {} if there is nothing to say",
+		)
 	}
 	return body, nil
 }
@@ -210,7 +231,11 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allow) == 0 {
-		h.fail(w, r, fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/catalog/operations"))
+		h.fail(
+			w,
+			r,
+			fault.New(fault.NotFound, "NO_SUCH_ROUTE", "there is no such path: see /ascgateway/v1/catalog/operations"),
+		)
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
@@ -219,8 +244,15 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 
 // apple serves one of Apple's operations.
 func (h *Handler) apple(e *service.Entry) route {
-	rt := route{verb: e.Verb, pattern: e.Template, method: e.FullName, bodyNeeded: e.HasBody, produces: e.Produces, apples: true,
-		input: func() protoreflect.MessageDescriptor { return e.Desc().Input() }}
+	rt := route{
+		verb:       e.Verb,
+		pattern:    e.Template,
+		method:     e.FullName,
+		bodyNeeded: e.HasBody,
+		produces:   e.Produces,
+		apples:     true,
+		input:      func() protoreflect.MessageDescriptor { return e.Desc().Input() },
+	}
 	if e.HasBody {
 		rt.body = door.JSON
 	}
@@ -380,7 +412,13 @@ func (h *Handler) context(r *http.Request, fullMethod string) (context.Context, 
 	if r.Header.Get("Grpc-Timeout") != "" {
 		var err error
 		if ctx, err = runtime.AnnotateIncomingContext(ctx, h.meta, r, fullMethod); err != nil {
-			return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "the headers make no metadata").WithCause(err)
+			return nil, nil, fault.New(
+				fault.InvalidArgument,
+				fault.ReasonInvalidRequest,
+				"the headers make no metadata",
+			).WithCause(
+				err,
+			)
 		}
 	} else if md := metadataOf(r.Header); md != nil {
 		ctx = metadata.NewIncomingContext(ctx, md)

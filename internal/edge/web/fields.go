@@ -50,6 +50,7 @@ type Row struct {
 // Section is the fields of one place.
 type Section struct {
 	Title, Note string
+	Own         bool // of the gateway's own: its fields have JSON names, none of Apple's
 	Rows        []Row
 }
 
@@ -60,7 +61,10 @@ const rowDepth = 4
 func requestSections(m *service.Method) []Section {
 	path := Section{Title: "Path"}
 	query := Section{Title: "Query", Note: "Over REST by Apple's name, over gRPC by the field's."}
-	body := Section{Title: "Body", Note: "Over REST, a key with null clears the value, and no key leaves it alone. Over gRPC, name the field in clear."}
+	body := Section{
+		Title: "Body",
+		Note:  "Over REST, a key with null clears the value, and no key leaves it alone. Over gRPC, name the field in clear.",
+	}
 	own := Section{Title: "The gateway's own"}
 	fields := m.Desc.Input().Fields()
 	for i := range fields.Len() {
@@ -132,7 +136,15 @@ func queryRows(m *service.Method, fd protoreflect.FieldDescriptor, role optionsv
 		return rows
 	case optionsv1.Role_ROLE_FIELDS:
 		for _, f := range q.GetFieldsets() {
-			rows = append(rows, Row{Name: name + "." + f.GetType(), Apple: "fields[" + f.GetType() + "]", Type: "list of names", Values: fieldNames(f)})
+			rows = append(
+				rows,
+				Row{
+					Name:   name + "." + f.GetType(),
+					Apple:  "fields[" + f.GetType() + "]",
+					Type:   "list of names",
+					Values: fieldNames(f),
+				},
+			)
 		}
 		return rows
 	case optionsv1.Role_ROLE_LIMIT:
@@ -196,7 +208,15 @@ func bodyRows(fd protoreflect.FieldDescriptor, name, apple string, depth int) []
 // answerSections lists the fields of a response.
 func answerSections(m *service.Method) []Section {
 	if m.Stream {
-		return []Section{{Title: "A file", Note: "Content type: " + strings.Join(m.Options.GetProduces(), ", ") + ". Over gRPC it comes in parts, a description first."}}
+		return []Section{
+			{
+				Title: "A file",
+				Note: "Content type: " + strings.Join(
+					m.Options.GetProduces(),
+					", ",
+				) + ". Over gRPC it comes in parts, a description first.",
+			},
+		}
 	}
 	main, page := Section{Title: "Answer"}, Section{Title: "Beside it"}
 	fields := m.Desc.Output().Fields()
@@ -256,8 +276,11 @@ func rowOf(fd protoreflect.FieldDescriptor, name, apple string) Row {
 }
 
 var formats = map[optionsv1.Format]string{
-	optionsv1.Format_FORMAT_DATE: "date, YYYY-MM-DD", optionsv1.Format_FORMAT_DECIMAL: "decimal, as text", optionsv1.Format_FORMAT_DURATION: "duration, as P7D",
-	optionsv1.Format_FORMAT_URI: "URI", optionsv1.Format_FORMAT_EMAIL: "e-mail address",
+	optionsv1.Format_FORMAT_DATE:     "date, YYYY-MM-DD",
+	optionsv1.Format_FORMAT_DECIMAL:  "decimal, as text",
+	optionsv1.Format_FORMAT_DURATION: "duration, as P7D",
+	optionsv1.Format_FORMAT_URI:      "URI",
+	optionsv1.Format_FORMAT_EMAIL:    "e-mail address",
 }
 
 // typeText is the type in words.
@@ -283,6 +306,8 @@ func messageText(md protoreflect.MessageDescriptor) string {
 	switch md.FullName() {
 	case "google.protobuf.Timestamp":
 		return "time, RFC 3339"
+	case "google.protobuf.Duration":
+		return "duration, as 90s"
 	case "google.protobuf.Value":
 		return "any JSON"
 	case "asc.types.v1.ToOne":

@@ -41,6 +41,7 @@ type example struct {
 	query  string // "filter[app]=APP_ID&limit=5", escaped but for brackets
 	body   string // of the gateway's request over REST, JSON with line breaks; "": none
 	whole  string // of the request over gRPC, JSON in one line
+	watch  bool   // the answer is a stream of messages
 	apple  string // body of Apple's request, JSON with line breaks; "": none
 }
 
@@ -127,6 +128,9 @@ func (x *example) url(base string) string {
 
 // lines are the calls in all languages.
 func (x *example) lines(c caller) []Line {
+	if x.path == "" { // no REST
+		return []Line{{"gateway call", x.call()}, {"grpcurl", x.grpcurl(c)}, {"Go", x.goProgram(c)}}
+	}
 	return []Line{
 		{"gateway call", x.call()},
 		{"curl", x.curl(c)},
@@ -139,8 +143,11 @@ func (x *example) lines(c caller) []Line {
 
 func (x *example) curl(c caller) string {
 	words := []string{"curl -gs"}
-	if x.method.Stream {
+	switch {
+	case x.method.Stream:
 		words[0] = "curl -gsOJ"
+	case x.watch:
+		words[0] = "curl -gsN"
 	}
 	if x.method.Verb != "GET" {
 		words[0] += " -X " + x.method.Verb

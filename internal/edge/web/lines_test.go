@@ -79,10 +79,7 @@ func TestCallLines(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- w.gateway.Server.GRPC().Serve(l) }()
 	t.Cleanup(func() { w.gateway.Server.GRPC().Stop(); <-served })
-	program := filepath.Join(t.TempDir(), "gateway")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../../cmd/gateway").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := buildGateway(t)
 	if help, _ := exec.CommandContext(t.Context(), program, "--help").CombinedOutput(); !bytes.Contains(help, []byte("\n  call ")) {
 		t.Log("this version has no `gateway call`: nothing to run")
 		return

@@ -41,6 +41,8 @@ func (x *example) node(c caller) string {
 	switch {
 	case x.silent():
 		b.WriteString("console.log(answer.status);\n")
+	case x.watch:
+		b.WriteString("for await (const part of answer.body) console.log(Buffer.from(part).toString());\n")
 	case x.method.Stream:
 		b.WriteString("console.log(answer.status, (await answer.arrayBuffer()).byteLength);\n")
 	default:
@@ -52,7 +54,7 @@ func (x *example) node(c caller) string {
 // python is a program for Python 3, without packages.
 func (x *example) python(c caller) string {
 	imports := []string{"urllib.request"}
-	if !x.method.Stream && !x.silent() {
+	if !x.method.Stream && !x.watch && !x.silent() {
 		imports = append(imports, "json")
 	}
 	arguments := []string{strconv.Quote(x.url(c.base))}
@@ -72,6 +74,11 @@ func (x *example) python(c caller) string {
 		arguments = append(arguments, "headers={"+strings.Join(headers, ", ")+"}")
 	}
 	slices.Sort(imports)
+	if x.watch {
+		return "import " + strings.Join(imports, ", ") + "\n\nrequest = urllib.request.Request(\n    " +
+			strings.Join(arguments, ",\n    ") +
+			",\n)\nwith urllib.request.urlopen(request) as answer:\n    for line in answer:\n        print(line.decode())\n"
+	}
 	read := ", json.load(answer)"
 	switch {
 	case x.method.Stream:
@@ -79,7 +86,13 @@ func (x *example) python(c caller) string {
 	case x.silent():
 		read = ""
 	}
-	return "import " + strings.Join(imports, ", ") + "\n\nrequest = urllib.request.Request(\n    " + strings.Join(arguments, ",\n    ") +
+	return "import " + strings.Join(
+		imports,
+		", ",
+	) + "\n\nrequest = urllib.request.Request(\n    " + strings.Join(
+		arguments,
+		",\n    ",
+	) +
 		",\n)\nwith urllib.request.urlopen(request) as answer:\n    print(answer.status" + read + ")\n"
 }
 
@@ -105,12 +118,27 @@ func (x *example) goProgram(c caller) string {
 	for _, name := range slices.Sorted(maps.Keys(g.imports)) {
 		fmt.Fprintf(&b, "\t%s%q\n", g.imports[name], name)
 	}
-	fmt.Fprintf(&b, ")\n\nfunc main() {\n\tconn, err := client.Dial(%q, %s)\n\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n\tdefer conn.Close()\n",
-		c.grpc, options)
-	fmt.Fprintf(&b, "\tanswer, err := %s.New%sClient(conn).%s(context.Background(), %s)\n", pkg, service, md.Name(), request)
+	fmt.Fprintf(
+		&b,
+		")\n\nfunc main() {\n\tconn, err := client.Dial(%q, %s)\n\tif err != nil {\n\t\tlog.Fatal(err)\n"+
+			"\t}\n\tdefer conn.Close()\n",
+		c.grpc,
+		options,
+	)
+	fmt.Fprintf(
+		&b,
+		"\tanswer, err := %s.New%sClient(conn).%s(context.Background(), %s)\n",
+		pkg,
+		service,
+		md.Name(),
+		request,
+	)
 	b.WriteString("\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n")
-	if x.method.Stream {
-		b.WriteString("\tfor {\n\t\tpart, err := answer.Recv()\n\t\tif err != nil {\n\t\t\tlog.Fatal(err) // io.EOF: that was all\n\t\t}\n\t\tfmt.Println(part)\n\t}\n}\n")
+	if x.method.Stream || x.watch {
+		b.WriteString(
+			"\tfor {\n\t\tpart, err := answer.Recv()\n\t\tif err != nil {\n" +
+				"\t\t\tlog.Fatal(err) // io.EOF: that was all\n\t\t}\n\t\tfmt.Println(part)\n\t}\n}\n",
+		)
 	} else {
 		b.WriteString("\tfmt.Println(answer)\n}\n")
 	}

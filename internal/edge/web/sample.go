@@ -142,7 +142,10 @@ func sampleFirst(msg protoreflect.Message, depth int) {
 func hasBody(msg protoreflect.Message) (found bool) {
 	msg.Range(func(fd protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
 		switch fieldOf(fd).GetRole() {
-		case optionsv1.Role_ROLE_ATTRIBUTE, optionsv1.Role_ROLE_RELATIONSHIP, optionsv1.Role_ROLE_LINKAGE, optionsv1.Role_ROLE_BODY:
+		case optionsv1.Role_ROLE_ATTRIBUTE,
+			optionsv1.Role_ROLE_RELATIONSHIP,
+			optionsv1.Role_ROLE_LINKAGE,
+			optionsv1.Role_ROLE_BODY:
 			found = true
 		}
 		return !found
@@ -213,10 +216,25 @@ func sampleText(fd protoreflect.FieldDescriptor) string {
 
 // sampleTexts are by a part of the field's name, the first that fits.
 var sampleTexts = [][2]string{
-	{"locale", "en-US"}, {"email", "ada@example.org"}, {"url", "https://example.com/"}, {"uri", "https://example.com/"},
-	{"identifier", "com.example.app"}, {"bundle_id", "com.example.app"}, {"udid", "00008030-000A1B2C3D4E5F60"}, {"checksum", "d41d8cd98f00b204e9800998ecf8427e"},
-	{"file_name", "example.png"}, {"version_string", "1.0"}, {"version", "1.0"}, {"vendor_number", "VENDOR_NUMBER"}, {"report_date", "2026-05"}, {"date", "2026-06-01"},
-	{"csr_content", "CSR_IN_PEM"}, {"phone", "+15555550100"}, {"username", "ada@example.org"}, {"region_code", "US"}, {"vendor_id", "VENDOR_ID"},
+	{"locale", "en-US"},
+	{"email", "ada@example.org"},
+	{"url", "https://example.com/"},
+	{"uri", "https://example.com/"},
+	{"identifier", "com.example.app"},
+	{"bundle_id", "com.example.app"},
+	{"udid", "00008030-000A1B2C3D4E5F60"},
+	{"checksum", "d41d8cd98f00b204e9800998ecf8427e"},
+	{"file_name", "example.png"},
+	{"version_string", "1.0"},
+	{"version", "1.0"},
+	{"vendor_number", "VENDOR_NUMBER"},
+	{"report_date", "2026-05"},
+	{"date", "2026-06-01"},
+	{"csr_content", "CSR_IN_PEM"},
+	{"phone", "+15555550100"},
+	{"username", "ada@example.org"},
+	{"region_code", "US"},
+	{"vendor_id", "VENDOR_ID"},
 }
 
 // placeholder is what stands for an id of a JSON:API type: "APP_ID".

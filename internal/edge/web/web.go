@@ -23,6 +23,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/edge/web/assets"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"golang.org/x/time/rate"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 //go:embed pages
@@ -56,6 +57,8 @@ type Pages struct {
 	engine  *service.Engine
 	catalog Searcher
 	methods []*access.Method
+	own     []*own
+	about   func() func(protoreflect.Descriptor) string // comments of own methods
 	limit   *rate.Limiter
 	mux     *http.ServeMux
 	parsed  sync.Map // name → *template.Template
@@ -63,8 +66,9 @@ type Pages struct {
 
 // New makes the pages. methods are what policies can name.
 func New(cfg Config, engine *service.Engine, catalog Searcher, methods []*access.Method) *Pages {
-	p := &Pages{cfg: cfg, engine: engine, catalog: catalog, methods: methods,
+	p := &Pages{cfg: cfg, engine: engine, catalog: catalog, methods: methods, own: ownMethods(methods),
 		limit: rate.NewLimiter(pagesPerSecond, pagesAtOnce), mux: http.NewServeMux()}
+	p.about = ownTextsOf(p.own)
 	p.mux.HandleFunc("/{$}", p.home)
 	p.mux.HandleFunc("/docs", p.docs)
 	p.mux.HandleFunc("/docs/{service}/{method}", p.operation)
@@ -82,7 +86,10 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
-// area is a part of Apple's API.
+// count is how many operations there are, Apple's and the gateway's own.
+func (p *Pages) count() int { return len(p.engine.Entries) + len(p.own) }
+
+// area is a part of Apple's API, or the gateway's own services.
 type area struct {
 	Name       string
 	About      string
@@ -95,6 +102,7 @@ func (p *Pages) areas() (list []area) {
 	for _, e := range p.engine.Entries {
 		counts[e.Area()]++
 	}
+	counts[ownArea] = len(p.own)
 	for name, n := range counts {
 		list = append(list, area{name, aboutAreas[name], n})
 	}
@@ -107,6 +115,7 @@ var aboutAreas = map[string]string{
 	"appclips":     "App Clips and their experiences",
 	"commerce":     "In-app purchases, subscriptions, offers, prices",
 	"distribution": "Alternative distribution and marketplaces",
+	ownArea:        "The gateway's own services: no operations of Apple's",
 	"gamecenter":   "Achievements, leaderboards, challenges, matchmaking",
 	"metadata":     "Apps, App Store versions, localizations, screenshots, review",
 	"provisioning": "Bundle ids, certificates, devices, profiles",
@@ -127,7 +136,7 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 	document := service.Document()
 	p.show(w, "home.html", "", assets.Page{Title: "Start", Links: links("/"), Content: map[string]any{
 		"Version": p.cfg.Version, "Document": document.GetVersion(), "SHA256": document.GetSha256(),
-		"Areas": p.areas(), "Count": len(p.engine.Entries), "Sandboxed": p.cfg.Sandboxed,
+		"Areas": p.areas(), "Count": p.count(), "Sandboxed": p.cfg.Sandboxed,
 		"Base": base(r), "TLS": r.TLS != nil, "Token": !p.cfg.Anonymous(), "GRPC": p.grpcAddress(r)}})
 }
 

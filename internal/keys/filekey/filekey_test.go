@@ -13,10 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/keystest"
 )
@@ -73,9 +73,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestOpenRefusesWhatIsNoFile(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, fifo)
 	for _, name := range []string{fifo, dir, "/dev/zero", filepath.Join(dir, "none")} {
 		_, err := Open("K", name)
 		if err == nil || fault.As(err).Reason != fault.ReasonKeyUnusable || !strings.Contains(err.Error(), name) {

@@ -94,7 +94,12 @@ func Run(t *testing.T, c Custody) {
 		})
 	}
 	t.Run("its tokens verify", func(t *testing.T) {
-		r := keys.NewRing(map[string][]keys.Credential{"team": {{ID: "KID", Key: k, Issuer: "I"}}}, time.Now, slog.New(slog.DiscardHandler), nil)
+		r := keys.NewRing(
+			map[string][]keys.Credential{"team": {{ID: "KID", Key: k, Issuer: "I"}}},
+			time.Now,
+			slog.New(slog.DiscardHandler),
+			nil,
+		)
 		defer r.Close()
 		if _, err := r.Token(t.Context(), "team", "KID"); err != nil {
 			t.Error(err)

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/internal/fifotest"
 	"github.com/asc-gateway/asc-gateway/internal/files"
 )
 
@@ -99,9 +99,7 @@ func TestNoErrorQuotesWhatWasSent(t *testing.T) {
 // TestAFIFOIsNoSecret holds that no login waits for a file.
 func TestAFIFOIsNoSecret(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "token")
-	if err := syscall.Mkfifo(name, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fifotest.Make(t, name)
 	for _, a := range []Auth{
 		{Method: MethodToken, TokenFile: name},
 		{Method: MethodAppRole, RoleIDFile: name, SecretIDFile: name},

@@ -79,7 +79,8 @@ func (b *Backend) parse(uri string) (p place, err error) {
 	if v := values.Get("version"); err == nil && v != "" {
 		p.version, err = strconv.Atoi(v)
 	}
-	if err != nil || p.name == "" || p.mount == "" || p.version < 0 || strings.Contains(path, "..") || strings.ContainsAny(path, "#% ") {
+	if err != nil || p.name == "" || p.mount == "" || p.version < 0 || strings.Contains(path, "..") ||
+		strings.ContainsAny(path, "#% ") {
 		return p, fmt.Errorf("%q: want vault:[MOUNT/]NAME[?version=N]", uri)
 	}
 	return p, nil
@@ -162,7 +163,9 @@ func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 // SignDigest implements [keys.Key].
 func (k *Key) SignDigest(ctx context.Context, digest [32]byte) (sig [64]byte, err error) {
 	s, err := k.backend.do(ctx, http.MethodPut, k.place.mount+"/sign/"+k.place.name+"/sha2-256", map[string]any{
-		"input": base64.StdEncoding.EncodeToString(digest[:]), "prehashed": true, "marshaling_algorithm": "jws", "key_version": k.place.version})
+		"input": base64.StdEncoding.EncodeToString(
+			digest[:],
+		), "prehashed": true, "marshaling_algorithm": "jws", "key_version": k.place.version})
 	if err != nil {
 		return sig, unusable(k.id, "is not signed with by Vault", err)
 	}

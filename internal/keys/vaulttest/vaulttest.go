@@ -53,8 +53,19 @@ func New(now func() time.Time, lease time.Duration) *Vault {
 		}
 		return k
 	})
-	v := &Vault{RoleID: "role-id", SecretID: "secret-id", Role: "gateway", JWT: "service.account.jwt", RootToken: "root-token", now: now, lease: lease,
-		keys: map[string]*key{}, tokens: map[string]time.Time{}, wrapping: wrapping, counts: map[string]int{}}
+	v := &Vault{
+		RoleID:    "role-id",
+		SecretID:  "secret-id",
+		Role:      "gateway",
+		JWT:       "service.account.jwt",
+		RootToken: "root-token",
+		now:       now,
+		lease:     lease,
+		keys:      map[string]*key{},
+		tokens:    map[string]time.Time{},
+		wrapping:  wrapping,
+		counts:    map[string]int{},
+	}
 	v.tokens[v.RootToken] = time.Time{}
 	return v
 }
@@ -170,7 +181,9 @@ func (v *Vault) answer(method, path, token string, body map[string]any) (int, an
 		if !until.IsZero() {
 			v.tokens[token] = v.now().Add(v.lease)
 		}
-		return 200, map[string]any{"auth": map[string]any{"client_token": token, "lease_duration": int(v.lease.Seconds()), "renewable": true}}
+		return 200, map[string]any{
+			"auth": map[string]any{"client_token": token, "lease_duration": int(v.lease.Seconds()), "renewable": true},
+		}
 	}
 	if parts[0] != "transit" {
 		return problem(404, "no handler for route")
@@ -183,7 +196,9 @@ func (v *Vault) admitted() any {
 	_, _ = rand.Read(b[:])
 	token := fmt.Sprintf("hvs.%x", b)
 	v.tokens[token] = v.now().Add(v.lease)
-	return map[string]any{"auth": map[string]any{"client_token": token, "lease_duration": int(v.lease.Seconds()), "renewable": true}}
+	return map[string]any{
+		"auth": map[string]any{"client_token": token, "lease_duration": int(v.lease.Seconds()), "renewable": true},
+	}
 }
 
 func (v *Vault) transit(method string, parts []string, body map[string]any) (int, any) {
@@ -215,14 +230,17 @@ func (v *Vault) readKey(name string) (int, any) {
 		typ = "ecdsa-p" + fmt.Sprint(p.Curve.Params().BitSize)
 		versions[fmt.Sprint(n)] = map[string]any{"public_key": public(&p.PublicKey)}
 	}
-	return 200, map[string]any{"data": map[string]any{"type": typ, "latest_version": k.latest, "keys": versions, "exportable": false}}
+	return 200, map[string]any{
+		"data": map[string]any{"type": typ, "latest_version": k.latest, "keys": versions, "exportable": false},
+	}
 }
 
 func (v *Vault) sign(name string, body map[string]any) (int, any) {
 	k := v.keys[name]
 	input, _ := body["input"].(string)
 	digest, err := base64.StdEncoding.DecodeString(input)
-	if k == nil || err != nil || len(digest) != sha256.Size || body["prehashed"] != true || body["marshaling_algorithm"] != "jws" {
+	if k == nil || err != nil || len(digest) != sha256.Size || body["prehashed"] != true ||
+		body["marshaling_algorithm"] != "jws" {
 		return problem(400, "invalid request")
 	}
 	version := k.latest
@@ -243,7 +261,11 @@ func (v *Vault) sign(name string, body map[string]any) (int, any) {
 	var sig [64]byte
 	r.FillBytes(sig[:32])
 	s.FillBytes(sig[32:])
-	return 200, map[string]any{"data": map[string]any{"signature": fmt.Sprintf("vault:v%d:%s", version, base64.RawURLEncoding.EncodeToString(sig[:]))}}
+	return 200, map[string]any{
+		"data": map[string]any{
+			"signature": fmt.Sprintf("vault:v%d:%s", version, base64.RawURLEncoding.EncodeToString(sig[:])),
+		},
+	}
 }
 
 func (v *Vault) importKey(name string, body map[string]any) (int, any) {

@@ -39,7 +39,14 @@ type minute struct {
 }
 
 func newKey(rules quota.Rules, books string) *key {
-	k := &key{rules: rules, books: books, limit: rules.HourLimit, hour: newHour(rules), foreign: newHour(rules), minutes: map[quota.Endpoint]*minute{}}
+	k := &key{
+		rules:   rules,
+		books:   books,
+		limit:   rules.HourLimit,
+		hour:    newHour(rules),
+		foreign: newHour(rules),
+		minutes: map[quota.Endpoint]*minute{},
+	}
 	for at, limit := range rules.Minutes {
 		k.minute(at).limit = limit
 	}
@@ -163,7 +170,13 @@ func (k *key) room(now int64, n int) int64 {
 
 // charge admits an attempt. If nobody settles it, it expires late, never early.
 func (k *key) charge(now int64, a *quota.Ask, v verdict, interval int64) quota.Ticket {
-	t := quota.Ticket{Team: a.Team, Endpoint: a.Endpoint, ID: k.books, Sent: now, Stamp: now + int64(min(a.Attempt, k.rules.MaxAhead()))}
+	t := quota.Ticket{
+		Team:     a.Team,
+		Endpoint: a.Endpoint,
+		ID:       k.books,
+		Sent:     now,
+		Stamp:    now + int64(min(a.Attempt, k.rules.MaxAhead())),
+	}
 	k.classes.serve(now, a.Class, a.Caller, a.Weight)
 	k.hour.add(now, t.Stamp, 1)
 	if k.since != nil {
@@ -289,7 +302,9 @@ func (k *key) refused(now int64, s *quota.Settlement) {
 	}
 	k.refusals++
 	until := now + int64(min(max(wait, k.rules.BlockLeast()), k.rules.BlockMost()))
-	if hour := s.Limits.Hour; s.Limits.Minute.Known && s.Limits.Minute.Remaining == 0 && !(hour.Known && hour.Remaining == 0) || hour.Known && hour.Remaining > 0 {
+	if hour := s.Limits.Hour; s.Limits.Minute.Known && s.Limits.Minute.Remaining == 0 &&
+		!(hour.Known && hour.Remaining == 0) ||
+		hour.Known && hour.Remaining > 0 {
 		m := k.minute(s.Endpoint)
 		m.blocked = max(m.blocked, until)
 		if m.limit > 0 && !s.Limits.Minute.Known { // what was learned is too much

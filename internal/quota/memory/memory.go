@@ -139,7 +139,11 @@ func (l *Ledger) hidden(k *key) int {
 
 // pace is the interval between paced requests.
 func (l *Ledger) pace(k *key) int64 {
-	p := int64(l.rules.Hour) / int64(k.limit) // any faster leaves gaps in the log an hour later, in which interactive calls wait
+	p := int64(
+		l.rules.Hour,
+	) / int64(
+		k.limit,
+	) // any faster leaves gaps in the log an hour later, in which interactive calls wait
 	if l.others != nil {
 		p *= int64(l.others() + 1)
 	}
@@ -175,9 +179,23 @@ func (l *Ledger) States(_ context.Context, team string) (list []quota.State, err
 		if team != "" && n.team != team {
 			continue
 		}
-		s := quota.State{Team: n.team, KeyID: n.id, Balance: quota.Balance{Limit: k.limit, Used: k.used(now)}, Foreign: k.foreign.used(now), InFlight: k.inflight, BlockedFor: time.Duration(max(k.blocked-now, 0))}
+		s := quota.State{
+			Team:       n.team,
+			KeyID:      n.id,
+			Balance:    quota.Balance{Limit: k.limit, Used: k.used(now)},
+			Foreign:    k.foreign.used(now),
+			InFlight:   k.inflight,
+			BlockedFor: time.Duration(max(k.blocked-now, 0)),
+		}
 		for at, m := range k.minutes {
-			s.Endpoints = append(s.Endpoints, quota.EndpointState{Endpoint: at, Balance: quota.Balance{Limit: m.limit, Used: m.window.used(now)}, BlockedFor: time.Duration(max(m.blocked-now, 0))})
+			s.Endpoints = append(
+				s.Endpoints,
+				quota.EndpointState{
+					Endpoint:   at,
+					Balance:    quota.Balance{Limit: m.limit, Used: m.window.used(now)},
+					BlockedFor: time.Duration(max(m.blocked-now, 0)),
+				},
+			)
 		}
 		list = append(list, s)
 	}

@@ -68,7 +68,15 @@ func keys(ids ...string) (list []asc.Candidate) {
 
 // ask is an interactive caller's, whom nothing holds up but the windows.
 func ask() *quota.Ask {
-	return &quota.Ask{Team: "team", Keys: keys("K"), Endpoint: builds, Caller: "someone", Class: quota.Interactive, Weight: 1, Attempt: 100 * time.Millisecond}
+	return &quota.Ask{
+		Team:     "team",
+		Keys:     keys("K"),
+		Endpoint: builds,
+		Caller:   "someone",
+		Class:    quota.Interactive,
+		Weight:   1,
+		Attempt:  100 * time.Millisecond,
+	}
 }
 
 func (b bench) admit(a *quota.Ask) quota.Answer {
@@ -386,7 +394,13 @@ func weights(t *testing.T, make New) {
 	const span, limit = 6 * time.Second, 600
 	b := open(t, make, quota.Rules{Hour: span})
 	b.use(1, limit)
-	got := b.serve(span, limit, other("one", quota.Default, 1), other("three", quota.Default, 3), other("also one", quota.Default, 1))
+	got := b.serve(
+		span,
+		limit,
+		other("one", quota.Default, 1),
+		other("three", quota.Default, 3),
+		other("also one", quota.Default, 1),
+	)
 	t.Logf("weights 1, 3 and 1: %v", got)
 	ratio := float64(got[1]) / (float64(got[0]+got[2]) / 2)
 	if ratio < 2.4 || ratio > 3.6 || math.Abs(float64(got[0]-got[2])) > 0.25*float64(got[0]) {
@@ -585,10 +599,12 @@ func states(t *testing.T, make New) {
 	b.settle(answered(x, l))
 	b.must(ask())
 	s := b.state()
-	if s.Team != "team" || s.KeyID != "K" || s.Limit != 3500 || s.Used != 101 || s.Foreign != 99 || s.InFlight != 1 || s.Remaining() != 3399 {
+	if s.Team != "team" || s.KeyID != "K" || s.Limit != 3500 || s.Used != 101 || s.Foreign != 99 || s.InFlight != 1 ||
+		s.Remaining() != 3399 {
 		t.Errorf("got %+v", s)
 	}
-	if len(s.Endpoints) != 1 || s.Endpoints[0].Endpoint != builds || s.Endpoints[0].Limit != 150 || s.Endpoints[0].Used != 2 {
+	if len(s.Endpoints) != 1 || s.Endpoints[0].Endpoint != builds || s.Endpoints[0].Limit != 150 ||
+		s.Endpoints[0].Used != 2 {
 		t.Errorf("got %+v", s.Endpoints)
 	}
 	if none, err := b.States(t.Context(), "nobody"); err != nil || len(none) != 0 {

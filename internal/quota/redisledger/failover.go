@@ -135,7 +135,13 @@ func (l *Ledger) told(ctx context.Context, err error) (substitute bool) {
 		l.log.Info("the ledger of requests is shared again")
 		l.settleUp(ctx)
 	case gone:
-		l.log.Error("Redis is away: this replica takes its share of what Apple's answers leave, and batch calls wait", "replicas", l.Replicas(), "error", err)
+		l.log.Error(
+			"Redis is away: this replica takes its share of what Apple's answers leave, and batch calls wait",
+			"replicas",
+			l.Replicas(),
+			"error",
+			err,
+		)
 	}
 	return err != nil
 }
@@ -152,7 +158,17 @@ func (l *Ledger) settleUp(ctx context.Context) {
 	defer cancel()
 	for _, u := range uses {
 		if err := l.shared.enter(ctx, u.team, u.id, u.ages); err != nil {
-			l.log.Warn("requests made while Redis was away are not in its books: Apple's answers will tell", "team", u.team, "key", u.id, "requests", len(u.ages), "error", err)
+			l.log.Warn(
+				"requests made while Redis was away are not in its books: Apple's answers will tell",
+				"team",
+				u.team,
+				"key",
+				u.id,
+				"requests",
+				len(u.ages),
+				"error",
+				err,
+			)
 		}
 	}
 }

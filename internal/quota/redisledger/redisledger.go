@@ -49,7 +49,20 @@ type shared struct {
 }
 
 // parts name what is kept of a key, in the order of common.lua.
-var parts = [...]string{"own", "foreign", "flight", "meta", "", "seen", "tags0", "tags1", "tags2", "finish0", "finish1", "finish2"}
+var parts = [...]string{
+	"own",
+	"foreign",
+	"flight",
+	"meta",
+	"",
+	"seen",
+	"tags0",
+	"tags1",
+	"tags2",
+	"finish0",
+	"finish1",
+	"finish2",
+}
 
 func newShared(db *redisdb.DB, rules quota.Rules, log *slog.Logger) *shared {
 	var id [8]byte

@@ -57,7 +57,8 @@ func poisoned(err error) bool {
 		return false
 	}
 	text := err.Error()
-	return strings.HasPrefix(text, "WRONGTYPE ") || strings.HasPrefix(text, "ERR ") && strings.Contains(text, "user_script")
+	return strings.HasPrefix(text, "WRONGTYPE ") ||
+		strings.HasPrefix(text, "ERR ") && strings.Contains(text, "user_script")
 }
 
 // discarded tells, now and then, that something in Redis was no ledger's.

@@ -70,7 +70,23 @@ func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{t: t, dir: t.TempDir()}
 	a.File = a.path("ca.pem")
-	a.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=ca", "-keyout", a.path("ca.key"), "-out", a.File)
+	a.openssl(
+		"req",
+		"-x509",
+		"-newkey",
+		"ec",
+		"-pkeyopt",
+		"ec_paramgen_curve:prime256v1",
+		"-nodes",
+		"-days",
+		"2",
+		"-subj",
+		"/CN=ca",
+		"-keyout",
+		a.path("ca.key"),
+		"-out",
+		a.File,
+	)
 	return a
 }
 
@@ -87,8 +103,31 @@ func (a *Authority) openssl(args ...string) {
 func (a *Authority) Issue() (cert, key string) {
 	a.t.Helper()
 	cert, key = a.path("server.pem"), a.path("server.key")
-	a.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=redis",
-		"-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE", "-CA", a.File, "-CAkey", a.path("ca.key"), "-keyout", key, "-out", cert)
+	a.openssl(
+		"req",
+		"-x509",
+		"-newkey",
+		"ec",
+		"-pkeyopt",
+		"ec_paramgen_curve:prime256v1",
+		"-nodes",
+		"-days",
+		"2",
+		"-subj",
+		"/CN=redis",
+		"-addext",
+		"subjectAltName=IP:127.0.0.1",
+		"-addext",
+		"basicConstraints=critical,CA:FALSE",
+		"-CA",
+		a.File,
+		"-CAkey",
+		a.path("ca.key"),
+		"-keyout",
+		key,
+		"-out",
+		cert,
+	)
 	return cert, key
 }
 
@@ -98,7 +137,20 @@ func StartTLS(t testing.TB, a *Authority) *Server {
 	cert, key := a.Issue()
 	s := free(t)
 	_, port, _ := net.SplitHostPort(s.Addr)
-	s.more = []string{"--port", "0", "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", a.File, "--tls-auth-clients", "no"}
+	s.more = []string{
+		"--port",
+		"0",
+		"--tls-port",
+		port,
+		"--tls-cert-file",
+		cert,
+		"--tls-key-file",
+		key,
+		"--tls-ca-cert-file",
+		a.File,
+		"--tls-auth-clients",
+		"no",
+	}
 	s.Run()
 	t.Cleanup(s.Kill)
 	return s

@@ -57,7 +57,18 @@ func free(t testing.TB) *Server {
 func (s *Server) Run() {
 	s.t.Helper()
 	_, port, _ := strings.Cut(s.Addr, ":")
-	args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", fmt.Sprint(Databases)}
+	args := []string{
+		"--port",
+		port,
+		"--bind",
+		"127.0.0.1",
+		"--save",
+		"",
+		"--appendonly",
+		"no",
+		"--databases",
+		fmt.Sprint(Databases),
+	}
 	s.cmd = exec.Command("redis-server", append(args, s.more...)...)
 	s.cmd.Dir = s.t.TempDir() // a replica that is filled writes its dump here
 	if err := s.cmd.Start(); err != nil {
@@ -81,12 +92,6 @@ func (s *Server) URL() string {
 	}
 	return fmt.Sprintf("redis://%s/%d", s.Addr, n)
 }
-
-// Stop freezes the server: connections stay, nothing answers.
-func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
-
-// Continue ends [Server.Stop].
-func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
 
 // Kill ends the server at once.
 func (s *Server) Kill() {

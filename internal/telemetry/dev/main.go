@@ -50,7 +50,10 @@ type receiver struct {
 }
 
 // Export implements the RPC.
-func (r *receiver) Export(_ context.Context, req *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+func (r *receiver) Export(
+	_ context.Context,
+	req *collector.ExportTraceServiceRequest,
+) (*collector.ExportTraceServiceResponse, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	byTrace := map[string][]*trace.Span{}
@@ -63,7 +66,10 @@ func (r *receiver) Export(_ context.Context, req *collector.ExportTraceServiceRe
 	}
 	for id, spans := range byTrace {
 		fmt.Println("trace", id)
-		slices.SortFunc(spans, func(a, b *trace.Span) int { return cmp.Compare(a.GetStartTimeUnixNano(), b.GetStartTimeUnixNano()) })
+		slices.SortFunc(
+			spans,
+			func(a, b *trace.Span) int { return cmp.Compare(a.GetStartTimeUnixNano(), b.GetStartTimeUnixNano()) },
+		)
 		known := map[string]bool{}
 		for _, s := range spans {
 			known[string(s.GetSpanId())] = true

@@ -158,7 +158,11 @@ func (p *Page) make(ctx context.Context, part string) ([]byte, error) {
 	var data any = v
 	if part == "frame.html" {
 		data = assets.Page{Title: "Status", Name: "App Store Connect gateway", Script: "status.js", Content: v,
-			Links: []assets.Link{{Title: "Status", URL: "/", Current: true}, {Title: "Metrics", URL: "/metrics"}, {Title: "Ready", URL: "/readyz"}}}
+			Links: []assets.Link{
+				{Title: "Status", URL: "/", Current: true},
+				{Title: "Metrics", URL: "/metrics"},
+				{Title: "Ready", URL: "/readyz"},
+			}}
 	}
 	var b bytes.Buffer
 	err = t.ExecuteTemplate(&b, part, data)
