@@ -48,7 +48,9 @@ func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
 		provisioning(), certificates(), profiles(), testFlight(), builds(), buildUploads(), betaReview(),
-		appStore(), versions(), phasedReleases(), appInfos(), review(), webhooks(), distribution(), customerReviews(), organisation(), xcodeCloud(), reporting(), gameCenter()} {
+		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), webhooks(),
+		distribution(), customerReviews(), organisation(), xcodeCloud(), reporting(), gameCenter(),
+	} {
 		for typ, b := range list {
 			all[typ] = b
 		}
