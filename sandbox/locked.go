@@ -43,23 +43,21 @@ func lockedAllowed(c *call, o, old *object) []apiError {
 	if old == nil {
 		return stateError("/data", "A resource cannot be added while the version is "+state+".")
 	}
-	var errs []apiError
+	return unchangeable(o, old, always)
+}
+
+// unchangeable refuses each attribute that a change would give another value, but
+// for some.
+func unchangeable(o, old *object, but []string) (errs []apiError) {
 	for _, name := range sortedKeys(o.attrs) {
-		if !same(o.attrs[name], old.attrs[name]) && !slices.Contains(always, name) {
-			errs = append(
-				errs,
-				apiError{
-					Status: 409,
-					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_STATE",
-					Title:  "The attribute cannot be changed in the current state",
-					Detail: fmt.Sprintf(
-						"The attribute '%s' cannot be edited while the version is %s.",
-						name,
-						state,
-					),
-					Pointer: "/data/attributes/" + name,
-				},
-			)
+		if !same(o.attrs[name], old.attrs[name]) && !slices.Contains(but, name) {
+			errs = append(errs, apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_STATE",
+				Title:   "The request cannot be fulfilled because of the state of another resource.",
+				Detail:  "Attribute '" + name + "' cannot be edited at this time",
+				Pointer: "/data/attributes/" + name,
+			})
 		}
 	}
 	return errs

@@ -24,12 +24,12 @@ func versionMoved(c *call, o *object, _, _, is string) {
 	}
 }
 
-// approved moves a version on after its review, as its release type says.
+// approved moves something on after its review: a version as its release type says.
 func (c *call) approved(v *object) error {
-	switch v.text("releaseType") {
-	case "MANUAL":
+	switch {
+	case v.typ != "appStoreVersions" || v.text("releaseType") == "MANUAL":
 		return c.move(v, "approve")
-	case "SCHEDULED":
+	case v.text("releaseType") == "SCHEDULED":
 		return c.move(v, "approve to schedule")
 	}
 	return c.move(v, "approve and release")

@@ -31,7 +31,13 @@ func (c *client) prepare(t *testing.T, number, attributes string) (version, loca
 
 func (c *client) draft(t *testing.T) string {
 	t.Helper()
-	return c.data(t, "POST", "/v1/reviewSubmissions", resource("reviewSubmissions", "", `"platform":"IOS"`, to("app", "apps", trailMix)))["id"].(string)
+	return c.draftFor(t, "IOS")
+}
+
+func (c *client) draftFor(t *testing.T, platform string) string {
+	t.Helper()
+	return c.data(t, "POST", "/v1/reviewSubmissions", resource("reviewSubmissions", "",
+		fmt.Sprintf(`"platform":%q`, platform), to("app", "apps", trailMix)))["id"].(string)
 }
 
 // item is the request that adds a version to a submission.
@@ -150,7 +156,7 @@ func TestWhatIsMissingIsToldAtOnce(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	c.act(t, "apps", trailMix, "unpublish privacy")
 	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"TV_OS","versionString":"1.0"`, to("app", "apps", trailMix)))["id"].(string)
-	submission := c.draft(t)
+	submission := c.draftFor(t, "TV_OS")
 	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+submission, resource("reviewSubmissions", submission, `"submitted":true`, "")); code(
 		doc,
 	) != "ENTITY_ERROR.RELATIONSHIP.REQUIRED" {
@@ -195,7 +201,7 @@ func TestAnItemIsInOneSubmission(t *testing.T) {
 	c.patch(t, "reviewSubmissions", first, `"canceled":true`)
 	c.wantStates(t, version, first, "REJECTED", "CANCELING")
 	c.SetClock(time.Minute, 0)
-	c.wantStates(t, version, first, "REJECTED", "COMPLETE")
+	c.wantStates(t, version, first, "DEVELOPER_REJECTED", "COMPLETE")
 	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+first, resource("reviewSubmissions", first, `"canceled":true`, "")); !strings.Contains(
 		fmt.Sprint(doc),
 		"not in cancellable state",

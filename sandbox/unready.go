@@ -1,9 +1,6 @@
 package sandbox
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // shots are the display types of which each platform wants one, in the order of
 // preference. Apple: screenshot specifications.
@@ -15,7 +12,7 @@ var shots = map[string][]string{
 // unready are all the reasons for which a version cannot be reviewed, by the path
 // of what they are about. Apple checks them when a version is added to a
 // submission (seen live).
-func (c *call) unready(v *object) map[string][]apiError {
+func (c *call) unready(v *object) reasons {
 	r := reasons{}
 	c.unreadyBuild(v, r)
 	r.want(v, "copyright")
@@ -187,12 +184,7 @@ func (r reasons) missing(o *object, rel string) {
 	)
 }
 
-func (r reasons) state(o *object, detail string) {
-	maps.Copy(
-		r,
-		map[string][]apiError{"/v1/" + o.typ + "/" + o.id: append(r["/v1/"+o.typ+"/"+o.id], stateError("", detail)...)},
-	)
-}
+func (r reasons) state(o *object, detail string) { r.add(o, stateError("", detail)[0]) }
 
 // contact checks whom App Review may ask.
 func (r reasons) contact(detail *object) {

@@ -79,30 +79,24 @@ func complete() map[string]any {
 }
 
 func versionMoves() []move {
-	waiting := []string{"WAITING_FOR_REVIEW", "IN_REVIEW"}
+	decided := append([]string{"ACCEPTED"}, underReview...)
+	pending := []string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"}
+	taken := slices.Concat(decided, pending, []string{"REJECTED", "METADATA_REJECTED", "INVALID_BINARY"})
 	return []move{
 		{"add", editable, "READY_FOR_REVIEW", versionStates},
 		{"take out", []string{"READY_FOR_REVIEW"}, "PREPARE_FOR_SUBMISSION", versionStates},
 		{"submit", []string{"READY_FOR_REVIEW"}, "WAITING_FOR_REVIEW", versionStates},
+		{"resubmit", []string{"IN_REVIEW"}, "WAITING_FOR_REVIEW", versionStates},
 		{"start", []string{"WAITING_FOR_REVIEW"}, "IN_REVIEW", versionStates},
-		{"approve", waiting, "PENDING_DEVELOPER_RELEASE", versionStates},
-		{"approve to schedule", waiting, "PENDING_APPLE_RELEASE", versionStates},
-		{"approve and release", waiting, "PROCESSING_FOR_DISTRIBUTION", versionStates},
-		{"reject", waiting, "REJECTED", versionStates},
-		{"reject metadata", waiting, "METADATA_REJECTED", versionStates},
-		{"refuse binary", waiting, "INVALID_BINARY", versionStates},
-		{
-			"cancel",
-			append([]string{"READY_FOR_REVIEW", "PENDING_DEVELOPER_RELEASE"}, waiting...),
-			"DEVELOPER_REJECTED",
-			versionStates,
-		},
-		{
-			"release",
-			[]string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"},
-			"PROCESSING_FOR_DISTRIBUTION",
-			versionStates,
-		},
+		{"accept", underReview, "ACCEPTED", "Apple: app and submission statuses"},
+		{"approve", decided, "PENDING_DEVELOPER_RELEASE", versionStates},
+		{"approve to schedule", decided, "PENDING_APPLE_RELEASE", versionStates},
+		{"approve and release", decided, "PROCESSING_FOR_DISTRIBUTION", versionStates},
+		{"reject", underReview, "REJECTED", versionStates},
+		{"reject metadata", underReview, "METADATA_REJECTED", versionStates},
+		{"refuse binary", underReview, "INVALID_BINARY", versionStates},
+		{"cancel", taken, "DEVELOPER_REJECTED", "seen live: a canceled submission frees its version"},
+		{"release", pending, "PROCESSING_FOR_DISTRIBUTION", versionStates},
 		{"distribute", []string{"PROCESSING_FOR_DISTRIBUTION"}, "READY_FOR_DISTRIBUTION", versionStates},
 		{"replace", []string{"READY_FOR_DISTRIBUTION"}, "REPLACED_WITH_NEW_VERSION", versionStates},
 	}
