@@ -189,7 +189,7 @@ func withdrawable(c *call, o *object) []apiError {
 }
 
 // withdrawableStates are those in which a version is before Apple, and not on sale.
-var withdrawableStates = append([]string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"}, underReview...)
+var withdrawableStates = append(slices.Clone(pendingRelease), underReview...)
 
 func versionWithdrawn(c *call, o *object) {
 	for _, id := range o.rels["appStoreVersion"] {

@@ -1,12 +1,24 @@
 package sandbox
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// shots are the display types of which each platform wants one, in the order of
+// shot is a display of which a platform wants a screenshot: its name as a display
+// type of sets, and as a group of placements of the App Asset Library.
+type shot struct{ display, group string }
+
+// shots are the displays of which each platform wants one, in the order of
 // preference. Apple: screenshot specifications.
-var shots = map[string][]string{
-	"IOS": {"APP_IPHONE_67", "APP_IPHONE_65"}, "MAC_OS": {"APP_DESKTOP"},
-	"TV_OS": {"APP_APPLE_TV"}, "VISION_OS": {"APP_APPLE_VISION_PRO"},
+var shots = map[string][]shot{
+	"IOS": {
+		{"APP_IPHONE_67", "IPHONE_DYNAMIC_ISLAND_LARGE_PROFILE"},
+		{"APP_IPHONE_65", "IPHONE_FACE_ID_LARGE_PROFILE"},
+	},
+	"MAC_OS":    {{"APP_DESKTOP", "MAC_PROFILE"}},
+	"TV_OS":     {{"APP_APPLE_TV", "TV_PROFILE"}},
+	"VISION_OS": {{"APP_APPLE_VISION_PRO", "VISION_PRO_PROFILE"}},
 }
 
 // unready are all the reasons for which a version cannot be reviewed, by the path
@@ -16,6 +28,9 @@ func (c *call) unready(v *object) reasons {
 	r := reasons{}
 	c.unreadyBuild(v, r)
 	r.want(v, "copyright")
+	if v.text("releaseType") == "SCHEDULED" {
+		r.want(v, "earliestReleaseDate")
+	}
 	first := len(c.siblings(v, v)) == 0
 	localizations := c.s.store.related(v, "appStoreVersionLocalizations")
 	if len(localizations) == 0 {
@@ -34,7 +49,7 @@ func (c *call) unready(v *object) reasons {
 	} else {
 		r.contact(detail)
 	}
-	c.unreadyApp(c.s.store.appOf(v), r)
+	c.unreadyApp(v, r)
 	return r
 }
 
@@ -57,48 +72,72 @@ func (c *call) unreadyBuild(v *object, r reasons) {
 		)
 	}
 	r.want(build, "usesNonExemptEncryption")
-	if build.attrs["usesNonExemptEncryption"] == true && len(c.s.store.ids(build, "appEncryptionDeclaration")) == 0 {
+	if build.attrs["usesNonExemptEncryption"] != true {
+		return
+	}
+	declaration := c.s.store.one(build, "appEncryptionDeclaration")
+	if declaration == nil {
 		r.missing(build, "appEncryptionDeclaration")
+	} else if state := declaration.text("appEncryptionDeclarationState"); state != "APPROVED" {
+		r.state(declaration, "The declaration about encryption is "+state+", not APPROVED.")
 	}
 }
 
-// unreadyPictures tells pictures that are not there yet.
+// unreadyPictures tells pictures and previews that are not there yet.
 func (c *call) unreadyPictures(localization *object, r reasons) {
-	for _, set := range c.s.store.related(localization, "appScreenshotSets") {
-		for _, picture := range c.s.store.related(set, "appScreenshots") {
-			if delivery, _ := picture.attrs["assetDeliveryState"].(map[string]any); delivery["state"] != "COMPLETE" {
-				r.state(picture, "The screenshot is still being uploaded or processed, or has failed.")
+	for _, kind := range []struct{ sets, files, state string }{
+		{"appScreenshotSets", "appScreenshots", "assetDeliveryState"},
+		{"appPreviewSets", "appPreviews", "videoDeliveryState"},
+	} {
+		for _, set := range c.s.store.related(localization, kind.sets) {
+			for _, file := range c.s.store.related(set, kind.files) {
+				if delivery, _ := file.attrs[kind.state].(map[string]any); delivery["state"] != "COMPLETE" {
+					r.state(file, "The file is still being uploaded or processed, or has failed.")
+				}
 			}
 		}
 	}
 }
 
-// unreadyPrimary wants screenshots in the app's own language: others show these.
+// unreadyPrimary wants screenshots in the app's own language: the others show these.
 func (c *call) unreadyPrimary(v *object, localizations []*object, r reasons) {
 	wanted := shots[v.text("platform")]
+	if len(wanted) == 0 || len(localizations) == 0 {
+		return
+	}
+	primary := localizations[0]
 	for _, l := range localizations {
-		for _, set := range c.s.store.related(l, "appScreenshotSets") {
-			if slices.Contains(wanted, set.text("screenshotDisplayType")) &&
-				len(c.s.store.ids(set, "appScreenshots")) > 0 {
-				return
-			}
+		if app := c.s.store.appOf(v); app != nil && localeOf(l.text("locale")) == localeOf(app.text("primaryLocale")) {
+			primary = l
 		}
 	}
-	if len(wanted) > 0 && len(localizations) > 0 {
-		r.add(
-			localizations[0],
-			apiError{
-				Status: 409,
-				Code:   "STATE_ERROR.SCREENSHOT_REQUIRED." + wanted[0],
-				Title:  "A screenshot is missing",
-				Detail: "A screenshot of display type " + wanted[0] + " is required.",
-			},
-		)
+	if slices.ContainsFunc(wanted, func(s shot) bool { return c.shows(primary, s) }) {
+		return
 	}
+	r.add(primary, apiError{
+		Status: 409,
+		Code:   "STATE_ERROR.SCREENSHOT_REQUIRED." + wanted[0].display,
+		Title:  "A screenshot is missing",
+		Detail: "A screenshot of display type " + wanted[0].display + " is required.",
+	})
+}
+
+// shows says whether a localization has a screenshot of a display, in a set or from
+// the App Asset Library.
+func (c *call) shows(localization *object, s shot) bool {
+	for _, set := range c.s.store.related(localization, "appScreenshotSets") {
+		if set.text("screenshotDisplayType") == s.display && len(c.s.store.ids(set, "appScreenshots")) > 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.s.store.related(localization, "placements"), func(p *object) bool {
+		return p.text("placementType") == "APP_SCREENSHOT" && p.text("placementGroup") == s.group
+	})
 }
 
 // unreadyApp looks at what is the same for all versions of an app.
-func (c *call) unreadyApp(app *object, r reasons) {
+func (c *call) unreadyApp(v *object, r reasons) {
+	app := c.s.store.appOf(v)
 	if app == nil {
 		return
 	}
@@ -114,18 +153,37 @@ func (c *call) unreadyApp(app *object, r reasons) {
 				Detail: "Answer the questions about App Privacy, and publish them, on the website of App Store Connect."},
 		}
 	}
-	info := c.editInfo(app)
-	if info == nil {
+	infos := c.s.store.related(app, "appInfos")
+	if len(infos) == 0 {
+		r.missing(app, "appInfos")
 		return
+	}
+	info := c.editInfo(app)
+	if info == nil { // that of another platform's version is under review
+		info = infos[len(infos)-1]
 	}
 	if c.s.store.one(info, "primaryCategory") == nil {
 		r.missing(info, "primaryCategory")
 	}
 	for _, l := range c.s.store.related(info, "appInfoLocalizations") {
 		r.want(l, "name", "privacyPolicyUrl")
+		if v.text("platform") == "TV_OS" { // which has no browser
+			r.want(l, "privacyPolicyText")
+		}
 	}
-	if rating := c.s.store.one(info, "ageRatingDeclaration"); rating != nil {
-		r.want(rating, ageQuestions...)
+	c.unreadyRating(info, r)
+}
+
+// unreadyRating wants an answer to each question about the age rating: null is none.
+func (c *call) unreadyRating(info *object, r reasons) {
+	rating := c.s.store.one(info, "ageRatingDeclaration")
+	if rating == nil {
+		r.missing(info, "ageRatingDeclaration")
+		return
+	}
+	r.want(rating, ageQuestions...)
+	if rating.attrs["socialMedia"] == true {
+		r.want(rating, "socialMediaAgeRestricted")
 	}
 }
 
@@ -133,75 +191,10 @@ func (c *call) unreadyApp(app *object, r reasons) {
 // part of Apple's API says so.
 const privacyUnpublished = "privacyUnpublished"
 
-// ageQuestions must be answered since 2026. Apple: age ratings; seen live.
-var ageQuestions = []string{
-	"advertising",
-	"ageAssurance",
-	"gunsOrOtherWeapons",
-	"healthOrWellnessTopics",
-	"lootBox",
-	"messagingAndChat",
-	"parentalControls",
-	"userGeneratedContent",
-}
-
-// reasons are errors by the path of what they are about.
-type reasons map[string][]apiError
-
-func (r reasons) add(o *object, e apiError) {
-	at := "/v1/" + o.typ + "/" + o.id
-	r[at] = append(r[at], e)
-}
-
-// want tells attributes that are not set.
-func (r reasons) want(o *object, names ...string) {
-	for _, name := range names {
-		if v := o.attrs[name]; v == nil || v == "" {
-			r.add(
-				o,
-				apiError{
-					Status:  409,
-					Code:    "ENTITY_ERROR.ATTRIBUTE.REQUIRED",
-					Title:   "The provided entity is missing a required attribute",
-					Detail:  "You must provide a value for the attribute '" + name + "' with this request",
-					Pointer: "/data/attributes/" + name,
-				},
-			)
-		}
-	}
-}
-
-func (r reasons) missing(o *object, rel string) {
-	r.add(
-		o,
-		apiError{
-			Status:  409,
-			Code:    "ENTITY_ERROR.RELATIONSHIP.REQUIRED",
-			Title:   "The provided entity is missing a required relationship",
-			Detail:  "You must provide a value for the relationship '" + rel + "' with this request",
-			Pointer: "/data/relationships/" + rel,
-		},
-	)
-}
-
-func (r reasons) state(o *object, detail string) { r.add(o, stateError("", detail)[0]) }
-
-// contact checks whom App Review may ask.
-func (r reasons) contact(detail *object) {
-	r.want(detail, "contactFirstName", "contactLastName", "contactEmail", "contactPhone")
-	if phone := detail.text("contactPhone"); phone != "" && phone[0] != '+' {
-		r.add(
-			detail,
-			apiError{
-				Status:  409,
-				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
-				Title:   "The provided entity includes an attribute with an invalid value",
-				Detail:  "The phone number must begin with a plus sign and the country code.",
-				Pointer: "/data/attributes/contactPhone",
-			},
-		)
-	}
-	if detail.attrs["demoAccountRequired"] == true {
-		r.want(detail, "demoAccountName", "demoAccountPassword")
-	}
-}
+// ageQuestions must all be answered, those of 2025 and 2026 too. Apple:
+// AgeRatingDeclaration; age ratings, values and definitions.
+var ageQuestions = strings.Fields("advertising ageAssurance alcoholTobaccoOrDrugUseOrReferences contests gambling " +
+	"gamblingSimulated gunsOrOtherWeapons healthOrWellnessTopics horrorOrFearThemes lootBox matureOrSuggestiveThemes " +
+	"medicalOrTreatmentInformation messagingAndChat parentalControls profanityOrCrudeHumor " +
+	"sexualContentGraphicAndNudity sexualContentOrNudity socialMedia unrestrictedWebAccess userGeneratedContent " +
+	"violenceCartoonOrFantasy violenceRealistic violenceRealisticProlongedGraphicOrSadistic")

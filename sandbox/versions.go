@@ -1,11 +1,6 @@
 package sandbox
 
-import (
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-)
+import "slices"
 
 // versionStates says where the states of a version are written down.
 const versionStates = "Apple: AppVersionState"
@@ -36,7 +31,7 @@ func versions() map[string]behavior {
 				cycle("appStoreState", "READY_FOR_SALE"), cycle("appVersionState", "READY_FOR_DISTRIBUTION"),
 				cycle("releaseType", "AFTER_APPROVAL")),
 			allowed: versionAllowed, removable: lockedRemovable, relating: lockedRelating,
-			created: versionCreated, removed: versionRemoved,
+			created: versionCreated, updated: versionUpdated, removed: versionRemoved,
 			machines: []machine{{attr: "appVersionState", moves: versionMoves()}},
 			moved:    versionMoved,
 			acts: map[string]act{
@@ -44,7 +39,7 @@ func versions() map[string]behavior {
 					own: true,
 					do:  func(c *call, o *object, _ map[string]any) error { return c.move(o, "distribute") },
 				},
-				"release": {own: true, do: released},
+				"release": {own: true, do: dateCome},
 			},
 		},
 		"appStoreVersionLocalizations": with(behavior{unique: [][]string{{"appStoreVersion", "locale"}}}),
@@ -80,8 +75,7 @@ func complete() map[string]any {
 
 func versionMoves() []move {
 	decided := append([]string{"ACCEPTED"}, underReview...)
-	pending := []string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"}
-	taken := slices.Concat(decided, pending, []string{"REJECTED", "METADATA_REJECTED", "INVALID_BINARY"})
+	taken := slices.Concat(decided, pendingRelease, []string{"REJECTED", "METADATA_REJECTED", "INVALID_BINARY"})
 	return []move{
 		{"add", editable, "READY_FOR_REVIEW", versionStates},
 		{"take out", []string{"READY_FOR_REVIEW"}, "PREPARE_FOR_SUBMISSION", versionStates},
@@ -96,7 +90,8 @@ func versionMoves() []move {
 		{"reject metadata", underReview, "METADATA_REJECTED", versionStates},
 		{"refuse binary", underReview, "INVALID_BINARY", versionStates},
 		{"cancel", taken, "DEVELOPER_REJECTED", "seen live: a canceled submission frees its version"},
-		{"release", pending, "PROCESSING_FOR_DISTRIBUTION", versionStates},
+		{"schedule", pendingRelease[:1], "PENDING_APPLE_RELEASE", "seen live: a date set after the approval releases the version"},
+		{"release", pendingRelease, "PROCESSING_FOR_DISTRIBUTION", versionStates},
 		{"distribute", []string{"PROCESSING_FOR_DISTRIBUTION"}, "READY_FOR_DISTRIBUTION", versionStates},
 		{"replace", []string{"READY_FOR_DISTRIBUTION"}, "REPLACED_WITH_NEW_VERSION", versionStates},
 	}
@@ -111,93 +106,4 @@ func olderState(state string) string {
 		return "PROCESSING_FOR_APP_STORE"
 	}
 	return state
-}
-
-// versionForm is how Apple numbers versions.
-var versionForm = regexp.MustCompile(`^\d{1,9}(\.\d{1,9}){0,2}$`)
-
-// versionAllowed: an app has one version a platform that is not on sale yet; its
-// number is new, and higher than the one on sale.
-func versionAllowed(c *call, o, old *object) []apiError {
-	var errs []apiError
-	number := o.text("versionString")
-	if old != nil {
-		errs = lockedAllowed(c, o, old)
-		if number == old.text("versionString") {
-			return errs
-		}
-	}
-	for _, x := range c.siblings(o, old) {
-		if old == nil && !slices.Contains(onSale, x.text("appVersionState")) {
-			errs = append(
-				errs,
-				apiError{
-					Status:  409,
-					Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",
-					Title:   "The provided entity includes a relationship with an invalid value",
-					Detail:  "You cannot create a new version of the App in the current state.",
-					Pointer: "/data/relationships/app",
-				},
-			)
-		}
-	}
-	if !versionForm.MatchString(number) {
-		return append(
-			errs,
-			apiError{
-				Status:  409,
-				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
-				Title:   "The provided entity includes an attribute with an invalid value",
-				Detail:  "The version '" + number + "' has not the form 1.2.3.",
-				Pointer: "/data/attributes/versionString",
-			},
-		)
-	}
-	for _, x := range c.siblings(o, old) {
-		if used := x.text("versionString"); compareVersions(used, number) == 0 {
-			return append(
-				errs,
-				apiError{
-					Status:  409,
-					Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
-					Title:   "The provided entity includes an attribute with a value that has already been used",
-					Detail:  "The version number has been previously used.",
-					Pointer: "/data/attributes/versionString",
-				},
-			)
-		} else if slices.Contains(onSale, x.text("appVersionState")) && compareVersions(used, number) > 0 {
-			return append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-				Detail: "The version must be higher than '" + used + "', which is on sale.", Pointer: "/data/attributes/versionString"})
-		}
-	}
-	return errs
-}
-
-// siblings are the other versions of a version's app and platform.
-func (c *call) siblings(o, old *object) (list []*object) {
-	for _, x := range c.s.store.all("appStoreVersions") {
-		if x != old && x.id != o.id && x.text("platform") == o.text("platform") &&
-			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
-			list = append(list, x)
-		}
-	}
-	return list
-}
-
-// compareVersions compares numbers part by part: 1.2 is 1.2.0.
-func compareVersions(a, b string) int {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range max(len(x), len(y)) {
-		var m, n int
-		if i < len(x) {
-			m, _ = strconv.Atoi(x[i])
-		}
-		if i < len(y) {
-			n, _ = strconv.Atoi(y[i])
-		}
-		if m != n {
-			return m - n
-		}
-	}
-	return 0
 }
