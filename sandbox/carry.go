@@ -35,15 +35,23 @@ func versionCreated(c *call, o *object) {
 	setting(map[string]any{"copyright": before.attrs["copyright"]})(c, o)
 	for _, l := range c.s.store.related(before, "appStoreVersionLocalizations") {
 		loc := c.carry(l, map[string]string{"appStoreVersion": o.id}, "whatsNew")
-		for _, set := range c.s.store.related(l, "appScreenshotSets") {
-			copied := c.carry(set, map[string]string{"appStoreVersionLocalization": loc.id})
-			for _, picture := range c.s.store.related(set, "appScreenshots") {
-				c.carry(picture, map[string]string{"appScreenshotSet": copied.id})
-			}
-		}
+		c.carrySets(l, loc, "appScreenshotSet")
+		c.carrySets(l, loc, "appPreviewSet")
 	}
 	if detail := c.s.store.one(before, "appStoreReviewDetail"); detail != nil {
 		c.carry(detail, map[string]string{"appStoreVersion": o.id})
+	}
+}
+
+// carrySets copies the sets of a localization for another, with their files in the
+// same order. Sets are named after their files.
+func (c *call) carrySets(from, to *object, set string) {
+	files := strings.TrimSuffix(set, "Set") + "s"
+	for _, s := range c.s.store.related(from, set+"s") {
+		copied := c.carry(s, map[string]string{"appStoreVersionLocalization": to.id})
+		for _, file := range c.s.store.related(s, files) {
+			c.carry(file, map[string]string{set: copied.id})
+		}
 	}
 }
 

@@ -136,6 +136,12 @@ func TestAVersionGoesThroughReview(t *testing.T) {
 // locked tries all that cannot be done while a version waits.
 func (c *client) locked(t *testing.T, version, localization string) {
 	t.Helper()
+	st := c.store
+	set := st.one(st.get("appStoreVersionLocalizations", localization), "appScreenshotSets")
+	picture := st.ids(set, "appScreenshots")[0]
+	detail := st.ids(st.get("appStoreVersions", version), "appStoreReviewDetail")[0]
+	info := st.related(st.get("apps", trailMix), "appInfos")[1]
+	name, rating := st.ids(info, "appInfoLocalizations")[0], st.ids(info, "ageRatingDeclaration")[0]
 	for _, x := range [][3]string{
 		{"PATCH", "/v1/appStoreVersionLocalizations/" + localization, resource("appStoreVersionLocalizations", localization, `"whatsNew":"later"`, "")},
 		{"DELETE", "/v1/appStoreVersionLocalizations/" + localization, ""},
@@ -144,6 +150,14 @@ func (c *client) locked(t *testing.T, version, localization string) {
 		{"POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"IOS","versionString":"9.9"`, to("app", "apps", trailMix))},
 		{"POST", "/v1/appScreenshotSets", resource("appScreenshotSets", "", `"screenshotDisplayType":"APP_IPHONE_55"`, to("appStoreVersionLocalization", "appStoreVersionLocalizations", localization))},
 		{"PATCH", "/v1/appStoreVersions/" + version + "/relationships/build", `{"data":null}`},
+		{"PATCH", "/v1/appScreenshotSets/" + set.id + "/relationships/appScreenshots", `{"data":[{"type":"appScreenshots","id":"` + picture + `"}]}`},
+		{"DELETE", "/v1/appScreenshots/" + picture, ""},
+		{"DELETE", "/v1/appScreenshotSets/" + set.id, ""},
+		{"PATCH", "/v1/appStoreReviewDetails/" + detail, resource("appStoreReviewDetails", detail, `"notes":"later"`, "")},
+		{"PATCH", "/v1/appInfos/" + info.id, resource("appInfos", info.id, "", to("primaryCategory", "appCategories", "MUSIC"))},
+		{"PATCH", "/v1/appInfoLocalizations/" + name, resource("appInfoLocalizations", name, `"subtitle":"later"`, "")},
+		{"DELETE", "/v1/appInfoLocalizations/" + name, ""},
+		{"PATCH", "/v1/ageRatingDeclarations/" + rating, resource("ageRatingDeclarations", rating, `"gambling":true`, "")},
 	} {
 		if status, _, doc := c.send(x[0], x[1], x[2]); status != 409 {
 			t.Errorf("%s %s while the version waits: %d %v", x[0], x[1], status, doc)
@@ -231,29 +245,5 @@ func TestADuplicateVersionHasTwoErrors(t *testing.T) {
 	if code(doc) != "ENTITY_ERROR.RELATIONSHIP.INVALID" ||
 		at(doc, "errors", 1, "code") != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" {
 		t.Errorf("%v", doc)
-	}
-}
-
-func TestAnAppHasInformationToEdit(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
-	states := func() (list []string) {
-		_, _, doc := c.send("GET", "/v1/apps/"+trailMix+"/appInfos", "")
-		for _, info := range doc["data"].([]any) {
-			list = append(list, at(info, "attributes", "state").(string))
-		}
-		return list
-	}
-	if got := fmt.Sprint(states()); got != "[READY_FOR_DISTRIBUTION]" {
-		t.Errorf("before: %s", got)
-	}
-	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"IOS","versionString":"7.0"`, to("app", "apps", trailMix)))["id"].(string)
-	if got := fmt.Sprint(states()); got != "[READY_FOR_DISTRIBUTION PREPARE_FOR_SUBMISSION]" {
-		t.Errorf("beside a version: %s", got)
-	}
-	if status, _, doc := c.send("DELETE", "/v1/appStoreVersions/"+version, ""); status != 204 {
-		t.Fatal(status, doc)
-	}
-	if got := fmt.Sprint(states()); got != "[READY_FOR_DISTRIBUTION]" {
-		t.Errorf("afterwards: %s", got)
 	}
 }

@@ -29,7 +29,7 @@ func (s *Sandbox) seeded() *store {
 		}
 	}
 	for _, typ := range s.facts.types() {
-		st.relate(typ)
+		st.relate(typ, s.behaviors[typ].placed)
 	}
 	return st
 }
@@ -58,11 +58,11 @@ func (s *Sandbox) spawn(typ string, now time.Time) *object {
 
 // relate ties the objects of a type to those of others. To-one relations come
 // first: their other side follows from them.
-func (st *store) relate(typ string) {
+func (st *store) relate(typ string, but []string) {
 	rels := st.facts.relations[typ]
 	for _, many := range []bool{false, true} {
 		for _, name := range slices.Sorted(maps.Keys(rels)) {
-			if r := rels[name]; r.many == many && r.name == name && r.seen {
+			if r := rels[name]; r.many == many && r.name == name && r.seen && !slices.Contains(but, name) {
 				st.relateBy(typ, r)
 			}
 		}
