@@ -10,8 +10,8 @@ type behavior struct {
 	count int
 	// seed makes the i-th object of a new sandbox believable.
 	seed func(o *object, i int)
-	// placed lists relationships that seed sets by itself, or leaves out: those of
-	// other types lead to something in a new sandbox.
+	// placed lists relationships that seed names the ids of, on one side, or none:
+	// all others lead to something in a new sandbox.
 	placed []string
 	// unique lists sets of attributes and relationships of which no two objects
 	// have the same values. Errors point to the last of a set.

@@ -23,13 +23,9 @@ var (
 func appCategories() behavior {
 	return behavior{count: len(categories), placed: []string{"parent", "subcategories"}, seed: func(o *object, _ int) {
 		o.attrs["platforms"] = []any{"IOS", "MAC_OS", "TV_OS"}
-		for _, id := range subcategories {
-			switch top, _, _ := strings.Cut(id, "_"); o.id {
-			case top:
-				o.rels["subcategories"] = append(o.rels["subcategories"], id)
-			case id:
-				o.rels["parent"] = []string{top}
-			}
+		if slices.Contains(subcategories, o.id) {
+			top, _, _ := strings.Cut(o.id, "_")
+			o.rels["parent"] = []string{top}
 		}
 	}}
 }
