@@ -24,7 +24,7 @@ type act struct {
 	with []string // names of the arguments it takes
 	made bool     // it makes an object of the type, so that it wants no id
 	own  bool     // only the sandbox itself does it, when its time comes
-	on   string   // row of the type's machines that it follows, if it does nothing else
+	on   string   // row of the type's machines that it follows: what it can be done in
 	// when says whether an object waits for it, for the page; by the rows of on if nil.
 	when func(o *object) bool
 	do   func(c *call, o *object, with map[string]any) error

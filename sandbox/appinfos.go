@@ -7,7 +7,7 @@ var infoStates = map[string]string{
 	"PREPARE_FOR_SUBMISSION": "PREPARE_FOR_SUBMISSION", "READY_FOR_REVIEW": "READY_FOR_REVIEW", "WAITING_FOR_REVIEW": "WAITING_FOR_REVIEW",
 	"IN_REVIEW": "IN_REVIEW", "REJECTED": "REJECTED", "METADATA_REJECTED": "REJECTED", "INVALID_BINARY": "REJECTED",
 	"DEVELOPER_REJECTED": "DEVELOPER_REJECTED", "PENDING_DEVELOPER_RELEASE": "PENDING_RELEASE", "PENDING_APPLE_RELEASE": "PENDING_RELEASE",
-	"READY_FOR_DISTRIBUTION": "READY_FOR_DISTRIBUTION",
+	"ACCEPTED": "ACCEPTED", "READY_FOR_DISTRIBUTION": "READY_FOR_DISTRIBUTION",
 }
 
 // editableInfo are the states in which an app's information can be changed.
@@ -16,8 +16,14 @@ var editableInfo = []string{"PREPARE_FOR_SUBMISSION", "READY_FOR_REVIEW", "REJEC
 // appInfos: what the App Store says of an app, whatever its version.
 func appInfos() map[string]behavior {
 	return map[string]behavior{
-		"appInfos": {seed: each(cycle("state", "READY_FOR_DISTRIBUTION"), cycle("appStoreState", "READY_FOR_SALE")),
-			allowed: func(c *call, o, old *object) []apiError { return infoLocked(o, old) }},
+		"appCategories": appCategories(),
+		"appInfos": {
+			seed: each(cycle("state", "READY_FOR_DISTRIBUTION"), cycle("appStoreState", "READY_FOR_SALE"),
+				seedCategories),
+			placed:  placedCategories(),
+			owns:    []string{"ageRatingDeclaration"},
+			allowed: infoAllowed, updated: recategorized,
+		},
 		"appInfoLocalizations": {
 			unique: [][]string{{"appInfo", "locale"}},
 			allowed: func(c *call, o, old *object) []apiError {
@@ -35,6 +41,13 @@ func appInfos() map[string]behavior {
 		},
 		"ageRatingDeclarations": {allowed: ageRatingAllowed},
 	}
+}
+
+func infoAllowed(c *call, o, old *object) []apiError {
+	if errs := infoLocked(o, old); errs != nil || old == nil {
+		return errs
+	}
+	return c.misplaced(o, old)
 }
 
 // infoLocked refuses a change of information that is on sale or under review.
@@ -119,9 +132,11 @@ func ageRatingAllowed(c *call, o, old *object) []apiError {
 	if old == nil {
 		return nil
 	}
-	if info := c.s.store.one(o, "appInfo"); info != nil {
-		if errs := infoLocked(info, info); errs != nil {
-			return errs
+	for _, info := range c.s.store.all("appInfos") {
+		if slices.Contains(c.s.store.ids(info, "ageRatingDeclaration"), o.id) {
+			if errs := infoLocked(info, info); errs != nil {
+				return errs
+			}
 		}
 	}
 	var errs []apiError

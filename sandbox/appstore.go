@@ -2,7 +2,7 @@ package sandbox
 
 import "fmt"
 
-// appStore: apps, their versions and reviews, and what is sold in them.
+// appStore: apps.
 func appStore() map[string]behavior {
 	return map[string]behavior{
 		"apps": {
@@ -23,42 +23,6 @@ func appStore() map[string]behavior {
 				},
 				"unpublish privacy": {does: "the answers about App Privacy are missing", do: privacy(true)},
 			}},
-		"inAppPurchases": {
-			unique: [][]string{{"productId"}},
-			seed: each(
-				cycle("name", "100 Coins", "Remove Ads", "Season Pass"),
-				cycle("productId", "com.example.coins100", "com.example.noads", "com.example.season"),
-				cycle("inAppPurchaseType", "CONSUMABLE", "NON_CONSUMABLE", "NON_RENEWING_SUBSCRIPTION"),
-				cycle("state", "APPROVED"),
-			),
-			created: setting(map[string]any{"state": "MISSING_METADATA"}),
-		},
-		"subscriptionGroups": {
-			unique: [][]string{{"app", "referenceName"}},
-			seed:   cycle("referenceName", "Premium", "Family", "Student"),
-		},
-		"subscriptions": {
-			unique: [][]string{{"productId"}},
-			seed: each(
-				cycle("name", "Premium Monthly", "Premium Yearly", "Student Monthly"),
-				cycle(
-					"productId",
-					"com.example.premium.month",
-					"com.example.premium.year",
-					"com.example.student.month",
-				),
-				cycle("subscriptionPeriod", "ONE_MONTH", "ONE_YEAR", "ONE_MONTH"),
-				cycle("state", "APPROVED"),
-			),
-			created: setting(map[string]any{"state": "MISSING_METADATA"}),
-		},
-		"territories": {
-			count: len(territories),
-			seed:  func(o *object, i int) { o.attrs["currency"] = territories[i].currency },
-		},
-		"appPricePoints":           {count: 24, seed: prices},
-		"inAppPurchasePricePoints": {count: 24, seed: prices},
-		"subscriptionPricePoints":  {count: 24, seed: prices},
 	}
 }
 
@@ -68,21 +32,4 @@ func privacy(missing bool) func(*call, *object, map[string]any) error {
 		o.attrs[privacyUnpublished] = missing
 		return nil
 	}
-}
-
-// territories of a new sandbox; Apple has 175.
-var territories = [...]struct{ id, currency string }{
-	{"USA", "USD"}, {"DEU", "EUR"}, {"JPN", "JPY"}, {"GBR", "GBP"}, {"FRA", "EUR"}, {"CAN", "CAD"},
-	{"AUS", "AUD"}, {"BRA", "BRL"}, {"IND", "INR"}, {"CHN", "CNY"}, {"KOR", "KRW"}, {"MEX", "MXN"},
-}
-
-func prices(o *object, i int) {
-	o.attrs["customerPrice"], o.attrs["proceeds"] = fmt.Sprintf(
-		"%d.99",
-		i,
-	), fmt.Sprintf(
-		"%d.%02d",
-		(i*100+99)*70/10000,
-		(i*100+99)*70/100%100,
-	)
 }

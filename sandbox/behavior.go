@@ -10,6 +10,9 @@ type behavior struct {
 	count int
 	// seed makes the i-th object of a new sandbox believable.
 	seed func(o *object, i int)
+	// placed lists relationships that seed names the ids of, on one side, or none:
+	// all others lead to something in a new sandbox.
+	placed []string
 	// unique lists sets of attributes and relationships of which no two objects
 	// have the same values. Errors point to the last of a set.
 	unique [][]string
@@ -48,7 +51,9 @@ func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
 		provisioning(), certificates(), profiles(), testFlight(), builds(), buildUploads(), betaReview(),
-		appStore(), versions(), phasedReleases(), appInfos(), review(), webhooks(), distribution(), customerReviews(), organisation(), xcodeCloud(), reporting(), gameCenter()} {
+		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
+		distribution(), customerReviews(), organisation(), xcodeCloud(), reporting(), gameCenter(),
+	} {
 		for typ, b := range list {
 			all[typ] = b
 		}

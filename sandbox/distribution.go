@@ -28,7 +28,8 @@ func distribution() map[string]behavior {
 			acts: map[string]act{"become": becomingState("the state of the external test changes")},
 		},
 		"backgroundAssetVersionAppStoreReleases": {
-			acts: map[string]act{"become": becomingState("the state of the release in the store changes")},
+			machines: []machine{assetReview.machine()},
+			acts:     map[string]act{"become": becomingState("the state of the release in the store changes")},
 		},
 		"alternativeDistributionPackageVersions": {acts: map[string]act{
 			"announce": {does: "Apple has made the version of a package", with: []string{"app"}, do: packageCreated},

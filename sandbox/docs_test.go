@@ -63,16 +63,25 @@ func actTable(s *Sandbox) string {
 	return b.String()
 }
 
+// stateTable has one row for all types that move alike.
 func stateTable(s *Sandbox) string {
-	var b strings.Builder
-	b.WriteString("| type | attribute | from | to | on | source |\n| --- | --- | --- | --- | --- | --- |\n")
+	types, rows := map[string][]string{}, []string{}
 	for _, typ := range slices.Sorted(maps.Keys(s.behaviors)) {
 		for _, m := range s.behaviors[typ].machines {
-			for _, row := range m.moves {
-				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", typ, strings.TrimSuffix(m.attr+"."+m.inside, "."),
-					cmp.Or(strings.Join(row.from, ", "), "any"), row.to, row.on, row.source)
+			for _, move := range m.moves {
+				row := fmt.Sprintf("%s | %s | %s | %s | %s |\n", strings.TrimSuffix(m.attr+"."+m.inside, "."),
+					cmp.Or(strings.Join(move.from, ", "), "any"), move.to, move.on, move.source)
+				if types[row] == nil {
+					rows = append(rows, row)
+				}
+				types[row] = append(types[row], typ)
 			}
 		}
+	}
+	var b strings.Builder
+	b.WriteString("| type | attribute | from | to | on | source |\n| --- | --- | --- | --- | --- | --- |\n")
+	for _, row := range rows {
+		b.WriteString("| " + strings.Join(types[row], ", ") + " | " + row)
 	}
 	return b.String()
 }

@@ -80,6 +80,18 @@ func (c *call) move(o *object, on string) error {
 	return nil
 }
 
+// may says whether something may happen to an object in its state.
+func (c *call) may(o *object, on string) bool {
+	for _, m := range c.s.behaviors[o.typ].machines {
+		for _, row := range m.moves {
+			if row.on == on && (len(row.from) == 0 || slices.Contains(row.from, m.state(o))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // moved follows a state that has changed.
 func (c *call) moved(o *object, attr, was, is string) {
 	if was == is {

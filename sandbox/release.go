@@ -1,6 +1,9 @@
 package sandbox
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // versionMoved follows the state of a version: the older attribute says the same,
 // the app's information goes with it, and what is released replaces what was.
@@ -20,24 +23,64 @@ func versionMoved(c *call, o *object, _, _, is string) {
 			_ = c.move(phased, "start") // one that is paused stays so
 		}
 	case "PENDING_APPLE_RELEASE":
-		if at, ok := parseTime(o.text("earliestReleaseDate")); ok {
-			c.at(at, o, "release", nil)
-		}
+		c.scheduled(o)
 	}
 }
 
-// approved moves a version on after its review, as its release type says.
+// approved moves something on after its review: a version as its release type says.
 func (c *call) approved(v *object) error {
-	switch v.text("releaseType") {
-	case "MANUAL":
+	switch {
+	case v.typ != "appStoreVersions" || v.text("releaseType") == "MANUAL":
 		return c.move(v, "approve")
-	case "SCHEDULED":
+	case v.text("releaseType") == "SCHEDULED":
 		return c.move(v, "approve to schedule")
 	}
 	return c.move(v, "approve and release")
 }
 
+// unscheduled refuses a date of release that is not at a full hour. Apple:
+// AppStoreVersion, earliestReleaseDate.
+func unscheduled(o, old *object) []apiError {
+	date := o.text("earliestReleaseDate")
+	at, ok := parseTime(date)
+	if !ok || old != nil && old.text("earliestReleaseDate") == date || at.Equal(at.Truncate(time.Hour)) {
+		return nil
+	}
+	return []apiError{{
+		Status:  409,
+		Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+		Title:   "The provided entity includes an attribute with an invalid value",
+		Detail:  "The earliest release date must be at a full hour.",
+		Pointer: "/data/attributes/earliestReleaseDate",
+	}}
+}
+
+// versionUpdated follows a date that is set after the approval.
+func versionUpdated(c *call, o *object) {
+	if o.text("releaseType") != "SCHEDULED" || o.text("earliestReleaseDate") == "" {
+		return
+	}
+	if c.move(o, "schedule") != nil && o.text("appVersionState") == "PENDING_APPLE_RELEASE" {
+		c.scheduled(o) // for another date
+	}
+}
+
+// scheduled lets a version be released when its date has come.
+func (c *call) scheduled(v *object) {
+	if at, ok := parseTime(v.text("earliestReleaseDate")); ok {
+		c.at(at, v, "release", nil)
+	}
+}
+
 func released(c *call, v *object, _ map[string]any) error { return c.move(v, "release") }
+
+// dateCome releases a version at its date, unless it has another by now.
+func dateCome(c *call, v *object, _ map[string]any) error {
+	if at, ok := parseTime(v.text("earliestReleaseDate")); ok && at.After(c.now) {
+		return fmt.Errorf("the version is to be released at %s", v.text("earliestReleaseDate"))
+	}
+	return released(c, v, nil)
+}
 
 // releaseAllowed: only a version that waits for its developer can be released.
 func releaseAllowed(c *call, o, _ *object) []apiError {
@@ -48,66 +91,4 @@ func releaseAllowed(c *call, o, _ *object) []apiError {
 		)
 	}
 	return nil
-}
-
-// phasedDays is how long a phased release takes. Apple: release a version update
-// in phases.
-const phasedDays = 7
-
-// phasedReleases: a version reaches everybody within seven days.
-func phasedReleases() map[string]behavior {
-	const source = "Apple: PhasedReleaseState"
-	return map[string]behavior{"appStoreVersionPhasedReleases": {
-		seed:   each(cycle("phasedReleaseState", "COMPLETE"), cycle("currentDayNumber", phasedDays)),
-		unique: [][]string{{"appStoreVersion"}},
-		created: setting(
-			map[string]any{"phasedReleaseState": "INACTIVE", "currentDayNumber": 0, "totalPauseDuration": 0},
-		),
-		removable: func(_ *call, o *object) []apiError {
-			if o.text("phasedReleaseState") != "INACTIVE" {
-				return stateError("", "A phased release that has begun cannot be deleted.")
-			}
-			return nil
-		},
-		allowed: phasedAllowed,
-		machines: []machine{{attr: "phasedReleaseState", moves: []move{
-			{"start", []string{"INACTIVE"}, "ACTIVE", source},
-			{"end", []string{"ACTIVE"}, "COMPLETE", source},
-		}}},
-		moved: func(c *call, o *object, _, _, is string) {
-			if is == "ACTIVE" {
-				o.attrs["startDate"] = c.stamp()
-				c.at(c.now.AddDate(0, 0, phasedDays), o, "end", nil)
-			}
-		},
-		acts: map[string]act{"end": {own: true, do: phasedEnds}},
-		show: phasedShown,
-	}}
-}
-
-// phasedEnds completes a phased release that was not paused.
-func phasedEnds(c *call, o *object, _ map[string]any) error { return c.move(o, "end") }
-
-// phasedAllowed: what has not begun cannot be paused; what is complete stays so.
-func phasedAllowed(_ *call, o, old *object) []apiError {
-	if old == nil || o.text("phasedReleaseState") == old.text("phasedReleaseState") {
-		return nil
-	}
-	was := old.text("phasedReleaseState")
-	if was == "COMPLETE" || was == "INACTIVE" && o.text("phasedReleaseState") != "ACTIVE" {
-		return stateError(
-			"/data/attributes/phasedReleaseState",
-			"A phased release that is "+was+" cannot become "+o.text("phasedReleaseState")+".",
-		)
-	}
-	return nil
-}
-
-// phasedShown counts the days of a release that goes on.
-func phasedShown(c *call, o *object) map[string]any {
-	start, ok := parseTime(o.text("startDate"))
-	if !ok || o.text("phasedReleaseState") != "ACTIVE" {
-		return nil
-	}
-	return map[string]any{"currentDayNumber": min(phasedDays, 1+int(c.now.Sub(start)/(24*time.Hour)))}
 }

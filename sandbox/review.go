@@ -1,74 +1,50 @@
 package sandbox
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
+
+// underReview are the states of what was submitted, and is not decided.
+var underReview = []string{"WAITING_FOR_REVIEW", "IN_REVIEW"}
 
 // review: submissions to App Review and their items.
 func review() map[string]behavior {
-	const submissions, items = "Apple: ReviewSubmission, state", "Apple: ReviewSubmissionItem, state"
-	waiting := []string{"WAITING_FOR_REVIEW", "IN_REVIEW"}
 	return map[string]behavior{
 		"reviewSubmissions": {
 			seed:    each(cycle("state", "COMPLETE"), cycle("platform", "IOS")),
-			allowed: submissionAllowed, created: setting(map[string]any{"state": "READY_FOR_REVIEW"}), updated: submissionUpdated,
-			machines: []machine{{attr: "state", moves: []move{
-				{"submit", []string{"READY_FOR_REVIEW", "UNRESOLVED_ISSUES"}, "WAITING_FOR_REVIEW", submissions},
-				{"start", []string{"WAITING_FOR_REVIEW"}, "IN_REVIEW", submissions},
-				{"approve", waiting, "COMPLETE", submissions},
-				{"reject", waiting, "UNRESOLVED_ISSUES", submissions},
-				{"cancel", append([]string{"UNRESOLVED_ISSUES"}, waiting...), "CANCELING", submissions},
-				{"canceled", []string{"CANCELING"}, "COMPLETE", submissions},
-			}}},
-			acts: map[string]act{
-				"start":   {does: "App Review begins", do: reviewStarted},
-				"approve": {does: "App Review approves all items", do: reviewApproved},
-				"reject": {
-					does: "App Review rejects an item, or all: reason is metadata, binary, or nothing",
-					with: []string{"item", "reason"},
-					do:   reviewRejected,
-				},
-				"ask": {
-					does: "App Review asks for information",
-					do:   func(c *call, o *object, _ map[string]any) error { return c.move(o, "reject") },
-				},
-				"canceled": {
-					own: true,
-					do:  func(c *call, o *object, _ map[string]any) error { return c.move(o, "canceled") },
-				},
-				"decide": {own: true, do: reviewDecided},
-			},
+			allowed: submissionAllowed, updated: submissionUpdated,
+			created:  setting(map[string]any{"state": "READY_FOR_REVIEW"}),
+			machines: []machine{{attr: "state", moves: submissionMoves()}},
+			acts:     reviewActs(),
 		},
 		"reviewSubmissionItems": {
 			seed:    cycle("state", "APPROVED"),
-			allowed: itemAllowed, created: itemCreated, updated: itemUpdated, removable: itemRemovable, removed: itemRemoved,
-			machines: []machine{{attr: "state", moves: []move{
-				{"approve", []string{"READY_FOR_REVIEW", "ACCEPTED"}, "APPROVED", items},
-				{"reject", []string{"READY_FOR_REVIEW", "ACCEPTED"}, "REJECTED", items},
-				{"resolve", []string{"REJECTED"}, "READY_FOR_REVIEW", items},
-				{"remove", []string{"READY_FOR_REVIEW", "REJECTED"}, "REMOVED", items},
-			}}},
+			allowed: itemAllowed, created: itemCreated, updated: itemUpdated,
+			removable: itemRemovable, removed: itemRemoved,
+			machines: []machine{{attr: "state", moves: itemMoves()}},
 		},
-		"appStoreVersionSubmissions": {removed: func(c *call, o *object) {
-			for _, id := range o.rels["appStoreVersion"] {
-				if v := c.s.store.get("appStoreVersions", id); v != nil {
-					_ = c.move(v, "cancel") // one that cannot be withdrawn stays
-				}
-			}
-		}},
+		"appStoreVersionSubmissions": {removable: withdrawable, removed: versionWithdrawn},
 	}
 }
 
-// submissionAllowed: an app has one draft a platform; nothing can be submitted
-// that is empty, nor canceled that is over.
+func submissionMoves() []move {
+	const source, overview = "Apple: ReviewSubmission, state", "Apple: overview of submitting for review"
+	return []move{
+		{"submit", []string{"READY_FOR_REVIEW", "UNRESOLVED_ISSUES"}, "WAITING_FOR_REVIEW", source},
+		{"start", []string{"WAITING_FOR_REVIEW"}, "IN_REVIEW", source},
+		{"approve", underReview, "COMPLETE", source},
+		{"reject", underReview, "UNRESOLVED_ISSUES", source},
+		{"cancel", append([]string{"UNRESOLVED_ISSUES"}, underReview...), "CANCELING", overview},
+		{"canceled", []string{"CANCELING"}, "COMPLETE", "seen live: a cancel takes seconds"},
+	}
+}
+
+// submissionAllowed: an app has one draft a platform, beside one that holds no
+// version; nothing can be submitted that is empty, nor canceled that is over.
 func submissionAllowed(c *call, o, old *object) []apiError {
 	if old != nil {
 		return submissionChange(c, o, old)
 	}
-	for _, x := range c.s.store.all(o.typ) {
-		if x.text("state") == "READY_FOR_REVIEW" && x.text("platform") == o.text("platform") &&
-			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
+	for _, x := range c.others(o) {
+		if x.text("state") == "READY_FOR_REVIEW" && (c.hasVersion(x) || len(c.open(x)) == 0) {
 			return stateError(
 				"/data/relationships/app",
 				"There is another reviewSubmission with id "+x.id+" still in progress, in state "+x.text("state"),
@@ -78,15 +54,33 @@ func submissionAllowed(c *call, o, old *object) []apiError {
 	return nil
 }
 
+// others are the other submissions of a submission's app and platform.
+func (c *call) others(o *object) (list []*object) {
+	for _, x := range c.s.store.all(o.typ) {
+		if x.id != o.id && x.text("platform") == o.text("platform") &&
+			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// hasVersion says whether a submission asks for the review of a version.
+func (c *call) hasVersion(submission *object) bool {
+	return slices.ContainsFunc(c.open(submission), func(item *object) bool {
+		return c.s.store.one(item, "appStoreVersion") != nil
+	})
+}
+
 func submissionChange(c *call, o, old *object) []apiError {
 	state := old.text("state")
 	switch {
 	case o.attrs["canceled"] == true:
-		if !slices.Contains([]string{"WAITING_FOR_REVIEW", "IN_REVIEW", "UNRESOLVED_ISSUES"}, state) {
+		if !c.may(old, "cancel") {
 			return stateError("/data/attributes/canceled", "Resource is not in cancellable state: "+state)
 		}
 	case o.attrs["submitted"] != true:
-	case state != "READY_FOR_REVIEW" && state != "UNRESOLVED_ISSUES":
+	case !c.may(old, "submit"):
 		return stateError("/data/attributes/submitted", "The submission is "+state+" already.")
 	case len(c.open(old)) == 0:
 		return []apiError{
@@ -97,6 +91,28 @@ func submissionChange(c *call, o, old *object) []apiError {
 				Detail:  "There is nothing to review in the submission.",
 				Pointer: "/data/relationships/items",
 			},
+		}
+	default:
+		return c.unsubmittable(old)
+	}
+	return nil
+}
+
+// unsubmittable are the reasons for which a submission that is not empty cannot go
+// to App Review: another of its kind is there, or a version lacks something by now.
+func (c *call) unsubmittable(submission *object) []apiError {
+	for _, x := range c.others(submission) {
+		if slices.Contains(underReview, x.text("state")) && c.hasVersion(x) == c.hasVersion(submission) {
+			return stateError("/data/attributes/submitted", "The reviewSubmission with id "+x.id+" is under review.")
+		}
+	}
+	for _, item := range c.open(submission) {
+		v := c.s.store.one(item, "appStoreVersion")
+		if v == nil || !c.may(v, "add") && !c.may(v, "submit") {
+			continue
+		}
+		if missing := c.unready(v); len(missing) > 0 {
+			return notReady(v, "/data/attributes/submitted", missing)
 		}
 	}
 	return nil
@@ -112,17 +128,24 @@ func (c *call) open(submission *object) (list []*object) {
 	return list
 }
 
+// submissionUpdated does what {canceled: true} and {submitted: true} ask for. They
+// are no attributes that stay: both may be said again.
 func submissionUpdated(c *call, o *object) {
-	canceled := o.attrs["canceled"] == true
-	delete(o.attrs, "canceled") // it says what is to be done
+	canceled, submitted := o.attrs["canceled"] == true, o.attrs["submitted"] == true
+	delete(o.attrs, "canceled")
+	delete(o.attrs, "submitted")
 	switch {
 	case canceled:
-		if c.move(o, "cancel") == nil {
-			c.each(o, func(_, v *object) { _ = c.move(v, "cancel") })
-			c.after(c.s.cfg.Times.Cancel, o, "canceled", nil)
-		}
-	case o.attrs["submitted"] == true:
+		c.cancel(o)
+	case submitted:
 		c.submit(o)
+	}
+}
+
+// cancel begins to take a submission back. What is in it is free when that is done.
+func (c *call) cancel(submission *object) {
+	if c.move(submission, "cancel") == nil {
+		c.after(c.s.cfg.Times.Cancel, submission, "canceled", nil)
 	}
 }
 
@@ -131,14 +154,14 @@ func (c *call) submit(o *object) {
 	if c.move(o, "submit") != nil {
 		return
 	}
-	delete(o.attrs, "submitted") // it says what is to be done, and may be said again after a rejection
 	o.attrs["submittedDate"] = c.stamp()
-	c.each(o, func(item, v *object) {
-		_ = c.move(item, "resolve") // only what was rejected
-		_ = c.move(v, "add")        // only after a rejection
-		_ = c.move(v, "submit")
-		if c.s.store.one(v, "appStoreVersionSubmission") == nil {
-			c.s.store.link(c.spawn("appStoreVersionSubmissions"), "appStoreVersion", v.id)
+	c.each(o, func(item, subject *object) {
+		_ = c.move(item, "resolve")     // only what was rejected
+		_ = c.move(subject, "add")      // only after a rejection
+		_ = c.move(subject, "submit")   // but for what is accepted already
+		_ = c.move(subject, "resubmit") // only after a question
+		if subject.typ == "appStoreVersions" && c.s.store.one(subject, "appStoreVersionSubmission") == nil {
+			c.s.store.link(c.spawn("appStoreVersionSubmissions"), "appStoreVersion", subject.id)
 		}
 	})
 	if took := c.s.cfg.Auto.Review; took > 0 {
@@ -146,67 +169,38 @@ func (c *call) submit(o *object) {
 	}
 }
 
-// each visits the versions among the open items of a submission.
-func (c *call) each(submission *object, visit func(item, version *object)) {
+// each visits what the open items of a submission ask to be reviewed.
+func (c *call) each(submission *object, visit func(item, subject *object)) {
 	for _, item := range c.open(submission) {
-		if v := c.s.store.one(item, "appStoreVersion"); v != nil {
-			visit(item, v)
+		if _, subject := c.subject(item); subject != nil {
+			visit(item, c.reviewed(subject))
 		}
 	}
 }
 
-func reviewStarted(c *call, o *object, _ map[string]any) error {
-	if err := c.move(o, "start"); err != nil {
-		return err
+// withdrawable: an older way to take back a version that waits, is in review, or is
+// to be released.
+func withdrawable(c *call, o *object) []apiError {
+	v := c.s.store.one(o, "appStoreVersion")
+	if v == nil || slices.Contains(withdrawableStates, v.text("appVersionState")) {
+		return nil
 	}
-	c.each(o, func(_, v *object) { _ = c.move(v, "start") })
-	return nil
+	return stateError("", "The version is "+v.text("appVersionState")+", and cannot be taken back.")
 }
 
-func reviewApproved(c *call, o *object, _ map[string]any) error {
-	open := c.open(o)
-	if err := c.move(o, "approve"); err != nil {
-		return err
-	}
-	for _, item := range open {
-		_ = c.move(item, "approve") // one that was rejected stays so
-		if v := c.s.store.one(item, "appStoreVersion"); v != nil {
-			if err := c.approved(v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
+// withdrawableStates are those in which a version is before Apple, and not on sale.
+var withdrawableStates = append(slices.Clone(pendingRelease), underReview...)
 
-func reviewRejected(c *call, o *object, with map[string]any) error {
-	on, known := map[any]string{nil: "reject", "": "reject", "metadata": "reject metadata", "binary": "refuse binary"}[with["reason"]]
-	if !known {
-		return fmt.Errorf("reason is metadata, binary or nothing, not %v", with["reason"])
-	}
-	id, _ := with["item"].(string)
-	if id != "" && !slices.Contains(c.s.store.ids(o, "items"), id) {
-		return fmt.Errorf("the submission has no item %q", id)
-	}
-	open := c.open(o)
-	if err := c.move(o, "reject"); err != nil {
-		return err
-	}
-	for _, item := range open {
-		if id != "" && item.id != id {
+func versionWithdrawn(c *call, o *object) {
+	for _, id := range o.rels["appStoreVersion"] {
+		v := c.s.store.get("appStoreVersions", id)
+		if v == nil || !slices.Contains(withdrawableStates, v.text("appVersionState")) {
 			continue
 		}
-		_ = c.move(item, "reject")
-		if v := c.s.store.one(item, "appStoreVersion"); v != nil {
-			_ = c.move(v, on)
+		if holder := c.holder(v); holder != nil {
+			c.cancel(holder)
+		} else {
+			_ = c.move(v, "cancel") // withdrawable has seen that it may
 		}
 	}
-	return nil
-}
-
-func reviewDecided(c *call, o *object, _ map[string]any) error {
-	if c.approves() {
-		return reviewApproved(c, o, nil)
-	}
-	return reviewRejected(c, o, nil)
 }

@@ -31,7 +31,13 @@ func (c *client) prepare(t *testing.T, number, attributes string) (version, loca
 
 func (c *client) draft(t *testing.T) string {
 	t.Helper()
-	return c.data(t, "POST", "/v1/reviewSubmissions", resource("reviewSubmissions", "", `"platform":"IOS"`, to("app", "apps", trailMix)))["id"].(string)
+	return c.draftFor(t, "IOS")
+}
+
+func (c *client) draftFor(t *testing.T, platform string) string {
+	t.Helper()
+	return c.data(t, "POST", "/v1/reviewSubmissions", resource("reviewSubmissions", "",
+		fmt.Sprintf(`"platform":%q`, platform), to("app", "apps", trailMix)))["id"].(string)
 }
 
 // item is the request that adds a version to a submission.
@@ -130,6 +136,12 @@ func TestAVersionGoesThroughReview(t *testing.T) {
 // locked tries all that cannot be done while a version waits.
 func (c *client) locked(t *testing.T, version, localization string) {
 	t.Helper()
+	st := c.store
+	set := st.one(st.get("appStoreVersionLocalizations", localization), "appScreenshotSets")
+	picture := st.ids(set, "appScreenshots")[0]
+	detail := st.ids(st.get("appStoreVersions", version), "appStoreReviewDetail")[0]
+	info := st.related(st.get("apps", trailMix), "appInfos")[1]
+	name, rating := st.ids(info, "appInfoLocalizations")[0], st.ids(info, "ageRatingDeclaration")[0]
 	for _, x := range [][3]string{
 		{"PATCH", "/v1/appStoreVersionLocalizations/" + localization, resource("appStoreVersionLocalizations", localization, `"whatsNew":"later"`, "")},
 		{"DELETE", "/v1/appStoreVersionLocalizations/" + localization, ""},
@@ -138,6 +150,14 @@ func (c *client) locked(t *testing.T, version, localization string) {
 		{"POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"IOS","versionString":"9.9"`, to("app", "apps", trailMix))},
 		{"POST", "/v1/appScreenshotSets", resource("appScreenshotSets", "", `"screenshotDisplayType":"APP_IPHONE_55"`, to("appStoreVersionLocalization", "appStoreVersionLocalizations", localization))},
 		{"PATCH", "/v1/appStoreVersions/" + version + "/relationships/build", `{"data":null}`},
+		{"PATCH", "/v1/appScreenshotSets/" + set.id + "/relationships/appScreenshots", `{"data":[{"type":"appScreenshots","id":"` + picture + `"}]}`},
+		{"DELETE", "/v1/appScreenshots/" + picture, ""},
+		{"DELETE", "/v1/appScreenshotSets/" + set.id, ""},
+		{"PATCH", "/v1/appStoreReviewDetails/" + detail, resource("appStoreReviewDetails", detail, `"notes":"later"`, "")},
+		{"PATCH", "/v1/appInfos/" + info.id, resource("appInfos", info.id, "", to("primaryCategory", "appCategories", "MUSIC"))},
+		{"PATCH", "/v1/appInfoLocalizations/" + name, resource("appInfoLocalizations", name, `"subtitle":"later"`, "")},
+		{"DELETE", "/v1/appInfoLocalizations/" + name, ""},
+		{"PATCH", "/v1/ageRatingDeclarations/" + rating, resource("ageRatingDeclarations", rating, `"gambling":true`, "")},
 	} {
 		if status, _, doc := c.send(x[0], x[1], x[2]); status != 409 {
 			t.Errorf("%s %s while the version waits: %d %v", x[0], x[1], status, doc)
@@ -150,7 +170,7 @@ func TestWhatIsMissingIsToldAtOnce(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	c.act(t, "apps", trailMix, "unpublish privacy")
 	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"TV_OS","versionString":"1.0"`, to("app", "apps", trailMix)))["id"].(string)
-	submission := c.draft(t)
+	submission := c.draftFor(t, "TV_OS")
 	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+submission, resource("reviewSubmissions", submission, `"submitted":true`, "")); code(
 		doc,
 	) != "ENTITY_ERROR.RELATIONSHIP.REQUIRED" {
@@ -195,7 +215,7 @@ func TestAnItemIsInOneSubmission(t *testing.T) {
 	c.patch(t, "reviewSubmissions", first, `"canceled":true`)
 	c.wantStates(t, version, first, "REJECTED", "CANCELING")
 	c.SetClock(time.Minute, 0)
-	c.wantStates(t, version, first, "REJECTED", "COMPLETE")
+	c.wantStates(t, version, first, "DEVELOPER_REJECTED", "COMPLETE")
 	if _, _, doc := c.send("PATCH", "/v1/reviewSubmissions/"+first, resource("reviewSubmissions", first, `"canceled":true`, "")); !strings.Contains(
 		fmt.Sprint(doc),
 		"not in cancellable state",
@@ -225,29 +245,5 @@ func TestADuplicateVersionHasTwoErrors(t *testing.T) {
 	if code(doc) != "ENTITY_ERROR.RELATIONSHIP.INVALID" ||
 		at(doc, "errors", 1, "code") != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" {
 		t.Errorf("%v", doc)
-	}
-}
-
-func TestAnAppHasInformationToEdit(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
-	states := func() (list []string) {
-		_, _, doc := c.send("GET", "/v1/apps/"+trailMix+"/appInfos", "")
-		for _, info := range doc["data"].([]any) {
-			list = append(list, at(info, "attributes", "state").(string))
-		}
-		return list
-	}
-	if got := fmt.Sprint(states()); got != "[READY_FOR_DISTRIBUTION]" {
-		t.Errorf("before: %s", got)
-	}
-	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"IOS","versionString":"7.0"`, to("app", "apps", trailMix)))["id"].(string)
-	if got := fmt.Sprint(states()); got != "[READY_FOR_DISTRIBUTION PREPARE_FOR_SUBMISSION]" {
-		t.Errorf("beside a version: %s", got)
-	}
-	if status, _, doc := c.send("DELETE", "/v1/appStoreVersions/"+version, ""); status != 204 {
-		t.Fatal(status, doc)
-	}
-	if got := fmt.Sprint(states()); got != "[READY_FOR_DISTRIBUTION]" {
-		t.Errorf("afterwards: %s", got)
 	}
 }

@@ -23,7 +23,7 @@ func (s *Sandbox) seeded() *store {
 		}
 	}
 	for _, typ := range s.facts.types() {
-		st.relate(typ)
+		st.relate(typ, s.behaviors[typ].placed)
 	}
 	return st
 }
@@ -61,19 +61,32 @@ func (s *Sandbox) sample(typ, id string, i int, at time.Time) *object {
 func (s *Sandbox) spawn(typ string, now time.Time) *object {
 	o := s.sample(typ, s.store.newID(typ), len(s.store.all(typ)), now)
 	s.store.add(o)
+	s.store.place(o, s.behaviors[typ].placed)
 	return o
 }
 
-// relate ties the objects of a type to those of others. To-one relations come
-// first: their other side follows from them.
-func (st *store) relate(typ string) {
+// relate ties the objects of a type to those of others, but for relationships that
+// are placed. To-one relations come first: their other side follows from them.
+func (st *store) relate(typ string, placed []string) {
+	for _, o := range st.all(typ) {
+		st.place(o, placed)
+	}
 	rels := st.facts.relations[typ]
 	for _, many := range []bool{false, true} {
 		for _, name := range slices.Sorted(maps.Keys(rels)) {
-			if r := rels[name]; r.many == many && r.name == name && r.seen {
+			if r := rels[name]; r.many == many && r.name == name && r.seen && !slices.Contains(placed, name) {
 				st.relateBy(typ, r)
 			}
 		}
+	}
+}
+
+// place ties an object to what its seed named.
+func (st *store) place(o *object, placed []string) {
+	for _, rel := range placed {
+		ids := o.rels[rel]
+		delete(o.rels, rel)
+		st.link(o, rel, ids...)
 	}
 }
 

@@ -73,6 +73,8 @@ func seedID(typ string, i int) string {
 	switch {
 	case typ == "territories":
 		return territories[i%len(territories)].id
+	case typ == "appCategories":
+		return categories[i%len(categories)]
 	case typ == "buildBetaDetails":
 		return seedID("builds", i) // Apple gives a build's detail the id of the build
 	case numbered(typ):

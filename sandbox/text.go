@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode"
@@ -55,6 +56,8 @@ func (w *writer) texts(change *object, at string) {
 		switch {
 		case name == "locale" && strings.HasSuffix(change.typ, "Localizations") && localeOf(text) == "":
 			w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid locale", text), pointer)
+		case text != "" && strings.HasSuffix(name, "Url") && strings.HasSuffix(change.typ, "Localizations") && !webURL(text):
+			w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid URL", text), pointer)
 		case most > 0 && utf8.RuneCountInString(text) > most:
 			w.invalid(
 				"ENTITY_ERROR.ATTRIBUTE.INVALID.TOO_LONG",
@@ -87,6 +90,12 @@ func (w *writer) invalid(code, detail, pointer string) {
 			Pointer: pointer,
 		},
 	)
+}
+
+// webURL says whether a text is the address of a web page.
+func webURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
 // localeOf is a locale in Apple's spelling; "" if it is none.

@@ -1,13 +1,6 @@
 package sandbox
 
-import (
-	"fmt"
-	"maps"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-)
+import "slices"
 
 // versionStates says where the states of a version are written down.
 const versionStates = "Apple: AppVersionState"
@@ -38,7 +31,7 @@ func versions() map[string]behavior {
 				cycle("appStoreState", "READY_FOR_SALE"), cycle("appVersionState", "READY_FOR_DISTRIBUTION"),
 				cycle("releaseType", "AFTER_APPROVAL")),
 			allowed: versionAllowed, removable: lockedRemovable, relating: lockedRelating,
-			created: versionCreated, removed: versionRemoved,
+			created: versionCreated, updated: versionUpdated, removed: versionRemoved,
 			machines: []machine{{attr: "appVersionState", moves: versionMoves()}},
 			moved:    versionMoved,
 			acts: map[string]act{
@@ -46,7 +39,7 @@ func versions() map[string]behavior {
 					own: true,
 					do:  func(c *call, o *object, _ map[string]any) error { return c.move(o, "distribute") },
 				},
-				"release": {own: true, do: released},
+				"release": {own: true, do: dateCome},
 			},
 		},
 		"appStoreVersionLocalizations": with(behavior{unique: [][]string{{"appStoreVersion", "locale"}}}),
@@ -81,30 +74,24 @@ func complete() map[string]any {
 }
 
 func versionMoves() []move {
-	waiting := []string{"WAITING_FOR_REVIEW", "IN_REVIEW"}
+	decided := append([]string{"ACCEPTED"}, underReview...)
+	taken := slices.Concat(decided, pendingRelease, []string{"REJECTED", "METADATA_REJECTED", "INVALID_BINARY"})
 	return []move{
 		{"add", editable, "READY_FOR_REVIEW", versionStates},
 		{"take out", []string{"READY_FOR_REVIEW"}, "PREPARE_FOR_SUBMISSION", versionStates},
 		{"submit", []string{"READY_FOR_REVIEW"}, "WAITING_FOR_REVIEW", versionStates},
+		{"resubmit", []string{"IN_REVIEW"}, "WAITING_FOR_REVIEW", versionStates},
 		{"start", []string{"WAITING_FOR_REVIEW"}, "IN_REVIEW", versionStates},
-		{"approve", waiting, "PENDING_DEVELOPER_RELEASE", versionStates},
-		{"approve to schedule", waiting, "PENDING_APPLE_RELEASE", versionStates},
-		{"approve and release", waiting, "PROCESSING_FOR_DISTRIBUTION", versionStates},
-		{"reject", waiting, "REJECTED", versionStates},
-		{"reject metadata", waiting, "METADATA_REJECTED", versionStates},
-		{"refuse binary", waiting, "INVALID_BINARY", versionStates},
-		{
-			"cancel",
-			append([]string{"READY_FOR_REVIEW", "PENDING_DEVELOPER_RELEASE"}, waiting...),
-			"DEVELOPER_REJECTED",
-			versionStates,
-		},
-		{
-			"release",
-			[]string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"},
-			"PROCESSING_FOR_DISTRIBUTION",
-			versionStates,
-		},
+		{"accept", underReview, "ACCEPTED", "Apple: app and submission statuses"},
+		{"approve", decided, "PENDING_DEVELOPER_RELEASE", versionStates},
+		{"approve to schedule", decided, "PENDING_APPLE_RELEASE", versionStates},
+		{"approve and release", decided, "PROCESSING_FOR_DISTRIBUTION", versionStates},
+		{"reject", underReview, "REJECTED", versionStates},
+		{"reject metadata", underReview, "METADATA_REJECTED", versionStates},
+		{"refuse binary", underReview, "INVALID_BINARY", versionStates},
+		{"cancel", taken, "DEVELOPER_REJECTED", "seen live: a canceled submission frees its version"},
+		{"schedule", pendingRelease[:1], "PENDING_APPLE_RELEASE", "seen live: a date set after the approval releases the version"},
+		{"release", pendingRelease, "PROCESSING_FOR_DISTRIBUTION", versionStates},
 		{"distribute", []string{"PROCESSING_FOR_DISTRIBUTION"}, "READY_FOR_DISTRIBUTION", versionStates},
 		{"replace", []string{"READY_FOR_DISTRIBUTION"}, "REPLACED_WITH_NEW_VERSION", versionStates},
 	}
@@ -119,283 +106,4 @@ func olderState(state string) string {
 		return "PROCESSING_FOR_APP_STORE"
 	}
 	return state
-}
-
-// toVersion is the way from a type to the version that locks it.
-var toVersion = map[string][]string{
-	"appStoreVersions":             {},
-	"appStoreVersionLocalizations": {"appStoreVersion"},
-	"appStoreReviewDetails":        {"appStoreVersion"},
-	"appScreenshotSets":            {"appStoreVersionLocalization", "appStoreVersion"},
-	"appPreviewSets":               {"appStoreVersionLocalization", "appStoreVersion"},
-	"appScreenshots":               {"appScreenshotSet", "appStoreVersionLocalization", "appStoreVersion"},
-	"appPreviews":                  {"appPreviewSet", "appStoreVersionLocalization", "appStoreVersion"},
-}
-
-// lockedBy is the state of the version that keeps an object from being changed;
-// "" if nothing does.
-func (c *call) lockedBy(o *object) string {
-	for _, rel := range toVersion[o.typ] {
-		if o = c.s.store.one(o, rel); o == nil {
-			return ""
-		}
-	}
-	if state := o.text("appVersionState"); !slices.Contains(editable, state) && state != "READY_FOR_REVIEW" {
-		return state
-	}
-	return ""
-}
-
-// always are attributes that can be changed in any state of the version.
-var always = []string{"promotionalText", "downloadable"}
-
-// lockedAllowed refuses what is added to, or changed of, a version that waits, is
-// in review, or has been reviewed.
-func lockedAllowed(c *call, o, old *object) []apiError {
-	state := c.lockedBy(o)
-	if state == "" {
-		return c.full(o, old)
-	}
-	if old == nil {
-		return stateError("/data", "A resource cannot be added while the version is "+state+".")
-	}
-	var errs []apiError
-	for _, name := range sortedKeys(o.attrs) {
-		if !same(o.attrs[name], old.attrs[name]) && !slices.Contains(always, name) {
-			errs = append(
-				errs,
-				apiError{
-					Status: 409,
-					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_STATE",
-					Title:  "The attribute cannot be changed in the current state",
-					Detail: fmt.Sprintf(
-						"The attribute '%s' cannot be edited while the version is %s.",
-						name,
-						state,
-					),
-					Pointer: "/data/attributes/" + name,
-				},
-			)
-		}
-	}
-	return errs
-}
-
-func same(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
-
-func lockedRemovable(c *call, o *object) []apiError {
-	if state := c.lockedBy(o); state != "" ||
-		o.typ == "appStoreVersions" && o.text("appVersionState") == "READY_FOR_REVIEW" {
-		return stateError("", "The resource cannot be deleted while the version is "+orState(state, o)+".")
-	}
-	return nil
-}
-
-func orState(state string, o *object) string {
-	if state == "" {
-		return o.text("appVersionState")
-	}
-	return state
-}
-
-func lockedRelating(c *call, o *object, w relWrite) []apiError {
-	if state := c.lockedBy(o); state != "" {
-		return stateError("/data", "The relationship '"+w.rel+"' cannot be changed while the version is "+state+".")
-	}
-	return nil
-}
-
-// Most pictures and previews that a set takes. Apple: screenshot specifications.
-const (
-	mostScreenshots = 10
-	mostPreviews    = 3
-)
-
-// full refuses a file of a set that has all it takes.
-func (c *call) full(o, old *object) []apiError {
-	rel, most := map[string]string{"appScreenshots": "appScreenshotSet", "appPreviews": "appPreviewSet"}[o.typ], mostScreenshots
-	if o.typ == "appPreviews" {
-		most = mostPreviews
-	}
-	set := c.s.store.one(o, rel)
-	if old != nil || set == nil || len(c.s.store.ids(set, o.typ)) < most {
-		return nil
-	}
-	return stateError("/data/relationships/"+rel, fmt.Sprintf("The set has %d files already.", most))
-}
-
-// versionForm is how Apple numbers versions.
-var versionForm = regexp.MustCompile(`^\d{1,9}(\.\d{1,9}){0,2}$`)
-
-// versionAllowed: an app has one version a platform that is not on sale yet; its
-// number is new, and higher than the one on sale.
-func versionAllowed(c *call, o, old *object) []apiError {
-	var errs []apiError
-	number := o.text("versionString")
-	if old != nil {
-		errs = lockedAllowed(c, o, old)
-		if number == old.text("versionString") {
-			return errs
-		}
-	}
-	for _, x := range c.siblings(o, old) {
-		if old == nil && !slices.Contains(onSale, x.text("appVersionState")) {
-			errs = append(
-				errs,
-				apiError{
-					Status:  409,
-					Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",
-					Title:   "The provided entity includes a relationship with an invalid value",
-					Detail:  "You cannot create a new version of the App in the current state.",
-					Pointer: "/data/relationships/app",
-				},
-			)
-		}
-	}
-	if !versionForm.MatchString(number) {
-		return append(
-			errs,
-			apiError{
-				Status:  409,
-				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
-				Title:   "The provided entity includes an attribute with an invalid value",
-				Detail:  "The version '" + number + "' has not the form 1.2.3.",
-				Pointer: "/data/attributes/versionString",
-			},
-		)
-	}
-	for _, x := range c.siblings(o, old) {
-		if used := x.text("versionString"); compareVersions(used, number) == 0 {
-			return append(
-				errs,
-				apiError{
-					Status:  409,
-					Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
-					Title:   "The provided entity includes an attribute with a value that has already been used",
-					Detail:  "The version number has been previously used.",
-					Pointer: "/data/attributes/versionString",
-				},
-			)
-		} else if slices.Contains(onSale, x.text("appVersionState")) && compareVersions(used, number) > 0 {
-			return append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "The provided entity includes an attribute with an invalid value",
-				Detail: "The version must be higher than '" + used + "', which is on sale.", Pointer: "/data/attributes/versionString"})
-		}
-	}
-	return errs
-}
-
-// siblings are the other versions of a version's app and platform.
-func (c *call) siblings(o, old *object) (list []*object) {
-	for _, x := range c.s.store.all("appStoreVersions") {
-		if x != old && x.id != o.id && x.text("platform") == o.text("platform") &&
-			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) {
-			list = append(list, x)
-		}
-	}
-	return list
-}
-
-// compareVersions compares numbers part by part: 1.2 is 1.2.0.
-func compareVersions(a, b string) int {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range max(len(x), len(y)) {
-		var m, n int
-		if i < len(x) {
-			m, _ = strconv.Atoi(x[i])
-		}
-		if i < len(y) {
-			n, _ = strconv.Atoi(y[i])
-		}
-		if m != n {
-			return m - n
-		}
-	}
-	return 0
-}
-
-// versionCreated carries over what the version before says, and opens the app's
-// information for changes.
-func versionCreated(c *call, o *object) {
-	setting(
-		map[string]any{
-			"appStoreState":   "PREPARE_FOR_SUBMISSION",
-			"appVersionState": "PREPARE_FOR_SUBMISSION",
-			"releaseType":     "AFTER_APPROVAL",
-			"downloadable":    true,
-			"createdDate":     c.stamp(),
-		},
-	)(
-		c,
-		o,
-	)
-	var before *object
-	for _, x := range c.siblings(o, o) {
-		if before == nil || compareVersions(x.text("versionString"), before.text("versionString")) > 0 {
-			before = x
-		}
-	}
-	c.openInfo(c.s.store.appOf(o))
-	if before == nil {
-		c.firstLocalization(o)
-		return
-	}
-	setting(map[string]any{"copyright": before.attrs["copyright"]})(c, o)
-	for _, l := range c.s.store.related(before, "appStoreVersionLocalizations") {
-		loc := c.carry(l, map[string]string{"appStoreVersion": o.id}, "whatsNew")
-		for _, set := range c.s.store.related(l, "appScreenshotSets") {
-			copied := c.carry(set, map[string]string{"appStoreVersionLocalization": loc.id})
-			for _, picture := range c.s.store.related(set, "appScreenshots") {
-				c.carry(picture, map[string]string{"appScreenshotSet": copied.id})
-			}
-		}
-	}
-	if detail := c.s.store.one(before, "appStoreReviewDetail"); detail != nil {
-		c.carry(detail, map[string]string{"appStoreVersion": o.id})
-	}
-}
-
-// firstLocalization is in the app's own language: it has no version before.
-func (c *call) firstLocalization(o *object) {
-	app := c.s.store.appOf(o)
-	if app == nil {
-		return
-	}
-	l := &object{typ: "appStoreVersionLocalizations", id: c.s.store.newID(""), at: c.now, rels: map[string][]string{},
-		attrs: map[string]any{"locale": app.attrs["primaryLocale"]}}
-	c.s.store.add(l)
-	c.s.store.link(l, "appStoreVersion", o.id)
-}
-
-// carry copies an object for a new owner, without some of its attributes.
-func (c *call) carry(from *object, owner map[string]string, without ...string) *object {
-	o := &object{
-		typ:   from.typ,
-		id:    c.s.store.newID(from.typ),
-		at:    c.now,
-		attrs: maps.Clone(from.attrs),
-		rels:  map[string][]string{},
-	}
-	for _, name := range without {
-		delete(o.attrs, name)
-	}
-	c.s.store.add(o)
-	for rel, id := range owner {
-		c.s.store.link(o, rel, id)
-	}
-	return o
-}
-
-func versionRemoved(c *call, o *object) {
-	app := c.s.store.get("apps", strings.Join(o.rels["app"], ""))
-	if app == nil {
-		return
-	}
-	for _, v := range c.s.store.related(app, "appStoreVersions") {
-		if slices.Contains(editable, v.text("appVersionState")) {
-			return
-		}
-	}
-	if info := c.editInfo(app); info != nil && len(c.s.store.ids(app, "appInfos")) > 1 {
-		c.drop(info)
-	}
 }

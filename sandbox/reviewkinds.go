@@ -1,0 +1,107 @@
+package sandbox
+
+import "slices"
+
+// reviewKind is a kind of thing that App Review looks at, beside versions.
+type reviewKind struct {
+	attr      string   // attribute that holds the state
+	drafts    []string // states in which it is not submitted yet; new ones have the first
+	approved  string
+	withdrawn string // state of what was taken back
+}
+
+// kindsOfReview are all kinds but versions and background assets, by type. Apple
+// documents the values of each state; what leads from one to the next is the same.
+func kindsOfReview() map[string]reviewKind {
+	const draft, back = "PREPARE_FOR_SUBMISSION", "DEVELOPER_REJECTED"
+	page := reviewKind{"state", []string{draft}, "APPROVED", draft}
+	product := reviewKind{"state", []string{draft}, "APPROVED", back}
+	game := reviewKind{"state", []string{draft}, "LIVE", back}
+	return map[string]reviewKind{
+		"appCustomProductPageVersions":     page,
+		"appStoreVersionExperiments":       page,
+		"appAssetLibraryImages":            page,
+		"appAssetLibraryVideos":            page,
+		"appEvents":                        {"eventState", []string{"DRAFT"}, "APPROVED", "DRAFT"},
+		"inAppPurchaseVersions":            product,
+		"subscriptionVersions":             product,
+		"subscriptionGroupVersions":        product,
+		"gameCenterAchievementVersions":    game,
+		"gameCenterActivityVersions":       game,
+		"gameCenterChallengeVersions":      game,
+		"gameCenterLeaderboardVersions":    game,
+		"gameCenterLeaderboardSetVersions": game,
+	}
+}
+
+// reviewKinds: what can be submitted to App Review beside versions, or with them.
+func reviewKinds() map[string]behavior {
+	all := map[string]behavior{}
+	for typ, k := range kindsOfReview() {
+		b := behavior{
+			seed:      cycle(k.attr, k.approved),
+			machines:  []machine{k.machine()},
+			allowed:   k.allowed,
+			removable: k.removable,
+		}
+		if typ != "appAssetLibraryImages" && typ != "appAssetLibraryVideos" { // whose state follows their upload
+			b.created = setting(map[string]any{k.attr: k.drafts[0]})
+		}
+		all[typ] = b
+	}
+	return all
+}
+
+// machine is the life of a kind's state, as far as App Review goes.
+func (k reviewKind) machine() machine {
+	const source = "Apple: app and submission statuses"
+	editable := append(slices.Clone(k.drafts), "REJECTED")
+	if !slices.Contains(editable, k.withdrawn) {
+		editable = append(editable, k.withdrawn)
+	}
+	return machine{attr: k.attr, moves: []move{
+		{"add", editable, "READY_FOR_REVIEW", source},
+		{"take out", []string{"READY_FOR_REVIEW"}, k.drafts[0], source},
+		{"submit", []string{"READY_FOR_REVIEW"}, "WAITING_FOR_REVIEW", source},
+		{"resubmit", []string{"IN_REVIEW"}, "WAITING_FOR_REVIEW", source},
+		{"start", []string{"WAITING_FOR_REVIEW"}, "IN_REVIEW", source},
+		{"accept", underReview, "ACCEPTED", source},
+		{"approve", append([]string{"ACCEPTED"}, underReview...), k.approved, source},
+		{"reject", underReview, "REJECTED", source},
+		{"cancel", append([]string{"ACCEPTED", "REJECTED"}, underReview...), k.withdrawn, source},
+	}}
+}
+
+// allowed refuses changes of what waits or is in review.
+func (k reviewKind) allowed(_ *call, o, old *object) []apiError {
+	if old == nil || !slices.Contains(underReview, old.text(k.attr)) {
+		return nil
+	}
+	return unchangeable(o, old, nil)
+}
+
+func (k reviewKind) removable(_ *call, o *object) []apiError {
+	if state := o.text(k.attr); slices.Contains(underReview, state) {
+		return stateError("", "The resource cannot be deleted while it is "+state+".")
+	}
+	return nil
+}
+
+// assetReview is the life of a background asset's release in the App Store, which
+// App Review decides on.
+var assetReview = reviewKind{"state", []string{"PREPARE_FOR_SUBMISSION"}, "READY_FOR_DISTRIBUTION", "PREPARE_FOR_SUBMISSION"}
+
+// reviewed is what holds the state of the review of something: a background asset's
+// release, or the thing itself.
+func (c *call) reviewed(subject *object) *object {
+	if subject.typ != "backgroundAssetVersions" {
+		return subject
+	}
+	if release := c.s.store.one(subject, "appStoreRelease"); release != nil {
+		return release
+	}
+	release := c.spawn("backgroundAssetVersionAppStoreReleases")
+	release.attrs["state"] = assetReview.drafts[0]
+	c.s.store.link(release, "backgroundAssetVersion", subject.id)
+	return release
+}
