@@ -10,6 +10,8 @@ type behavior struct {
 	count int
 	// seed makes the i-th object of a new sandbox believable.
 	seed func(o *object, i int)
+	// settled completes an object of a new sandbox that has its relationships.
+	settled func(st *store, o *object)
 	// unique lists sets of attributes and relationships of which no two objects
 	// have the same values. Errors point to the last of a set.
 	unique [][]string

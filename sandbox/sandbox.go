@@ -81,6 +81,7 @@ type Sandbox struct {
 	facts     *facts
 	mux       *http.ServeMux
 	behaviors map[string]behavior
+	uploads   map[string]uploadRule // by schema
 
 	hooks hooks
 
@@ -104,7 +105,8 @@ func Open(cfg World) (*Sandbox, error) {
 		return nil, err
 	}
 	cfg.complete()
-	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), keys: map[string]*key{}}
+	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), uploads: uploadRules(),
+		keys: map[string]*key{}}
 	s.Reset()
 	for i := range f.Ops {
 		op := &f.Ops[i]
