@@ -164,6 +164,9 @@ func becoming(attrs map[string]any) act {
 // commonActs are those of every type.
 func commonActs() map[string]act {
 	return map[string]act{
-		"delivered": {own: true, do: func(c *call, o *object, _ map[string]any) error { c.delivered(o); return nil }},
+		"delivered":      {own: true, with: []string{"errors", "width", "height"}, do: fileDelivered},
+		"processed":      {own: true, do: fileProcessed},
+		"frame is made":  {own: true, do: frameMade},
+		"upload expires": {own: true, do: uploadExpires},
 	}
 }

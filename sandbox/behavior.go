@@ -13,6 +13,8 @@ type behavior struct {
 	// placed lists relationships that seed names the ids of, on one side, or none:
 	// all others lead to something in a new sandbox.
 	placed []string
+	// settled completes an object of a new sandbox that has its relationships.
+	settled func(st *store, o *object)
 	// unique lists sets of attributes and relationships of which no two objects
 	// have the same values. Errors point to the last of a set.
 	unique [][]string

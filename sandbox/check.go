@@ -193,32 +193,19 @@ func (w *writer) allowed() {
 			o = merged(old, o)
 		}
 		if old == nil {
-			w.fileSize(o, at)
+			w.file(o, at)
 		}
 		if w.c.s.cfg.NoRules {
 			continue
 		}
 		b := w.c.s.behaviors[o.typ]
 		w.texts(change, at)
+		w.fileAllowed(o, old, change, at)
 		w.unique(b.unique, o, old, at)
 		w.oneApp(o, old, at)
 		if b.allowed != nil {
 			w.errs = append(w.errs, b.allowed(w.c, o, old)...)
 		}
-	}
-}
-
-// fileSize refuses files that are empty, or too big.
-func (w *writer) fileSize(o *object, at string) {
-	if w.c.s.facts.attr(o.typ, "uploadOperations") == nil {
-		return
-	}
-	if size := fileSize(o); size < 1 || size > maxUploadBytes {
-		w.refuse(
-			"ENTITY_ERROR.ATTRIBUTE.INVALID",
-			"The provided entity includes an attribute with a value out of range",
-			at+"/attributes/fileSize",
-		)
 	}
 }
 

@@ -8,7 +8,9 @@ const twoPerApp = 2 * perType
 func gameCenter() map[string]behavior {
 	return map[string]behavior{
 		"gameCenterAchievements":    {count: twoPerApp},
+		"gameCenterActivityImages":  {count: twoPerApp}, // of a localization or of a version
 		"gameCenterAppVersions":     {count: twoPerApp},
+		"gameCenterChallengeImages": {count: twoPerApp},
 		"gameCenterEnabledVersions": {count: twoPerApp},
 		"gameCenterLeaderboards":    {count: twoPerApp},
 		"gameCenterLeaderboardSets": {count: twoPerApp},

@@ -15,21 +15,47 @@ const farFromApp = 6
 
 // findOwners notes for each type over which to-one relationships its objects
 // belong to an app: those that a new object must have, where one of them leads to
-// apps; else the first of the shortest way there.
+// apps by others of that kind; else all that a new object must have, or else can
+// have, and that lead there at all.
 func (f *facts) findOwners() {
 	f.owners = map[string][]string{}
+	anyWay := func(string, string) bool { return true }
 	for _, typ := range f.types() {
-		for _, rel := range sortedKeys(f.relations[typ]) {
-			r := f.relations[typ][rel]
-			if !r.many && f.must(typ, rel) && (r.typ == "apps" || f.pathToApps(r.typ, f.must) != nil) {
-				f.owners[typ] = append(f.owners[typ], rel)
+		own := f.leading(typ, f.must, f.must)
+		if len(own) == 0 {
+			own = f.leading(typ, f.must, anyWay)
+		}
+		if path := f.pathToApps(typ, anyWay); len(own) == 0 && path != nil {
+			own = path[:1]
+			for _, rel := range f.leading(typ, f.may, anyWay) {
+				if rel != path[0] {
+					own = append(own, rel)
+				}
 			}
 		}
-		if path := f.pathToApps(typ, func(string, string) bool { return true }); len(f.owners[typ]) == 0 &&
-			path != nil {
-			f.owners[typ] = path[:1]
+		if len(own) > 0 {
+			f.owners[typ] = own
 		}
 	}
+}
+
+// leading are the to-one relationships of a kind that lead from a type to apps,
+// over relationships of another kind.
+func (f *facts) leading(typ string, kind, over func(typ, rel string) bool) (rels []string) {
+	for _, rel := range sortedKeys(f.relations[typ]) {
+		r := f.relations[typ][rel]
+		if !r.many && kind(typ, rel) && (r.typ == "apps" || f.pathToApps(r.typ, over) != nil) {
+			rels = append(rels, rel)
+		}
+	}
+	return rels
+}
+
+// may says whether an object can be created with a relationship.
+func (f *facts) may(typ, rel string) bool {
+	return slices.ContainsFunc(f.Ops, func(op factOp) bool {
+		return op.Shape == "createInstance" && op.Body != nil && op.Body.Type == typ && op.Body.rel(rel) != nil
+	})
 }
 
 // must says whether an object cannot be created without a relationship.
@@ -100,6 +126,9 @@ func (w *writer) oneApp(o, old *object, at string) {
 		return
 	}
 	for _, rel := range sortedKeys(o.rels) {
+		if old != nil && slices.Equal(old.rels[rel], o.rels[rel]) {
+			continue
+		}
 		w.otherApp(o, rel, o.rels[rel], at+"/relationships/"+rel+"/data")
 	}
 }

@@ -87,6 +87,7 @@ type Sandbox struct {
 	seed      *seedFile
 	name      string // key id of a world that is one key's
 	worlds    worlds
+	uploads   map[string]uploadRule // by schema
 
 	hooks hooks
 
@@ -123,7 +124,7 @@ func Open(cfg World) (*Sandbox, error) {
 // open makes one world.
 func open(cfg World, f *facts) (*Sandbox, error) {
 	var err error
-	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), keys: map[string]*key{}}
+	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), uploads: uploadRules(), keys: map[string]*key{}}
 	if s.seed, err = readSeed(cfg.Seed); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,14 @@ func (s *Sandbox) seeded() *store {
 	for _, typ := range s.facts.types() {
 		st.relate(typ, s.behaviors[typ].placed)
 	}
+	for _, typ := range s.facts.types() {
+		for _, o := range st.all(typ) {
+			s.settleFile(st, o)
+			if b := s.behaviors[typ]; b.settled != nil {
+				b.settled(st, o)
+			}
+		}
+	}
 	return st
 }
 
@@ -51,6 +59,7 @@ func (s *Sandbox) sample(typ, id string, i int, at time.Time) *object {
 			o.attrs[a.Name] = g.value(a.Name, &a, 0)
 		}
 	}
+	s.seedFile(o)
 	if b := s.behaviors[typ]; b.seed != nil {
 		b.seed(o, i)
 	}

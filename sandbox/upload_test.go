@@ -197,3 +197,128 @@ func TestAnUploadedBuildIsProcessed(t *testing.T) {
 		t.Errorf("%v", state)
 	}
 }
+
+// TestUploadsExpire: after a week nothing can be sent and nothing committed. Both
+// kinds of operations say when.
+func TestUploadsExpire(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	attachment := func() (path, id, url string) {
+		made := c.data(t, "POST", "/v1/appClipAdvancedExperienceImages",
+			resource("appClipAdvancedExperienceImages", "", `"fileName":"a","fileSize":3`, ""))
+		id = made["id"].(string)
+		return "/v1/appClipAdvancedExperienceImages/" + id, id, c.local(at(made, "attributes", "uploadOperations", 0, "url"))
+	}
+	path, id, url := attachment()
+	end := c.now.Add(uploadLife)
+	if !strings.Contains(url, fmt.Sprintf("Expires=%d", end.Unix())) {
+		t.Errorf("%s does not tell its end", url)
+	}
+	if w := c.raw("PUT", url, "abc"); w.Code != 200 {
+		t.Fatal(w.Code, w.Body)
+	}
+	c.now = end.Add(-time.Second)
+	if w := c.raw("PUT", url, "abc"); w.Code != 200 {
+		t.Errorf("just before the end: %d %s", w.Code, w.Body)
+	}
+	c.now = end.Add(time.Second)
+	if w := c.raw("PUT", url, "abc"); w.Code != 403 {
+		t.Errorf("after the end: %d %s", w.Code, w.Body)
+	}
+	commit := resource("appClipAdvancedExperienceImages", id, `"uploaded":true`, "")
+	if status, _, doc := c.send("PATCH", path, commit); status != 409 || code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
+		t.Errorf("a commit after the end: %d %v", status, doc)
+	}
+	if c.store.bytes != 0 {
+		t.Errorf("%d bytes are held still", c.store.bytes)
+	}
+}
+
+func TestFilesAreCommittedOnce(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	path := c.sendFile(t, "/v1/appClipAdvancedExperienceImages", "appClipAdvancedExperienceImages", "", "",
+		pictureOf(t, 1800, 1200, false))
+	id := path[strings.LastIndex(path, "/")+1:]
+	again := resource("appClipAdvancedExperienceImages", id, `"uploaded":true`, "")
+	if status, _, doc := c.send("PATCH", path, again); status != 409 || code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
+		t.Errorf("%d %v", status, doc)
+	}
+	if w := c.raw("DELETE", path, ""); w.Code != 405 {
+		t.Errorf("deleted: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestFilesOfOneOwner: a picture of a Game Center activity is of a localization or
+// of a version, and a purchase has one review screenshot.
+func TestFilesOfOneOwner(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	localization := to("localization", "gameCenterActivityLocalizations", c.IDs("gameCenterActivityLocalizations")[0])
+	version := to("version", "gameCenterActivityVersions", c.IDs("gameCenterActivityVersions")[0])
+	purchase := to("inAppPurchaseV2", "inAppPurchases", c.IDs("inAppPurchases")[0])
+	for _, x := range []struct {
+		name, typ, of string
+		status        int
+		code          string
+	}{
+		{"a localization", "gameCenterActivityImages", localization, 201, ""},
+		{"a version", "gameCenterActivityImages", version, 201, ""},
+		{"both", "gameCenterActivityImages", localization + "," + version, 409, "ENTITY_ERROR.RELATIONSHIP.INVALID"},
+		{"neither", "gameCenterActivityImages", "", 409, "ENTITY_ERROR.RELATIONSHIP.REQUIRED"},
+		{"a second one", "inAppPurchaseAppStoreReviewScreenshots", purchase, 409, "STATE_ERROR.ENTITY_STATE_INVALID"},
+	} {
+		status, _, doc := c.send("POST", "/v1/"+x.typ, resource(x.typ, "", `"fileName":"a.png","fileSize":5`, x.of))
+		if status != x.status || code(doc) != x.code {
+			t.Errorf("%s: %d %v", x.name, status, doc)
+		}
+	}
+}
+
+// TestTheOrderOfASet is that of its relationship, which is replaced as a whole; it
+// takes ten.
+func TestTheOrderOfASet(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	set := c.editableSet(t, "APP_IPHONE_65")
+	reserve := resource("appScreenshots", "", `"fileName":"a.png","fileSize":5`,
+		to("appScreenshotSet", "appScreenshotSets", set))
+	var list []string
+	for range mostScreenshots {
+		id := c.data(t, "POST", "/v1/appScreenshots", reserve)["id"].(string)
+		list = append([]string{fmt.Sprintf(`{"type":"appScreenshots","id":%q}`, id)}, list...)
+	}
+	if status, _, doc := c.send("POST", "/v1/appScreenshots", reserve); status != 409 {
+		t.Errorf("one more: %d %v", status, doc)
+	}
+	order := "/v1/appScreenshotSets/" + set + "/relationships/appScreenshots"
+	if status, _, doc := c.send("PATCH", order, `{"data":[`+strings.Join(list, ",")+`]}`); status != 204 {
+		t.Fatal(status, doc)
+	}
+	_, _, doc := c.send("GET", "/v1/appScreenshotSets/"+set+"/appScreenshots", "")
+	if first, _ := at(doc, "data", 0, "id").(string); !strings.Contains(list[0], first) || first == "" {
+		t.Errorf("%s is first, want %s", first, list[0])
+	}
+}
+
+// TestSeededFilesAreUploaded: no file of a new world waits for bytes that nobody
+// will send, and each has one owner.
+func TestSeededFilesAreUploaded(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	for schema, rule := range c.uploads {
+		for _, o := range c.store.all(c.facts.Types[schema].Type) {
+			for _, name := range rule.state {
+				state := o.text(name)
+				if name != ownState {
+					state = (machine{attr: name, inside: "state"}).state(o)
+				}
+				if state != rule.done || o.attrs["uploadOperations"] != nil {
+					t.Errorf("%s %s: %s is %s, operations %v", o.typ, o.id, name, state, o.attrs["uploadOperations"])
+				}
+			}
+			owners := 0
+			for _, rel := range rule.oneOf {
+				owners += len(o.rels[rel])
+			}
+			if len(rule.oneOf) > 0 && owners != 1 {
+				t.Errorf("%s %s has %d owners", o.typ, o.id, owners)
+			}
+		}
+	}
+}

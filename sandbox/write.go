@@ -84,9 +84,7 @@ func (c *call) update(o *object) []apiError {
 		}
 		c.created(x)
 	}
-	if change.attrs["uploaded"] == true {
-		c.commit(o)
-	}
+	c.fileUpdated(o, change)
 	if b := c.s.behaviors[o.typ]; b.updated != nil {
 		b.updated(c, o)
 	}

@@ -1,0 +1,140 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"strings"
+)
+
+// Files up to heldWhole are held until their commit, and looked at as a whole. Of
+// larger ones only what arrives early is held: the rest goes into the sum at once.
+const (
+	heldWhole = 64 << 20
+	headBytes = 4 << 10 // of a larger file that are looked at
+)
+
+// upload is a file on its way: parts arrive in any order, without a token.
+type upload struct {
+	secret string // in the URLs
+	parts  []part // in their order: they tile the file
+	hashed int    // parts of a large file that are in sum, and no longer held
+	sum    []byte // state of the MD5 of those
+	sums   []string
+	head   []byte // of a large file
+}
+
+type part struct {
+	offset, length int64
+	data           []byte // nil until it is there, and again when it is hashed
+}
+
+// errHashed says that a part of a large file cannot be replaced any more.
+var errHashed = errors.New(
+	"this part of a large file came before, with other bytes, and was hashed: reserve the file anew")
+
+// size is how many bytes an upload holds.
+func (u *upload) size() (n int64) {
+	for _, p := range u.parts {
+		n += int64(len(p.data))
+	}
+	return n
+}
+
+// large says whether a file is hashed as it arrives.
+func (u *upload) large() bool {
+	last := u.parts[len(u.parts)-1]
+	return last.offset+last.length > heldWhole
+}
+
+// take puts the bytes of a part in their place. A part that comes again replaces
+// what was there.
+func (u *upload) take(i int, data []byte) error {
+	if i < u.hashed {
+		if u.sums[i] != md5Of(data) {
+			return errHashed
+		}
+		return nil
+	}
+	u.parts[i].data = data
+	for u.large() && u.hashed < len(u.parts) && u.parts[u.hashed].data != nil {
+		next := &u.parts[u.hashed]
+		if u.hashed == 0 {
+			u.head = bytes.Clone(next.data[:min(len(next.data), headBytes)])
+		}
+		h := restored(u.sum)
+		h.Write(next.data)
+		u.sum = stateOf(h)
+		u.sums = append(u.sums, md5Of(next.data))
+		u.hashed, next.data = u.hashed+1, nil
+	}
+	return nil
+}
+
+// complete says whether all parts are there.
+func (u *upload) complete() bool {
+	for _, p := range u.parts[u.hashed:] {
+		if p.data == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// file is all of a complete upload, as far as it is held: all of a small file, the
+// beginning of a large one.
+func (u *upload) file() []byte {
+	if u.large() {
+		return u.head
+	}
+	var b bytes.Buffer
+	for _, p := range u.parts {
+		b.Write(p.data)
+	}
+	return b.Bytes()
+}
+
+// problem is Apple's code for what is wrong with the bytes, "" if nothing is.
+func (u *upload) problem(want string) string {
+	if !u.complete() {
+		return "FILE_INCOMPLETE"
+	}
+	if want == "" {
+		return ""
+	}
+	h := restored(u.sum)
+	for _, p := range u.parts[u.hashed:] {
+		h.Write(p.data)
+	}
+	if !strings.EqualFold(want, hex.EncodeToString(h.Sum(nil))) {
+		return "FILE_CHECKSUM_MISMATCH"
+	}
+	return ""
+}
+
+func md5Of(data []byte) string {
+	sum := md5.Sum(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// restored is the MD5 that goes on from a state; a new one if there is none.
+func restored(state []byte) hash.Hash {
+	h := md5.New()
+	if state != nil {
+		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+			panic("sandbox: the state of an MD5: " + err.Error())
+		}
+	}
+	return h
+}
+
+func stateOf(h hash.Hash) []byte {
+	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		panic("sandbox: the state of an MD5: " + err.Error())
+	}
+	return state
+}
