@@ -45,6 +45,10 @@ type savedObject struct {
 type savedUpload struct {
 	Secret string      `json:"secret"`
 	Parts  []savedPart `json:"parts"`
+	Hashed int         `json:"hashed,omitempty"` // of a large file: see upload
+	Sum    []byte      `json:"sum,omitempty"`
+	Sums   []string    `json:"sums,omitempty"`
+	Head   []byte      `json:"head,omitempty"`
 }
 
 type savedPart struct {
@@ -128,7 +132,8 @@ func (s *Sandbox) snapshot() ([]byte, error) {
 func saveObject(o *object) savedObject {
 	saved := savedObject{Type: o.typ, ID: o.id, At: o.at, Attrs: packMembers(o.attrs), Rels: o.rels}
 	if o.upload != nil {
-		saved.Upload = &savedUpload{Secret: o.upload.secret}
+		u := o.upload
+		saved.Upload = &savedUpload{Secret: u.secret, Hashed: u.hashed, Sum: u.sum, Sums: u.sums, Head: u.head}
 		for _, p := range o.upload.parts {
 			saved.Upload.Parts = append(saved.Upload.Parts, savedPart{p.offset, p.length, p.data})
 		}
