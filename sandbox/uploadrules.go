@@ -55,7 +55,7 @@ func uploadRules() map[string]uploadRule {
 	game := func(of string) uploadRule {
 		return uploadRule{state: asset, done: "COMPLETE", of: of, content: gamePicture}
 	}
-	either := uploadRule{state: asset, done: "COMPLETE", oneOf: []string{"localization", "version"},
+	either := uploadRule{state: asset, done: "COMPLETE", oneOf: []string{"version", "localization"},
 		content: gamePicture}
 	file := func(of string, c content) uploadRule {
 		return uploadRule{checksum: md5Checksum, state: asset, done: "COMPLETE", of: of, content: c}
