@@ -153,14 +153,6 @@ func moving(on, does string) act {
 	return act{does: does, on: on, do: func(c *call, o *object, _ map[string]any) error { return c.move(o, on) }}
 }
 
-// becoming is a change of attributes that happens by itself.
-func becoming(attrs map[string]any) act {
-	return act{own: true, do: func(_ *call, o *object, _ map[string]any) error {
-		maps.Copy(o.attrs, attrs)
-		return nil
-	}}
-}
-
 // commonActs are those of every type.
 func commonActs() map[string]act {
 	return map[string]act{
