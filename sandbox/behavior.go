@@ -54,7 +54,7 @@ func behaviors() map[string]behavior {
 	for _, list := range []map[string]behavior{
 		provisioning(), certificates(), profiles(), testFlight(), builds(), buildUploads(), betaReview(),
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
-		distribution(), customerReviews(), organisation(), xcodeCloud(), reporting(), gameCenter(),
+		distribution(), customerReviews(), placements(), organisation(), xcodeCloud(), reporting(), gameCenter(),
 	} {
 		for typ, b := range list {
 			all[typ] = b
