@@ -52,7 +52,8 @@ type behavior struct {
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
-		provisioning(), certificates(), profiles(), testFlight(), builds(), buildUploads(), betaReview(),
+		provisioning(), certificates(), profiles(), testFlight(), testers(), feedback(), builds(), exportCompliance(),
+		buildUploads(), betaReview(),
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
 		distribution(), customerReviews(), placements(), organisation(), xcodeCloud(), reporting(), gameCenter(),
 	} {
