@@ -44,6 +44,9 @@ type behavior struct {
 	// listed puts the answer to a list in an order of its own, unless sort asks
 	// for another.
 	listed func(c *call, list []*object)
+	// measures make the rows of metrics out of the world, by the metrics' name; others
+	// are made up.
+	measures map[string]func(c *call, o *object) []any
 	// show computes attributes as they are read; others stay as they are.
 	show func(c *call, o *object) map[string]any
 }

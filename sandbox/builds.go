@@ -28,6 +28,7 @@ func builds() map[string]behavior {
 			settled: func(st *store, o *object) { st.expireLater(o) },
 			allowed: buildAllowed, updated: buildUpdated,
 			relating: buildRelating, related: buildRelated,
+			measures: map[string]func(*call, *object) []any{"betaBuildUsages": usagesOfBuild},
 			machines: []machine{{attr: "processingState", moves: []move{
 				{"process", []string{"PROCESSING"}, "VALID", "Apple: Build, processingState"},
 				{"fail", []string{"PROCESSING"}, "FAILED", "Apple: Build, processingState"},

@@ -21,6 +21,7 @@ func testers() map[string]behavior {
 			unique:  [][]string{{"email"}},
 			allowed: testerAllowed, created: testerCreated,
 			relating: testerRelating, related: testerRelated,
+			measures: map[string]func(*call, *object) []any{"betaTesterUsages": usagesOfTester},
 			machines: []machine{{attr: "state", moves: []move{
 				{"invite", []string{"NOT_INVITED", "REVOKED"}, "INVITED", source},
 				{"accept", []string{"INVITED"}, "ACCEPTED", source},

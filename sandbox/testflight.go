@@ -27,6 +27,9 @@ func testFlight() map[string]behavior {
 			},
 			updated: publish, owns: []string{"betaRecruitmentCriterionCompatibleBuildCheck"},
 			relating: groupRelating, related: groupRelated,
+			measures: map[string]func(*call, *object) []any{
+				"betaTesterUsages": usagesOfTesters, "publicLinkUsages": usagesOfLink,
+			},
 			acts: map[string]act{"join": {
 				does: "somebody joins the group over its public link", with: []string{"email"}, do: joinedByLink,
 				when: func(o *object) bool { return o.attrs["publicLinkEnabled"] == true },
