@@ -83,7 +83,8 @@ func usagesOfTesters(c *call, o *object) (rows []any) {
 	var testers []*object
 	for _, tester := range c.s.store.all("betaTesters") {
 		wanted := c.query["filter[betaTesters]"]
-		in := o.typ == "apps" && slices.Contains(tester.rels["apps"], o.id) || slices.Contains(tester.rels["betaGroups"], o.id)
+		in := o.typ == "apps" && slices.Contains(tester.rels["apps"], o.id) ||
+			slices.Contains(tester.rels["betaGroups"], o.id)
 		if in && (len(wanted) == 0 || slices.Contains(wanted, tester.id)) {
 			testers = append(testers, tester)
 		}

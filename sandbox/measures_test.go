@@ -30,7 +30,8 @@ func TestMetricsFollowTheWorld(t *testing.T) {
 	if got := count(ofTesters, "crashCount"); got != grouped+2 {
 		t.Errorf("%v crashes of the tester, want %v", got, grouped+2)
 	}
-	if got := count("/v1/betaTesters/"+tester+"/metrics/betaTesterUsages?filter[apps]="+trailMix, "crashCount"); got != grouped+2 {
+	ofTester := "/v1/betaTesters/" + tester + "/metrics/betaTesterUsages?filter[apps]=" + trailMix
+	if got := count(ofTester, "crashCount"); got != grouped+2 {
 		t.Errorf("%v crashes by app", got)
 	}
 	invited := count(ofBuild, "inviteCount")
