@@ -132,14 +132,17 @@ func (c *call) after(took time.Duration, o *object, do string, with map[string]a
 
 // at lets an act happen to an object at a time.
 func (c *call) at(when time.Time, o *object, do string, with map[string]any) {
-	st := c.s.store
-	i, _ := slices.BinarySearchFunc(st.later, when, func(e event, at time.Time) int {
+	c.s.store.schedule(when, o, do, with)
+}
+
+func (s *store) schedule(when time.Time, o *object, do string, with map[string]any) {
+	i, _ := slices.BinarySearchFunc(s.later, when, func(e event, at time.Time) int {
 		if e.At.After(at) {
 			return 1
 		}
 		return -1
 	})
-	st.later = slices.Insert(st.later, i, event{when, Act{Type: o.typ, ID: o.id, Do: do, With: with}})
+	s.later = slices.Insert(s.later, i, event{when, Act{Type: o.typ, ID: o.id, Do: do, With: with}})
 }
 
 // spawn adds an object that Apple's side makes by itself.

@@ -6,6 +6,7 @@ import "fmt"
 func appStore() map[string]behavior {
 	return map[string]behavior{
 		"apps": {
+			measures: map[string]func(*call, *object) []any{"betaTesterUsages": usagesOfTesters},
 			filters: map[string]func(string, string) bool{
 				"bundleId": contains,
 				"name":     contains,

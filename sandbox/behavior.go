@@ -44,6 +44,9 @@ type behavior struct {
 	// listed puts the answer to a list in an order of its own, unless sort asks
 	// for another.
 	listed func(c *call, list []*object)
+	// measures make the rows of metrics out of the world, by the metrics' name; others
+	// are made up.
+	measures map[string]func(c *call, o *object) []any
 	// show computes attributes as they are read; others stay as they are.
 	show func(c *call, o *object) map[string]any
 }
@@ -52,7 +55,8 @@ type behavior struct {
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
-		provisioning(), certificates(), profiles(), testFlight(), builds(), buildUploads(), betaReview(),
+		provisioning(), certificates(), profiles(), testFlight(), testers(), feedback(), builds(), exportCompliance(),
+		buildUploads(), betaReview(),
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
 		distribution(), customerReviews(), placements(), organisation(), xcodeCloud(), reporting(), gameCenter(),
 	} {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,6 +12,7 @@ func betaReview() map[string]behavior {
 	const source = "Apple: BetaAppReviewSubmission, betaReviewState"
 	return map[string]behavior{
 		"betaAppReviewSubmissions": {
+			count:   twoPerApp,
 			seed:    cycle("betaReviewState", "APPROVED"),
 			allowed: betaReviewAllowed,
 			created: betaReviewCreated,
@@ -26,7 +28,49 @@ func betaReview() map[string]behavior {
 				"decide":  {own: true, do: betaReviewDecided},
 			},
 		},
+		"betaAppReviewDetails": {seed: each(
+			cycle("contactFirstName", "Ada"), cycle("contactLastName", "Lovelace"),
+			cycle("contactPhone", "+1 555 010 0199"), cycle("contactEmail", "review@example.com"),
+			cycle("demoAccountRequired", false),
+		)},
 	}
+}
+
+// testInformation refuses a review of an app without what Beta App Review and
+// testers must know. Apple: provide test information; titles as in public reports.
+func (c *call) testInformation(app *object) (errs []apiError) {
+	missing := func(what string) {
+		errs = append(errs, unprocessableState(what+" is missing.",
+			what+" is required to submit a build for external testing.")...)
+	}
+	text := func(o *object, name string) bool { return o != nil && o.text(name) != "" }
+	detail := c.s.store.one(app, "betaAppReviewDetail")
+	for _, x := range []struct{ attr, what string }{
+		{"contactFirstName", "Beta App Review contact first name"},
+		{"contactLastName", "Beta App Review contact last name"},
+		{"contactPhone", "Beta App Review contact phone"},
+		{"contactEmail", "Beta App Review contact email"},
+		{"demoAccountName", "Beta App Review demo account name"},
+		{"demoAccountPassword", "Beta App Review demo account password"},
+	} {
+		demo := strings.HasPrefix(x.attr, "demo")
+		if !text(detail, x.attr) && (!demo || detail != nil && detail.attrs["demoAccountRequired"] == true) {
+			missing(x.what)
+		}
+	}
+	var primary *object
+	for _, l := range c.s.store.related(app, "betaAppLocalizations") {
+		if strings.EqualFold(l.text("locale"), app.text("primaryLocale")) {
+			primary = l
+		}
+	}
+	if !text(primary, "description") {
+		missing("Beta App Description")
+	}
+	if !text(primary, "feedbackEmail") {
+		missing("Feedback Email")
+	}
+	return errs
 }
 
 // deciding moves a submission and the state of its build.
@@ -74,6 +118,11 @@ func betaReviewAllowed(c *call, o, _ *object) []apiError {
 				Detail:  "The build was submitted already, or need not be: its external state is " + state + ".",
 				Pointer: "/data/relationships/build",
 			},
+		}
+	}
+	if app := c.s.store.one(build, "app"); app != nil {
+		if errs := c.testInformation(app); len(errs) > 0 {
+			return errs
 		}
 	}
 	for _, x := range c.s.store.all(o.typ) {

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -26,8 +25,10 @@ func builds() map[string]behavior {
 				cycle("buildAudienceType", "APP_STORE_ELIGIBLE"),
 				livesFrom,
 			),
+			settled: func(st *store, o *object) { st.expireLater(o) },
 			allowed: buildAllowed, updated: buildUpdated,
 			relating: buildRelating, related: buildRelated,
+			measures: map[string]func(*call, *object) []any{"betaBuildUsages": usagesOfBuild},
 			machines: []machine{{attr: "processingState", moves: []move{
 				{"process", []string{"PROCESSING"}, "VALID", "Apple: Build, processingState"},
 				{"fail", []string{"PROCESSING"}, "FAILED", "Apple: Build, processingState"},
@@ -50,8 +51,9 @@ func builds() map[string]behavior {
 		},
 		"buildBetaDetails": {
 			count: 6,
-			seed: each(cycle("internalBuildState", "IN_BETA_TESTING"), cycle("externalBuildState", "IN_BETA_TESTING"),
+			seed: each(cycle("internalBuildState", "READY_FOR_BETA_TESTING"), cycle("externalBuildState", "BETA_APPROVED"),
 				cycle("autoNotifyEnabled", true)),
+			settled: detailSettled,
 			machines: []machine{
 				{attr: "externalBuildState", moves: append(
 					processingMoves("READY_FOR_BETA_SUBMISSION"),
@@ -82,11 +84,28 @@ func builds() map[string]behavior {
 
 func livesFrom(o *object, _ int) { o.attrs["expirationDate"] = stamp(o.at.Add(buildLife)) }
 
+// expireLater lets a build expire when its time has come.
+func (s *store) expireLater(build *object) {
+	s.schedule(build.at.Add(buildLife), build, "expire", nil)
+}
+
+// detailSettled: a build of a new sandbox is tested by the groups that it has.
+func detailSettled(st *store, o *object) {
+	for _, build := range st.related(o, "build") {
+		for _, group := range st.related(build, "betaGroups") {
+			if o.attrs["externalBuildState"] = "IN_BETA_TESTING"; group.attrs["isInternalGroup"] == true {
+				o.attrs["externalBuildState"], o.attrs["internalBuildState"] = "BETA_APPROVED", "IN_BETA_TESTING"
+			}
+		}
+	}
+}
+
 // processingMoves are the moves that both states of a build have in common.
 func processingMoves(ready string) []move {
 	return []move{
 		{"break", []string{"PROCESSING"}, "PROCESSING_EXCEPTION", betaStates},
-		{"ask", []string{"PROCESSING"}, "MISSING_EXPORT_COMPLIANCE", betaStates},
+		{"ask", []string{"PROCESSING", "IN_EXPORT_COMPLIANCE_REVIEW"}, "MISSING_EXPORT_COMPLIANCE", betaStates},
+		{"review compliance", []string{"PROCESSING", "MISSING_EXPORT_COMPLIANCE"}, "IN_EXPORT_COMPLIANCE_REVIEW", betaStates},
 		{
 			"ready",
 			[]string{"PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW"},
@@ -110,13 +129,14 @@ func (c *call) betaDetail(build *object) *object {
 }
 
 // buildAllowed: an expired build stays so, and an answer about encryption too.
-func buildAllowed(_ *call, o, old *object) []apiError {
+func buildAllowed(c *call, o, old *object) []apiError {
 	switch {
 	case old == nil:
 		return nil
 	case old.attrs["expired"] == true && o.attrs["expired"] == false:
 		return stateError("/data/attributes/expired", "An expired build cannot be brought back.")
-	case old.attrs["usesNonExemptEncryption"] != nil && old.attrs["usesNonExemptEncryption"] != o.attrs["usesNonExemptEncryption"]:
+	case old.attrs["usesNonExemptEncryption"] != nil &&
+		old.attrs["usesNonExemptEncryption"] != o.attrs["usesNonExemptEncryption"]:
 		return []apiError{
 			{
 				Status:  409,
@@ -127,7 +147,7 @@ func buildAllowed(_ *call, o, old *object) []apiError {
 			},
 		}
 	}
-	return nil
+	return c.newDeclaration(o, old)
 }
 
 func buildUpdated(c *call, o *object) {
@@ -136,22 +156,6 @@ func buildUpdated(c *call, o *object) {
 		return
 	}
 	c.answerExport(o)
-}
-
-// answerExport moves the states of a processed build once it is known what it
-// encrypts.
-func (c *call) answerExport(build *object) {
-	if build.text("processingState") != "VALID" {
-		return
-	}
-	detail := c.betaDetail(build)
-	declared := len(c.s.store.ids(build, "appEncryptionDeclaration")) > 0
-	if uses, answered := build.attrs["usesNonExemptEncryption"].(bool); answered && (!uses || declared) {
-		_ = c.move(detail, "ready") // ready it may be already
-		c.offer(build)
-		return
-	}
-	_ = c.move(detail, "ask")
 }
 
 // buildMoved follows the processing of a build.
@@ -184,72 +188,4 @@ func failed(on string) func(*call, *object, map[string]any) error {
 func expire(c *call, o *object) {
 	o.attrs["expired"] = true
 	_ = c.move(c.betaDetail(o), "expire")
-}
-
-// offer lets those test a build who may: its internal groups at once, its external
-// ones after its review.
-func (c *call) offer(build *object) {
-	detail := c.betaDetail(build)
-	for _, group := range c.s.store.related(build, "betaGroups") {
-		on := "test"
-		if group.attrs["isInternalGroup"] == true {
-			on = "test inside"
-		} else if detail.attrs["autoNotifyEnabled"] != true {
-			on = "offer"
-		}
-		_ = c.move(detail, on) // not before its state allows it
-	}
-}
-
-// testable refuses builds that an external group cannot get yet.
-func (c *call) testable(ids []string) []apiError {
-	for _, id := range ids {
-		build := c.s.store.get("builds", id)
-		switch {
-		case build == nil:
-		case build.text("processingState") != "VALID":
-			return unprocessableState(
-				"The build is not processed yet.",
-				"Build "+id+" is "+build.text("processingState")+".",
-			)
-		case build.attrs["expired"] == true:
-			return unprocessableState("The build has expired.", "Build "+id+" can no longer be tested.")
-		case build.text("buildAudienceType") == "INTERNAL_ONLY":
-			return unprocessableState(
-				"The build is for internal testing only.",
-				"Build "+id+" cannot be given to an external group.",
-			)
-		}
-	}
-	return nil
-}
-
-// buildRelating is groupRelating from the other side.
-func buildRelating(c *call, build *object, w relWrite) []apiError {
-	if w.rel != "betaGroups" || w.how != "add" {
-		return nil
-	}
-	for _, id := range w.ids {
-		group := c.s.store.get("betaGroups", id)
-		if errs := groupRelating(c, group, relWrite{"builds", []string{build.id}, "add"}); len(errs) > 0 {
-			return errs
-		}
-	}
-	return nil
-}
-
-func buildRelated(c *call, build *object, w relWrite) {
-	if slices.Contains([]string{"betaGroups", "appEncryptionDeclaration"}, w.rel) && w.how != "remove" {
-		c.answerExport(build)
-		c.offer(build)
-	}
-}
-
-// notificationAllowed: what notifies by itself need not be told to.
-func notificationAllowed(c *call, o, _ *object) []apiError {
-	build := c.s.store.one(o, "build")
-	if build == nil || c.betaDetail(build).attrs["autoNotifyEnabled"] != true {
-		return nil
-	}
-	return stateError("/data/relationships/build", "Auto-notify is already enabled for this build.")
 }

@@ -10,10 +10,12 @@ func buildUploads() map[string]behavior {
 	const source = "Apple: BuildUpload, state; App Store Connect Help: Build upload statuses"
 	return map[string]behavior{
 		"buildUploads": {
+			count: twoPerApp,
 			seed: cycle(
 				"state",
 				map[string]any{"state": "COMPLETE", "errors": []any{}, "warnings": []any{}, "infos": []any{}},
 			),
+			settled: uploadSettled,
 			allowed: buildNumberFree,
 			created: uploadCreated,
 			machines: []machine{{attr: "state", inside: "state", moves: []move{
@@ -25,7 +27,19 @@ func buildUploads() map[string]behavior {
 				"fail": {does: "Apple refuses the upload", with: []string{"errors"}, do: uploadFailed},
 			},
 		},
-		"buildUploadFiles":           {allowed: refuseSHA, delivered: buildDelivered},
+		"buildUploadFiles": {
+			count: twoPerApp,
+			seed:  each(cycle("assetType", "ASSET"), cycle("uti", "com.apple.ipa"), cycle("fileName", "App.ipa")),
+			settled: func(st *store, o *object) {
+				for _, rel := range filedUnder {
+					st.unlink(st.one(o, "buildUpload"), rel, o.id)
+				}
+				st.filed(o)
+			},
+			allowed: buildFileAllowed,
+			created: func(c *call, o *object) { c.s.store.filed(o) },
+			moved:   buildFileMoved, delivered: buildDelivered,
+		},
 		"backgroundAssetUploadFiles": {allowed: refuseSHA},
 	}
 }
@@ -36,32 +50,79 @@ func uploadCreated(c *call, o *object) {
 	c.moved(o, "state", "", "AWAITING_UPLOAD")
 }
 
+// uploadSettled: an upload of a new sandbox is that of its build.
+func uploadSettled(st *store, o *object) {
+	for _, build := range st.related(o, "build") {
+		o.attrs["cfBundleVersion"], o.attrs["uploadedDate"] = build.attrs["version"], build.attrs["uploadedDate"]
+		for _, train := range st.related(build, "preReleaseVersion") {
+			o.attrs["cfBundleShortVersionString"], o.attrs["platform"] = train.attrs["version"], train.attrs["platform"]
+		}
+	}
+}
+
+// filedUnder is the relationship of an upload that its file of a kind stands in.
+var filedUnder = map[string]string{
+	"ASSET": "assetFile", "ASSET_DESCRIPTION": "assetDescriptionFile", "ASSET_SPI": "assetSpiFile",
+}
+
+// filed puts a file under its kind.
+func (s *store) filed(file *object) {
+	if up := s.one(file, "buildUpload"); up != nil {
+		s.set(up, filedUnder[file.text("assetType")], []string{file.id})
+	}
+}
+
+// buildFileAllowed: a file belongs to an upload that waits for one.
+func buildFileAllowed(c *call, o, old *object) []apiError {
+	if old != nil {
+		return refuseSHA(c, o, old)
+	}
+	up := c.s.store.one(o, "buildUpload")
+	if state := uploadState.state(up); state != "AWAITING_UPLOAD" {
+		return stateError("/data/relationships/buildUpload", "The build upload is "+state+".")
+	}
+	return nil
+}
+
+// buildFileMoved: an upload fails with its file.
+func buildFileMoved(c *call, file *object, _, _, is string) {
+	if up := c.s.store.one(file, "buildUpload"); up != nil && is == "FAILED" {
+		delivery, _ := file.attrs[assetState].(map[string]any)
+		_ = uploadFailed(c, up, map[string]any{"errors": delivery["errors"]}) // one that has ended stays so
+	}
+}
+
+// uploadState is where an upload tells its state.
+var uploadState = machine{attr: "state", inside: "state"}
+
 // buildNumberFree: a number is used once an app, platform and version, but that
 // of an upload that failed is free again.
 func buildNumberFree(c *call, o, old *object) []apiError {
-	if old != nil {
+	st := c.s.store
+	app := st.one(o, "app")
+	if old != nil || app == nil {
 		return nil
 	}
-	for _, x := range c.s.store.all(o.typ) {
-		if (machine{attr: "state", inside: "state"}).state(x) != "FAILED" &&
-			slices.Equal(c.s.store.ids(x, "app"), c.s.store.ids(o, "app")) &&
-			x.text("platform") == o.text("platform") &&
-			x.text("cfBundleVersion") == o.text("cfBundleVersion") &&
-			x.text("cfBundleShortVersionString") == o.text("cfBundleShortVersionString") {
-			return []apiError{
-				{
-					Status: 409,
-					Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
-					Title:  "The provided entity includes an attribute with a value that has already been used",
-					Detail: "The bundle version must be higher than the previously uploaded version: '" + o.text(
-						"cfBundleVersion",
-					) + "'.",
-					Pointer: "/data/attributes/cfBundleVersion",
-				},
-			}
-		}
+	short, number, platform := o.text("cfBundleShortVersionString"), o.text("cfBundleVersion"), o.text("platform")
+	used := slices.ContainsFunc(st.related(app, "buildUploads"), func(x *object) bool {
+		return uploadState.state(x) != "FAILED" && x.text("platform") == platform &&
+			x.text("cfBundleVersion") == number && x.text("cfBundleShortVersionString") == short
+	}) || slices.ContainsFunc(st.related(app, "preReleaseVersions"), func(train *object) bool {
+		return train.text("version") == short && train.text("platform") == platform &&
+			slices.ContainsFunc(st.related(train, "builds"), func(build *object) bool {
+				return build.text("version") == number &&
+					!slices.Contains([]string{"FAILED", "INVALID"}, build.text("processingState"))
+			})
+	})
+	if !used {
+		return nil
 	}
-	return nil
+	return []apiError{{
+		Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
+		Title:   "The provided entity includes an attribute with a value that has already been used",
+		Detail:  "The bundle version must be higher than the previously uploaded version: '" + number + "'.",
+		Pointer: "/data/attributes/cfBundleVersion",
+	}}
 }
 
 // uploadErrors tells errors of an upload: a list of {code, description}.
@@ -113,7 +174,8 @@ func buildDelivered(c *call, file *object) {
 		}
 	}
 	c.after(c.s.cfg.Times.Build, build, "process", nil)
-	c.at(c.now.Add(buildLife), build, "expire", nil)
+	build.attrs["expirationDate"], build.attrs["expired"] = stamp(c.now.Add(buildLife)), false
+	c.s.store.expireLater(build)
 }
 
 // train finds the pre-release version that an upload's build belongs to, or

@@ -80,7 +80,7 @@ func (c *call) read(o *object) []apiError {
 		c.rec.json(http.StatusOK, map[string]any{"data": c.toOne(o, c.op.Rel), "links": c.links()})
 		return nil
 	}
-	c.metrics()
+	c.metrics(o)
 	return nil
 }
 

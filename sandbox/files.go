@@ -112,10 +112,13 @@ func (c *call) table(objects []*object) {
 	c.rec.raw(http.StatusOK, "text/csv", []byte(b.String()))
 }
 
-// metrics answers with measured values, a row for each of some days.
-func (c *call) metrics() {
+// metrics answers with measured values: those of the world, or else a row for each
+// of some days.
+func (c *call) metrics(o *object) {
 	rows := []any{}
-	if data := c.op.Answer.field("data"); data != nil {
+	if measure := c.s.behaviors[o.typ].measures[c.op.Rel]; measure != nil {
+		rows = append(rows, measure(c, o)...)
+	} else if data := c.op.Answer.field("data"); data != nil {
 		for i := range perType {
 			g := generator{f: c.s.facts, i: i, at: c.now.AddDate(0, 0, i-perType)}
 			rows = append(rows, g.value("data", data.Items, 0))

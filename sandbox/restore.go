@@ -122,12 +122,12 @@ func (s *Sandbox) restoreObjects(st *store, saved *snapshot) error {
 		}
 		if x.Upload != nil {
 			u := x.Upload
-			if u.Hashed < 0 || u.Hashed > len(u.Parts) {
-				return fmt.Errorf("objects: the upload of %s %s has hashed %d of %d parts", x.Type, x.ID, u.Hashed, len(u.Parts))
-			}
 			o.upload = &upload{secret: u.Secret, hashed: u.Hashed, sum: u.Sum, sums: u.Sums, head: u.Head}
 			for _, p := range x.Upload.Parts {
 				o.upload.parts = append(o.upload.parts, part{p.Offset, p.Length, p.Data})
+			}
+			if err := o.upload.check(); err != nil {
+				return fmt.Errorf("objects: the upload of %s %s: %w", x.Type, x.ID, err)
 			}
 			st.bytes += o.upload.size()
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"strings"
 )
@@ -36,6 +37,18 @@ type part struct {
 var errHashed = errors.New(
 	"this part of a large file came before, with other bytes, and was hashed: reserve the file anew")
 
+// check says why an upload that comes from outside cannot go on.
+func (u *upload) check() error {
+	switch {
+	case len(u.parts) == 0:
+		return errors.New("it has no parts")
+	case u.hashed < 0 || u.hashed > len(u.parts) || len(u.sums) != u.hashed || (u.sum == nil) != (u.hashed == 0):
+		return fmt.Errorf("%d of %d parts are hashed, with %d sums", u.hashed, len(u.parts), len(u.sums))
+	}
+	_, err := restored(u.sum)
+	return err
+}
+
 // size is how many bytes an upload holds.
 func (u *upload) size() (n int64) {
 	for _, p := range u.parts {
@@ -65,7 +78,7 @@ func (u *upload) take(i int, data []byte) error {
 		if u.hashed == 0 {
 			u.head = bytes.Clone(next.data[:min(len(next.data), headBytes)])
 		}
-		h := restored(u.sum)
+		h := mustRestore(u.sum)
 		h.Write(next.data)
 		u.sum = stateOf(h)
 		u.sums = append(u.sums, md5Of(next.data))
@@ -105,7 +118,7 @@ func (u *upload) problem(want string) string {
 	if want == "" {
 		return ""
 	}
-	h := restored(u.sum)
+	h := mustRestore(u.sum)
 	for _, p := range u.parts[u.hashed:] {
 		h.Write(p.data)
 	}
@@ -121,12 +134,19 @@ func md5Of(data []byte) string {
 }
 
 // restored is the MD5 that goes on from a state; a new one if there is none.
-func restored(state []byte) hash.Hash {
+func restored(state []byte) (hash.Hash, error) {
 	h := md5.New()
-	if state != nil {
-		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
-			panic("sandbox: the state of an MD5: " + err.Error())
-		}
+	if state == nil {
+		return h, nil
+	}
+	return h, h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
+}
+
+// mustRestore is restored, of a state that [upload.check] or stateOf has seen.
+func mustRestore(state []byte) hash.Hash {
+	h, err := restored(state)
+	if err != nil {
+		panic("sandbox: the state of an MD5: " + err.Error())
 	}
 	return h
 }

@@ -75,3 +75,29 @@ func TestPartsOfLargeFilesComeAgain(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestUploadsFromOutsideAreChecked: a snapshot that somebody wrote cannot hold an
+// upload that would stop the sandbox later.
+func TestUploadsFromOutsideAreChecked(t *testing.T) {
+	sound, data, _ := largeFile()
+	if err := sound.take(0, data[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		name string
+		u    upload
+		ok   bool
+	}{
+		{"as it was", *sound, true},
+		{"small, nothing hashed", upload{parts: sound.parts}, true},
+		{"no parts", upload{}, false},
+		{"more hashed than there are", upload{parts: sound.parts[:1], hashed: 2, sum: sound.sum, sums: make([]string, 2)}, false},
+		{"hashed, without sums", upload{parts: sound.parts, hashed: 1, sum: sound.sum}, false},
+		{"hashed, without a state", upload{parts: sound.parts, hashed: 1, sums: sound.sums}, false},
+		{"a state that is none", upload{parts: sound.parts, hashed: 1, sums: sound.sums, sum: []byte("x")}, false},
+	} {
+		if err := x.u.check(); (err == nil) != x.ok {
+			t.Errorf("%s: %v", x.name, err)
+		}
+	}
+}

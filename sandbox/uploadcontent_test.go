@@ -93,7 +93,8 @@ func TestWhatEachFileMustHold(t *testing.T) {
 	game := to("localization", "gameCenterAchievementLocalizations", c.IDs("gameCenterAchievementLocalizations")[0])
 	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "",
 		`"platform":"IOS","versionString":"9.0"`, to("app", "apps", trailMix)))["id"].(string)
-	page := c.data(t, "POST", "/v1/appScreenshotSets", resource("appScreenshotSets", "", `"screenshotDisplayType":"APP_IPHONE_55"`,
+	page := c.data(t, "POST", "/v1/appScreenshotSets", resource("appScreenshotSets", "",
+		`"screenshotDisplayType":"APP_IPHONE_55"`,
 		to("appCustomProductPageLocalization", "appCustomProductPageLocalizations",
 			c.IDs("appCustomProductPageLocalizations")[0])))["id"].(string)
 	const ring = `[[0,0],[0,1],[1,1],[0,0]]`
@@ -115,8 +116,8 @@ func TestWhatEachFileMustHold(t *testing.T) {
 		{"an activity's picture", "/v1/gameCenterActivityImages", "gameCenterActivityImages", "",
 			to("localization", "gameCenterActivityLocalizations", c.IDs("gameCenterActivityLocalizations")[0]),
 			"assetDeliveryState", pictureOf(t, 1024, 1024, false), pictureOf(t, 1024, 1000, false)},
-		{"a screenshot of a product page", "/v1/appScreenshots", "appScreenshots", "", to("appScreenshotSet", "appScreenshotSets", page),
-			"assetDeliveryState", pictureOf(t, 1242, 2208, false), pictureOf(t, 1290, 2796, false)},
+		{"a screenshot of a product page", "/v1/appScreenshots", "appScreenshots", "",
+			to("appScreenshotSet", "appScreenshotSets", page), "assetDeliveryState", pictureOf(t, 1242, 2208, false), pictureOf(t, 1290, 2796, false)},
 		{"a screenshot in the library", "/v1/appAssetLibraryImages", "appAssetLibraryImages",
 			`"category":"APP_SCREENSHOTS_AND_PREVIEWS"`, library, "state", pictureOf(t, 2007, 2853, false), "x"},
 		{"a header in the library", "/v1/appAssetLibraryImages", "appAssetLibraryImages",

@@ -103,7 +103,7 @@ func TestAttributesHaveThreeStates(t *testing.T) {
 }
 
 func TestNumbersStayExact(t *testing.T) {
-	c := newClient(t, World{NoAuth: true})
+	c := newClient(t, World{NoAuth: true, NoRules: true})
 	file := resource(
 		"buildUploadFiles",
 		"",
