@@ -90,7 +90,7 @@ func versionMoves() []move {
 		{"reject metadata", underReview, "METADATA_REJECTED", versionStates},
 		{"refuse binary", underReview, "INVALID_BINARY", versionStates},
 		{"cancel", taken, "DEVELOPER_REJECTED", "seen live: a canceled submission frees its version"},
-		{"schedule", pendingRelease[:1], "PENDING_APPLE_RELEASE", "seen live: a date set after the approval releases the version"},
+		{"schedule", pendingRelease[:1], "PENDING_APPLE_RELEASE", "seen live: a date set after the approval counts"},
 		{"release", pendingRelease, "PROCESSING_FOR_DISTRIBUTION", versionStates},
 		{"distribute", []string{"PROCESSING_FOR_DISTRIBUTION"}, "READY_FOR_DISTRIBUTION", versionStates},
 		{"replace", []string{"READY_FOR_DISTRIBUTION"}, "REPLACED_WITH_NEW_VERSION", versionStates},
