@@ -59,8 +59,11 @@ func versions() map[string]behavior {
 		"appPreviews": with(
 			behavior{seed: each(cycle("assetDeliveryState", complete()), cycle("videoDeliveryState", complete()))},
 		),
-		"appStoreReviewDetails": with(behavior{seed: each(cycle("contactPhone", "+1 555 010 0199"),
-			cycle("contactEmail", "review@example.com"), cycle("demoAccountRequired", false))}),
+		"appStoreReviewDetails": with(behavior{
+			unique: [][]string{{"appStoreVersion"}},
+			seed: each(cycle("contactPhone", "+1 555 010 0199"),
+				cycle("contactEmail", "review@example.com"), cycle("demoAccountRequired", false)),
+		}),
 		"appStoreVersionReleaseRequests": {allowed: releaseAllowed, created: func(c *call, o *object) {
 			if v := c.s.store.one(o, "appStoreVersion"); v != nil {
 				_ = released(c, v, nil) // releaseAllowed has seen that it may
