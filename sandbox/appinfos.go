@@ -4,10 +4,18 @@ import "slices"
 
 // infoStates says how the state of an app's information follows that of a version.
 var infoStates = map[string]string{
-	"PREPARE_FOR_SUBMISSION": "PREPARE_FOR_SUBMISSION", "READY_FOR_REVIEW": "READY_FOR_REVIEW", "WAITING_FOR_REVIEW": "WAITING_FOR_REVIEW",
-	"IN_REVIEW": "IN_REVIEW", "REJECTED": "REJECTED", "METADATA_REJECTED": "REJECTED", "INVALID_BINARY": "REJECTED",
-	"DEVELOPER_REJECTED": "DEVELOPER_REJECTED", "PENDING_DEVELOPER_RELEASE": "PENDING_RELEASE", "PENDING_APPLE_RELEASE": "PENDING_RELEASE",
-	"ACCEPTED": "ACCEPTED", "READY_FOR_DISTRIBUTION": "READY_FOR_DISTRIBUTION",
+	"PREPARE_FOR_SUBMISSION":    "PREPARE_FOR_SUBMISSION",
+	"READY_FOR_REVIEW":          "READY_FOR_REVIEW",
+	"WAITING_FOR_REVIEW":        "WAITING_FOR_REVIEW",
+	"IN_REVIEW":                 "IN_REVIEW",
+	"ACCEPTED":                  "ACCEPTED",
+	"REJECTED":                  "REJECTED",
+	"METADATA_REJECTED":         "REJECTED",
+	"INVALID_BINARY":            "REJECTED",
+	"DEVELOPER_REJECTED":        "DEVELOPER_REJECTED",
+	"PENDING_DEVELOPER_RELEASE": "PENDING_RELEASE",
+	"PENDING_APPLE_RELEASE":     "PENDING_RELEASE",
+	"READY_FOR_DISTRIBUTION":    "READY_FOR_DISTRIBUTION",
 }
 
 // editableInfo are the states in which an app's information can be changed.
@@ -141,7 +149,9 @@ func ageRatingAllowed(c *call, o, old *object) []apiError {
 	}
 	var errs []apiError
 	for _, x := range []struct{ answer, needs string }{
-		{"socialMedia", "userGeneratedContent"}, {"socialMediaAgeRestricted", "ageAssurance"}, {"socialMediaAgeRestricted", "socialMedia"},
+		{"socialMedia", "userGeneratedContent"},
+		{"socialMediaAgeRestricted", "ageAssurance"},
+		{"socialMediaAgeRestricted", "socialMedia"},
 	} {
 		if o.attrs[x.answer] == true && o.attrs[x.needs] != true {
 			errs = append(

@@ -45,7 +45,8 @@ func TestAnswersAboutAgeGoTogether(t *testing.T) {
 		{`"socialMedia":false`, "'socialMedia'"},
 		{`"lootBox":null`, ""},
 	} {
-		status, _, doc := c.send("PATCH", "/v1/ageRatingDeclarations/"+rating, resource("ageRatingDeclarations", rating, x.attributes, ""))
+		body := resource("ageRatingDeclarations", rating, x.attributes, "")
+		status, _, doc := c.send("PATCH", "/v1/ageRatingDeclarations/"+rating, body)
 		if text := fmt.Sprint(doc["errors"]); (status == 200) != (x.refused == "") || !strings.Contains(text, x.refused) {
 			t.Errorf("%s: %d %v", x.attributes, status, doc)
 		}
@@ -55,8 +56,8 @@ func TestAnswersAboutAgeGoTogether(t *testing.T) {
 // TestAVersionTakesOverWhatWasBefore, but for what was new then.
 func TestAVersionTakesOverWhatWasBefore(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
-	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "", `"platform":"IOS","versionString":"3.0"`,
-		to("app", "apps", trailMix)))["id"].(string)
+	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "",
+		`"platform":"IOS","versionString":"3.0"`, to("app", "apps", trailMix)))["id"].(string)
 	old := c.store.one(c.store.one(c.store.get("apps", trailMix), "appStoreVersions"), "appStoreVersionLocalizations")
 	is := c.store.one(c.store.get("appStoreVersions", version), "appStoreVersionLocalizations")
 	for _, name := range []string{"locale", "description", "keywords", "supportUrl", "marketingUrl", "promotionalText"} {

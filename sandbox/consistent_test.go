@@ -45,3 +45,20 @@ func TestThingsStayWithTheirApp(t *testing.T) {
 		t.Error(wrong)
 	}
 }
+
+// TestWhatComesOnce: a second one would take the place of the first, and leave it
+// and all that belongs to it without an app.
+func TestWhatComesOnce(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	version := c.data(t, "POST", "/v1/appStoreVersions", resource("appStoreVersions", "",
+		`"platform":"IOS","versionString":"3.0"`, to("app", "apps", trailMix)))["id"].(string)
+	for path, body := range map[string]string{
+		"/v1/gameCenterDetails": resource("gameCenterDetails", "", "", to("app", "apps", trailMix)),
+		"/v1/appStoreReviewDetails": resource("appStoreReviewDetails", "", "",
+			to("appStoreVersion", "appStoreVersions", version)),
+	} {
+		if status, _, doc := c.send("POST", path, body); status != 409 {
+			t.Errorf("a second one at %s: %d %v", path, status, doc)
+		}
+	}
+}

@@ -11,6 +11,7 @@ func gameCenter() map[string]behavior {
 		"gameCenterActivityImages":  {count: twoPerApp}, // of a localization or of a version
 		"gameCenterAppVersions":     {count: twoPerApp},
 		"gameCenterChallengeImages": {count: twoPerApp},
+		"gameCenterDetails":         {unique: [][]string{{"app"}}},
 		"gameCenterEnabledVersions": {count: twoPerApp},
 		"gameCenterLeaderboards":    {count: twoPerApp},
 		"gameCenterLeaderboardSets": {count: twoPerApp},

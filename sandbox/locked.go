@@ -123,9 +123,9 @@ const (
 
 // full refuses a file of a set that has all it takes.
 func (c *call) full(o, old *object) []apiError {
-	rel, most := map[string]string{"appScreenshots": "appScreenshotSet", "appPreviews": "appPreviewSet"}[o.typ], mostScreenshots
+	rel, most := "appScreenshotSet", mostScreenshots
 	if o.typ == "appPreviews" {
-		most = mostPreviews
+		rel, most = "appPreviewSet", mostPreviews
 	}
 	set := c.s.store.one(o, rel)
 	if old != nil || set == nil || len(c.s.store.ids(set, o.typ)) < most {

@@ -8,7 +8,8 @@ import (
 
 // TestNumbersOfVersions: that a number is there already is told last.
 func TestNumbersOfVersions(t *testing.T) {
-	const high, used, form = "ENTITY_ERROR.ATTRIBUTE.INVALID", "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", "ENTITY_ERROR.ATTRIBUTE.INVALID"
+	const high, form, used = "ENTITY_ERROR.ATTRIBUTE.INVALID", "ENTITY_ERROR.ATTRIBUTE.INVALID",
+		"ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE"
 	for _, x := range []struct {
 		name, number string
 		codes        []string
@@ -42,10 +43,12 @@ func TestAVersionIsReleasedAtItsDate(t *testing.T) {
 		approved            string
 		at                  time.Duration
 	}{
-		{"planned", `,"releaseType":"SCHEDULED","earliestReleaseDate":"2026-05-02T09:00:00-07:00"`, "", "PENDING_APPLE_RELEASE", 28 * time.Hour},
+		{"planned", `,"releaseType":"SCHEDULED","earliestReleaseDate":"2026-05-02T09:00:00-07:00"`,
+			"", "PENDING_APPLE_RELEASE", 28 * time.Hour},
 		{"put off", `,"releaseType":"SCHEDULED","earliestReleaseDate":"2026-05-02T09:00:00-07:00"`,
 			`"earliestReleaseDate":"2026-05-03T09:00:00-07:00"`, "PENDING_APPLE_RELEASE", 52 * time.Hour},
-		{"by hand, then at a date", `,"releaseType":"MANUAL"`, `"releaseType":"SCHEDULED","earliestReleaseDate":"2026-05-01T13:00:00Z"`,
+		{"by hand, then at a date", `,"releaseType":"MANUAL"`,
+			`"releaseType":"SCHEDULED","earliestReleaseDate":"2026-05-01T13:00:00Z"`,
 			"PENDING_DEVELOPER_RELEASE", time.Hour},
 	} {
 		t.Run(x.name, func(t *testing.T) {

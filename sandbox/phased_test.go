@@ -65,7 +65,8 @@ func TestAPhasedReleaseCountsItsDays(t *testing.T) {
 					t.Errorf("step %d: %s, want %s", i, got, want)
 				}
 				if s.cannotBecome != "" {
-					body := resource("appStoreVersionPhasedReleases", phased, fmt.Sprintf(`"phasedReleaseState":%q`, s.cannotBecome), "")
+					body := resource("appStoreVersionPhasedReleases", phased,
+						fmt.Sprintf(`"phasedReleaseState":%q`, s.cannotBecome), "")
 					if status, _, doc := c.send("PATCH", path, body); status != 409 {
 						t.Errorf("step %d: it became %s: %d %v", i, s.cannotBecome, status, doc)
 					}

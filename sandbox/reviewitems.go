@@ -1,5 +1,7 @@
 package sandbox
 
+import "slices"
+
 func itemMoves() []move {
 	const source, statuses = "Apple: ReviewSubmissionItem, state", "Apple: app and submission statuses"
 	return []move{
@@ -126,8 +128,10 @@ func itemChange(c *call, o, old *object) []apiError {
 		return nil
 	}
 	state := submission.text("state")
+	removable := c.may(old, "remove") &&
+		slices.Contains([]string{"READY_FOR_REVIEW", "WAITING_FOR_REVIEW", "UNRESOLVED_ISSUES"}, state)
 	switch {
-	case o.attrs["removed"] == true && (state == "IN_REVIEW" || state == "CANCELING" || state == "COMPLETE" || !c.may(old, "remove")):
+	case o.attrs["removed"] == true && !removable:
 		return stateError("/data/attributes/removed", "An item that is "+old.text("state")+
 			" cannot be removed from a submission that is "+state+".")
 	case o.attrs["resolved"] == true && state != "UNRESOLVED_ISSUES":

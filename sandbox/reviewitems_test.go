@@ -101,7 +101,8 @@ func TestOneRejectedItemHoldsUpTheOthers(t *testing.T) {
 	c.data(t, "POST", "/v1/reviewSubmissionItems", item(submission, version))
 	bad := c.data(t, "POST", "/v1/reviewSubmissionItems", about(submission, "appEvent", "appEvents", event))["id"].(string)
 	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
-	if err := c.Act(Act{Type: "reviewSubmissions", ID: submission, Do: "reject", With: map[string]any{"item": bad}}); err != nil {
+	with := map[string]any{"item": bad}
+	if err := c.Act(Act{Type: "reviewSubmissions", ID: submission, Do: "reject", With: with}); err != nil {
 		t.Fatal(err)
 	}
 	c.wantStates(t, version, submission, "ACCEPTED", "UNRESOLVED_ISSUES")
@@ -169,7 +170,8 @@ func TestSubmissionsOfTwoKindsRunSideBySide(t *testing.T) {
 	c.wantStates(t, version, versions, "WAITING_FOR_REVIEW", "WAITING_FOR_REVIEW")
 	third := c.draft(t)
 	c.data(t, "POST", "/v1/reviewSubmissionItems", about(third, "appEvent", "appEvents", c.event(t, "Winter")))
-	c.refused(t, "PATCH", "/v1/reviewSubmissions/"+third, resource("reviewSubmissions", third, `"submitted":true`, ""), events)
+	submit := resource("reviewSubmissions", third, `"submitted":true`, "")
+	c.refused(t, "PATCH", "/v1/reviewSubmissions/"+third, submit, events)
 }
 
 // TestAVersionIsTakenBack in the older way, before and after its approval.
@@ -196,5 +198,6 @@ func TestAVersionIsTakenBack(t *testing.T) {
 	c.wantStates(t, version, second, "PENDING_DEVELOPER_RELEASE", "COMPLETE")
 	c.data(t, "DELETE", older(), "")
 	c.wantStates(t, version, second, "DEVELOPER_REJECTED", "COMPLETE")
-	c.refused(t, "DELETE", "/v1/appStoreVersionSubmissions/"+c.IDs("appStoreVersionSubmissions")[0], "", "cannot be taken back")
+	onSale := c.IDs("appStoreVersionSubmissions")[0]
+	c.refused(t, "DELETE", "/v1/appStoreVersionSubmissions/"+onSale, "", "cannot be taken back")
 }

@@ -89,7 +89,12 @@ func (k reviewKind) removable(_ *call, o *object) []apiError {
 
 // assetReview is the life of a background asset's release in the App Store, which
 // App Review decides on.
-var assetReview = reviewKind{"state", []string{"PREPARE_FOR_SUBMISSION"}, "READY_FOR_DISTRIBUTION", "PREPARE_FOR_SUBMISSION"}
+var assetReview = reviewKind{
+	attr:      "state",
+	drafts:    []string{"PREPARE_FOR_SUBMISSION"},
+	approved:  "READY_FOR_DISTRIBUTION",
+	withdrawn: "PREPARE_FOR_SUBMISSION",
+}
 
 // reviewed is what holds the state of the review of something: a background asset's
 // release, or the thing itself.

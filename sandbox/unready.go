@@ -60,12 +60,14 @@ func (c *call) unreadyBuild(v *object, r reasons) {
 		return
 	}
 	train := c.s.store.one(build, "preReleaseVersion")
+	fits := train == nil || train.text("platform") == v.text("platform") &&
+		compareVersions(train.text("version"), v.text("versionString")) == 0
 	switch {
 	case build.text("processingState") != "VALID":
 		r.state(build, "The build is "+build.text("processingState")+".")
 	case build.attrs["expired"] == true:
 		r.state(build, "The build has expired.")
-	case train != nil && (train.text("platform") != v.text("platform") || compareVersions(train.text("version"), v.text("versionString")) != 0):
+	case !fits:
 		r.state(
 			build,
 			"The build is of version "+train.text("version")+" for "+train.text("platform")+", and does not match.",

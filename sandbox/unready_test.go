@@ -120,7 +120,8 @@ func TestADeclarationMustBeApproved(t *testing.T) {
 	build.attrs["usesNonExemptEncryption"] = true
 	c.store.link(build, "appEncryptionDeclaration", declaration.id)
 	declaration.attrs["appEncryptionDeclarationState"] = "IN_REVIEW"
-	if missing := c.associated(t, version); !strings.Contains(fmt.Sprint(missing["/v1/appEncryptionDeclarations/"+declaration.id]), "IN_REVIEW") {
+	missing := c.associated(t, version)
+	if told := fmt.Sprint(missing["/v1/appEncryptionDeclarations/"+declaration.id]); !strings.Contains(told, "IN_REVIEW") {
 		t.Error(missing)
 	}
 }

@@ -59,8 +59,11 @@ func versions() map[string]behavior {
 		"appPreviews": with(
 			behavior{seed: each(cycle("assetDeliveryState", complete()), cycle("videoDeliveryState", complete()))},
 		),
-		"appStoreReviewDetails": with(behavior{seed: each(cycle("contactPhone", "+1 555 010 0199"),
-			cycle("contactEmail", "review@example.com"), cycle("demoAccountRequired", false))}),
+		"appStoreReviewDetails": with(behavior{
+			unique: [][]string{{"appStoreVersion"}},
+			seed: each(cycle("contactPhone", "+1 555 010 0199"),
+				cycle("contactEmail", "review@example.com"), cycle("demoAccountRequired", false)),
+		}),
 		"appStoreVersionReleaseRequests": {allowed: releaseAllowed, created: func(c *call, o *object) {
 			if v := c.s.store.one(o, "appStoreVersion"); v != nil {
 				_ = released(c, v, nil) // releaseAllowed has seen that it may
@@ -90,7 +93,7 @@ func versionMoves() []move {
 		{"reject metadata", underReview, "METADATA_REJECTED", versionStates},
 		{"refuse binary", underReview, "INVALID_BINARY", versionStates},
 		{"cancel", taken, "DEVELOPER_REJECTED", "seen live: a canceled submission frees its version"},
-		{"schedule", pendingRelease[:1], "PENDING_APPLE_RELEASE", "seen live: a date set after the approval releases the version"},
+		{"schedule", pendingRelease[:1], "PENDING_APPLE_RELEASE", "seen live: a date set after the approval counts"},
 		{"release", pendingRelease, "PROCESSING_FOR_DISTRIBUTION", versionStates},
 		{"distribute", []string{"PROCESSING_FOR_DISTRIBUTION"}, "READY_FOR_DISTRIBUTION", versionStates},
 		{"replace", []string{"READY_FOR_DISTRIBUTION"}, "REPLACED_WITH_NEW_VERSION", versionStates},
