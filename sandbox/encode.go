@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // appendJSON writes the plain values of which answers are made, as encoding/json
@@ -36,6 +35,8 @@ func appendJSON(b []byte, v any) []byte {
 		return append(b, ']')
 	case map[string]any:
 		return appendObject(b, v)
+	case shown:
+		return v.appendTo(b)
 	}
 	return appendOther(b, v)
 }
@@ -61,13 +62,14 @@ func appendObject(b []byte, m map[string]any) []byte {
 
 // appendText writes a string. Most are of plain characters.
 func appendText(b []byte, s string) []byte {
-	plain := func(r rune) bool { return r >= ' ' && r < 0x7f && r != '"' && r != '\\' }
-	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		b = append(b, '"')
-		b = append(b, s...)
-		return append(b, '"')
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return appendOther(b, s)
+		}
 	}
-	return appendOther(b, s)
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }
 
 // appendOther leaves a value to encoding/json.

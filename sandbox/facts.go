@@ -30,8 +30,8 @@ type facts struct {
 
 type factType struct {
 	Type  string
-	Attrs []factAttr
-	Rels  []factRel
+	Attrs []factAttr // by name
+	Rels  []factRel  // by name
 }
 
 type factAttr struct {
@@ -104,8 +104,10 @@ func loadFacts() (*facts, error) {
 		return nil, fmt.Errorf("sandbox: facts.json: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Types)) {
-		typ := f.Types[name].Type
-		f.schemas[typ] = append(f.schemas[typ], name)
+		t := f.Types[name]
+		f.schemas[t.Type] = append(f.schemas[t.Type], name)
+		slices.SortFunc(t.Attrs, func(a, b factAttr) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(t.Rels, func(a, b factRel) int { return strings.Compare(a.Name, b.Name) })
 	}
 	for _, op := range f.Ops {
 		if op.Shape == "getInstance" || op.Shape == "updateInstance" && f.home[op.Schema] == "" {

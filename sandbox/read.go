@@ -3,7 +3,6 @@ package sandbox
 import (
 	"encoding/base64"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,9 +31,9 @@ func (c *call) list(objects []*object) []apiError {
 		c.table(kept)
 		return nil
 	}
-	data := make([]any, len(kept))
+	data, v := make([]any, len(kept)), c.view(c.op.Schema, true)
 	for i, o := range kept {
-		data[i] = c.render(o, c.op.Schema, true)
+		data[i] = shown{v, o}
 	}
 	doc := map[string]any{"data": data, "links": p.links}
 	if c.op.Meta {
@@ -46,7 +45,7 @@ func (c *call) list(objects []*object) []apiError {
 }
 
 func (c *call) single(o *object) {
-	doc := map[string]any{"data": c.render(o, c.op.Schema, true), "links": c.links()}
+	doc := map[string]any{"data": c.render(o), "links": c.links()}
 	c.include(doc, []*object{o})
 	c.rec.json(http.StatusOK, doc)
 }
@@ -103,89 +102,6 @@ func readCursor(cursor string) (at int, ok bool) {
 	return at, err == nil && at >= 0
 }
 
-// render makes the resource object of one view. Linkage shows only in the
-// primary data, and only of relationships that include names.
-func (c *call) render(o *object, schema string, primary bool) map[string]any {
-	self := c.selfLink(o, schema)
-	out := map[string]any{"type": o.typ, "id": o.id, "links": map[string]any{"self": self}}
-	t := c.s.facts.Types[schema]
-	if t == nil {
-		return out
-	}
-	if len(t.Attrs) > 0 {
-		out["attributes"] = c.attributes(o, t)
-	}
-	rels := map[string]any{}
-	for _, r := range t.Rels {
-		if c.wanted(o.typ, r.Name) {
-			rels[r.Name] = c.renderRel(o, r, self, primary && slices.Contains(c.query["include"], r.Name))
-		}
-	}
-	if len(rels) > 0 {
-		out["relationships"] = rels
-	}
-	return out
-}
-
-// attributes are all that a view has, null where an object has none, as far as
-// fields asks for them.
-func (c *call) attributes(o *object, t *factType) map[string]any {
-	computed := map[string]any{}
-	if b := c.s.behaviors[o.typ]; b.show != nil {
-		computed = b.show(c, o)
-	}
-	attrs := map[string]any{}
-	for _, a := range t.Attrs {
-		if !c.wanted(o.typ, a.Name) {
-			continue
-		}
-		v, ok := computed[a.Name]
-		if !ok {
-			v = o.attrs[a.Name]
-		}
-		if v != nil || a.Nullable {
-			attrs[a.Name] = v
-		}
-	}
-	return attrs
-}
-
-// wanted says whether fields[type] asks for a field, or says nothing.
-func (c *call) wanted(typ, field string) bool {
-	names, given := c.query["fields["+typ+"]"]
-	return !given || slices.Contains(names, field)
-}
-
-// selfLink is where an object is read, as a view of it.
-func (c *call) selfLink(o *object, schema string) string {
-	home := c.s.facts.home[schema]
-	if home == "" {
-		home = "/v1/" + o.typ
-	}
-	return c.base + home + "/" + url.PathEscape(o.id)
-}
-
-func (c *call) renderRel(o *object, r factRel, self string, included bool) map[string]any {
-	out := map[string]any{}
-	if r.Links || !r.Data {
-		out["links"] = map[string]any{"self": self + "/relationships/" + r.Name, "related": self + "/" + r.Name}
-	}
-	if !included || !r.Data {
-		return out
-	}
-	if !r.Many {
-		out["data"] = c.toOne(o, r.Name)
-		return out
-	}
-	ids := c.s.store.ids(o, r.Name)
-	limit := c.query.int("limit["+r.Name+"]", defaultIncluded)
-	if r.Meta {
-		out["meta"] = map[string]any{"paging": map[string]any{"total": len(ids), "limit": limit}}
-	}
-	out["data"] = identifiers(r.Type, ids[:min(limit, len(ids))])
-	return out
-}
-
 func identifiers(typ string, ids []string) []any {
 	out := make([]any, len(ids))
 	for i, id := range ids {
@@ -209,15 +125,20 @@ func (c *call) include(doc map[string]any, primary []*object) {
 	if len(c.query["include"]) == 0 || len(c.op.Included) == 0 {
 		return
 	}
-	list, seen := []any{}, map[*object]bool{}
+	list, seen, views := []any{}, map[*object]bool{}, map[string]*view{}
 	for _, o := range primary {
 		for _, rel := range c.query["include"] {
 			related := c.s.store.related(o, rel)
 			for _, x := range related[:min(len(related), c.query.int("limit["+rel+"]", defaultIncluded))] {
-				if schema := c.op.Included[x.typ]; schema != "" && !seen[x] {
-					seen[x] = true
-					list = append(list, c.render(x, schema, false))
+				schema := c.op.Included[x.typ]
+				if schema == "" || seen[x] {
+					continue
 				}
+				if views[schema] == nil {
+					views[schema] = c.view(schema, false)
+				}
+				seen[x] = true
+				list = append(list, shown{views[schema], x})
 			}
 		}
 	}

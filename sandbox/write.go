@@ -139,8 +139,8 @@ func (c *call) answerWrite(o *object) {
 		return
 	}
 	doc := map[string]any{
-		"data":  c.render(o, c.op.Schema, true),
-		"links": map[string]any{"self": c.selfLink(o, c.op.Schema)},
+		"data":  c.render(o),
+		"links": map[string]any{"self": c.view(c.op.Schema, true).selfLink(o)},
 	}
 	c.include(doc, []*object{o})
 	c.rec.json(c.op.Status, doc)
