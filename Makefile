@@ -54,7 +54,7 @@ bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/staticcheck bin/govulncheck
 gen: bin/buf protos ## Generate gen/ from proto/
 	PATH="$(CURDIR)/bin:$$PATH" $(BUF) generate
 
-protos: ## Print google/api and buf/validate protos from the Go modules
+protos: ## Print google/api, google/longrunning and buf/validate protos from the Go modules
 	go run ./cmd/ascspec protodeps --out .cache/proto
 
 generate: ## Generate proto/, spec/asc.lock.yaml and the sandbox's facts from Apple's document, then gen/

@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	validate "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"github.com/asc-gateway/asc-gateway/internal/apispec"
 	"github.com/asc-gateway/asc-gateway/internal/protofiles"
 	"github.com/spf13/cobra"
@@ -287,7 +288,7 @@ func protodeps() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "protodeps",
-		Short: "Print google/api and buf/validate protos from the Go modules",
+		Short: "Print google/api, google/longrunning and buf/validate protos from the Go modules",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := os.RemoveAll(out); err != nil {
@@ -297,6 +298,7 @@ func protodeps() *cobra.Command {
 				out,
 				annotations.File_google_api_annotations_proto,
 				validate.File_buf_validate_validate_proto,
+				longrunningpb.File_google_longrunning_operations_proto,
 			)
 			return err
 		},

@@ -55,7 +55,7 @@ func verifyWith(t testing.TB, v *Verifier, names ...string) Report {
 	return v.Report()
 }
 
-func files(t testing.TB, path string) []string {
+func filesOf(t testing.TB, path string) []string {
 	t.Helper()
 	names, err := movedAside(path)
 	if err != nil {
@@ -82,7 +82,7 @@ func TestManyWritersOneChain(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	names := files(t, path)
+	names := filesOf(t, path)
 	r := verify(t, names...)
 	if len(names) < 3 || r.Lines != 502 || len(r.Problems)+len(r.Notes) > 0 || !r.Ended || r.Last.Seq != last.Seq+1 {
 		t.Errorf("%d files, %+v, last %+v", len(names), r, last)
@@ -234,7 +234,7 @@ func TestOldFilesArePruned(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	names := files(t, path)
+	names := filesOf(t, path)
 	r := verify(t, names...)
 	if len(names) != 3 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "the beginning of the log is missing") {
 		t.Errorf("%v %+v", names, r)

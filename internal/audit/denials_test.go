@@ -133,7 +133,7 @@ func TestAFloodOfDenials(t *testing.T) {
 					t.Fatal(err)
 				}
 				bytes, counted, all := 0, 0, ""
-				for _, name := range files(t, path) {
+				for _, name := range filesOf(t, path) {
 					b, err := os.ReadFile(name)
 					if err != nil {
 						t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+
+	"github.com/asc-gateway/asc-gateway/internal/files"
 )
 
 // errBusy says that another process writes the log.
@@ -33,7 +35,7 @@ func (l *lock) try() error {
 		if err != nil {
 			return err
 		}
-		if free, err := lockFile(f); !free || err != nil {
+		if free, err := files.Lock(f); !free || err != nil {
 			f.Close()
 			if err == nil {
 				return fmt.Errorf("%s: %w", strings.TrimSuffix(l.path, lockSuffix), errBusy)

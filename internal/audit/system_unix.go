@@ -5,7 +5,6 @@ package audit
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"syscall"
 )
 
@@ -14,16 +13,6 @@ const (
 	noWait   = syscall.O_NONBLOCK
 	noFollow = syscall.O_NOFOLLOW
 )
-
-// lockFile locks an open file for this process. free is false if another
-// process holds the lock.
-func lockFile(f *os.File) (free bool, err error) {
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return false, nil
-	}
-	return err == nil, err
-}
 
 // diskSize is the size of a folder's file system in bytes; 0: not known.
 func diskSize(dir string) int64 {

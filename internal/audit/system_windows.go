@@ -3,7 +3,6 @@ package audit
 import (
 	"errors"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/windows"
 )
@@ -13,25 +12,6 @@ const (
 	noWait   = 0
 	noFollow = 0
 )
-
-// lockFile locks an open file for this process. free is false if another
-// process holds the lock. The lock is on a byte far behind the content: on
-// Windows nobody else can read what is locked.
-func lockFile(f *os.File) (free bool, err error) {
-	far := &windows.Overlapped{OffsetHigh: 1 << 30}
-	err = windows.LockFileEx(
-		windows.Handle(f.Fd()),
-		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
-		0,
-		1,
-		0,
-		far,
-	)
-	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return false, nil
-	}
-	return err == nil, err
-}
 
 // diskSize is the size of a folder's file system in bytes; 0: not known.
 func diskSize(dir string) int64 {

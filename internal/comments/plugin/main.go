@@ -68,12 +68,26 @@ func onlyComments(info *descriptorpb.SourceCodeInfo) *descriptorpb.SourceCodeInf
 		}
 		out.Location = append(out.Location, &descriptorpb.SourceCodeInfo_Location{
 			Path:                    l.GetPath(),
-			LeadingComments:         l.LeadingComments,
+			LeadingComments:         withoutLint(l.LeadingComments),
 			TrailingComments:        l.TrailingComments,
 			LeadingDetachedComments: l.GetLeadingDetachedComments(),
 		})
 	}
 	return out
+}
+
+// withoutLint leaves out the lines that only buf reads.
+func withoutLint(comment *string) *string {
+	if comment == nil {
+		return nil
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(*comment) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "buf:lint:") {
+			kept.WriteString(line)
+		}
+	}
+	return proto.String(kept.String())
 }
 
 // source is the Go file.

@@ -886,13 +886,13 @@ const file_ascgateway_catalog_v1_catalog_proto_rawDesc = "" +
 	"\x05areas\x18\b \x03(\v2\x1b.ascgateway.catalog.v1.AreaR\x05areas\"C\n" +
 	"\x04Area\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
-	"\x0foperation_count\x18\x02 \x01(\x05R\x0eoperationCount2\xec\x04\n" +
-	"\x0eCatalogService\x12\x94\x01\n" +
-	"\rListResources\x12+.ascgateway.catalog.v1.ListResourcesRequest\x1a,.ascgateway.catalog.v1.ListResourcesResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /ascgateway/v1/catalog/resources\x12\x95\x01\n" +
-	"\vGetResource\x12).ascgateway.catalog.v1.GetResourceRequest\x1a*.ascgateway.catalog.v1.GetResourceResponse\"/\x82\xd3\xe4\x93\x02)\x12'/ascgateway/v1/catalog/resources/{name}\x12\x9e\x01\n" +
-	"\x10SearchOperations\x12..ascgateway.catalog.v1.SearchOperationsRequest\x1a/.ascgateway.catalog.v1.SearchOperationsResponse\")\x82\xd3\xe4\x93\x02#\x12!/ascgateway/v1/catalog/operations\x12\x89\x01\n" +
+	"\x0foperation_count\x18\x02 \x01(\x05R\x0eoperationCount2\xf8\x04\n" +
+	"\x0eCatalogService\x12\x97\x01\n" +
+	"\rListResources\x12+.ascgateway.catalog.v1.ListResourcesRequest\x1a,.ascgateway.catalog.v1.ListResourcesResponse\"+\x82\xd3\xe4\x93\x02\"\x12 /ascgateway/v1/catalog/resources\x90\x02\x01\x12\x98\x01\n" +
+	"\vGetResource\x12).ascgateway.catalog.v1.GetResourceRequest\x1a*.ascgateway.catalog.v1.GetResourceResponse\"2\x82\xd3\xe4\x93\x02)\x12'/ascgateway/v1/catalog/resources/{name}\x90\x02\x01\x12\xa1\x01\n" +
+	"\x10SearchOperations\x12..ascgateway.catalog.v1.SearchOperationsRequest\x1a/.ascgateway.catalog.v1.SearchOperationsResponse\",\x82\xd3\xe4\x93\x02#\x12!/ascgateway/v1/catalog/operations\x90\x02\x01\x12\x8c\x01\n" +
 	"\n" +
-	"GetVersion\x12(.ascgateway.catalog.v1.GetVersionRequest\x1a).ascgateway.catalog.v1.GetVersionResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/ascgateway/v1/catalog/versionBHZFgithub.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1;catalogv1b\x06proto3"
+	"GetVersion\x12(.ascgateway.catalog.v1.GetVersionRequest\x1a).ascgateway.catalog.v1.GetVersionResponse\")\x82\xd3\xe4\x93\x02 \x12\x1e/ascgateway/v1/catalog/version\x90\x02\x01BHZFgithub.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1;catalogv1b\x06proto3"
 
 var (
 	file_ascgateway_catalog_v1_catalog_proto_rawDescOnce sync.Once

@@ -165,9 +165,9 @@ const file_ascgateway_files_v1_files_proto_rawDesc = "" +
 	"&DownloadAnalyticsReportSegmentResponse\x12,\n" +
 	"\x04info\x18\x01 \x01(\v2\x16.asc.types.v1.FileInfoH\x00R\x04info\x12\x14\n" +
 	"\x04data\x18\x02 \x01(\fH\x00R\x04dataB\x06\n" +
-	"\x04part2\xe9\x01\n" +
-	"\vFileService\x12\xd9\x01\n" +
-	"\x1eDownloadAnalyticsReportSegment\x12:.ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest\x1a;.ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse\"<\x82\xd3\xe4\x93\x026\x124/ascgateway/v1/analyticsReportSegments/{id}/download0\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1;filesv1b\x06proto3"
+	"\x04part2\xec\x01\n" +
+	"\vFileService\x12\xdc\x01\n" +
+	"\x1eDownloadAnalyticsReportSegment\x12:.ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest\x1a;.ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse\"?\x82\xd3\xe4\x93\x026\x124/ascgateway/v1/analyticsReportSegments/{id}/download\x90\x02\x010\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1;filesv1b\x06proto3"
 
 var (
 	file_ascgateway_files_v1_files_proto_rawDescOnce sync.Once

@@ -558,11 +558,11 @@ const file_ascgateway_quota_v1_quota_proto_rawDesc = "" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x1a\n" +
 	"\bendpoint\x18\x03 \x01(\tR\bendpoint\x12\x14\n" +
 	"\x05calls\x18\x04 \x01(\x05R\x05calls\x12<\n" +
-	"\flongest_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\vlongestWait2\x8b\x02\n" +
-	"\fQuotaService\x12u\n" +
-	"\bGetQuota\x12$.ascgateway.quota.v1.GetQuotaRequest\x1a%.ascgateway.quota.v1.GetQuotaResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/ascgateway/v1/quota\x12\x83\x01\n" +
+	"\flongest_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\vlongestWait2\x91\x02\n" +
+	"\fQuotaService\x12x\n" +
+	"\bGetQuota\x12$.ascgateway.quota.v1.GetQuotaRequest\x1a%.ascgateway.quota.v1.GetQuotaResponse\"\x1f\x82\xd3\xe4\x93\x02\x16\x12\x14/ascgateway/v1/quota\x90\x02\x01\x12\x86\x01\n" +
 	"\n" +
-	"WatchQuota\x12&.ascgateway.quota.v1.WatchQuotaRequest\x1a'.ascgateway.quota.v1.WatchQuotaResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/ascgateway/v1/quota/watch0\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1;quotav1b\x06proto3"
+	"WatchQuota\x12&.ascgateway.quota.v1.WatchQuotaRequest\x1a'.ascgateway.quota.v1.WatchQuotaResponse\"%\x82\xd3\xe4\x93\x02\x1c\x12\x1a/ascgateway/v1/quota/watch\x90\x02\x010\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1;quotav1b\x06proto3"
 
 var (
 	file_ascgateway_quota_v1_quota_proto_rawDescOnce sync.Once
