@@ -44,6 +44,18 @@ func FromContext(ctx context.Context) *Principal {
 	return p
 }
 
+type viaKey struct{}
+
+// WithVia returns a context of calls that a use case makes on its caller's behalf:
+// via names the call or the operation that it works for, for audit. Nothing that
+// a caller sends may become it.
+func WithVia(ctx context.Context, via string) context.Context {
+	return context.WithValue(ctx, viaKey{}, via)
+}
+
+// Via is for what a use case makes a call, "" for the call of a caller itself.
+func Via(ctx context.Context) string { s, _ := ctx.Value(viaKey{}).(string); return s }
+
 // Method is something that can be called: an operation of Apple's, or a method
 // of the gateway's own.
 type Method struct {

@@ -51,6 +51,7 @@ type Record struct {
 	Outcome   string   `json:"outcome,omitempty"`    // gRPC code
 	Reason    string   `json:"reason,omitempty"`
 	Trace     string   `json:"trace,omitempty"`  // W3C trace id
+	Via       string   `json:"via,omitempty"`    // the call or the operation that made this one on the caller's behalf
 	Token     string   `json:"token,omitempty"`  // SHA-256 of a token given out
 	Detail    string   `json:"detail,omitempty"` // in words
 	// Count is set where one record stands for several denials: how many. The

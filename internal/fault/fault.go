@@ -64,6 +64,8 @@ type Error struct {
 	Violations []Violation   // what is wrong with the request
 	RetryAfter time.Duration // 0: not said
 	Upstream   *Upstream     // nil: Apple was not asked or did not answer
+	// Metadata are more facts for programs, such as the name of another resource.
+	Metadata map[string]string
 
 	cause error
 }

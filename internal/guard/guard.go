@@ -185,19 +185,27 @@ type Admission struct {
 
 type teamKey struct{}
 
-// callContext is a context with the team of its call.
+// callContext is a context with the team and the name of its call.
 type callContext struct {
 	context.Context
-	team string
+	team, method string
 }
+
+type methodKey struct{}
 
 // Value implements [context.Context].
 func (c *callContext) Value(key any) any {
-	if _, ok := key.(teamKey); ok {
+	switch key.(type) {
+	case teamKey:
 		return c.team
+	case methodKey:
+		return c.method
 	}
 	return c.Context.Value(key)
 }
+
+// Method is the name of an admitted call's method, without a leading slash.
+func Method(ctx context.Context) string { s, _ := ctx.Value(methodKey{}).(string); return s }
 
 // Team is the team of an admitted call.
 func Team(ctx context.Context) string { s, _ := ctx.Value(teamKey{}).(string); return s }
@@ -221,7 +229,7 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 	if a.Team, err = g.team(m, c); err != nil {
 		return ctx, nil, err
 	}
-	a.recorded = audit.Record{Method: m.Name(), Team: a.Team, Trace: c.Trace}
+	a.recorded = audit.Record{Method: m.Name(), Team: a.Team, Trace: c.Trace, Via: access.Via(ctx)}
 	if err := a.name(); err != nil {
 		return ctx, nil, err
 	}
@@ -278,7 +286,7 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 			attribute.String("ascgateway.method", a.recorded.Method),
 		)
 	}
-	return asc.NewContext(&callContext{ctx, a.Team}, &a.made, c), nil
+	return asc.NewContext(&callContext{ctx, a.Team, a.recorded.Method}, &a.made, c), nil
 }
 
 // record is what goes on record of a call. What it is about is found when it is

@@ -1,9 +1,11 @@
 package secrets
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -111,6 +113,50 @@ func TestNothingPrints(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
 		if text := fmt.Sprintf(verb, s); strings.Contains(text, hex.EncodeToString(key)) || strings.Contains(text, fmt.Sprint(key)) {
 			t.Errorf("%s prints a key", verb)
+		}
+	}
+}
+
+// TestSealed: what is sealed opens with the secret before too, and nowhere else.
+func TestSealed(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "secrets")
+	s, _, err := Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := []byte("tester@example.com")
+	sealed := s.Seal(Operations, "a", data)
+	if bytes.Contains(sealed, data) || bytes.Equal(sealed, s.Seal(Operations, "a", data)) {
+		t.Error("it can be read, or compared")
+	}
+	open := func(use Use, place string, b []byte) error {
+		got, err := s.Unseal(use, place, b)
+		if err == nil && !bytes.Equal(got, data) {
+			t.Errorf("%q", got)
+		}
+		return err
+	}
+	if err := open(Operations, "a", sealed); err != nil {
+		t.Error(err)
+	}
+	damaged := bytes.Clone(sealed)
+	damaged[len(damaged)-1] ^= 1
+	for what, err := range map[string]error{
+		"another use":   open(PageTokens, "a", sealed),
+		"another place": open(Operations, "b", sealed),
+		"damaged":       open(Operations, "a", damaged),
+		"short":         open(Operations, "a", sealed[:5]),
+	} {
+		if !errors.Is(err, ErrSealed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for i, want := range []error{nil, ErrSealed} {
+		if err := errors.Join(Rotate(name), s.Reload(name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(Operations, "a", sealed); !errors.Is(err, want) {
+			t.Errorf("after %d rotations: %v", i+1, err)
 		}
 	}
 }

@@ -294,10 +294,10 @@ func unary(handler grpc.MethodHandler) grpc.StreamHandler {
 
 // told is what an answer's headers tell.
 func told(m asc.Made) metadata.MD {
-	if m.Cache == "" && m.Limit <= 0 {
+	if m.Cache == "" && m.Limit <= 0 && m.Attempts == 0 {
 		return nil
 	}
-	md, values := make(metadata.MD, 4), make([]string, 0, 4)
+	md, values := make(metadata.MD, 5), make([]string, 0, 5)
 	set := func(name, value string) {
 		values = append(values, value)
 		n := len(values)
@@ -305,6 +305,9 @@ func told(m asc.Made) metadata.MD {
 	}
 	if m.Cache != "" {
 		set(CacheHeader, m.Cache)
+	}
+	if m.Attempts > 0 {
+		set(RequestsHeader, strconv.Itoa(m.Attempts))
 	}
 	if m.Limit > 0 {
 		set(LimitHeader, strconv.Itoa(m.Limit))
@@ -331,10 +334,11 @@ func first(ctx context.Context, name string) string {
 	return ""
 }
 
-// shaved leaves time to answer before the caller gives up.
+// shaved leaves time to answer before the caller gives up. What a use case calls
+// within a call has been given less already.
 func shaved(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	deadline, ok := ctx.Deadline()
-	if !ok {
+	if !ok || access.Via(ctx) != "" {
 		return ctx, func() {}, nil
 	}
 	left := time.Until(deadline)

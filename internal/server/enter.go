@@ -47,7 +47,7 @@ func (s *Server) enter(
 		return ctx, nil, err
 	}
 	e := &entered{admission: admission, slot: slot, forget: func() {}}
-	if stream != nil {
+	if stream != nil && access.Via(ctx) == "" { // what is called within a call ends with it
 		stream.ctx, stream.method, stream.team = ctx, method, guard.Team(ctx)
 		stream.credentials = credentialsOf(ctx)
 		e.forget = s.open.add(stream)

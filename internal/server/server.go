@@ -53,6 +53,7 @@ const (
 	LimitHeader     = "asc-quota-limit"     // requests
 	RemainingHeader = "asc-quota-remaining" // requests
 	WaitedHeader    = "asc-quota-waited-ms" // milliseconds
+	RequestsHeader  = "asc-requests"        // that were sent to Apple for the call, absent: none
 )
 
 // Bounds on deadlines: what has less left is refused, and the engine answers

@@ -43,7 +43,7 @@ func FullStatus(err error) *status.Status { return statusWithin(err, 1<<20) }
 
 func statusWithin(err error, limit int) *status.Status {
 	if s, ok := status.FromError(err); ok {
-		return s
+		return cutTo(s, limit)
 	}
 	f := fault.As(err)
 	message := f.Message
@@ -72,9 +72,26 @@ func statusWithin(err error, limit int) *status.Status {
 	return s
 }
 
+// cutTo leaves out details of a status that another call within the gateway ended
+// with, until the rest fits.
+func cutTo(s *status.Status, limit int) *status.Status {
+	if s == nil || proto.Size(s.Proto()) <= limit {
+		return s
+	}
+	p := proto.CloneOf(s.Proto())
+	for len(p.Details) > 1 && proto.Size(p) > limit {
+		p.Details = p.Details[:len(p.Details)-1]
+	}
+	if len(p.Message) > limit/4 {
+		p.Message = strings.ToValidUTF8(p.Message[:limit/4], "") + "…"
+	}
+	return status.FromProto(p)
+}
+
 // details are a fault's details, the most useful first.
 func details(f *fault.Error) []proto.Message {
 	info := &errdetails.ErrorInfo{Reason: f.Reason, Domain: GatewayDomain, Metadata: map[string]string{}}
+	maps.Copy(info.Metadata, f.Metadata)
 	out := []proto.Message{info}
 	if f.RetryAfter > 0 {
 		out = append(out, &errdetails.RetryInfo{RetryDelay: durationpb.New(f.RetryAfter)})

@@ -504,7 +504,9 @@ type OperationMetadata struct {
 	// What was done and what was found to need nothing, in order.
 	Actions []*Action `protobuf:"bytes,14,rep,name=actions,proto3" json:"actions,omitempty"`
 	// Who asked for it to be cancelled. Empty: nobody did.
-	CancelledBy   string `protobuf:"bytes,15,opt,name=cancelled_by,json=cancelledBy,proto3" json:"cancelled_by,omitempty"`
+	CancelledBy string `protobuf:"bytes,15,opt,name=cancelled_by,json=cancelledBy,proto3" json:"cancelled_by,omitempty"`
+	// What is to be done, while a second person has not let it go.
+	Plan          *Plan `protobuf:"bytes,16,opt,name=plan,proto3" json:"plan,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -642,6 +644,13 @@ func (x *OperationMetadata) GetCancelledBy() string {
 		return x.CancelledBy
 	}
 	return ""
+}
+
+func (x *OperationMetadata) GetPlan() *Plan {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
 }
 
 // One step of an operation.
@@ -953,7 +962,7 @@ const file_ascgateway_operations_v1_operations_proto_rawDesc = "" +
 	"\x16CancelOperationRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"4\n" +
 	"\x17ApproveOperationRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"\xdc\x04\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"\x90\x05\n" +
 	"\x11OperationMetadata\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12>\n" +
 	"\x05state\x18\x02 \x01(\x0e2(.ascgateway.operations.v1.OperationStateR\x05state\x12\x18\n" +
@@ -972,7 +981,8 @@ const file_ascgateway_operations_v1_operations_proto_rawDesc = "" +
 	"\tnext_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\bnextTime\x12\x1a\n" +
 	"\brequests\x18\r \x01(\x05R\brequests\x12:\n" +
 	"\aactions\x18\x0e \x03(\v2 .ascgateway.operations.v1.ActionR\aactions\x12!\n" +
-	"\fcancelled_by\x18\x0f \x01(\tR\vcancelledBy\"\xd5\x01\n" +
+	"\fcancelled_by\x18\x0f \x01(\tR\vcancelledBy\x122\n" +
+	"\x04plan\x18\x10 \x01(\v2\x1e.ascgateway.operations.v1.PlanR\x04plan\"\xd5\x01\n" +
 	"\x06Action\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12;\n" +
@@ -1056,25 +1066,26 @@ var file_ascgateway_operations_v1_operations_proto_depIdxs = []int32{
 	13, // 5: ascgateway.operations.v1.OperationMetadata.end_time:type_name -> google.protobuf.Timestamp
 	13, // 6: ascgateway.operations.v1.OperationMetadata.next_time:type_name -> google.protobuf.Timestamp
 	9,  // 7: ascgateway.operations.v1.OperationMetadata.actions:type_name -> ascgateway.operations.v1.Action
-	1,  // 8: ascgateway.operations.v1.Action.outcome:type_name -> ascgateway.operations.v1.Outcome
-	13, // 9: ascgateway.operations.v1.Action.time:type_name -> google.protobuf.Timestamp
-	11, // 10: ascgateway.operations.v1.Plan.changes:type_name -> ascgateway.operations.v1.Change
-	14, // 11: ascgateway.operations.v1.Plan.wait:type_name -> google.protobuf.Duration
-	2,  // 12: ascgateway.operations.v1.OperationService.ListOperations:input_type -> ascgateway.operations.v1.ListOperationsRequest
-	4,  // 13: ascgateway.operations.v1.OperationService.GetOperation:input_type -> ascgateway.operations.v1.GetOperationRequest
-	5,  // 14: ascgateway.operations.v1.OperationService.WatchOperation:input_type -> ascgateway.operations.v1.WatchOperationRequest
-	6,  // 15: ascgateway.operations.v1.OperationService.CancelOperation:input_type -> ascgateway.operations.v1.CancelOperationRequest
-	7,  // 16: ascgateway.operations.v1.OperationService.ApproveOperation:input_type -> ascgateway.operations.v1.ApproveOperationRequest
-	3,  // 17: ascgateway.operations.v1.OperationService.ListOperations:output_type -> ascgateway.operations.v1.ListOperationsResponse
-	12, // 18: ascgateway.operations.v1.OperationService.GetOperation:output_type -> google.longrunning.Operation
-	12, // 19: ascgateway.operations.v1.OperationService.WatchOperation:output_type -> google.longrunning.Operation
-	12, // 20: ascgateway.operations.v1.OperationService.CancelOperation:output_type -> google.longrunning.Operation
-	12, // 21: ascgateway.operations.v1.OperationService.ApproveOperation:output_type -> google.longrunning.Operation
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 8: ascgateway.operations.v1.OperationMetadata.plan:type_name -> ascgateway.operations.v1.Plan
+	1,  // 9: ascgateway.operations.v1.Action.outcome:type_name -> ascgateway.operations.v1.Outcome
+	13, // 10: ascgateway.operations.v1.Action.time:type_name -> google.protobuf.Timestamp
+	11, // 11: ascgateway.operations.v1.Plan.changes:type_name -> ascgateway.operations.v1.Change
+	14, // 12: ascgateway.operations.v1.Plan.wait:type_name -> google.protobuf.Duration
+	2,  // 13: ascgateway.operations.v1.OperationService.ListOperations:input_type -> ascgateway.operations.v1.ListOperationsRequest
+	4,  // 14: ascgateway.operations.v1.OperationService.GetOperation:input_type -> ascgateway.operations.v1.GetOperationRequest
+	5,  // 15: ascgateway.operations.v1.OperationService.WatchOperation:input_type -> ascgateway.operations.v1.WatchOperationRequest
+	6,  // 16: ascgateway.operations.v1.OperationService.CancelOperation:input_type -> ascgateway.operations.v1.CancelOperationRequest
+	7,  // 17: ascgateway.operations.v1.OperationService.ApproveOperation:input_type -> ascgateway.operations.v1.ApproveOperationRequest
+	3,  // 18: ascgateway.operations.v1.OperationService.ListOperations:output_type -> ascgateway.operations.v1.ListOperationsResponse
+	12, // 19: ascgateway.operations.v1.OperationService.GetOperation:output_type -> google.longrunning.Operation
+	12, // 20: ascgateway.operations.v1.OperationService.WatchOperation:output_type -> google.longrunning.Operation
+	12, // 21: ascgateway.operations.v1.OperationService.CancelOperation:output_type -> google.longrunning.Operation
+	12, // 22: ascgateway.operations.v1.OperationService.ApproveOperation:output_type -> google.longrunning.Operation
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_ascgateway_operations_v1_operations_proto_init() }

@@ -1,0 +1,397 @@
+package workflows
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
+	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// newest names the build that was uploaded last.
+const newest = "newest"
+
+// PlanDistributeBuild implements the RPC.
+func (s *Service) PlanDistributeBuild(
+	ctx context.Context, req *workflowsv1.PlanDistributeBuildRequest,
+) (*workflowsv1.PlanDistributeBuildResponse, error) {
+	full, err := asDistribute(req)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.planDistribute(ctx, full)
+	if err != nil {
+		return nil, err
+	}
+	return &workflowsv1.PlanDistributeBuildResponse{Plan: plan}, nil
+}
+
+// asDistribute makes a request of one for a plan: their fields have the same
+// numbers.
+func asDistribute(req *workflowsv1.PlanDistributeBuildRequest) (*workflowsv1.DistributeBuildRequest, error) {
+	b, err := proto.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	full := &workflowsv1.DistributeBuildRequest{}
+	return full, proto.Unmarshal(b, full)
+}
+
+// DistributeBuild implements the RPC.
+func (s *Service) DistributeBuild(
+	ctx context.Context, req *workflowsv1.DistributeBuildRequest,
+) (*longrunningpb.Operation, error) {
+	if err := checkDistribute(req); err != nil {
+		return nil, err
+	}
+	o := Operation{Kind: "DistributeBuild", Subject: subjectOf(req), RequestID: req.GetRequestId(), Request: req}
+	groups := slices.Clone(req.GetGroups())
+	slices.Sort(groups)
+	o.About = fmt.Sprintf("%q", append([]string{req.GetApp(), selector(req)}, groups...))
+	if isID(req.GetApp()) {
+		o.App = req.GetApp()
+	}
+	if req.GetPlanEtag() == "" && len(s.ops.Approval(ctx)) == 0 {
+		return s.ops.Start(ctx, o)
+	}
+	plan, err := s.planDistribute(ctx, req)
+	switch {
+	case err != nil:
+		return nil, err
+	case req.GetPlanEtag() != "" && req.GetPlanEtag() != plan.GetEtag():
+		return nil, stale()
+	}
+	o.Plan = plan
+	return s.ops.Start(ctx, o)
+}
+
+func stale() error {
+	return failed(ReasonPlanStale, "what is there has changed since the plan was made: plan again")
+}
+
+// planDistribute reads what is there and says what would be done.
+func (s *Service) planDistribute(
+	ctx context.Context, req *workflowsv1.DistributeBuildRequest,
+) (*operationsv1.Plan, error) {
+	if err := checkDistribute(req); err != nil {
+		return nil, err
+	}
+	d := &distribution{Service: s, req: req}
+	plan := &operationsv1.Plan{Subject: subjectOf(req), Approval: s.ops.Approval(ctx)}
+	awaiting, err := d.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if awaiting != "" {
+		plan.Changes = []*operationsv1.Change{{Name: "awaitBuild", Target: plan.Subject, From: awaiting, To: "VALID",
+			Why: "what else is to be done shows when the build is there"}}
+		plan.Etag = etag(plan.Changes)
+		return plan, nil
+	}
+	if err := d.readGroups(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.readTexts(ctx); err != nil {
+		return nil, err
+	}
+	changes, problem := d.changes()
+	if problem != nil {
+		plan.Warnings = append(plan.Warnings, fault.As(problem).Message)
+	}
+	for _, c := range changes {
+		plan.Changes = append(plan.Changes, c.Change)
+		plan.Requests += c.GetRequests()
+	}
+	if waits := d.waits(changes); waits != "" {
+		plan.Warnings = append(plan.Warnings, waits)
+	}
+	plan.Etag = etag(plan.Changes)
+	return plan, nil
+}
+
+// bounds of a request that its descriptor does not have.
+const (
+	groupsMost = 100
+	notesMost  = 100
+	noteMost   = 4000 // characters: Apple's limit of whatsNew
+)
+
+// checkDistribute says what is wrong with a request by itself.
+func checkDistribute(req *workflowsv1.DistributeBuildRequest) error {
+	named := req.GetVersion() != "" && req.GetNumber() != ""
+	switch {
+	case req.GetApp() == "" && (req.GetBuild() == "" || req.GetBuild() == newest):
+		return fault.Invalid("app", "name the app by its id or bundle id")
+	case len(req.GetApp()) > 256:
+		return fault.Invalid("app", "must be at most 256 bytes")
+	case req.GetBuild() == "" && !named:
+		return fault.Invalid("build", `name the build: its id, "newest", or version and number`)
+	case req.GetBuild() != "" && req.GetBuild() != newest && (req.GetVersion() != "" || req.GetNumber() != ""):
+		return fault.Invalid("build", "an id names a build alone: leave version and number out")
+	case strings.ContainsAny(req.GetApp()+req.GetBuild()+req.GetVersion()+req.GetNumber(), ",/\\?#%\x00"):
+		return fault.Invalid("build", `must have none of , / \ ? # %%`)
+	case len(req.GetBuild())+len(req.GetVersion())+len(req.GetNumber()) > 256:
+		return fault.Invalid("build", "is too long")
+	case req.GetPlatform() != "" && !slices.Contains([]string{"IOS", "MAC_OS", "TV_OS", "VISION_OS"}, req.GetPlatform()):
+		return fault.Invalid("platform", "want IOS, MAC_OS, TV_OS or VISION_OS")
+	case len(req.GetGroups()) == 0 && len(req.GetNotes()) == 0 && req.UsesNonExemptEncryption == nil:
+		return fault.Invalid("groups", "name at least one group of testers")
+	case len(req.GetGroups()) > groupsMost:
+		return fault.Invalid("groups", "must be at most %d", groupsMost)
+	case len(req.GetNotes()) > notesMost:
+		return fault.Invalid("notes", "must be at most %d", notesMost)
+	case len(req.GetRequestId()) > 128:
+		return fault.Invalid("request_id", "must be at most 128 bytes")
+	}
+	for _, g := range req.GetGroups() {
+		if g == "" || len(g) > 256 {
+			return fault.Invalid("groups", "a name has 1 to 256 bytes")
+		}
+	}
+	seen := map[string]bool{}
+	for locale, text := range req.GetNotes() {
+		switch lower := strings.ToLower(locale); {
+		case len(locale) < 2 || len(locale) > 16:
+			return fault.Invalid("notes", "%q is no locale such as en-US", locale)
+		case len([]rune(text)) > noteMost:
+			return fault.Invalid("notes", "%s: must be at most %d characters", locale, noteMost)
+		case seen[lower]:
+			return fault.Invalid("notes", "%s stands twice", locale)
+		default:
+			seen[lower] = true
+		}
+	}
+	return nil
+}
+
+// subjectOf is what a request is about, in words.
+func subjectOf(req *workflowsv1.DistributeBuildRequest) string {
+	of := ""
+	if req.GetApp() != "" {
+		of = " of " + req.GetApp()
+	}
+	switch {
+	case req.GetBuild() == newest && req.GetVersion() != "":
+		return "the newest build of version " + req.GetVersion() + of
+	case req.GetBuild() == newest:
+		return "the newest build" + of
+	case req.GetBuild() != "":
+		return "build " + req.GetBuild() + of
+	}
+	return fmt.Sprintf("build %s (%s)%s", req.GetVersion(), req.GetNumber(), of)
+}
+
+// selector names the build that a request is about, in one spelling.
+func selector(req *workflowsv1.DistributeBuildRequest) string {
+	return strings.Join([]string{req.GetBuild(), canonical(req.GetVersion()), canonical(req.GetNumber()), req.GetPlatform()}, "/")
+}
+
+// RunDistributeBuild makes one run of a DistributeBuild.
+func (s *Service) RunDistributeBuild(ctx context.Context, r *Run) (Step, error) {
+	req, ok := r.Request.(*workflowsv1.DistributeBuildRequest)
+	if !ok {
+		return Step{}, fmt.Errorf("workflows: %T is no request of DistributeBuild", r.Request)
+	}
+	d := &distribution{Service: s, req: req, run: r, appID: r.App}
+	step, err := d.step(ctx)
+	step.App = d.appID
+	if status.Code(err) == codes.NotFound && r.Failures < notFoundMost {
+		// Apple at times does not know what it has just made, or has just told of.
+		return step, fault.New(fault.Unavailable, "NOT_FOUND_YET", "Apple does not know of it yet: %s",
+			status.Convert(err).Message())
+	}
+	return step, err
+}
+
+// notFoundMost is how many runs may end because Apple does not know of something.
+const notFoundMost = 4
+
+// appear is how long a build may take until it shows that an id or an upload
+// names. Nobody uploads for longer than this.
+const appear = 24 * time.Hour
+
+// distribution is one run of a DistributeBuild, and what it has read.
+type distribution struct {
+	*Service
+	req *workflowsv1.DistributeBuildRequest
+	run *Run // nil: it is only planned
+
+	appID string
+	seen  *seen
+}
+
+func (d *distribution) findKey() string { return "build/" + d.req.GetApp() + "/" + selector(d.req) }
+
+func (d *distribution) reviewKey() string { return "betaReview/" + d.seen.build.GetId() }
+
+// step looks, does what is to be done, and says what it waits for.
+func (d *distribution) step(ctx context.Context) (Step, error) {
+	key, every := d.findKey(), d.cfg.BuildEvery
+	if strings.HasPrefix(d.run.AwaitingKey, "betaReview/") {
+		key, every = d.run.AwaitingKey, d.cfg.ReviewEvery
+	}
+	now, again, err := d.run.Look(ctx, key, every)
+	if err != nil || !now {
+		return Step{Wait: again, Awaiting: d.subject(key), AwaitingKey: key}, err
+	}
+	awaiting, err := d.find(ctx)
+	if err != nil {
+		return Step{}, err
+	}
+	if awaiting != "" {
+		return Step{Wait: every, Awaiting: d.subject(key) + ": " + awaiting, AwaitingKey: key}, nil
+	}
+	if key == d.findKey() {
+		if err := d.arrived(ctx, key); err != nil {
+			return Step{}, err
+		}
+		if err := d.write(ctx); err != nil {
+			return d.turn(err)
+		}
+	}
+	return d.decided(ctx, key)
+}
+
+// record puts an action on record.
+func (d *distribution) record(ctx context.Context, a *operationsv1.Action) error {
+	d.run.Actions = append(d.run.Actions, a)
+	return d.run.Did(ctx, a)
+}
+
+// subject is what is waited for, in words.
+func (d *distribution) subject(key string) string {
+	if strings.HasPrefix(key, "betaReview/") {
+		return "beta review of " + subjectOf(d.req)
+	}
+	return subjectOf(d.req)
+}
+
+// arrived wakes all that wait for the build, and puts on record that it was
+// waited for.
+func (d *distribution) arrived(ctx context.Context, key string) error {
+	if err := d.run.Seen(ctx, key); err != nil {
+		return err
+	}
+	if d.run.AwaitingKey != key {
+		return nil
+	}
+	return d.record(ctx, &operationsv1.Action{Name: "awaitBuild", Target: subjectOf(d.req),
+		Outcome: operationsv1.Outcome_OUTCOME_AWAITED, Detail: "VALID, id " + d.seen.build.GetId()})
+}
+
+// write makes the changes that are missing, one after another.
+func (d *distribution) write(ctx context.Context) error {
+	if err := d.readGroups(ctx); err != nil {
+		return err
+	}
+	if err := d.readTexts(ctx); err != nil {
+		return err
+	}
+	changes, problem := d.changes()
+	if problem != nil {
+		return problem
+	}
+	if err := d.planned(changes); err != nil {
+		return err
+	}
+	for i, c := range changes {
+		detail, err := c.do(ctx, fmt.Sprintf("%s/%s/%d", d.run.ID, c.GetName(), i))
+		if err != nil {
+			return err
+		}
+		err = d.record(ctx, &operationsv1.Action{Name: c.GetName(), Target: c.GetTarget(), Detail: detail,
+			Outcome: operationsv1.Outcome_OUTCOME_DONE})
+		if err != nil {
+			return err
+		}
+	}
+	if len(changes) > 0 { // the states are others now
+		_, err := d.find(ctx)
+		return err
+	}
+	return nil
+}
+
+// planned refuses changes that are not those of the plan, before the first is
+// made.
+func (d *distribution) planned(changes []change) error {
+	want := d.req.GetPlanEtag()
+	if d.run.Plan != nil {
+		want = d.run.Plan.GetEtag()
+	}
+	if want == "" || d.did("") {
+		return nil
+	}
+	var list []*operationsv1.Change
+	for _, c := range changes {
+		list = append(list, c.Change)
+	}
+	if etag(list) == want {
+		return nil
+	}
+	if d.run.Plan != nil && len(d.run.Plan.GetChanges()) == 1 && d.run.Plan.GetChanges()[0].GetName() == "awaitBuild" {
+		return nil // what the build needs could not be known
+	}
+	return stale()
+}
+
+// did says whether a run before, or this one, has changed something: by the name
+// of the action, "" any.
+func (d *distribution) did(name string) bool {
+	return slices.ContainsFunc(d.run.Actions, func(a *operationsv1.Action) bool {
+		return a.GetOutcome() == operationsv1.Outcome_OUTCOME_DONE && (name == "" || a.GetName() == name)
+	})
+}
+
+// turn waits where another build of the version is in review.
+func (d *distribution) turn(err error) (Step, error) {
+	if !strings.Contains(status.Convert(err).String(), "ANOTHER_BUILD_IN_REVIEW") && !mentions(err, "ANOTHER_BUILD_IN_REVIEW") {
+		return Step{}, err
+	}
+	return Step{Wait: d.cfg.ReviewEvery, Awaiting: "its turn: another build of the version is in beta review"}, nil
+}
+
+// decided ends the job when nothing is waited for any more.
+func (d *distribution) decided(ctx context.Context, key string) (Step, error) {
+	if d.external() {
+		switch state := d.externalState(); state {
+		case "WAITING_FOR_BETA_REVIEW", "IN_BETA_REVIEW":
+			if d.req.GetWaitFor() == workflowsv1.WaitFor_WAIT_FOR_SUBMISSION {
+				return d.done(), nil
+			}
+			return Step{Wait: d.cfg.ReviewEvery, Awaiting: "beta review: " + state, AwaitingKey: d.reviewKey()}, nil
+		case "BETA_REJECTED":
+			return Step{}, failed(ReasonRejected, "beta review has rejected build %s", d.seen.build.GetId())
+		}
+	}
+	if key == d.reviewKey() {
+		if err := d.run.Seen(ctx, key); err != nil {
+			return Step{}, err
+		}
+		err := d.record(ctx, &operationsv1.Action{Name: "awaitReview", Target: "build " + d.seen.build.GetId(),
+			Outcome: operationsv1.Outcome_OUTCOME_AWAITED, Detail: d.externalState()})
+		if err != nil {
+			return Step{}, err
+		}
+	}
+	if err := d.notify(ctx, key == d.reviewKey()); err != nil {
+		return Step{}, err
+	}
+	return d.done(), nil
+}
+
+func (d *distribution) done() Step {
+	return Step{Response: &workflowsv1.DistributeBuildResponse{
+		Build: d.seen.build.GetId(), App: d.appID, Version: d.seen.version, Number: d.seen.build.GetVersion(),
+		Platform: d.seen.platform, Groups: d.seen.groupIDs(), InternalBuildState: d.internalState(),
+		ExternalBuildState: d.externalState(),
+	}}
+}
