@@ -113,7 +113,7 @@ func (p *Policy) Explain(who *access.Principal, fullMethod, team, app string) (s
 		return "", p.catalog.unknown(strings.TrimPrefix(fullMethod, "/"))
 	}
 	for _, r := range p.rules {
-		fmt.Fprintf(&b, "rule %-24s line %-4d %s\n", r.name, r.line, r.verdict(who, i, team))
+		fmt.Fprintf(&b, "rule %-24s line %-4d %s%s\n", r.name, r.line, r.verdict(who, i, team), r.budget())
 	}
 	d := p.Decide(who, fullMethod, team)
 	switch {
@@ -124,10 +124,10 @@ func (p *Policy) Explain(who *access.Principal, fullMethod, team, app string) (s
 	case !d.reaches(app):
 		fmt.Fprintf(&b, "denied: kept to the apps %s\n", strings.Join(d.Apps, ", "))
 	case d.Restricted:
-		fmt.Fprintf(&b, "allowed by %s, kept to the apps %s; what belongs to no app: %v\n",
-			d.Rule, strings.Join(d.Apps, ", "), d.Org)
+		fmt.Fprintf(&b, "allowed by %s, kept to the apps %s; what belongs to no app: %v%s\n",
+			d.Rule, strings.Join(d.Apps, ", "), d.Org, d.budget())
 	default:
-		fmt.Fprintf(&b, "allowed by %s, for every app\n", d.Rule)
+		fmt.Fprintf(&b, "allowed by %s, for every app%s\n", d.Rule, d.budget())
 	}
 	return b.String(), nil
 }

@@ -109,6 +109,12 @@ func (c *compiler) rule(t *ruleText) *rule {
 		c.wrong(r.line, "rule %q: weight: want 1 to 1000", r.name)
 	}
 	r.weight = max(r.weight, 1)
+	if t.Hour == nil {
+		return r
+	}
+	if r.hour = *t.Hour; r.hour < 1 || r.hour > maxHour {
+		c.wrong(r.line, "rule %q: hour: want 1 to %d requests, or leave it out", r.name, maxHour)
+	}
 	return r
 }
 

@@ -58,6 +58,7 @@ rules:
       - main
       - main2
     priority: batch
+    hour: 600
     apps:
       - 1500004000
       - "15"
@@ -78,6 +79,7 @@ const sortedPolicy = `mode: enforce
 rules:
 - apps:
   - "1"
+  hour: 600
   claims:
     a:
     - b
@@ -171,6 +173,8 @@ func more(a, b Decision) string {
 		return "with the class " + a.Priority
 	case a.Weight > b.Weight:
 		return fmt.Sprintf("with the weight %d", a.Weight)
+	case b.Hour > 0 && (a.Hour == 0 || a.Hour > b.Hour):
+		return fmt.Sprintf("with the budget %d instead of %d", a.Hour, b.Hour)
 	}
 	return ""
 }

@@ -77,6 +77,9 @@ func (g *maker) rule(i int, flow bool) []string {
 	if g.IntN(3) == 0 {
 		before = append(before, "priority: "+g.of("batch", "interactive", "default"))
 	}
+	if g.IntN(3) == 0 {
+		before = append(before, fmt.Sprintf("hour: %d", 1+g.IntN(3600)))
+	}
 	if g.IntN(5) > 0 {
 		g.Shuffle(len(before), func(i, j int) { before[i], before[j] = before[j], before[i] })
 	}

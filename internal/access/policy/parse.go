@@ -46,6 +46,7 @@ type ruleText struct {
 	Org        orgText           `yaml:"org"`
 	Priority   word              `yaml:"priority"`
 	Weight     int               `yaml:"weight"`
+	Hour       *int              `yaml:"hour"`
 }
 
 type caseText struct {

@@ -42,6 +42,10 @@ func parsePath(text string) (p pathPattern, err error) {
 	return p, nil
 }
 
+// noMethod stands for the operation of a path that none is known for. Rules with
+// paths are for every app, so that nobody looks for it.
+const noMethod = -1
+
 // matches compares segment by segment; segments are decoded.
 func (p *pathPattern) matches(verb string, segments []string) bool {
 	if verb != p.verb || len(segments) < len(p.segments) || (len(segments) > len(p.segments)) != p.rest {
@@ -67,8 +71,9 @@ func (p *Policy) DecidePath(who *access.Principal, verb, escaped, team string) D
 	}
 	for _, r := range p.rulesOf(who) {
 		if r.forTeam(team) && slices.ContainsFunc(r.paths, func(p pathPattern) bool { return p.matches(verb, segments) }) {
-			return Decision{Allowed: true, Rule: r.name, Org: true, Priority: r.priority, Weight: r.weight}
+			d.add(r, noMethod)
 		}
 	}
+	d.Audit = p.Mode == Audit
 	return d
 }

@@ -64,6 +64,7 @@ type rule struct {
 	org        bits          // methods for which what belongs to no app is granted
 	priority   string
 	weight     int
+	hour       int // requests of Apple's that a caller may spend within an hour; 0: no budget
 }
 
 // view names what of a principal rules can match.
@@ -89,6 +90,7 @@ type Decision struct {
 	Org        bool
 	Priority   string // the highest class that may be asked for
 	Weight     int
+	Hour       int // requests of Apple's that the caller may spend within an hour; 0: no budget
 }
 
 // Open is the decision for everyone while no policy is configured.
@@ -139,6 +141,7 @@ func (d *Decision) add(r *rule, method int) {
 			Org:        org,
 			Priority:   r.priority,
 			Weight:     r.weight,
+			Hour:       r.hour,
 		}
 		return
 	}
@@ -147,6 +150,7 @@ func (d *Decision) add(r *rule, method int) {
 		d.Priority = r.priority
 	}
 	d.Weight = max(d.Weight, r.weight)
+	d.Hour = larger(d.Hour, r.hour)
 	switch {
 	case r.apps == nil:
 		d.Restricted, d.Apps = false, nil

@@ -130,6 +130,7 @@ func TestMistakesHaveTheirLine(t *testing.T) {
 		{"a set that is built in", "version: 1\nsets:\n  read: [write]", `policy.yaml:3: .*built in`},
 		{"apps that are none", "version: 1\nrules:\n- {name: a, principals: [\"token:x\"], teams: [t], methods: [read], apps: [\"../1\"]}", `policy.yaml:3: .*no app's id`},
 		{"a test of nothing", "version: 1\ntests:\n- {principal: \"token:x\", method: a/b, expect: allow}", `policy.yaml:3: .*no method`},
+		{"a budget of nothing", "version: 1\nrules:\n- {name: a, principals: [\"token:x\"], teams: [t], methods: [read], hour: 0, apps: all}", `policy.yaml:3: .*hour: want 1 to`},
 		{"a list for a word", "version: 1\nmode: [a]", `policy.yaml:2: want one value`},
 		{"a duplicate key", "version: 1\nmode: audit\nmode: enforce", `policy.yaml:3: .*already`},
 		{"two documents", "version: 1\n---\nversion: 1", `more than one document`},
@@ -221,6 +222,7 @@ func TestSchema(t *testing.T) {
 	}
 	for _, bad := range []string{"rules: []", "{version: 1, mode: lax}", "{version: 1, more: 1}", "{version: 1, rules: [{name: a}]}", `{version: 1, rules: [{name: a, principals: ["**"], methods: [read], teams: [t], apps: all}]}`,
 		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t]}]}`,
+		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t], hour: 0, apps: all}]}`,
 		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t], apps: ["*"]}]}`,
 		`{version: 1, rules: [{name: a, principals: ["token:x"], methods: [read], teams: [t], apps: [all]}]}`,
 		`{version: 1, rules: [{name: a, principals: ["token:x"], paths: ["GET /v1/%41"], teams: [t], apps: all}]}`} {

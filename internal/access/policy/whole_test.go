@@ -13,6 +13,7 @@ func TestFormsThatCouldBeCutAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"except after apps":              {rule + "  apps: all\n  except: [destructive]\n", "p:8: except stands after apps"},
 		"claims after apps":              {rule + "  apps: all\n  claims: {a: [b]}\n", "p:8: claims stands after apps"},
+		"a budget after apps":            {rule + "  apps: all\n  hour: 600\n", "p:8: hour stands after apps"},
 		"batch after apps":               {rule + "  apps: all\n  priority: batch\n", "p:8: priority stands after apps"},
 		"a list of teams after apps":     {strings.Replace(rule, "  teams: [main]\n", "  apps: all\n  teams:\n  - main\n", 1), "p:7: teams stands after apps"},
 		"also when something follows":    {rule + "  apps: all\n  except: [destructive]\ntests: []\n", "p:8: except stands after apps"},
