@@ -266,8 +266,7 @@ type DistributeBuildRequest struct {
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	// The build's number (CFBundleVersion), such as "42".
 	Number string `protobuf:"bytes,5,opt,name=number,proto3" json:"number,omitempty"`
-	// IOS, MAC_OS, TV_OS or VISION_OS. Empty: IOS where version and number name the
-	// build, else any.
+	// IOS, MAC_OS, TV_OS or VISION_OS. Empty: the only one that has such a build.
 	Platform string `protobuf:"bytes,6,opt,name=platform,proto3" json:"platform,omitempty"`
 	// Groups of testers: their ids, or their names.
 	Groups []string `protobuf:"bytes,7,rep,name=groups,proto3" json:"groups,omitempty"`
