@@ -63,9 +63,13 @@ type Method struct {
 	Verb     string // "GET"; of an own method "GET" if it only reads, else "POST"
 	Template string // "/v1/builds/{id}"; "" for an own method
 	Area     string // "testflight"; of an own method its package's second part: "catalog"
-	Own      bool   // the gateway's own
-	Type     string // JSON:API type of the primary data; "" for an own method
-	Shape    optionsv1.Shape
+	// Jobs are the names of the jobs that need the right to call it: policies know
+	// all that a job needs as the set "job:NAME". Job is the one that it starts.
+	Jobs  []string
+	Job   string
+	Own   bool   // the gateway's own
+	Type  string // JSON:API type of the primary data; "" for an own method
+	Shape optionsv1.Shape
 	// Describe finds the descriptor. Descriptors are large: it is asked for when a
 	// call or the restriction to apps needs one.
 	Describe func() protoreflect.MethodDescriptor

@@ -33,6 +33,9 @@ func (s *service) close() {
 	for _, f := range s.free {
 		f()
 	}
+	if s.store != nil {
+		s.store.Close()
+	}
 	if s.quota != nil {
 		if err := s.quota.Close(); err != nil { // and the client of Redis
 			s.log.Warn("the ledger of requests did not close", "error", err)

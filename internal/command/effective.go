@@ -8,12 +8,14 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/audit"
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
+	"github.com/asc-gateway/asc-gateway/internal/jobs"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 )
 
 // inForce fills in what the parts of the gateway take where a configuration says
@@ -33,6 +35,12 @@ func inForce(c *config.Config) {
 	setDefault(&c.Limits.MaxConnectionAge, config.Duration(server.DefaultMaxConnectionAge))
 	setDefault(&c.Streams.Grace, config.Duration(server.DefaultStreamGrace))
 	setDefault(&c.Log.Level, "info")
+	if c.Store.URL != "" {
+		setDefault(&c.Store.Retention, config.Duration(jobs.DefaultRetention))
+		setDefault(&c.Jobs.Workers, jobs.DefaultWorkers)
+		setDefault(&c.Jobs.BuildEvery, config.Duration(workflows.DefaultBuildEvery))
+		setDefault(&c.Jobs.ReviewEvery, config.Duration(workflows.DefaultReviewEvery))
+	}
 	if c.Telemetry.TrustTraceContext == nil {
 		trusted := c.Trusted()
 		c.Telemetry.TrustTraceContext = &trusted

@@ -24,9 +24,11 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/server"
+	"github.com/asc-gateway/asc-gateway/internal/store"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -80,6 +82,9 @@ func open(
 	if err := s.openAccess(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.openStore(); err != nil {
+		return nil, err
+	}
 	if err := s.openQuota(); err != nil {
 		return nil, err
 	}
@@ -129,6 +134,15 @@ func (s *service) deps() gateway.Deps {
 			GRPC:      cfg.Listen.GRPC,
 			Sandboxed: slices.ContainsFunc(s.extra, func(b keys.Backend) bool { return b.Scheme() == inMemory{}.Scheme() }),
 		},
+		Jobs: gateway.Jobs{
+			Store:     s.store,
+			Retention: time.Duration(cfg.Store.Retention),
+			Workers:   cfg.Jobs.Workers,
+			Workflows: workflows.Config{
+				BuildEvery:  time.Duration(cfg.Jobs.BuildEvery),
+				ReviewEvery: time.Duration(cfg.Jobs.ReviewEvery),
+			},
+		},
 		Degraded: s.degraded,
 		Log:      s.log,
 		GRPC:     []grpc.ServerOption{grpc.Creds(s.credentials())},
@@ -163,6 +177,18 @@ func (s *service) openSecrets() (err error) {
 	}
 	if created {
 		s.log.Info("a secret was made: replicas must share it", "file", name)
+	}
+	return nil
+}
+
+// openStore opens the store, if there is one. Its database is asked when the
+// gateway serves.
+func (s *service) openStore() (err error) {
+	if s.cfg.Store.URL == "" {
+		return nil
+	}
+	if s.store, err = store.Open(s.cfg.Store.Config, s.log); err != nil {
+		return fmt.Errorf("store: %w", err)
 	}
 	return nil
 }
@@ -222,7 +248,11 @@ func (s *service) openQuota() error {
 	limits := quota.Config{MaxWait: time.Duration(q.MaxWait), MaxWaitBatch: time.Duration(q.MaxWaitBatch)}
 	if q.Redis == nil {
 		s.quota = quota.New(limits, memory.New(rules, time.Now), s.log)
-		s.replays = replay.New(replay.NewMemory(time.Now), s.log)
+		var seen replay.Store = replay.NewMemory(time.Now)
+		if s.store != nil {
+			seen = replay.SQL{DB: s.store}
+		}
+		s.replays = replay.New(seen, s.log)
 		s.free = append(s.free, s.replays.Close)
 		return nil
 	}

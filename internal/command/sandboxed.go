@@ -6,6 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/config"
@@ -59,6 +62,11 @@ func beforeSandbox(
 	key := config.Key{ID: kid, IssuerID: sandbox.DefaultIssuer, URI: "memory:"}
 	cfg.Teams = []config.Team{{Name: sandboxTeam, Keys: []config.Key{key}}}
 	token := guardOthers(cfg)
+	forget, err := storeOf(cfg)
+	if err != nil {
+		return err
+	}
+	defer forget()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return serveBox(ctx, s, l)
@@ -75,6 +83,21 @@ func beforeSandbox(
 		return serve(ctx, gw)
 	})
 	return group.Wait()
+}
+
+// storeOf gives a gateway that is only tried a store that ends with it.
+func storeOf(cfg *config.Config) (forget func(), err error) {
+	if cfg.Store.URL != "" {
+		return func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "asc-gateway-")
+	if err != nil {
+		return nil, err
+	}
+	cfg.Store.URL = "sqlite:" + filepath.Join(dir, "store.db")
+	setDefault(&cfg.Jobs.BuildEvery, config.Duration(2*time.Second)) // the sandbox does not take as long as Apple
+	setDefault(&cfg.Jobs.ReviewEvery, config.Duration(2*time.Second))
+	return func() { _ = os.RemoveAll(dir) }, nil
 }
 
 // guardOthers makes a token where others than this machine can reach a gateway

@@ -67,6 +67,10 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error { s.gateway.Server.Tend(ctx); return nil })
 	group.Go(func() error { s.reopen(ctx); return nil })
+	if s.store != nil {
+		group.Go(func() error { s.store.Start(ctx); return nil })
+		group.Go(func() error { s.gateway.Jobs.Serve(ctx); return nil })
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		fmt.Fprintln(stdout, "ending: calls in flight may finish")

@@ -12,6 +12,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/cache/spread"
 	"github.com/asc-gateway/asc-gateway/internal/config"
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
@@ -20,6 +21,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
+	"github.com/asc-gateway/asc-gateway/internal/store"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
@@ -47,6 +49,7 @@ type service struct {
 	free    []func()            // what else to close, before the client of Redis
 
 	secrets *secrets.Secrets
+	store   *store.Store // nil: there is none
 
 	cfg     *config.Config                // that it began with; never changes
 	over    config.Overrides              // what flags said; they count at every reload
@@ -84,10 +87,18 @@ func (s *service) ready() string {
 // degraded says what is not as it should be although calls can be served, "" if
 // nothing.
 func (s *service) degraded() string {
+	var why []string
 	if s.db != nil {
-		return s.db.Degraded()
+		if text := s.db.Degraded(); text != "" {
+			why = append(why, text)
+		}
 	}
-	return ""
+	if s.store != nil {
+		if err := s.store.Err(); err != nil {
+			why = append(why, "operations: "+fault.As(err).Message)
+		}
+	}
+	return strings.Join(why, "; ")
 }
 
 // recorder puts what happens to keys on record.

@@ -44,6 +44,7 @@ func (c *Config) check() (errs []error) {
 		)
 	}
 	errs = append(errs, c.checkQuota()...)
+	errs = append(errs, c.checkStore()...)
 	if l := c.Limits; min(
 		int64(l.MaxCalls),
 		int64(l.MaxBodies),
@@ -93,6 +94,22 @@ func (c *Config) checkListen() (errs []error) {
 		if err := loopback(addr); err != nil && c.Open() && !c.sandbox && name != "listen.ops" {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
+	}
+	return errs
+}
+
+func (c *Config) checkStore() (errs []error) {
+	if err := c.Store.Check(); err != nil {
+		errs = append(errs, fmt.Errorf("store.url: %w", err))
+	}
+	if c.Store.PasswordFile != "" && !c.Store.Shared() {
+		errs = append(errs, errors.New("store.password_file: only PostgreSQL has a password"))
+	}
+	if c.Store.URL != "" && c.Secrets.File == "" && !c.sandbox {
+		errs = append(errs, errors.New("store.url: wants secrets.file: what the store keeps is sealed with it"))
+	}
+	if c.Jobs.Workers < 0 || c.Jobs.Workers > 100 {
+		errs = append(errs, errors.New("jobs.workers: want 1 to 100"))
 	}
 	return errs
 }

@@ -29,6 +29,8 @@ type Config struct {
 	Cache       Cache           `json:"cache"`
 	Limits      Limits          `json:"limits"`
 	Secrets     Secrets         `json:"secrets"`
+	Store       Store           `json:"store"`
+	Jobs        Jobs            `json:"jobs"`
 	Streams     Streams         `json:"streams"`
 	Telemetry   Telemetry       `json:"telemetry"`
 	Log         Log             `json:"log"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/files"
@@ -80,6 +81,9 @@ func readFile(name string) ([]byte, error) { return files.Read(name, maxConfigBy
 // settle makes relative paths those below the file's folder.
 func (c *Config) settle(name string) {
 	c.dir = filepath.Dir(name)
+	if path, ok := strings.CutPrefix(c.Store.URL, "sqlite:"); ok && path != "" && !filepath.IsAbs(path) && path[0] != ':' {
+		c.Store.URL = "sqlite:" + filepath.Join(c.dir, path)
+	}
 	for _, p := range c.paths() {
 		if *p != "" && *p != "-" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(c.dir, *p)
@@ -128,6 +132,7 @@ func (c *Config) paths() []*string {
 		&c.Policy.File,
 		&c.Audit.Path,
 		&c.Secrets.File,
+		&c.Store.PasswordFile,
 	}
 	for i := range c.Authn.Issuers {
 		list = append(list, &c.Authn.Issuers[i].CAFile, &c.Authn.Issuers[i].TokenFile)

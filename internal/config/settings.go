@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/redisdb"
+	"github.com/asc-gateway/asc-gateway/internal/store"
 	"github.com/invopop/jsonschema"
 )
 
@@ -56,6 +57,22 @@ type Limits struct {
 // Secrets says where the secret is that replicas share.
 type Secrets struct {
 	File string `json:"file"` // mode 0600, made if it is missing; "": page tokens end with the process
+}
+
+// Store is the database of what must last: operations, and the request_ids that
+// were seen where there is no Redis. It needs a restart, and secrets.file.
+type Store struct {
+	store.Config
+	// Retention is how long operations that are done are kept; default 720h.
+	Retention Duration `json:"retention"`
+}
+
+// Jobs are operations that go on after their call. They need a store, and a
+// restart.
+type Jobs struct {
+	Workers     int      `json:"workers"`      // operations that run at once at a replica; default 8
+	BuildEvery  Duration `json:"build_every"`  // how often a build is looked at that Apple processes; default 30s
+	ReviewEvery Duration `json:"review_every"` // how often a review is looked at; default 2m
 }
 
 // Streams are calls whose answers take long.

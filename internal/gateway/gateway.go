@@ -8,13 +8,17 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	catalogv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
+	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	quotav1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
 	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
+	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
@@ -24,6 +28,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
 	"github.com/asc-gateway/asc-gateway/internal/edge/web"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
+	"github.com/asc-gateway/asc-gateway/internal/jobs"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
@@ -33,6 +38,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -40,6 +46,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 )
 
 // Deps are what a gateway is made with. Only Ring, BaseURL and Log are needed.
@@ -63,6 +70,7 @@ type Deps struct {
 	Telemetry   *telemetry.Telemetry // nil: nobody is told
 	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
 	Web         Web                  // what the pages say of the gateway
+	Jobs        Jobs                 // what takes long
 	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
@@ -84,6 +92,7 @@ type Gateway struct {
 	REST        http.Handler
 	Passthrough http.Handler // nil: off
 	Tokens      *tokens.Service
+	Jobs        *jobs.Jobs // nil: there is no store
 
 	deps     Deps
 	degraded Ready
@@ -127,11 +136,20 @@ func New(d Deps) (*Gateway, error) {
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	catalog := newCatalog(g.Engine, d.Version)
+	upper, err := g.openUpper(d)
+	if err != nil {
+		return nil, err
+	}
+	g.Jobs = upper.jobs
+	operations := jobs.NewService(upper.jobs, viewer)
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
+		{Desc: &operationsv1.OperationService_ServiceDesc, Impl: operations},
+		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
+		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: upper.workflows},
 	}, d.Limits, d.Log, d.GRPC...)
 	edge, err := rest.New(g.Server, g.Engine, ownServices(), d.Limits, d.Log)
 	if err != nil {
@@ -199,6 +217,8 @@ func ownServices() []protoreflect.ServiceDescriptor {
 		catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"),
 		tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService"),
 		quotav1.File_ascgateway_quota_v1_quota_proto.Services().ByName("QuotaService"),
+		operationsv1.File_ascgateway_operations_v1_operations_proto.Services().ByName("OperationService"),
+		workflowsv1.File_ascgateway_workflows_v1_workflows_proto.Services().ByName("WorkflowService"),
 	}
 }
 
@@ -209,21 +229,41 @@ func Methods(apple []*service.Entry) (list []*access.Method) {
 		list = append(list, &access.Method{FullName: e.FullName, Verb: e.Verb, Template: e.Template, Area: e.Area(),
 			Type: e.Type, Shape: e.Shape, Describe: e.Desc})
 	}
-	own := func(sd protoreflect.ServiceDescriptor, area, verb string) {
+	own := func(sd protoreflect.ServiceDescriptor, area string) {
 		for i := range sd.Methods().Len() {
 			md := sd.Methods().Get(i)
 			list = append(
 				list,
-				&access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verb, Area: area,
+				&access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verbOf(md), Area: area,
 					Own: true, Describe: func() protoreflect.MethodDescriptor { return md }},
 			)
 		}
 	}
-	own(catalogv1.File_ascgateway_catalog_v1_catalog_proto.Services().ByName("CatalogService"), "catalog", "GET")
-	own(filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService"), "files", "GET")
-	own(tokensv1.File_ascgateway_tokens_v1_tokens_proto.Services().ByName("TokenService"), "tokens", "POST")
-	own(quotav1.File_ascgateway_quota_v1_quota_proto.Services().ByName("QuotaService"), "quota", "GET")
+	for _, sd := range append(ownServices(), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")) {
+		own(sd, string(sd.ParentFile().Package().Parent().Name()))
+	}
+	own(longrunningpb.File_google_longrunning_operations_proto.Services().ByName("Operations"), "operations")
+	for _, m := range list {
+		m.Jobs = jobsNeeding(m.FullName)
+		if _, starts := workflows.Jobs[string(m.FullName[strings.LastIndexByte(m.FullName, '/')+1:])]; starts && m.Own {
+			m.Job = m.FullName[strings.LastIndexByte(m.FullName, '/')+1:]
+		}
+	}
 	return list
+}
+
+// verbOf is GET of an own method that only reads: its idempotency_level says so.
+// Google's own descriptors do not have it.
+func verbOf(md protoreflect.MethodDescriptor) string {
+	o, _ := md.Options().(*descriptorpb.MethodOptions)
+	reads := o.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	if md.ParentFile().Package() == "google.longrunning" {
+		reads = md.Name() != "CancelOperation" && md.Name() != "DeleteOperation"
+	}
+	if reads {
+		return "GET"
+	}
+	return "POST"
 }
 
 // granted puts tokens that are given out on record.

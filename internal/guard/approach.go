@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
@@ -43,6 +44,27 @@ func (g *Guard) Approach(ctx context.Context, method, team string) (weight int, 
 // Anonymous says whether nobody is authenticated: then only this machine may
 // call.
 func (g *Guard) Anonymous() bool { return g.deps.Authn.Open() }
+
+// Continue says whether what a principal asked for before may go on without it:
+// its token or tool key is still configured, and policy still allows the method.
+// That a certificate or a token of an issuer has expired stops nothing.
+func (g *Guard) Continue(who *access.Principal, method, team string) error {
+	if !g.deps.Authn.Configured(who.ID) {
+		return fault.New(fault.Unauthenticated, authn.ReasonUnauthenticated, "the credential of %s was taken away", who.ID)
+	}
+	if g.methods[method] == nil {
+		return fault.New(fault.Unimplemented, "UNIMPLEMENTED", "no such method")
+	}
+	if !slices.Contains(g.deps.Teams(), team) {
+		return fault.New(fault.FailedPrecondition, fault.ReasonUnknownTeam, "the team %s is no longer configured", team)
+	}
+	if p := g.policy.Load(); p != nil {
+		if d := p.Decide(who, method, team); !d.Allowed {
+			return d.Denied(who, method)
+		}
+	}
+	return nil
+}
 
 // Still says whether the caller of a stream that is open may go on: it asks
 // authentication and policy again, without a request. expired says that only the

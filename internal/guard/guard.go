@@ -185,23 +185,36 @@ type Admission struct {
 
 type teamKey struct{}
 
-// callContext is a context with the team and the name of its call.
+// callContext is a context that knows its call.
 type callContext struct {
 	context.Context
-	team, method string
+	admission *Admission
 }
 
-type methodKey struct{}
+type (
+	methodKey   struct{}
+	decisionKey struct{}
+)
 
 // Value implements [context.Context].
 func (c *callContext) Value(key any) any {
 	switch key.(type) {
 	case teamKey:
-		return c.team
+		return c.admission.Team
 	case methodKey:
-		return c.method
+		return c.admission.recorded.Method
+	case decisionKey:
+		return &c.admission.Decision
 	}
 	return c.Context.Value(key)
+}
+
+// Decision is what policy says of an admitted call.
+func Decision(ctx context.Context) policy.Decision {
+	if d, ok := ctx.Value(decisionKey{}).(*policy.Decision); ok {
+		return *d
+	}
+	return policy.Decision{}
 }
 
 // Method is the name of an admitted call's method, without a leading slash.
@@ -286,7 +299,7 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 			attribute.String("ascgateway.method", a.recorded.Method),
 		)
 	}
-	return asc.NewContext(&callContext{ctx, a.Team, a.recorded.Method}, &a.made, c), nil
+	return asc.NewContext(&callContext{ctx, a}, &a.made, c), nil
 }
 
 // record is what goes on record of a call. What it is about is found when it is

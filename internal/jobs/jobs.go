@@ -111,19 +111,13 @@ type Deps struct {
 	Retention time.Duration // of operations that are done; 0: 30 days
 	Workers   int           // operations that run at once; 0: 8
 	Log       *slog.Logger
-	Observer  Observer // nil: nobody hears
-}
-
-// Observer hears of runs.
-type Observer interface {
-	// Ran hears of the end of a run: outcome is "done", "waiting" or a gRPC code.
-	Ran(ctx context.Context, kind, outcome string, took time.Duration)
 }
 
 // DefaultRetention is how long operations that are done are kept.
 const DefaultRetention = 30 * 24 * time.Hour
 
-const defaultWorkers = 8
+// DefaultWorkers is how many operations run at once.
+const DefaultWorkers = 8
 
 // Jobs is safe for concurrent use.
 type Jobs struct {
@@ -131,6 +125,7 @@ type Jobs struct {
 	kinds   map[string]Kind
 	runner  runner
 	changed changes
+	ran     tally
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].
@@ -139,7 +134,7 @@ func Open(d Deps, kinds ...Kind) (*Jobs, error) {
 		d.Retention = DefaultRetention
 	}
 	if d.Workers <= 0 {
-		d.Workers = defaultWorkers
+		d.Workers = DefaultWorkers
 	}
 	j := &Jobs{deps: d, kinds: map[string]Kind{}}
 	for _, k := range kinds {

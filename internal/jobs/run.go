@@ -40,7 +40,7 @@ func (j *Jobs) run(ctx context.Context, id string) (wait time.Duration, again bo
 	if _, known := j.kinds[op.Kind]; !known {
 		return strangerWait, true, nil // a newer replica knows it
 	}
-	begun, wakes := time.Now(), op.Wakes
+	wakes := op.Wakes
 	step, err := j.attempt(ctx, op, lease)
 	if errors.Is(err, errStale) {
 		return 0, true, nil // it was changed from outside: look again
@@ -64,7 +64,7 @@ func (j *Jobs) run(ctx context.Context, id string) (wait time.Duration, again bo
 		return 0, false, err
 	}
 	j.changed.tell(id)
-	j.observe(ctx, op, time.Since(begun))
+	j.ran.add(op)
 	if op.Done() {
 		return 0, false, nil
 	}
@@ -242,18 +242,4 @@ func (j *Jobs) failed(op *Operation, err error) time.Duration {
 	op.State, op.Awaiting, op.AwaitingKey, op.Next =
 		operationsv1.OperationState_OPERATION_STATE_WAITING, why, "", time.Now().Add(wait)
 	return wait
-}
-
-func (j *Jobs) observe(ctx context.Context, op *Operation, took time.Duration) {
-	if j.deps.Observer == nil {
-		return
-	}
-	outcome := "waiting"
-	switch {
-	case op.Error != nil:
-		outcome = codes.Code(op.Error.GetCode()).String()
-	case op.Done():
-		outcome = "done"
-	}
-	j.deps.Observer.Ran(ctx, op.Kind, outcome, took)
 }

@@ -46,7 +46,9 @@ type Service struct {
 }
 
 // NewService serves the operations of jobs, which may be nil.
-func NewService(j *Jobs, viewer func(context.Context) Viewer) *Service { return &Service{jobs: j, viewer: viewer} }
+func NewService(j *Jobs, viewer func(context.Context) Viewer) *Service {
+	return &Service{jobs: j, viewer: viewer}
+}
 
 // seen reads an operation that the caller may see.
 func (s *Service) seen(ctx context.Context, id string) (*Operation, Viewer, error) {

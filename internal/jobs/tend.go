@@ -6,6 +6,7 @@ import (
 	"time"
 
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
+	"google.golang.org/grpc/codes"
 )
 
 // tendEvery is how often what is old is removed.
@@ -13,6 +14,9 @@ const tendEvery = 10 * time.Minute
 
 // waitsKept is how long it is known who looked last.
 const waitsKept = 24 * time.Hour
+
+// replaysKept is longer than any request_id is remembered.
+const replaysKept = 2 * time.Hour
 
 // tend removes what is old, until ctx ends.
 func (j *Jobs) tend(ctx context.Context) {
@@ -40,6 +44,10 @@ func (j *Jobs) Prune(ctx context.Context, now time.Time) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	// The request_ids that the store holds are forgotten here too: see package replay.
+	if _, err := j.deps.Store.Exec(ctx, "DELETE FROM replays WHERE written_at < $1", micros(now.Add(-replaysKept))); err != nil {
+		return n, err
+	}
 	_, err = j.deps.Store.Exec(ctx, "DELETE FROM waits WHERE looked_at < $1", micros(now.Add(-waitsKept)))
 	return n, err
 }
@@ -56,6 +64,38 @@ func (j *Jobs) Counts(ctx context.Context) (map[operationsv1.OperationState]int6
 			return err
 		})
 	return out, err
+}
+
+// Runs counts the runs at this replica, by kind of operation and outcome: "done",
+// "waiting", or the name of a gRPC code.
+func (j *Jobs) Runs(report func(kind, outcome string, n int64)) {
+	j.ran.mu.Lock()
+	defer j.ran.mu.Unlock()
+	for k, n := range j.ran.counts {
+		report(k[0], k[1], n)
+	}
+}
+
+// tally counts runs by kind and outcome.
+type tally struct {
+	mu     sync.Mutex
+	counts map[[2]string]int64
+}
+
+func (t *tally) add(op *Operation) {
+	outcome := "waiting"
+	switch {
+	case op.Error != nil:
+		outcome = codes.Code(op.Error.GetCode()).String()
+	case op.Done():
+		outcome = "done"
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = map[[2]string]int64{}
+	}
+	t.counts[[2]string{op.Kind, outcome}]++
 }
 
 // changes tells those who watch at this replica. What changes at another replica

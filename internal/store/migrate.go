@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -65,7 +66,7 @@ func (s *Store) migrateLocked(ctx context.Context) error {
 
 // migrateRiver makes the tables of River, which runs the jobs.
 func (s *Store) migrateRiver(ctx context.Context) error {
-	cfg := &rivermigrate.Config{Logger: s.Log}
+	cfg := &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)} // its errors are ours
 	if s.pool != nil {
 		m, err := rivermigrate.New(riverpgxv5.New(s.pool), cfg)
 		if err != nil {

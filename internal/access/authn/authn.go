@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -173,6 +174,28 @@ func (a *Authenticator) Replace(cfg Config) error {
 func (a *Authenticator) Open() bool { return a.current.Load().cfg.Open() }
 
 var anonymous = &access.Principal{ID: access.Anonymous}
+
+// Configured says whether a principal could still prove who it is: of one that is
+// known by a static token, a tool's key or an issuer, that this is still
+// configured.
+func (a *Authenticator) Configured(id string) bool {
+	b := a.current.Load()
+	scheme, name, _ := strings.Cut(id, ":")
+	switch {
+	case b.cfg.Open():
+		return id == access.Anonymous
+	case scheme == "token":
+		return slices.ContainsFunc(b.tokens, func(t staticToken) bool { return t.principal.ID == id })
+	case scheme == "key":
+		return slices.ContainsFunc(b.cfg.Keys, func(k ToolKey) bool { return k.Name == name })
+	case scheme == "oidc":
+		name, _, _ = strings.Cut(name, ":")
+		return slices.ContainsFunc(b.cfg.Issuers, func(c Issuer) bool { return c.Name == name })
+	case scheme == "spiffe" || scheme == "dns":
+		return b.cfg.MTLS != nil
+	}
+	return false
+}
 
 // Authenticate says who brings these credentials. A token that is brought must
 // be good, and names the caller even if there is a certificate too. It waits for

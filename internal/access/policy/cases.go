@@ -129,7 +129,34 @@ func (p *Policy) Explain(who *access.Principal, fullMethod, team, app string) (s
 	default:
 		fmt.Fprintf(&b, "allowed by %s, for every app%s\n", d.Rule, d.budget())
 	}
+	if d.Allowed && len(d.Approval) > 0 {
+		fmt.Fprintf(&b, "operations wait for an approval by %s\n", strings.Join(d.Approval, " or "))
+	}
+	p.explainJob(&b, who, p.catalog.methods[i].Job, team)
 	return b.String(), nil
+}
+
+// explainJob tells what a job needs beside the method that starts it, and is not
+// allowed.
+func (p *Policy) explainJob(b *strings.Builder, who *access.Principal, job, team string) {
+	if job == "" {
+		return
+	}
+	needs := p.catalog.members(p.catalog.sets[jobPrefix+job])
+	var missing []string
+	for _, m := range needs {
+		if !p.Decide(who, "/"+m, team).Allowed {
+			missing = append(missing, m)
+		}
+	}
+	if len(missing) == 0 {
+		fmt.Fprintf(b, "the job has all %d methods of the set job:%s\n", len(needs), job)
+		return
+	}
+	fmt.Fprintf(b, "the job stops at the first of these that it needs (they are in the set job:%s):\n", job)
+	for _, m := range missing {
+		fmt.Fprintf(b, "  missing: %s\n", m)
+	}
 }
 
 func (r *rule) verdict(who *access.Principal, method int, team string) string {

@@ -109,6 +109,7 @@ func (c *compiler) rule(t *ruleText) *rule {
 		c.wrong(r.line, "rule %q: weight: want 1 to 1000", r.name)
 	}
 	r.weight = max(r.weight, 1)
+	c.operations(r, t)
 	if t.Hour == nil {
 		return r
 	}
@@ -118,17 +119,43 @@ func (c *compiler) rule(t *ruleText) *rule {
 	return r
 }
 
+// operations takes what a rule says of operations.
+func (c *compiler) operations(r *rule, t *ruleText) {
+	switch t.Operations.text {
+	case "", "own":
+	case "all":
+		r.operations = true
+	default:
+		c.wrong(t.Operations.line, "operations: want own or all")
+	}
+	if t.Approval == nil {
+		return
+	}
+	r.approval = c.list(r, "approval.of", t.Approval.Of)
+	for _, p := range t.Approval.Of {
+		c.principal(p)
+	}
+	if r.approval == nil {
+		r.approval = []string{} // it is wrong, and must not mean nobody
+	}
+}
+
+// principal checks a pattern of principals.
+func (c *compiler) principal(p word) {
+	if i := strings.Index(p.text, "**"); i >= 0 && i != len(p.text)-2 {
+		c.wrong(p.line, "principal %q: ** stands only at the end", p.text)
+	}
+	if p.text == "*" || p.text == "**" {
+		c.wrong(p.line, "principal %q would be everyone: name at least how it is proved, such as "+
+			"spiffe://example.org/** or token:*", p.text)
+	}
+}
+
 // callers takes whom a rule names.
 func (c *compiler) callers(r *rule, t *ruleText) {
 	r.principals = c.list(r, "principals", t.Principals)
 	for _, p := range t.Principals {
-		if i := strings.Index(p.text, "**"); i >= 0 && i != len(p.text)-2 {
-			c.wrong(p.line, "principal %q: ** stands only at the end", p.text)
-		}
-		if p.text == "*" || p.text == "**" {
-			c.wrong(p.line, "principal %q would be everyone: name at least how it is proved, such as "+
-				"spiffe://example.org/** or token:*", p.text)
-		}
+		c.principal(p)
 	}
 	r.claims = make(map[string][]string, len(t.Claims))
 	for name, values := range t.Claims {

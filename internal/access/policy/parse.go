@@ -46,6 +46,8 @@ type ruleText struct {
 	Org        orgText           `yaml:"org"`
 	Priority   word              `yaml:"priority"`
 	Weight     int               `yaml:"weight"`
+	Operations word              `yaml:"operations"`
+	Approval   *approvalText     `yaml:"approval"`
 	Hour       *int              `yaml:"hour"`
 }
 
@@ -73,6 +75,11 @@ func (w *word) UnmarshalYAML(n *yaml.Node) error {
 	}
 	w.text, w.line = n.Value, n.Line
 	return nil
+}
+
+// approvalText is who must let an operation go.
+type approvalText struct {
+	Of []word `yaml:"of"`
 }
 
 // orgText is true, false, or a list of methods.

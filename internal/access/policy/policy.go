@@ -64,7 +64,9 @@ type rule struct {
 	org        bits          // methods for which what belongs to no app is granted
 	priority   string
 	weight     int
-	hour       int // requests of Apple's that a caller may spend within an hour; 0: no budget
+	operations bool     // those of other callers may be seen and steered too
+	approval   []string // patterns of who must let an operation go; nil: nobody
+	hour       int      // requests of Apple's that a caller may spend within an hour; 0: no budget
 }
 
 // view names what of a principal rules can match.
@@ -91,10 +93,14 @@ type Decision struct {
 	Priority   string // the highest class that may be asked for
 	Weight     int
 	Hour       int // requests of Apple's that the caller may spend within an hour; 0: no budget
+	// Operations lets the caller see and steer those of others too. Approval are
+	// patterns of who must let one of its own go, empty: nobody.
+	Operations bool
+	Approval   []string
 }
 
 // Open is the decision for everyone while no policy is configured.
-var openDecision = Decision{Allowed: true, Rule: "", Priority: Interactive, Weight: 1}
+var openDecision = Decision{Allowed: true, Rule: "", Priority: Interactive, Weight: 1, Operations: true}
 
 // Open is the decision where there is no policy at all.
 func Open() Decision { return openDecision }
@@ -142,8 +148,14 @@ func (d *Decision) add(r *rule, method int) {
 			Priority:   r.priority,
 			Weight:     r.weight,
 			Hour:       r.hour,
+			Operations: r.operations,
+			Approval:   r.approval,
 		}
 		return
+	}
+	d.Operations = d.Operations || r.operations
+	if d.Approval != nil { // a rule that wants none wins over one that does
+		d.Approval = joined(d.Approval, r.approval)
 	}
 	d.Org = d.Org || org
 	if higher(r.priority, d.Priority) {
@@ -159,6 +171,21 @@ func (d *Decision) add(r *rule, method int) {
 		slices.Sort(joined)
 		d.Apps = slices.Compact(joined)
 	}
+}
+
+// joined are all who may approve by two rules, nil if one of them wants nobody.
+func joined(a, b []string) []string {
+	if b == nil {
+		return nil
+	}
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Approver says whether a principal is one of those who may let an operation go.
+func Approver(patterns []string, id string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return matchPrincipal(p, id) })
 }
 
 func higher(a, b string) bool {

@@ -56,6 +56,9 @@ func entry(m *access.Method) bool {
 	return m.Area == "users" || m.Area == "webhooks" || m.Type == "marketplaceWebhooks" || m.Area == "tokens"
 }
 
+// jobPrefix begins the name of a set that holds all that a job needs.
+const jobPrefix = "job:"
+
 // catalog is all methods and sets that a policy can name.
 type catalog struct {
 	methods []*access.Method
@@ -70,6 +73,15 @@ func newCatalog(methods []*access.Method) *catalog {
 	}
 	for _, s := range Sets {
 		c.sets[s.Name] = c.where(s.has)
+	}
+	for i, m := range methods {
+		for _, job := range m.Jobs {
+			name := jobPrefix + job
+			if c.sets[name] == nil {
+				c.sets[name] = newBits(len(methods))
+			}
+			c.sets[name].add(i)
+		}
 	}
 	return c
 }

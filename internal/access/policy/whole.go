@@ -91,7 +91,7 @@ func (c *compiler) appsLast(r *yaml.Node) {
 		switch key.Value {
 		case "apps":
 			after = true
-		case "claims", "except", "hour":
+		case "claims", "except", "hour", "approval":
 			lossy = true
 		case "priority":
 			lossy = value.Value == Batch

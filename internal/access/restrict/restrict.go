@@ -38,6 +38,10 @@ const (
 	Learned Kind = "LEARNED"
 	// Catalog: the same for everyone, and only read.
 	Catalog Kind = "CATALOG"
+	// Through: a use case, each of whose inner calls is checked.
+	Through Kind = "THROUGH"
+	// Stored: answers from the store, which compares the app that it has stored.
+	Stored Kind = "STORED"
 	// Org: belongs to the organisation, or is not decidable; needs a grant of
 	// its own.
 	Org Kind = "ORG"

@@ -47,7 +47,9 @@ type Call struct {
 type callKey struct{}
 
 // NewContext returns a context for the inner calls of c.
-func NewContext(ctx context.Context, c Call) context.Context { return context.WithValue(ctx, callKey{}, c) }
+func NewContext(ctx context.Context, c Call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
 
 // Counting returns a context whose inner calls are counted, and what counts
 // requests that are sent to Apple.

@@ -82,6 +82,12 @@ type Config struct {
 	ReviewEvery time.Duration // at a beta review; 0: 2 min
 }
 
+// Defaults of [Config].
+const (
+	DefaultBuildEvery  = 30 * time.Second
+	DefaultReviewEvery = 2 * time.Minute
+)
+
 // Service implements ascgateway.workflows.v1.WorkflowService.
 type Service struct {
 	workflowsv1.UnimplementedWorkflowServiceServer
@@ -93,10 +99,10 @@ type Service struct {
 // New makes the service. conn is the connection by which it calls the gateway.
 func New(cfg Config, conn grpc.ClientConnInterface, ops Operations) *Service {
 	if cfg.BuildEvery <= 0 {
-		cfg.BuildEvery = 30 * time.Second
+		cfg.BuildEvery = DefaultBuildEvery
 	}
 	if cfg.ReviewEvery <= 0 {
-		cfg.ReviewEvery = 2 * time.Minute
+		cfg.ReviewEvery = DefaultReviewEvery
 	}
 	return &Service{cfg: cfg, conn: conn, ops: ops}
 }
