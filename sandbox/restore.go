@@ -133,6 +133,11 @@ func (s *Sandbox) restoreObjects(st *store, saved *snapshot) error {
 		}
 		st.add(o)
 	}
+	for _, typ := range sortedKeys(st.types) {
+		for _, o := range st.all(typ) {
+			st.point(o)
+		}
+	}
 	return nil
 }
 

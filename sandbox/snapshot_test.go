@@ -46,10 +46,16 @@ func TestRestoreBringsBackTheWorld(t *testing.T) {
 		t.Error("the snapshot holds a value of a type that it cannot keep")
 	}
 	want, _ := json.Marshal(a.reads(t))
+	if wrong := a.Check(); len(wrong) > 0 {
+		t.Fatal(wrong)
+	}
 
 	b := newClient(t, World{NoAuth: true, Processing: time.Hour, HourLimit: 1 << 20, Random: 7})
 	if err := b.Restore(saved); err != nil {
 		t.Fatal(err)
+	}
+	if wrong := b.Check(); len(wrong) > 0 {
+		t.Errorf("%d relationships and values of the restored world are wrong: %s", len(wrong), wrong[0])
 	}
 	again, err := b.Snapshot()
 	if err != nil || !bytes.Equal(again, saved) {
