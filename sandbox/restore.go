@@ -92,7 +92,8 @@ func (s *Sandbox) restore(saved *snapshot) error {
 	if saved.Authority != nil {
 		s.issuer = saved.Authority
 	}
-	s.store, s.shown, s.faults, s.hooks.line = st, shown, faults, nil
+	s.store, s.shown, s.faults = st, shown, faults
+	s.hooks.open()
 	s.clock = clock{real: s.cfg.Now(), shown: saved.Time, scale: saved.Scale}
 	s.sendAgain(saved.Time)
 	return nil

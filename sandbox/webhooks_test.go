@@ -30,11 +30,11 @@ func receiver(t *testing.T, status int) (url string, got chan received) {
 
 func (c *client) hook(t *testing.T, url string, types ...string) string {
 	t.Helper()
-	list, err := json.Marshal(types)
+	list, err := json.Marshal(append([]string{}, types...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close(); http.DefaultClient.CloseIdleConnections() })
+	t.Cleanup(c.Close)
 	return c.data(t, "POST", "/v1/webhooks", resource("webhooks", "", fmt.Sprintf(`"name":"ci","url":%q,"secret":"s3cret","enabled":true,"eventTypes":%s`, url, list), to("app", "apps", trailMix)))["id"].(string)
 }
 
