@@ -86,7 +86,8 @@ func FuzzSnapshot(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	later := `"later":[{"at":"2026-05-01T12:00:00Z","type":"builds","id":"x","do":"process","with":{"errors":["E"]}}],"objects"`
+	later := `"later":[{"at":"2026-05-01T12:00:00Z","type":"builds","id":"x","do":"process",` +
+		`"with":{"errors":["E"]}}],"objects"`
 	f.Add([]byte(strings.Replace(withObjects(f, `{"type":"builds","id":"x"}`), `"objects"`, later, 1)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		was := c.store

@@ -153,7 +153,8 @@ func (x *sower) nearest(name string, known func() []string) string {
 // add makes the object of a resource, or finds the one that is there.
 func (x *sower) add(at string, r seedResource) *object {
 	if x.s.facts.schemas[r.Type] == nil {
-		x.refuse(at+"/type", "there is no type %q%s", r.Type, x.nearest(r.Type, func() []string { return sortedKeys(x.s.facts.schemas) }))
+		x.refuse(at+"/type", "there is no type %q%s", r.Type,
+			x.nearest(r.Type, func() []string { return sortedKeys(x.s.facts.schemas) }))
 		return nil
 	}
 	id := r.ID

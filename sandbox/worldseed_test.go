@@ -107,3 +107,27 @@ func TestEmptyWorldHasItsTeam(t *testing.T) {
 		}
 	}
 }
+
+// TestSeedsOfEveryType seed more than the usual of each type: whatever they lack is
+// told.
+func TestSeedsOfEveryType(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, Empty: true})
+	taken := 0
+	for _, typ := range c.facts.types() {
+		text := "resources: [{type: " + typ + "}, {type: " + typ + ", id: new}]"
+		seed, err := readSeed([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.seed = seed; c.reset() != nil {
+			continue
+		}
+		taken++
+		if wrong := c.Check(); len(wrong) > 0 {
+			t.Errorf("%s: %s", typ, wrong[0])
+		}
+	}
+	if taken < 20 {
+		t.Errorf("only %d types", taken)
+	}
+}
