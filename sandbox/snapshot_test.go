@@ -90,6 +90,11 @@ func TestRestoreRefuses(t *testing.T) {
 			`{"type":"builds","id":"x","relationships":{"app":["1","2"]}}`),
 		"twice the same": withObjects(t, `{"type":"apps","id":"1","relationships":{"builds":["x","x"]}}`,
 			`{"type":"builds","id":"x","relationships":{"app":["1"]}}`),
+		"an upload without parts": withObjects(t, `{"type":"appScreenshots","id":"1","upload":{"parts":[]}}`),
+		"a part too long": withObjects(t, `{"type":"appScreenshots","id":"1",`+
+			`"upload":{"parts":[{"offset":0,"length":1,"data":"YWJj"}]}}`),
+		"a gap in a file": withObjects(t, `{"type":"appScreenshots","id":"1",`+
+			`"upload":{"parts":[{"offset":0,"length":3,"data":"YWJj"},{"offset":4,"length":1}]}}`),
 		"no such value": withObjects(t, `{"type":"devices","id":"1","attributes":{"platform":"PDP11"}}`),
 		"other name": withObjects(t, `{"type":"apps","id":"1","relationships":{"inAppPurchasesV2":["x"]}}`,
 			`{"type":"inAppPurchases","id":"x","relationships":{"app":["1"]}}`),
@@ -125,7 +130,8 @@ func withObjects(t testing.TB, objects ...string) string {
 func TestRestoreTakes(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	if err := c.Restore([]byte(withObjects(t, `{"type":"apps","id":"1","relationships":{"builds":["x"]}}`,
-		`{"type":"builds","id":"x","relationships":{"app":["1"]}}`))); err != nil {
+		`{"type":"builds","id":"x","relationships":{"app":["1"]}}`, `{"type":"appScreenshots","id":"1",`+
+			`"upload":{"parts":[{"offset":0,"length":3,"data":"YWJj"},{"offset":3,"length":1}]}}`))); err != nil {
 		t.Error(err)
 	}
 	for _, a := range []Act{{Type: "agreements", Do: "lapse"}, {Type: "agreements", Do: "sign"}} {
