@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http/httptest"
 	"runtime"
@@ -89,21 +90,108 @@ func FuzzSnapshot(f *testing.F) {
 	later := `"later":[{"at":"2026-05-01T12:00:00Z","type":"builds","id":"x","do":"process",` +
 		`"with":{"errors":["E"]}}],"objects"`
 	f.Add([]byte(strings.Replace(withObjects(f, `{"type":"builds","id":"x"}`), `"objects"`, later, 1)))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		was := c.store
-		frugal(t, len(data), func() {
-			if err := c.Restore(data); err != nil {
-				if !strings.HasPrefix(err.Error(), "sandbox: snapshot: ") || c.store != was {
-					t.Errorf("the world has changed, or the error is unclear: %v", err)
-				}
-				return
+	f.Fuzz(c.mustRestore)
+}
+
+// FuzzDamage restores snapshots in which values were taken out, doubled or replaced.
+func FuzzDamage(f *testing.F) {
+	c := newClient(f, World{NoAuth: true, HourLimit: 1 << 30})
+	c.Close() // nothing goes out
+	whole, err := c.Snapshot()
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, small := someSnapshots(f)
+	for _, seed := range []string{
+		"\x00", "\x01", "\x00aaaa", "\x01bcdefghi", "\x00\x02zyxwvutsrqponml", "\x01aabbccddeeff",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		x := &damager{choices: choices}
+		data := small
+		if x.choose(256)%8 == 1 { // which takes much longer
+			data = whole
+		}
+		var tree any
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber()
+		if err := d.Decode(&tree); err != nil {
+			t.Fatal(err)
+		}
+		for len(x.choices) > 0 {
+			tree = x.damage(tree)
+		}
+		damaged, err := json.Marshal(tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.mustRestore(t, damaged)
+	})
+}
+
+// damager spoils a document as its choices say.
+type damager struct{ choices []byte }
+
+// choose is a number below n.
+func (x *damager) choose(n int) (choice int) {
+	for m := n - 1; m > 0 && len(x.choices) > 0; m >>= 8 {
+		choice = choice<<8 | int(x.choices[0])
+		x.choices = x.choices[1:]
+	}
+	return choice % n
+}
+
+// damage spoils a value at one place.
+func (x *damager) damage(v any) any {
+	odd := []any{
+		nil, true, -1, json.Number("1e300"), 4, "", "x", "2026-05-01T12:00:00Z", []any{}, []any{"x"}, map[string]any{},
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		if len(v) == 0 {
+			break
+		}
+		name := sortedKeys(v)[x.choose(len(v))]
+		if x.choose(8) == 0 {
+			delete(v, name)
+		} else {
+			v[name] = x.damage(v[name])
+		}
+		return v
+	case []any:
+		if len(v) == 0 {
+			break
+		}
+		switch i := x.choose(len(v)); x.choose(8) {
+		case 0:
+			return append(v[:i:i], v[i+1:]...)
+		case 1:
+			return append(v, v[i])
+		default:
+			v[i] = x.damage(v[i])
+		}
+		return v
+	}
+	return odd[x.choose(len(odd))]
+}
+
+// mustRestore restores a snapshot, or wants it to be refused.
+func (c *client) mustRestore(t *testing.T, data []byte) {
+	t.Helper()
+	was := c.store
+	frugal(t, len(data), func() {
+		if err := c.Restore(data); err != nil {
+			if !strings.HasPrefix(err.Error(), "sandbox: snapshot: ") || c.store != was {
+				t.Errorf("the world has changed, or the error is unclear: %v", err)
 			}
-			c.mustFit(t)
-			if _, err := c.Snapshot(); err != nil {
-				t.Errorf("it cannot be kept: %v", err)
-			}
-			c.live(t)
-		})
+			return
+		}
+		c.mustFit(t)
+		if _, err := c.Snapshot(); err != nil {
+			t.Errorf("it cannot be kept: %v", err)
+		}
+		c.live(t)
 	})
 }
 
