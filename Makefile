@@ -137,7 +137,7 @@ bench: ## The ratios of the goal table
 fuzz: ## Each fuzz target for FUZZTIME (60s)
 	@for t in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' internal sandbox client | awk '{print $$2}' | sort); do \
 	  p=$$(grep -rlE "func $$t\(" --include='*_test.go' internal sandbox client | xargs dirname); \
-	  echo "== $$t in $$p"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $${FUZZTIME:-60s} ./$$p || exit 1; done
+	  echo "== $$t in $$p"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $${FUZZTIME:-60s} -fuzzminimizetime 100x ./$$p || exit 1; done
 
 clean: ## Remove what was built
 	rm -rf bin dist .cache

@@ -36,7 +36,7 @@ func commerce() map[string]behavior {
 		},
 		"territories": {
 			count: len(territories),
-			seed:  func(o *object, i int) { o.attrs["currency"] = territories[i].currency },
+			seed:  func(o *object, i int) { o.attrs["currency"] = territories[i%len(territories)].currency },
 		},
 		"appPricePoints":           {count: 24, seed: prices},
 		"inAppPurchasePricePoints": {count: 24, seed: prices},

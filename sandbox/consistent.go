@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,22 +14,66 @@ import (
 func (s *Sandbox) Check() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var wrong checker
-	for _, typ := range sortedKeys(s.store.types) {
-		for _, o := range s.store.all(typ) {
-			wrong.relations(s.store, o)
-			wrong.values(s.facts, o)
-			wrong.indexed(s.store, o)
+	return s.store.wrong(true)
+}
+
+// maxWrong bounds what a checker tells.
+const maxWrong = 1000
+
+// wrong is what does not fit together in a store. ties says whether things of one app
+// must not be tied to those of another.
+func (s *store) wrong(ties bool) []string {
+	w := checker{ties: ties, sets: map[pointer]map[string]bool{}}
+	for _, typ := range sortedKeys(s.types) {
+		for _, o := range s.all(typ) {
+			w.relations(s, o)
+			w.values(s.facts, o)
+			w.indexed(s, o)
 		}
 	}
-	return wrong
+	return w.list
+}
+
+// fits is an error if something in a store does not fit together.
+func (s *store) fits(ties bool) error {
+	const told = 5
+	wrong := s.wrong(ties)
+	switch {
+	case len(wrong) == 0:
+		return nil
+	case len(wrong) > told:
+		wrong = append(wrong[:told:told], fmt.Sprintf("and %d more", len(wrong)-told))
+	}
+	return errors.New(strings.Join(wrong, "; "))
 }
 
 // checker collects what is wrong.
-type checker []string
+type checker struct {
+	list []string
+	ties bool
+	sets map[pointer]map[string]bool // long relationships, as sets
+}
 
 func (w *checker) say(o *object, format string, args ...any) {
-	*w = append(*w, fmt.Sprintf("%s %s: ", o.typ, o.id)+fmt.Sprintf(format, args...))
+	if len(w.list) < maxWrong {
+		w.list = append(w.list, fmt.Sprintf("%s %s: ", o.typ, o.id)+fmt.Sprintf(format, args...))
+	}
+}
+
+// points says whether a relationship holds an id.
+func (w *checker) points(o *object, rel, id string) bool {
+	const long = 16
+	if len(o.rels[rel]) < long {
+		return slices.Contains(o.rels[rel], id)
+	}
+	at := pointer{o, rel}
+	if w.sets[at] == nil {
+		w.sets[at] = map[string]bool{}
+		for _, id := range o.rels[rel] {
+			w.sets[at][id] = true
+		}
+	}
+	return w.sets[at][id]
 }
 
 // relations checks both sides of every relationship of an object.
@@ -39,9 +84,12 @@ func (w *checker) relations(st *store, o *object) {
 	app := st.appOf(o)
 	for _, name := range sortedKeys(o.rels) {
 		r, ids := st.facts.relation(o.typ, name), o.rels[name]
-		if r == nil {
+		if r == nil || r.name != name {
 			w.say(o, "has a relationship %s, which its type has not", name)
 			continue
+		}
+		if len(slices.Compact(slices.Sorted(slices.Values(ids)))) < len(ids) {
+			w.say(o, "%s points twice to the same", name)
 		}
 		if !r.many && len(ids) > 1 {
 			w.say(o, "%s points to %d resources", name, len(ids))
@@ -52,10 +100,10 @@ func (w *checker) relations(st *store, o *object) {
 				w.say(o, "%s points to %s %s, which is not there", name, r.typ, id)
 				continue
 			}
-			if r.back != "" && !slices.Contains(x.rels[st.facts.relation(r.typ, r.back).name], o.id) {
+			if r.back != "" && !w.points(x, st.facts.relation(r.typ, r.back).name, o.id) {
 				w.say(o, "%s points to %s %s, whose %s does not point back", name, r.typ, id, r.back)
 			}
-			if other := st.appOf(x); app != nil && other != nil && app != other {
+			if other := st.appOf(x); w.ties && app != nil && other != nil && app != other {
 				w.say(o, "of app %s: %s points to %s %s of app %s", app.id, name, r.typ, id, other.id)
 			}
 		}

@@ -23,7 +23,7 @@ func organisation() map[string]behavior {
 				cycle("allAppsVisible", true),
 				cycle("provisioningAllowed", true, false, true),
 			),
-			allowed: visibilityAllowed, removable: userRemovable,
+			allowed: userAllowed, removable: userRemovable,
 		},
 		"userInvitations": {
 			unique: [][]string{{"email"}},
@@ -50,6 +50,32 @@ func organisation() map[string]behavior {
 			},
 			"sign": {does: "the account holder signs the agreement", made: true, do: agreements(false)},
 		}},
+	}
+}
+
+// userAllowed keeps the role of the account holder, who alone can hand it over, on
+// Apple's website. Apple: role permissions.
+func userAllowed(c *call, o, old *object) []apiError {
+	if isHolder(o) != (old != nil && isHolder(old)) {
+		return holderStays()
+	}
+	return visibilityAllowed(c, o, old)
+}
+
+func isHolder(o *object) bool {
+	roles, _ := o.attrs["roles"].([]any)
+	return slices.Contains(roles, any("ACCOUNT_HOLDER"))
+}
+
+func holderStays() []apiError {
+	return []apiError{
+		{
+			Status:  409,
+			Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+			Title:   "The provided entity includes an attribute with an invalid value",
+			Detail:  "The role ACCOUNT_HOLDER can be neither given nor taken.",
+			Pointer: "/data/attributes/roles",
+		},
 	}
 }
 
@@ -89,7 +115,7 @@ func visibilityAllowed(c *call, o, _ *object) []apiError {
 
 // userRemovable keeps the account holder.
 func userRemovable(_ *call, o *object) []apiError {
-	if roles, _ := o.attrs["roles"].([]any); slices.Contains(roles, any("ACCOUNT_HOLDER")) {
+	if isHolder(o) {
 		return stateError("", "The account holder cannot be removed.")
 	}
 	return nil
@@ -110,6 +136,9 @@ func invitationAllowed(c *call, o, old *object) []apiError {
 				},
 			}
 		}
+	}
+	if isHolder(o) {
+		return holderStays()
 	}
 	return visibilityAllowed(c, o, old)
 }

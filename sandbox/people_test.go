@@ -22,6 +22,7 @@ func TestInvitations(t *testing.T) {
 	}{
 		{"who is a user", "PERSON1@example.com", `,"roles":["DEVELOPER"]`, nil, 409},
 		{"who is invited", "invited1@example.com", `,"roles":["DEVELOPER"]`, nil, 409},
+		{"an account holder", "new@example.com", `,"roles":["ADMIN","ACCOUNT_HOLDER"]`, nil, 409},
 		{"an admin of some apps", "new@example.com", `,"roles":["ADMIN"],"allAppsVisible":false`, []string{trailMix}, 409},
 		{"for no app", "new@example.com", `,"roles":["DEVELOPER"],"allAppsVisible":false`, nil, 409},
 		{"for an app", "new@example.com", `,"roles":["DEVELOPER"],"allAppsVisible":false`, []string{trailMix}, 201},
@@ -47,6 +48,27 @@ func TestInvitations(t *testing.T) {
 	}
 	if status, _, _ := c.send("DELETE", "/v1/users/"+c.IDs("users")[0], ""); status != 409 {
 		t.Errorf("the account holder was removed: %d", status)
+	}
+}
+
+func TestTheAccountHolderStays(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	ids := c.IDs("users")
+	for _, x := range []struct {
+		name, id, attributes string
+		status               int
+	}{
+		{"a second holder", ids[1], `"roles":["ACCOUNT_HOLDER"]`, 409},
+		{"no holder any more", ids[0], `"roles":["ADMIN"]`, 409},
+		{"no roles", ids[0], `"roles":[]`, 409},
+		{"a holder without another role", ids[0], `"roles":["ACCOUNT_HOLDER"]`, 200},
+		{"a holder who may provision", ids[0], `"provisioningAllowed":true`, 200},
+		{"other roles of another", ids[1], `"roles":["ADMIN","FINANCE"]`, 200},
+	} {
+		status, _, doc := c.send("PATCH", "/v1/users/"+x.id, resource("users", x.id, x.attributes, ""))
+		if status != x.status {
+			t.Errorf("%s: %d %v", x.name, status, doc)
+		}
 	}
 }
 

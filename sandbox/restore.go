@@ -60,6 +60,9 @@ func (s *Sandbox) restore(saved *snapshot) error {
 	if err := s.restoreObjects(st, saved); err != nil {
 		return err
 	}
+	if err := st.fits(!s.cfg.NoRules); err != nil {
+		return fmt.Errorf("objects: %w", err)
+	}
 	if err := s.restoreEvents(st, saved); err != nil {
 		return err
 	}
@@ -70,13 +73,16 @@ func (s *Sandbox) restore(saved *snapshot) error {
 			return fmt.Errorf("shown %s: %w", at, err)
 		}
 	}
-	faults := make([]*fault, 0, len(saved.Faults))
+	if len(saved.Faults) > maxFaults {
+		return fmt.Errorf("faults: more than %d", maxFaults)
+	}
+	faults, numbered := make([]*fault, 0, len(saved.Faults)), s.numbered
 	for i, f := range saved.Faults {
 		if err := f.check(); err != nil {
 			return fmt.Errorf("faults[%d]: %w", i, err)
 		}
 		faults = append(faults, &fault{Fault: f.Fault, number: f.Number, met: f.Met, used: f.Used})
-		s.numbered = max(s.numbered, f.Number)
+		numbered = max(numbered, f.Number)
 	}
 	keys, err := restoreKeys(saved.Keys)
 	if err != nil {
@@ -92,7 +98,8 @@ func (s *Sandbox) restore(saved *snapshot) error {
 	if saved.Authority != nil {
 		s.issuer = saved.Authority
 	}
-	s.store, s.shown, s.faults, s.hooks.line = st, shown, faults, nil
+	s.store, s.shown, s.faults, s.numbered = st, shown, faults, numbered
+	s.hooks.open()
 	s.clock = clock{real: s.cfg.Now(), shown: saved.Time, scale: saved.Scale}
 	s.sendAgain(saved.Time)
 	return nil
@@ -101,7 +108,8 @@ func (s *Sandbox) restore(saved *snapshot) error {
 func (s *Sandbox) restoreObjects(st *store, saved *snapshot) error {
 	known := s.facts.types()
 	for _, x := range saved.Objects {
-		if _, ok := slices.BinarySearch(known, x.Type); !ok {
+		_, own := s.behaviors[x.Type] // agreements are in no document
+		if _, ok := slices.BinarySearch(known, x.Type); !ok && !own {
 			return fmt.Errorf("objects: there is no type %q", x.Type)
 		}
 		if x.ID == "" || st.get(x.Type, x.ID) != nil {
@@ -116,7 +124,7 @@ func (s *Sandbox) restoreObjects(st *store, saved *snapshot) error {
 			o.rels = map[string][]string{}
 		}
 		for rel := range o.rels {
-			if s.facts.relation(x.Type, rel) == nil {
+			if r := s.facts.relation(x.Type, rel); r == nil || r.name != rel {
 				return fmt.Errorf("objects: %s has no relationship %q", x.Type, rel)
 			}
 		}
@@ -132,6 +140,11 @@ func (s *Sandbox) restoreObjects(st *store, saved *snapshot) error {
 			st.bytes += o.upload.size()
 		}
 		st.add(o)
+	}
+	for _, typ := range sortedKeys(st.types) {
+		for _, o := range st.all(typ) {
+			st.point(o)
+		}
 	}
 	return nil
 }

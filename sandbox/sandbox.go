@@ -89,7 +89,7 @@ type Sandbox struct {
 	worlds    worlds
 	uploads   map[string]uploadRule // by schema
 
-	hooks hooks
+	hooks hooks // client and flying; the rest is guarded by mu
 
 	mu       sync.Mutex // guards all below
 	clock    clock
@@ -178,6 +178,7 @@ func (s *Sandbox) reset() error {
 	s.clock = clock{real: s.cfg.Now(), scale: s.cfg.TimeScale}
 	s.clock.shown = s.clock.real
 	s.store = s.seeded()
+	s.hooks.open()
 	s.shown = map[string]map[string]any{}
 	s.calls, s.faults, s.recent = map[string]int{}, nil, nil
 	for _, f := range s.cfg.Faults {

@@ -46,10 +46,16 @@ func TestRestoreBringsBackTheWorld(t *testing.T) {
 		t.Error("the snapshot holds a value of a type that it cannot keep")
 	}
 	want, _ := json.Marshal(a.reads(t))
+	if wrong := a.Check(); len(wrong) > 0 {
+		t.Fatal(wrong)
+	}
 
 	b := newClient(t, World{NoAuth: true, Processing: time.Hour, HourLimit: 1 << 20, Random: 7})
 	if err := b.Restore(saved); err != nil {
 		t.Fatal(err)
+	}
+	if wrong := b.Check(); len(wrong) > 0 {
+		t.Errorf("%d relationships and values of the restored world are wrong: %s", len(wrong), wrong[0])
 	}
 	again, err := b.Snapshot()
 	if err != nil || !bytes.Equal(again, saved) {
@@ -76,6 +82,22 @@ func TestRestoreRefuses(t *testing.T) {
 		"an unknown key":  `{"version":1,"x":1}`,
 		"no scale":        `{"version":1}`,
 		"no random state": `{"version":1,"scale":1}`,
+		"no such builds":  withObjects(t, `{"type":"apps","id":"1","relationships":{"builds":["x"]}}`),
+		"one side": withObjects(t, `{"type":"apps","id":"1","relationships":{"builds":["x"]}}`,
+			`{"type":"builds","id":"x"}`),
+		"two apps of a build": withObjects(t, `{"type":"apps","id":"1","relationships":{"builds":["x"]}}`,
+			`{"type":"apps","id":"2","relationships":{"builds":["x"]}}`,
+			`{"type":"builds","id":"x","relationships":{"app":["1","2"]}}`),
+		"twice the same": withObjects(t, `{"type":"apps","id":"1","relationships":{"builds":["x","x"]}}`,
+			`{"type":"builds","id":"x","relationships":{"app":["1"]}}`),
+		"an upload without parts": withObjects(t, `{"type":"appScreenshots","id":"1","upload":{"parts":[]}}`),
+		"a part too long": withObjects(t, `{"type":"appScreenshots","id":"1",`+
+			`"upload":{"parts":[{"offset":0,"length":1,"data":"YWJj"}]}}`),
+		"a gap in a file": withObjects(t, `{"type":"appScreenshots","id":"1",`+
+			`"upload":{"parts":[{"offset":0,"length":3,"data":"YWJj"},{"offset":4,"length":1}]}}`),
+		"no such value": withObjects(t, `{"type":"devices","id":"1","attributes":{"platform":"PDP11"}}`),
+		"other name": withObjects(t, `{"type":"apps","id":"1","relationships":{"inAppPurchasesV2":["x"]}}`,
+			`{"type":"inAppPurchases","id":"x","relationships":{"app":["1"]}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t, World{NoAuth: true})
@@ -87,6 +109,45 @@ func TestRestoreRefuses(t *testing.T) {
 				t.Error("the world has changed")
 			}
 		})
+	}
+}
+
+// withObjects is a snapshot of nothing but some objects.
+func withObjects(t testing.TB, objects ...string) string {
+	t.Helper()
+	state, err := newStore(nil, 0).source.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	random, err := json.Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `{"version":1,"scale":1,"random":` + string(random) + `,"objects":[` + strings.Join(objects, ",") + `]}`
+}
+
+// TestRestoreTakes snapshots that differ little from those that it refuses.
+func TestRestoreTakes(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	if err := c.Restore([]byte(withObjects(t, `{"type":"apps","id":"1","relationships":{"builds":["x"]}}`,
+		`{"type":"builds","id":"x","relationships":{"app":["1"]}}`, `{"type":"appScreenshots","id":"1",`+
+			`"upload":{"parts":[{"offset":0,"length":3,"data":"YWJj"},{"offset":3,"length":1}]}}`))); err != nil {
+		t.Error(err)
+	}
+	for _, a := range []Act{{Type: "agreements", Do: "lapse"}, {Type: "agreements", Do: "sign"}} {
+		if err := c.Act(a); err != nil {
+			t.Fatal(err)
+		}
+		saved, err := c.Snapshot()
+		if err == nil {
+			err = c.Restore(saved)
+		}
+		if err != nil {
+			t.Errorf("after %s: %v", a.Do, err)
+		}
+		if status, _, _ := c.send("GET", "/v1/apps", ""); (status == 403) != (a.Do == "lapse") {
+			t.Errorf("after %s: %d", a.Do, status)
+		}
 	}
 }
 

@@ -126,9 +126,9 @@ func (s *Sandbox) tick() {
 // saved if World.State says where.
 func (s *Sandbox) Close() {
 	for _, w := range s.allWorlds() {
-		w.hooks.close()
+		w.closeHooks()
 	}
-	s.hooks.close()
+	s.closeHooks()
 	if err := s.Save(); err != nil {
 		s.cfg.Logger.Error("sandbox: the world was not saved", "error", err)
 	}

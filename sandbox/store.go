@@ -124,6 +124,22 @@ func (s *store) add(o *object) {
 	s.touch(o)
 }
 
+// point makes those known to an object's relationships of one side that these point
+// to, where they were not made by link.
+func (s *store) point(o *object) {
+	for _, name := range sortedKeys(o.rels) {
+		r := s.facts.relation(o.typ, name)
+		if r.back != "" {
+			continue
+		}
+		for _, id := range o.rels[name] {
+			if other := s.get(r.typ, id); other != nil {
+				other.from = append(other.from, pointer{o, r.name})
+			}
+		}
+	}
+}
+
 // remove deletes an object and every relationship to it. Its own stay, for those
 // who ask what it belonged to.
 func (s *store) remove(o *object) {

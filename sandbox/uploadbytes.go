@@ -45,6 +45,13 @@ func (u *upload) check() error {
 	case u.hashed < 0 || u.hashed > len(u.parts) || len(u.sums) != u.hashed || (u.sum == nil) != (u.hashed == 0):
 		return fmt.Errorf("%d of %d parts are hashed, with %d sums", u.hashed, len(u.parts), len(u.sums))
 	}
+	end := int64(0)
+	for i, p := range u.parts {
+		if p.offset != end || p.length <= 0 || p.data != nil && int64(len(p.data)) != p.length {
+			return fmt.Errorf("part %d does not follow the one before, or has not its length", i+1)
+		}
+		end += p.length
+	}
 	_, err := restored(u.sum)
 	return err
 }

@@ -2,24 +2,26 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"slices"
+	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
 // Bounds of a delivery.
 const (
-	hookTimeout    = 10 * time.Second
-	hookAnswer     = 16 << 10 // of an answer's body that is kept, in bytes
-	hooksAtOnce    = 8
-	hooksInWaiting = 10_000
+	hookTimeout = 10 * time.Second
+	hookAnswer  = 16 << 10 // of an answer's head, and of what is kept of its body, in bytes
+	hooksAtOnce = 8
 )
 
 // webhooks: where events go, and what became of each delivery.
@@ -65,12 +67,11 @@ func createdBefore(o *object, want string) bool {
 	return ok && valid && have.Before(at)
 }
 
-// hookAllowed wants an address that can be called.
-func hookAllowed(_ *call, o, _ *object) []apiError {
-	for _, scheme := range []string{"https://", "http://"} { // Apple takes https only; a test's receiver has it seldom
-		if len(o.text("url")) > len(scheme) && o.text("url")[:len(scheme)] == scheme {
-			return nil
-		}
+// hookAllowed wants an address that can be called. Apple takes https only; a test's
+// receiver has it seldom.
+func hookAllowed(_ *call, o, old *object) []apiError {
+	if old != nil && old.text("url") == o.text("url") || callable(o.text("url")) {
+		return nil
 	}
 	return []apiError{
 		{
@@ -83,18 +84,34 @@ func hookAllowed(_ *call, o, _ *object) []apiError {
 	}
 }
 
+// callable says whether an address is an absolute one of HTTP.
+func callable(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return false
+	}
+	_, err = strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16)
+	return err == nil
+}
+
 // redeliver sends the event of an earlier delivery once more.
 func redeliver(c *call, o *object) {
 	template := c.s.store.one(o, "template")
 	if template == nil {
 		return
 	}
-	for _, hook := range c.s.store.all("webhooks") {
-		if slices.Contains(c.s.store.ids(hook, "deliveries"), template.id) {
-			c.s.store.link(o, "event", c.s.store.ids(template, "event")...)
-			c.pend(hook, o, true)
-		}
+	if hook := c.s.store.hookOf(template); hook != nil {
+		c.s.store.link(o, "event", c.s.store.ids(template, "event")...)
+		c.pend(hook, o, true)
 	}
+}
+
+// hookOf is the webhook of a delivery.
+func (s *store) hookOf(delivery *object) *object {
+	for _, hook := range s.pointing(delivery, "webhooks", "deliveries") {
+		return hook
+	}
+	return nil
 }
 
 // deliverEvent makes a delivery of an event to a webhook.
@@ -120,94 +137,130 @@ func (c *call) pend(hook, d *object, again bool) {
 
 // send puts a delivery in line; it goes out when the sandbox is not locked.
 func send(c *call, d *object, _ map[string]any) error {
-	event := c.s.store.one(d, "event")
-	for _, hook := range c.s.store.all("webhooks") {
-		if event != nil && slices.Contains(c.s.store.ids(hook, "deliveries"), d.id) {
-			if len(c.s.hooks.line) >= hooksInWaiting {
-				return errors.New("too many deliveries wait")
-			}
-			c.s.hooks.line = append(
-				c.s.hooks.line,
-				letter{d.id, hook.text("url"), []byte(event.text("payload")), hook.text("secret")},
-			)
-		}
-	}
+	c.s.hooks.line = append(c.s.hooks.line, d)
 	return nil
+}
+
+// hooks sends deliveries: hooksAtOnce at a time, the others wait in line. They live
+// as long as the world that made them: a reset takes back what is on its way, and a
+// late answer is to a delivery that is no longer there.
+type hooks struct {
+	client *http.Client
+	flying sync.WaitGroup // of senders
+
+	// guarded by the sandbox's lock
+	line    []*object
+	senders int
+	closed  bool
+	ctx     context.Context // of the world's deliveries
+	stop    context.CancelFunc
+}
+
+// open prepares the deliveries of a world. It takes back those of the one before.
+func (h *hooks) open() {
+	if h.client == nil {
+		h.client = hookClient()
+	} else {
+		h.stop()
+	}
+	h.line = nil
+	h.ctx, h.stop = context.WithCancel(context.Background())
+}
+
+// hookClient calls webhooks: directly, and only where they are. No setting of the
+// process touches it.
+func hookClient() *http.Client {
+	return &http.Client{
+		Timeout:       hookTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DisableCompression:     true,
+			IdleConnTimeout:        hookTimeout,
+			MaxIdleConnsPerHost:    hooksAtOnce,
+			MaxResponseHeaderBytes: hookAnswer,
+		},
+	}
+}
+
+// closeHooks ends all deliveries. Those that nobody has answered stay PENDING, for
+// nothing is known of them: a world that is opened again sends them again. So a
+// receiver may get one twice, and none is lost.
+func (s *Sandbox) closeHooks() {
+	s.mu.Lock()
+	s.hooks.closed = true
+	s.hooks.stop()
+	s.mu.Unlock()
+	s.hooks.flying.Wait()
+	s.hooks.client.CloseIdleConnections()
+}
+
+// post has what waits in line sent. The sandbox is not locked.
+func (s *Sandbox) post() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := &s.hooks
+	for range len(h.line) {
+		if h.closed || h.senders == hooksAtOnce {
+			return
+		}
+		h.senders++
+		h.flying.Go(s.sendLine)
+	}
+}
+
+// sendLine sends one delivery after another, until none waits.
+func (s *Sandbox) sendLine() {
+	for {
+		l, ok := s.nextLetter()
+		if !ok {
+			return
+		}
+		status, answer, err := l.post(s.hooks.client)
+		s.answered(l, status, answer, err)
+	}
 }
 
 // letter is a delivery on its way.
 type letter struct {
-	id, url string
-	body    []byte
-	secret  string
+	ctx         context.Context
+	delivery    *object
+	url, secret string
+	body        []byte
 }
 
-// hooks sends deliveries.
-type hooks struct {
-	line []letter // guarded by the sandbox's lock
-
-	start  sync.Once
-	ctx    context.Context // of all deliveries: it ends with the sandbox
-	stop   context.CancelFunc
-	room   chan struct{}
-	flying sync.WaitGroup
-}
-
-func (h *hooks) open() {
-	h.start.Do(func() {
-		h.ctx, h.stop = context.WithCancel(context.Background())
-		h.room = make(chan struct{}, hooksAtOnce)
-	})
-}
-
-func (h *hooks) close() {
-	h.open()
-	h.stop()
-	h.flying.Wait()
-}
-
-// post sends what waits in line. The sandbox is not locked.
-func (s *Sandbox) post() {
+// nextLetter takes the next delivery out of the line. If there is none, its sender
+// ends.
+func (s *Sandbox) nextLetter() (l letter, ok bool) {
 	s.mu.Lock()
-	line := s.hooks.line
-	s.hooks.line = nil
-	s.mu.Unlock()
-	if len(line) == 0 {
-		return
+	defer s.mu.Unlock()
+	h := &s.hooks
+	for len(h.line) > 0 && !h.closed {
+		d := h.line[0]
+		h.line = h.line[1:]
+		hook, event := s.store.hookOf(d), s.store.one(d, "event")
+		if s.store.get(d.typ, d.id) == d && hook != nil && event != nil { // its webhook may have ended
+			return letter{h.ctx, d, hook.text("url"), hook.text("secret"), []byte(event.text("payload"))}, true
+		}
 	}
-	s.hooks.open()
-	for _, l := range line {
-		s.hooks.flying.Go(func() {
-			select {
-			case s.hooks.room <- struct{}{}:
-			case <-s.hooks.ctx.Done():
-				return
-			}
-			defer func() { <-s.hooks.room }()
-			status, answer, err := l.post(s.hooks.ctx)
-			s.answered(l.id, status, answer, err)
-		})
-	}
+	h.senders--
+	return letter{}, false
 }
 
 // post calls a webhook, without following redirects.
-func (l letter) post(ctx context.Context) (status int, answer string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, bytes.NewReader(l.body))
+func (l letter) post(client *http.Client) (status int, answer string, err error) {
+	r, err := http.NewRequestWithContext(l.ctx, http.MethodPost, l.url, bytes.NewReader(l.body))
 	if err != nil {
 		return 0, "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Apple-Signature", appleSignature(l.secret, l.body))
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(r)
 	if err != nil {
 		return 0, "", err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, hookAnswer))
-	return res.StatusCode, string(body), err
+	return res.StatusCode, strings.ToValidUTF8(string(body), "\uFFFD"), err
 }
 
 // appleSignature is Apple's signature of a body: an HMAC with SHA-256. Apple: configuring
@@ -219,14 +272,17 @@ func appleSignature(secret string, body []byte) string {
 }
 
 // answered records what became of a delivery.
-func (s *Sandbox) answered(id string, status int, answer string, err error) {
+func (s *Sandbox) answered(l letter, status int, answer string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.store.get("webhookDeliveries", id)
-	s.change()
-	if d == nil { // of a world that was reset
+	d := l.delivery
+	if s.store.get(d.typ, d.id) != d { // of a world that is no more, even if the id is there again
 		return
 	}
+	if err != nil && l.ctx.Err() != nil { // see closeHooks
+		return
+	}
+	s.change()
 	d.attrs["sentDate"], d.attrs["deliveryState"] = stamp(s.clock.now(s.cfg.Now())), "FAILED"
 	if status != 0 {
 		d.attrs["response"] = map[string]any{"httpStatusCode": status, "body": answer}
@@ -237,6 +293,7 @@ func (s *Sandbox) answered(id string, status int, answer string, err error) {
 	case status/100 == 2:
 		d.attrs["deliveryState"] = "SUCCEEDED"
 	default:
-		d.attrs["errorMessage"] = "The server answered " + http.StatusText(status) + "."
+		text := cmp.Or(http.StatusText(status), "a status that HTTP does not name")
+		d.attrs["errorMessage"] = fmt.Sprintf("The server answered %d: %s.", status, text)
 	}
 }

@@ -8,11 +8,16 @@ import (
 	"maps"
 	"slices"
 
+	goyaml "go.yaml.in/yaml/v2"
 	"sigs.k8s.io/yaml"
 )
 
-// maxSeedBytes bounds World.Seed.
-const maxSeedBytes = 8 << 20
+// Bounds of World.Seed.
+const (
+	maxSeedBytes     = 8 << 20
+	maxSeedResources = 100_000
+	maxSeedErrors    = 100 // for which a better name is looked for
+)
 
 // seedFile is World.Seed: resources in Apple's words.
 type seedFile struct {
@@ -34,6 +39,9 @@ func readSeed(text []byte) (*seedFile, error) {
 	if len(text) > maxSeedBytes {
 		return nil, fmt.Errorf("sandbox: seed: more than %d bytes", maxSeedBytes)
 	}
+	if err := expanded(text); err != nil {
+		return nil, fmt.Errorf("sandbox: seed: %w", err)
+	}
 	plain, err := yaml.YAMLToJSONStrict(text)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: seed: %w", err)
@@ -45,7 +53,42 @@ func readSeed(text []byte) (*seedFile, error) {
 	if err := d.Decode(f); err != nil {
 		return nil, fmt.Errorf("sandbox: seed: %w", err)
 	}
+	if len(f.Resources) > maxSeedResources {
+		return nil, fmt.Errorf("sandbox: seed: more than %d resources", maxSeedResources)
+	}
 	return f, nil
+}
+
+// expanded refuses YAML whose aliases would make too much of a short text.
+func expanded(text []byte) error {
+	if !bytes.Contains(text, []byte("*")) {
+		return nil
+	}
+	var v any
+	if err := goyaml.Unmarshal(text, &v); err != nil {
+		return err
+	}
+	if textBytes(v) > maxSeedBytes {
+		return fmt.Errorf("with its aliases more than %d bytes", maxSeedBytes)
+	}
+	return nil
+}
+
+// textBytes is how much text a value of YAML holds.
+func textBytes(v any) (n int) {
+	switch v := v.(type) {
+	case string:
+		n = len(v)
+	case []any:
+		for _, x := range v {
+			n += textBytes(x)
+		}
+	case map[any]any:
+		for name, x := range v {
+			n += textBytes(name) + textBytes(x)
+		}
+	}
+	return n
 }
 
 // sower puts the resources of a seed into a store and gathers what is wrong.
@@ -55,14 +98,16 @@ type sower struct {
 	w     *writer
 	named map[string]*object // by "type/name"
 	made  []*object          // by the place of their resource; nil where its type is wrong
+	mine  map[*object]bool   // those
 	errs  []error
 }
 
 // sow adds the resources of a seed to a store. The sandbox is locked.
 func (s *Sandbox) sow(st *store, f *seedFile) error {
-	x := &sower{s: s, st: st, w: &writer{c: s.inner(s.clock.shown)}, named: map[string]*object{}}
+	x := &sower{s: s, st: st, w: &writer{c: s.inner(s.clock.shown)}, named: map[string]*object{}, mine: map[*object]bool{}}
 	for i, r := range f.Resources {
-		x.made = append(x.made, x.add(fmt.Sprintf("/resources/%d", i), r))
+		o := x.add(fmt.Sprintf("/resources/%d", i), r)
+		x.made, x.mine[o] = append(x.made, o), true
 	}
 	for i, r := range f.Resources {
 		if x.made[i] != nil {
@@ -84,17 +129,32 @@ func (s *Sandbox) sow(st *store, f *seedFile) error {
 	if err := errors.Join(x.errs...); err != nil {
 		return fmt.Errorf("sandbox: seed: %w", err)
 	}
+	if len(f.Resources) == 0 {
+		return nil
+	}
+	if err := st.fits(!s.cfg.NoRules); err != nil {
+		return fmt.Errorf("sandbox: seed: %w", err)
+	}
 	return nil
 }
 
 func (x *sower) refuse(at, format string, args ...any) {
-	x.errs = append(x.errs, fmt.Errorf(at+": "+format, args...))
+	x.errs = append(x.errs, fmt.Errorf("%s: %s", at, fmt.Sprintf(format, args...)))
+}
+
+// nearest is the end of a message about a name, as long as there are few.
+func (x *sower) nearest(name string, known func() []string) string {
+	if len(x.errs) >= maxSeedErrors {
+		return ""
+	}
+	return nearest(name, known())
 }
 
 // add makes the object of a resource, or finds the one that is there.
 func (x *sower) add(at string, r seedResource) *object {
 	if x.s.facts.schemas[r.Type] == nil {
-		x.refuse(at+"/type", "there is no type %q%s", r.Type, nearest(r.Type, sortedKeys(x.s.facts.schemas)))
+		x.refuse(at+"/type", "there is no type %q%s", r.Type,
+			x.nearest(r.Type, func() []string { return sortedKeys(x.s.facts.schemas) }))
 		return nil
 	}
 	id := r.ID
@@ -102,7 +162,7 @@ func (x *sower) add(at string, r seedResource) *object {
 		id = x.st.newID(r.Type)
 	}
 	o := x.st.get(r.Type, id)
-	if slices.Contains(x.made, o) && o != nil {
+	if o != nil && x.mine[o] {
 		x.refuse(at+"/id", "%s %q is in the file already", r.Type, id)
 		return nil
 	}
@@ -120,7 +180,8 @@ func (x *sower) add(at string, r seedResource) *object {
 		place := at + "/attributes/" + name
 		a := x.s.facts.attr(r.Type, name)
 		if a == nil {
-			x.refuse(place, "%s has no attribute %q%s", r.Type, name, nearest(name, x.s.facts.attrNames(r.Type)))
+			x.refuse(place, "%s has no attribute %q%s", r.Type, name,
+				x.nearest(name, func() []string { return x.s.facts.attrNames(r.Type) }))
 			continue
 		}
 		x.w.value(a, r.Attributes[name], place)
@@ -135,7 +196,7 @@ func (x *sower) relate(at string, o *object, r seedResource) {
 		rel := x.s.facts.relation(o.typ, name)
 		if rel == nil {
 			x.refuse(at+name, "%s has no relationship %q%s", o.typ, name,
-				nearest(name, sortedKeys(x.s.facts.relations[o.typ])))
+				x.nearest(name, func() []string { return sortedKeys(x.s.facts.relations[o.typ]) }))
 			continue
 		}
 		targets, ok := r.Relationships[name].([]any)
@@ -152,7 +213,8 @@ func (x *sower) relate(at string, o *object, r seedResource) {
 			if other := x.find(rel.typ, text); other != nil {
 				ids = append(ids, other.id)
 			} else {
-				x.refuse(at+name, "there is no %s with the name or id %q%s", rel.typ, text, nearest(text, x.names(rel.typ)))
+				x.refuse(at+name, "there is no %s with the name or id %q%s", rel.typ, text,
+					x.nearest(text, func() []string { return x.names(rel.typ) }))
 			}
 		}
 		x.st.set(o, name, ids)
@@ -201,6 +263,10 @@ func (f *facts) attrNames(typ string) []string {
 // nearest is the name that somebody may have meant, as the end of a message; ""
 // if none is near.
 func nearest(name string, known []string) string {
+	const long = 100
+	if len(name) > long {
+		return ""
+	}
 	best, least := "", len(name)/3+1
 	for _, k := range known {
 		if d := distance(name, k); d <= least && (best == "" || d < least) {

@@ -65,7 +65,18 @@ func TestSeedRefuses(t *testing.T) {
 			"resources: [{type: apps, name: shop}, {type: betaGroups, relationships: {app: shp}}]",
 			`there is no apps with the name or id "shp"; did you mean shop?`,
 		},
-		"no owner":     {"resources: [{type: betaGroups}]", `/resources/0/relationships: betaGroups wants the relationship "app"`},
+		"no owner": {"resources: [{type: betaGroups}]", `/resources/0/relationships: betaGroups wants the relationship "app"`},
+		"another app": {
+			`resources: [{type: apps, id: "1"}, {type: builds, name: b, relationships: {app: "1"}},` +
+				`{type: apps, id: "2"}, {type: betaGroups, relationships: {app: "2", builds: [b]}}]`,
+			"of app 2: builds points to builds",
+		},
+		"a name with %": {`resources: [{type: apps, attributes: {"%d": 1}}]`, "/attributes/%d: apps has"},
+		"too much by aliases": {
+			"resources:\n- type: &a " + strings.Repeat("x", 1<<20) + strings.Repeat("\n- type: *a", 10_000),
+			"with its aliases",
+		},
+		"too many":     {"resources: [" + strings.Repeat("{},", maxSeedResources+1) + "]", "resources"},
 		"an id twice":  {`resources: [{type: apps, id: "1"}, {type: apps, id: "1"}]`, "/resources/1/id: "},
 		"a name twice": {"resources: [{type: apps, name: a}, {type: apps, name: a}]", "/resources/1/name: "},
 	} {
@@ -94,5 +105,29 @@ func TestEmptyWorldHasItsTeam(t *testing.T) {
 		if status, _, doc := c.send("POST", path, body); status != 201 {
 			t.Errorf("%s: %d %v", path, status, doc)
 		}
+	}
+}
+
+// TestSeedsOfEveryType seed more than the usual of each type: whatever they lack is
+// told.
+func TestSeedsOfEveryType(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, Empty: true})
+	taken := 0
+	for _, typ := range c.facts.types() {
+		text := "resources: [{type: " + typ + "}, {type: " + typ + ", id: new}]"
+		seed, err := readSeed([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.seed = seed; c.reset() != nil {
+			continue
+		}
+		taken++
+		if wrong := c.Check(); len(wrong) > 0 {
+			t.Errorf("%s: %s", typ, wrong[0])
+		}
+	}
+	if taken < 20 {
+		t.Errorf("only %d types", taken)
 	}
 }
