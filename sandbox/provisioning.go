@@ -26,14 +26,17 @@ func provisioning() map[string]behavior {
 		},
 		"bundleIdCapabilities": {
 			unique: [][]string{{"bundleId", "capabilityType"}},
-			seed: cycle(
-				"capabilityType",
-				"PUSH_NOTIFICATIONS",
-				"GAME_CENTER",
-				"IN_APP_PURCHASE",
-				"ASSOCIATED_DOMAINS",
-				"APP_GROUPS",
-				"HEALTHKIT",
+			seed: each(
+				cycle(
+					"capabilityType",
+					"PUSH_NOTIFICATIONS",
+					"GAME_CENTER",
+					"IN_APP_PURCHASE",
+					"ASSOCIATED_DOMAINS",
+					"APP_GROUPS",
+					"HEALTHKIT",
+				),
+				cycle("settings", []any{}), // these take none
 			),
 			count:   6,
 			allowed: capabilityAllowed, created: capabilityChanged, updated: capabilityChanged,

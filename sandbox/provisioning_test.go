@@ -200,6 +200,38 @@ func TestWhatWasThereAtTheStartIsRealToo(t *testing.T) {
 	}
 }
 
+// TestASeededTeamObeysTheRules walks what a new sandbox has through the rules of what
+// is made anew.
+func TestASeededTeamObeysTheRules(t *testing.T) {
+	s := newClient(t, World{NoAuth: true}).Sandbox
+	c := s.inner(s.clock.now(s.cfg.Now()))
+	for _, typ := range []string{"profiles", "devices", "bundleIds", "bundleIdCapabilities"} {
+		for _, o := range s.store.all(typ) {
+			if errs := s.behaviors[typ].allowed(c, o, nil); len(errs) > 0 {
+				t.Errorf("%s %s: %+v", typ, o.text("name"), errs)
+			}
+		}
+	}
+	kinds := map[string]int{}
+	for _, o := range s.store.all("certificates") {
+		kind := o.text("certificateType")
+		if kinds[kind]++; mostCertificates[kind] > 0 && kinds[kind] >= mostCertificates[kind] {
+			t.Errorf("no room for another certificate of type %s", kind)
+		}
+	}
+	withDevices := 0
+	for _, o := range s.store.all("profiles") {
+		for _, d := range s.store.related(o, "devices") {
+			if withDevices++; d.text("platform") != o.text("platform") {
+				t.Errorf("a profile for %s has a device for %s", o.text("platform"), d.text("platform"))
+			}
+		}
+	}
+	if withDevices == 0 {
+		t.Error("no profile has a device")
+	}
+}
+
 func TestWhatProvisioningRefuses(t *testing.T) {
 	c, dir := newClient(t, World{NoAuth: true}), t.TempDir()
 	csr := request(t, dir)
