@@ -165,7 +165,8 @@ func (cfg *World) complete() {
 }
 
 // Reset brings back the organisation as it was at the start, the faults of the
-// configuration, and all of every key's hour. Keys stay.
+// configuration, and all of every key's hour. Keys stay. With World.PerKey it is the
+// world that no key sees: see WorldOf.
 func (s *Sandbox) Reset() {
 	if err := s.reset(); err != nil {
 		panic("sandbox: a seed that was taken before: " + err.Error())
