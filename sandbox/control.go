@@ -127,7 +127,8 @@ func (s *Sandbox) postReset(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	list, note := []string{}, "only the world that no key sees was reset: ?world=KEYID resets that of a key, ?world=* all"
+	list := []string{}
+	note := "only the world that no key sees was reset: ?world=KEYID resets that of a key, ?world=* all"
 	if r.URL.Query().Get("world") == everyWorld {
 		note = "the worlds of all keys were reset, and the one that no key sees"
 		for _, x := range s.allWorlds() {

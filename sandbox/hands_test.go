@@ -159,7 +159,9 @@ func TestArgumentsOfForms(t *testing.T) {
 		"with.available": {"true"}, "with.rating": {"4"}, "with.territories": {`["USA"]`}, "with.errors": {"too large"},
 		"with.email": {"7"}, "with.title": {""},
 	}
-	got, err := json.Marshal(formArguments(form, []string{"available", "rating", "territories", "errors", "email", "title"}))
+	got, err := json.Marshal(
+		formArguments(form, []string{"available", "rating", "territories", "errors", "email", "title"}),
+	)
 	want := `{"available":true,"email":"7","errors":[{"code":"90000","description":"too large"}],"rating":4,"territories":["USA"]}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, want %s (%v)", got, want, err)

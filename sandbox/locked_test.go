@@ -83,7 +83,12 @@ func TestAnEventThatWaitsIsLockedWhole(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	event, submission := c.event(t, "Summer"), c.draft(t)
 	localize := func(locale string) string {
-		return resource("appEventLocalizations", "", fmt.Sprintf(`"locale":%q`, locale), to("appEvent", "appEvents", event))
+		return resource(
+			"appEventLocalizations",
+			"",
+			fmt.Sprintf(`"locale":%q`, locale),
+			to("appEvent", "appEvents", event),
+		)
 	}
 	english := c.data(t, "POST", "/v1/appEventLocalizations", localize("en-US"))["id"].(string)
 	rename := resource("appEventLocalizations", english, `"name":"Summer"`, "")

@@ -203,7 +203,8 @@ func (c *call) profileContent(o *object) string {
 		"AppIDName": o.text(
 			"name",
 		), "ApplicationIdentifierPrefix": []string{prefix}, "CreationDate": c.now.UTC(), "ExpirationDate": end.UTC(),
-		"Entitlements": entitlements, "Name": o.text("name"), "Platform": platformNames(o.text("profileType")), "TeamIdentifier": []string{teamID},
+		"Entitlements": entitlements, "Name": o.text("name"),
+		"Platform": platformNames(o.text("profileType")), "TeamIdentifier": []string{teamID},
 		"TeamName": teamName, "TimeToLive": 365, "UUID": o.text("uuid"), "Version": 1, "IsXcodeManaged": false,
 	}
 	if bundleID != nil {

@@ -172,7 +172,8 @@ func TestCertificatesAndProfiles(t *testing.T) {
 	if _, err := plist.Unmarshal([]byte(read(t, dir, "a.plist")), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Name != "Dev" || doc.UUID != at(profile, "attributes", "uuid") || len(doc.DeveloperCertificates) != 1 || string(doc.DeveloperCertificates[0]) != string(der) ||
+	if doc.Name != "Dev" || doc.UUID != at(profile, "attributes", "uuid") || len(doc.DeveloperCertificates) != 1 ||
+		string(doc.DeveloperCertificates[0]) != string(der) ||
 		len(doc.ProvisionedDevices) != 1 ||
 		doc.Entitlements["application-identifier"] != teamID+".com.example.trailmix" ||
 		doc.Entitlements["aps-environment"] != "development" {
@@ -194,7 +195,8 @@ func TestWhatWasThereAtTheStartIsRealToo(t *testing.T) {
 		}
 	}
 	for _, id := range c.IDs("profiles") {
-		if p := c.data(t, "GET", "/v1/profiles/"+id, ""); at(p, "attributes", "profileState") != "ACTIVE" || at(p, "attributes", "profileContent") == nil {
+		if p := c.data(t, "GET", "/v1/profiles/"+id, ""); at(p, "attributes", "profileState") != "ACTIVE" ||
+			at(p, "attributes", "profileContent") == nil {
 			t.Errorf("%v", p["attributes"])
 		}
 	}
@@ -276,7 +278,12 @@ func TestWhatProvisioningRefuses(t *testing.T) {
 		{`{"key":"ICLOUD_VERSION","options":[{"key":"XCODE_6"}]}`, 409},
 	} {
 		id := c.data(t, "POST", "/v1/bundleIds", resource("bundleIds", "", fmt.Sprintf(`"identifier":"com.example.%d","name":"X","platform":"IOS"`, x.status), ""))["id"].(string)
-		body := resource("bundleIdCapabilities", "", `"capabilityType":"MARZIPAN","settings":[`+x.setting+`]`, to("bundleId", "bundleIds", id))
+		body := resource(
+			"bundleIdCapabilities",
+			"",
+			`"capabilityType":"MARZIPAN","settings":[`+x.setting+`]`,
+			to("bundleId", "bundleIds", id),
+		)
 		if status, _, doc := c.send("POST", "/v1/bundleIdCapabilities", body); status != x.status {
 			t.Errorf("%s: %d %v", x.setting, status, doc)
 		}
@@ -322,7 +329,12 @@ func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
 		if x.want == "EXPIRED" { // no value of the document, and so of no filter
 			continue
 		}
-		if _, _, doc := c.send("GET", "/v1/profiles?filter[name]=P&filter[profileState]="+x.want, ""); at(doc, "data", 0, "id") != id {
+		if _, _, doc := c.send("GET", "/v1/profiles?filter[name]=P&filter[profileState]="+x.want, ""); at(
+			doc,
+			"data",
+			0,
+			"id",
+		) != id {
 			t.Errorf("%s: not found by its state: %v", x.name, doc)
 		}
 	}

@@ -41,7 +41,8 @@ func itemAllowed(c *call, o, old *object) []apiError {
 	}
 	rel, subject := c.subject(o)
 	at := "/data/relationships/" + rel
-	if of, in := subject.text("platform"), submission.text("platform"); rel == "appStoreVersion" && in != "" && of != in {
+	if of, in := subject.text("platform"), submission.text("platform"); rel == "appStoreVersion" && in != "" &&
+		of != in {
 		return []apiError{{
 			Status:  409,
 			Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",

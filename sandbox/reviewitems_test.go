@@ -56,7 +56,13 @@ func TestEveryKindOfItemGoesThroughReview(t *testing.T) {
 			}
 			added := c.data(t, "POST", "/v1/reviewSubmissionItems", about(submission, rel, typ, thing.id))["id"].(string)
 			state("READY_FOR_REVIEW")
-			c.refused(t, "POST", "/v1/reviewSubmissionItems", about(submission, rel, typ, thing.id), "ITEM_PART_OF_ANOTHER")
+			c.refused(
+				t,
+				"POST",
+				"/v1/reviewSubmissionItems",
+				about(submission, rel, typ, thing.id),
+				"ITEM_PART_OF_ANOTHER",
+			)
 			c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
 			state("WAITING_FOR_REVIEW")
 			c.refused(t, "DELETE", "/v1/reviewSubmissionItems/"+added, "", "already submitted")

@@ -124,7 +124,14 @@ func Open(cfg World) (*Sandbox, error) {
 // open makes one world.
 func open(cfg World, f *facts) (*Sandbox, error) {
 	var err error
-	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), uploads: uploadRules(), keys: map[string]*key{}}
+	s := &Sandbox{
+		cfg:       cfg,
+		facts:     f,
+		mux:       http.NewServeMux(),
+		behaviors: behaviors(),
+		uploads:   uploadRules(),
+		keys:      map[string]*key{},
+	}
 	if s.seed, err = readSeed(cfg.Seed); err != nil {
 		return nil, err
 	}
