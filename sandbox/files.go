@@ -57,7 +57,7 @@ func (c *call) report() []apiError {
 
 func salesRow(app *object, date string, units int) string {
 	return fmt.Sprintf(
-		"APPLE\tUS\t%s\tExample Inc.\t%s\t1.0\t1\t%d\t0.70\t%s\t%s\tUSD\tUS\tUSD\t%s\t0.99\t \t \t \t \t" +
+		"APPLE\tUS\t%s\tExample Inc.\t%s\t1.0\t1\t%d\t0.70\t%s\t%s\tUSD\tUS\tUSD\t%s\t0.99\t \t \t \t \t"+
 			"Utilities\t\tiPhone\tiOS\t \t \t \t \n",
 		app.text("sku"),
 		app.text("name"),

@@ -162,7 +162,8 @@ func TestArgumentsOfForms(t *testing.T) {
 	got, err := json.Marshal(
 		formArguments(form, []string{"available", "rating", "territories", "errors", "email", "title"}),
 	)
-	want := `{"available":true,"email":"7","errors":[{"code":"90000","description":"too large"}],"rating":4,"territories":["USA"]}`
+	want := `{"available":true,"email":"7","errors":[{"code":"90000","description":"too large"}],"rating":4,` +
+		`"territories":["USA"]}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, want %s (%v)", got, want, err)
 	}

@@ -54,7 +54,8 @@ func TestEveryKindOfItemGoesThroughReview(t *testing.T) {
 					t.Fatalf("it is %s, want %s", got, want)
 				}
 			}
-			added := c.data(t, "POST", "/v1/reviewSubmissionItems", about(submission, rel, typ, thing.id))["id"].(string)
+			body := about(submission, rel, typ, thing.id)
+			added := c.data(t, "POST", "/v1/reviewSubmissionItems", body)["id"].(string)
 			state("READY_FOR_REVIEW")
 			c.refused(
 				t,
