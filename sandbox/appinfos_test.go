@@ -47,7 +47,8 @@ func TestAnswersAboutAgeGoTogether(t *testing.T) {
 	} {
 		body := resource("ageRatingDeclarations", rating, x.attributes, "")
 		status, _, doc := c.send("PATCH", "/v1/ageRatingDeclarations/"+rating, body)
-		if text := fmt.Sprint(doc["errors"]); (status == 200) != (x.refused == "") || !strings.Contains(text, x.refused) {
+		if text := fmt.Sprint(doc["errors"]); (status == 200) != (x.refused == "") ||
+			!strings.Contains(text, x.refused) {
 			t.Errorf("%s: %d %v", x.attributes, status, doc)
 		}
 	}

@@ -17,7 +17,19 @@ func reviewActs() map[string]act {
 		},
 		"ask":      {does: "App Review asks for information", on: "reject", do: reviewAsks},
 		"canceled": {own: true, do: reviewCanceled},
-		"decide":   {own: true, do: reviewDecided},
+		"begin":    {own: true, with: []string{ofSubmit}, do: unlessSubmittedAgain(reviewStarted)},
+		"decide":   {own: true, with: []string{ofSubmit}, do: unlessSubmittedAgain(reviewDecided)},
+	}
+}
+
+// unlessSubmittedAgain keeps what App Review does by itself from a submission that
+// was submitted again since: then it has another time.
+func unlessSubmittedAgain(do func(*call, *object, map[string]any) error) func(*call, *object, map[string]any) error {
+	return func(c *call, o *object, with map[string]any) error {
+		if with[ofSubmit] != o.attrs[timesSubmitted] {
+			return fmt.Errorf("submission %s has been submitted again", o.id)
+		}
+		return do(c, o, nil)
 	}
 }
 

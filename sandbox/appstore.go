@@ -10,8 +10,13 @@ func appStore() map[string]behavior {
 			filters: map[string]func(string, string) bool{
 				"bundleId": contains,
 				"name":     contains,
-			}, listed: longestFirst("bundleId"), seed: each(cycle("name", appNames()...), cycle("bundleId", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
-				func(o *object, i int) { o.attrs["sku"] = fmt.Sprintf("SKU-%d", 100+i) }),
+			},
+			listed: longestFirst("bundleId"),
+			seed: each(
+				cycle("name", appNames()...),
+				cycle("bundleId", "com.example.trailmix", "com.example.nightsky", "com.example.fieldnotes"),
+				func(o *object, i int) { o.attrs["sku"] = fmt.Sprintf("SKU-%d", 100+i) },
+			),
 			acts: map[string]act{
 				"change territories": {
 					does: "where the app can be had from marketplaces changes",

@@ -59,7 +59,8 @@ func (s *Sandbox) RegisterIndividualKey(kid string, public *ecdsa.PublicKey) {
 func (s *Sandbox) register(kid string, k key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.keys[kid]; old != nil && old.public != nil && old.public.Equal(k.public) { // a saved one: its windows go on
+	if old := s.keys[kid]; old != nil && old.public != nil && old.public.Equal(k.public) {
+		// it is a saved one: its windows go on
 		k.hour, k.minute = old.hour, old.minute
 	}
 	s.keys[kid] = &k
@@ -68,7 +69,9 @@ func (s *Sandbox) register(kid string, k key) {
 
 func unauthorized() *apiError {
 	return &apiError{Status: 401, Code: "NOT_AUTHORIZED", Title: "Authentication credentials are missing or invalid.",
-		Detail: "Provide a properly configured and signed bearer token, and make sure that it has not expired. Learn more about Generating Tokens for API Requests https://developer.apple.com/go/?id=api-generating-tokens"}
+		Detail: "Provide a properly configured and signed bearer token, and make sure that it has not expired. " +
+			"Learn more about Generating Tokens for API Requests " +
+			"https://developer.apple.com/go/?id=api-generating-tokens"}
 }
 
 func forbidden(detail string) *apiError {

@@ -64,6 +64,7 @@ func behaviors() map[string]behavior {
 			all[typ] = b
 		}
 	}
+	locking(all)
 	return all
 }
 

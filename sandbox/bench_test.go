@@ -60,14 +60,24 @@ func BenchmarkLarge(b *testing.B) {
 	made := 0
 	create := func() {
 		made++
-		body := resource("betaTesters", "", fmt.Sprintf(`"email":"tester%d@example.org"`, made), many("betaGroups", "betaGroups", group))
+		body := resource(
+			"betaTesters",
+			"",
+			fmt.Sprintf(`"email":"tester%d@example.org"`, made),
+			many("betaGroups", "betaGroups", group),
+		)
 		if w := c.raw("POST", "/v1/betaTesters", body); w.Code != http.StatusCreated {
 			b.Fatal(w.Code, w.Body)
 		}
 		if made%2 == 0 {
 			return
 		}
-		body = resource("bundleIds", "", fmt.Sprintf(`"name":"N","platform":"IOS","identifier":"com.example.n%d"`, made), "")
+		body = resource(
+			"bundleIds",
+			"",
+			fmt.Sprintf(`"name":"N","platform":"IOS","identifier":"com.example.n%d"`, made),
+			"",
+		)
 		if w := c.raw("POST", "/v1/bundleIds", body); w.Code != http.StatusCreated {
 			b.Fatal(w.Code, w.Body)
 		}

@@ -146,14 +146,15 @@ func betaReviewCreated(c *call, o *object) {
 		_ = c.move(c.betaDetail(build), "submit")
 	}
 	if took := c.s.cfg.Auto.BetaReview; took > 0 {
-		c.decideAfter(took, o)
+		c.decideAfter(took, o, "start", nil)
 	}
 }
 
-// decideAfter lets a review begin after half of a time, and end after all of it.
-func (c *call) decideAfter(took time.Duration, o *object) {
-	c.at(c.now.Add(took/2), o, "start", nil)
-	c.at(c.now.Add(took), o, "decide", nil)
+// decideAfter lets a review begin after half of a time, by an act, and end after all
+// of it.
+func (c *call) decideAfter(took time.Duration, o *object, begin string, with map[string]any) {
+	c.at(c.now.Add(took/2), o, begin, with)
+	c.at(c.now.Add(took), o, "decide", with)
 }
 
 // approves is what a review that happens by itself comes to.

@@ -51,8 +51,11 @@ func builds() map[string]behavior {
 		},
 		"buildBetaDetails": {
 			count: 6,
-			seed: each(cycle("internalBuildState", "READY_FOR_BETA_TESTING"), cycle("externalBuildState", "BETA_APPROVED"),
-				cycle("autoNotifyEnabled", true)),
+			seed: each(
+				cycle("internalBuildState", "READY_FOR_BETA_TESTING"),
+				cycle("externalBuildState", "BETA_APPROVED"),
+				cycle("autoNotifyEnabled", true),
+			),
 			settled: detailSettled,
 			machines: []machine{
 				{attr: "externalBuildState", moves: append(
@@ -105,7 +108,12 @@ func processingMoves(ready string) []move {
 	return []move{
 		{"break", []string{"PROCESSING"}, "PROCESSING_EXCEPTION", betaStates},
 		{"ask", []string{"PROCESSING", "IN_EXPORT_COMPLIANCE_REVIEW"}, "MISSING_EXPORT_COMPLIANCE", betaStates},
-		{"review compliance", []string{"PROCESSING", "MISSING_EXPORT_COMPLIANCE"}, "IN_EXPORT_COMPLIANCE_REVIEW", betaStates},
+		{
+			"review compliance",
+			[]string{"PROCESSING", "MISSING_EXPORT_COMPLIANCE"},
+			"IN_EXPORT_COMPLIANCE_REVIEW",
+			betaStates,
+		},
 		{
 			"ready",
 			[]string{"PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW"},

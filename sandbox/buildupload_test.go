@@ -21,8 +21,12 @@ func TestAnUploadFailsWithItsFile(t *testing.T) {
 	if at(state, "state") != "FAILED" || at(state, "errors", 0, "code") != "FILE_INCOMPLETE" {
 		t.Errorf("%v", state)
 	}
-	again := resource("buildUploadFiles", "", `"assetType":"ASSET","fileName":"a.ipa","fileSize":3,"uti":"com.apple.ipa"`,
-		to("buildUpload", "buildUploads", upload))
+	again := resource(
+		"buildUploadFiles",
+		"",
+		`"assetType":"ASSET","fileName":"a.ipa","fileSize":3,"uti":"com.apple.ipa"`,
+		to("buildUpload", "buildUploads", upload),
+	)
 	if status, _, doc := c.send("POST", "/v1/buildUploadFiles", again); status != 409 {
 		t.Errorf("another file for an upload that failed: %d %v", status, doc)
 	}
@@ -44,7 +48,10 @@ func TestBuildsOfANewWorldUseTheirNumbers(t *testing.T) {
 		if at(build, "relationships", "buildBetaDetail", "data", "id") != id {
 			t.Errorf("the detail of build %s has another id", id)
 		}
-		train := c.store.get("preReleaseVersions", at(build, "relationships", "preReleaseVersion", "data", "id").(string))
+		train := c.store.get(
+			"preReleaseVersions",
+			at(build, "relationships", "preReleaseVersion", "data", "id").(string),
+		)
 		up := c.store.get("buildUploads", at(build, "relationships", "buildUpload", "data", "id").(string))
 		number, _ := at(build, "attributes", "version").(string)
 		if up.text("cfBundleVersion") != number || up.text("cfBundleShortVersionString") != train.text("version") {

@@ -97,7 +97,8 @@ func (c *call) acceptable() bool {
 func (c *call) wantsCSV() bool {
 	accept := c.r.Header.Get("Accept")
 	return slices.Contains(c.op.Produces, "text/csv") &&
-		(len(c.op.Produces) == 1 || strings.Contains(accept, "text/csv") && !strings.Contains(accept, "application/json"))
+		(len(c.op.Produces) == 1 ||
+			strings.Contains(accept, "text/csv") && !strings.Contains(accept, "application/json"))
 }
 
 func (c *call) links() map[string]any { return map[string]any{"self": c.base + c.r.URL.RequestURI()} }

@@ -40,7 +40,10 @@ var mostCertificates = map[string]int{
 
 // ownerOf names the relationship that a type of certificate must have.
 var ownerOf = map[string]string{
-	"PASS_TYPE_ID": "passTypeId", "PASS_TYPE_ID_WITH_NFC": "passTypeId", "APPLE_PAY": "merchantId", "APPLE_PAY_MERCHANT_IDENTITY": "merchantId",
+	"PASS_TYPE_ID":                "passTypeId",
+	"PASS_TYPE_ID_WITH_NFC":       "passTypeId",
+	"APPLE_PAY":                   "merchantId",
+	"APPLE_PAY_MERCHANT_IDENTITY": "merchantId",
 }
 
 func certificateAllowed(c *call, o, old *object) []apiError {

@@ -17,6 +17,9 @@ import (
 // maxControlBytes bounds the bodies of the control API.
 const maxControlBytes = 64 << 10
 
+// resetPath is where a world is made new again.
+const resetPath = "/_sandbox/reset"
+
 // control is the sandbox's own API, below /_sandbox/. It answers on loopback
 // only. Uploads and files are there too, for everyone who knows their URLs.
 func (s *Sandbox) control() {
@@ -33,7 +36,7 @@ func (s *Sandbox) control() {
 		"POST /_sandbox/form/act":    pageForm(s.formAct),
 		"POST /_sandbox/form/clock":  pageForm(s.formClock),
 		"POST /_sandbox/form/fault":  pageForm(s.formFault),
-		"POST /_sandbox/reset":       s.postReset,
+		"POST " + resetPath:          s.postReset,
 		"POST /_sandbox/snapshot":    s.postSnapshot,
 		"POST /_sandbox/restore":     s.postRestore,
 		"POST /_sandbox/clock":       s.postClock,
@@ -116,9 +119,26 @@ func (s *Sandbox) deleteFaults(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *Sandbox) postReset(w http.ResponseWriter, _ *http.Request) {
+// postReset resets a world. Where each key has one, it says which: without ?world= it
+// is only the one that no key sees.
+func (s *Sandbox) postReset(w http.ResponseWriter, r *http.Request) {
 	s.Reset()
-	w.WriteHeader(http.StatusNoContent)
+	if !s.cfg.PerKey {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	list := []string{}
+	note := "only the world that no key sees was reset: ?world=KEYID resets that of a key, ?world=* all"
+	if r.URL.Query().Get("world") == everyWorld {
+		note = "the worlds of all keys were reset, and the one that no key sees"
+		for _, x := range s.allWorlds() {
+			x.Reset()
+			list = append(list, x.name)
+		}
+	}
+	rec := newReply()
+	rec.json(http.StatusOK, map[string]any{"worlds": list, "note": note})
+	rec.send(w)
 }
 
 // postClock sets the clock ahead, and how fast it goes.

@@ -38,7 +38,15 @@ func (c *client) stateOf(t *testing.T, tester string) any {
 // after Beta App Review.
 func TestTestersAreInvitedWhenThereIsABuild(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
-	inside, outside := c.group(t, "Team", `,"isInternalGroup":true,"hasAccessToAllBuilds":true`), c.group(t, "World", "")
+	inside, outside := c.group(
+		t,
+		"Team",
+		`,"isInternalGroup":true,"hasAccessToAllBuilds":true`,
+	), c.group(
+		t,
+		"World",
+		"",
+	)
 	user := at(c.data(t, "GET", "/v1/users/"+c.IDs("users")[0], ""), "attributes", "username").(string)
 	var member string
 	for _, id := range c.IDs("betaTesters") {
@@ -50,8 +58,15 @@ func TestTestersAreInvitedWhenThereIsABuild(t *testing.T) {
 		t.Fatal(status, doc)
 	}
 	stranger := c.tester(t, "out@example.org", many("betaGroups", "betaGroups", outside))
-	invite := resource("betaTesterInvitations", "", "", to("betaTester", "betaTesters", stranger)+","+to("app", "apps", trailMix))
-	if _, _, doc := c.send("POST", "/v1/betaTesterInvitations", invite); code(doc) != "STATE_ERROR.TESTER_INVITE.NO_INSTALLABLE_BUILDS" {
+	invite := resource(
+		"betaTesterInvitations",
+		"",
+		"",
+		to("betaTester", "betaTesters", stranger)+","+to("app", "apps", trailMix),
+	)
+	if _, _, doc := c.send("POST", "/v1/betaTesterInvitations", invite); code(
+		doc,
+	) != "STATE_ERROR.TESTER_INVITE.NO_INSTALLABLE_BUILDS" {
 		t.Errorf("without a build: %v", doc)
 	}
 	build := c.readyBuild(t, "1")
@@ -76,13 +91,16 @@ func TestTestersAreInvitedWhenThereIsABuild(t *testing.T) {
 	if err := c.Act(Act{Type: "betaTesters", ID: stranger, Do: "accept"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, doc := c.send("POST", "/v1/betaTesterInvitations", invite); code(doc) != "STATE_ERROR.TESTER_INVITE.ALREADY_ACCEPTED" {
+	if _, _, doc := c.send("POST", "/v1/betaTesterInvitations", invite); code(
+		doc,
+	) != "STATE_ERROR.TESTER_INVITE.ALREADY_ACCEPTED" {
 		t.Errorf("who accepted is invited again: %v", doc)
 	}
 	if w := c.raw("DELETE", "/v1/betaTesters/"+stranger+"/relationships/apps", list("apps", trailMix)); w.Code/100 != 2 {
 		t.Fatal(w.Code, w.Body)
 	}
-	if got := c.stateOf(t, stranger); got != "REVOKED" || len(c.store.get("betaTesters", stranger).rels["betaGroups"]) > 0 {
+	if got := c.stateOf(t, stranger); got != "REVOKED" ||
+		len(c.store.get("betaTesters", stranger).rels["betaGroups"]) > 0 {
 		t.Errorf("without the app: %v", got)
 	}
 	for _, wrong := range c.Check() {
@@ -154,7 +172,8 @@ func TestPeopleJoinOverAPublicLink(t *testing.T) {
 		t.Error("one more than the limit joins")
 	}
 	_, _, doc := c.send("GET", "/v1/betaGroups/"+group+"/betaTesters", "")
-	if at(doc, "data", 0, "attributes", "inviteType") != "PUBLIC_LINK" || at(doc, "data", 0, "attributes", "state") != "ACCEPTED" {
+	if at(doc, "data", 0, "attributes", "inviteType") != "PUBLIC_LINK" ||
+		at(doc, "data", 0, "attributes", "state") != "ACCEPTED" {
 		t.Errorf("%v", doc)
 	}
 	c.SetClock(buildLife+24*time.Hour, 0)
@@ -173,7 +192,11 @@ func TestBetaReviewWantsTestInformation(t *testing.T) {
 	set := func(typ, id, attributes string) {
 		c.data(t, "PATCH", "/v1/"+typ+"/"+id, resource(typ, id, attributes, ""))
 	}
-	set("betaAppReviewDetails", detail, `"contactPhone":null,"demoAccountRequired":true,"demoAccountName":"a","demoAccountPassword":null`)
+	set(
+		"betaAppReviewDetails",
+		detail,
+		`"contactPhone":null,"demoAccountRequired":true,"demoAccountName":"a","demoAccountPassword":null`,
+	)
 	set("betaAppLocalizations", texts, `"description":null`)
 	submit := resource("betaAppReviewSubmissions", "", "", to("build", "builds", build))
 	status, _, doc := c.send("POST", "/v1/betaAppReviewSubmissions", submit)
@@ -191,8 +214,13 @@ func TestNonExemptEncryptionWantsADeclaration(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	_, build := c.upload(t, trailMix, "5.0", "1")
 	c.data(t, "PATCH", "/v1/builds/"+build, resource("builds", build, `"usesNonExemptEncryption":true`, ""))
-	declare := resource("appEncryptionDeclarations", "", `"appDescription":"Maps","containsProprietaryCryptography":true,
-		"containsThirdPartyCryptography":false,"availableOnFrenchStore":true`, to("app", "apps", trailMix))
+	declare := resource(
+		"appEncryptionDeclarations",
+		"",
+		`"appDescription":"Maps","containsProprietaryCryptography":true,
+		"containsThirdPartyCryptography":false,"availableOnFrenchStore":true`,
+		to("app", "apps", trailMix),
+	)
 	refused := c.data(t, "POST", "/v1/appEncryptionDeclarations", declare)["id"].(string)
 	declaration := c.data(t, "POST", "/v1/appEncryptionDeclarations", declare)["id"].(string)
 	act := func(id, do string) {
@@ -223,7 +251,11 @@ func TestNonExemptEncryptionWantsADeclaration(t *testing.T) {
 	want("IN_EXPORT_COMPLIANCE_REVIEW")
 	c.sendFile(t, "/v1/appEncryptionDeclarationDocuments", "appEncryptionDeclarationDocuments", "",
 		to("appEncryptionDeclaration", "appEncryptionDeclarations", declaration), "a document")
-	got := at(c.data(t, "GET", "/v1/appEncryptionDeclarations/"+declaration, ""), "attributes", "appEncryptionDeclarationState")
+	got := at(
+		c.data(t, "GET", "/v1/appEncryptionDeclarations/"+declaration, ""),
+		"attributes",
+		"appEncryptionDeclarationState",
+	)
 	if got != "IN_REVIEW" {
 		t.Errorf("with its document the declaration is %v", got)
 	}

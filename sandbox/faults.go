@@ -25,7 +25,7 @@ type Fault struct {
 	Status    int               `json:"status,omitempty"`  // answer with this, 200 to 599, instead of executing
 	HTML      bool              `json:"html,omitempty"`    // … as a page
 	Headers   map[string]string `json:"headers,omitempty"` // set on the answer, whatever it is
-	Body      string            `json:"body,omitempty"`    // of the answer with Status; if "", Apple's form of an error, or none below 400
+	Body      string            `json:"body,omitempty"`    // with Status; if "", Apple's form of an error from 400
 	// NotFound answers 404 about a resource of this type, whatever was asked for.
 	NotFound string `json:"not_found,omitempty"`
 

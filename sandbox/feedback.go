@@ -19,7 +19,9 @@ func feedback() map[string]behavior {
 			acts: map[string]act{"arrive": arrival("a tester sends feedback after a crash")},
 			owns: []string{"crashLog"},
 		},
-		"betaCrashLogs": {seed: func(o *object, i int) { o.attrs["logText"] = crashLog("com.example.trailmix", 41+i, o.at) }},
+		"betaCrashLogs": {
+			seed: func(o *object, i int) { o.attrs["logText"] = crashLog("com.example.trailmix", 41+i, o.at) },
+		},
 	}
 }
 

@@ -10,10 +10,17 @@ import (
 )
 
 // salesColumns are those of Apple's sales summary.
-const salesColumns = "Provider\tProvider Country\tSKU\tDeveloper\tTitle\tVersion\tProduct Type Identifier\tUnits\tDeveloper Proceeds\tBegin Date\tEnd Date\tCustomer Currency\tCountry Code\tCurrency of Proceeds\tApple Identifier\tCustomer Price\tPromo Code\tParent Identifier\tSubscription\tPeriod\tCategory\tCMB\tDevice\tSupported Platforms\tProceeds Reason\tPreserved Pricing\tClient\tOrder Type\n"
+const salesColumns = "Provider\tProvider Country\tSKU\tDeveloper\tTitle\tVersion\tProduct Type Identifier\tUnits\t" +
+	"Developer Proceeds\tBegin Date\tEnd Date\tCustomer Currency\tCountry Code\tCurrency of Proceeds\t" +
+	"Apple Identifier\tCustomer Price\tPromo Code\tParent Identifier\tSubscription\tPeriod\tCategory\tCMB\t" +
+	"Device\tSupported Platforms\tProceeds Reason\tPreserved Pricing\tClient\tOrder Type\n"
 
 // financeColumns are those of Apple's finance report.
-const financeColumns = "Start Date\tEnd Date\tUPC\tISRC/ISBN\tVendor Identifier\tQuantity\tPartner Share\tExtended Partner Share\tPartner Share Currency\tSales or Return\tApple Identifier\tArtist/Show/Developer/Author\tTitle\tLabel/Studio/Network/Developer/Publisher\tGrid\tProduct Type Identifier\tISAN/Other Identifier\tCountry Of Sale\tPre-order Flag\tPromo Code\tCustomer Price\tCustomer Currency\n"
+const financeColumns = "Start Date\tEnd Date\tUPC\tISRC/ISBN\tVendor Identifier\tQuantity\tPartner Share\t" +
+	"Extended Partner Share\tPartner Share Currency\tSales or Return\tApple Identifier\t" +
+	"Artist/Show/Developer/Author\tTitle\tLabel/Studio/Network/Developer/Publisher\tGrid\t" +
+	"Product Type Identifier\tISAN/Other Identifier\tCountry Of Sale\tPre-order Flag\tPromo Code\t" +
+	"Customer Price\tCustomer Currency\n"
 
 // report answers with a sales or finance report. There is none of a day that
 // has not ended; a finance report's date is a fiscal month.
@@ -50,7 +57,8 @@ func (c *call) report() []apiError {
 
 func salesRow(app *object, date string, units int) string {
 	return fmt.Sprintf(
-		"APPLE\tUS\t%s\tExample Inc.\t%s\t1.0\t1\t%d\t0.70\t%s\t%s\tUSD\tUS\tUSD\t%s\t0.99\t \t \t \t \tUtilities\t\tiPhone\tiOS\t \t \t \t \n",
+		"APPLE\tUS\t%s\tExample Inc.\t%s\t1.0\t1\t%d\t0.70\t%s\t%s\tUSD\tUS\tUSD\t%s\t0.99\t \t \t \t \t"+
+			"Utilities\t\tiPhone\tiOS\t \t \t \t \n",
 		app.text("sku"),
 		app.text("name"),
 		units,

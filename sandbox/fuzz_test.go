@@ -27,7 +27,10 @@ func FuzzRequest(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, method, target, body string) {
-		if len(target) > 2000 || !strings.HasPrefix(target, "/") || strings.ContainsAny(target, " \r\n\x00#") || strings.Contains(target, "hang") || strings.Contains(body, "hang") || strings.Contains(body, "latency") {
+		if len(target) > 2000 || !strings.HasPrefix(target, "/") || strings.ContainsAny(target, " \r\n\x00#") ||
+			strings.Contains(target, "hang") ||
+			strings.Contains(body, "hang") ||
+			strings.Contains(body, "latency") {
 			t.Skip()
 		}
 		defer s.ClearFaults()
@@ -52,10 +55,23 @@ func FuzzDocument(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	paths := []string{"/v1/bundleIdCapabilities", "/v1/profiles", "/v1/betaGroups", "/v1/appStoreVersions", "/v1/reviewSubmissionItems", "/v1/webhooks",
-		"/v1/userInvitations", "/v1/appPriceSchedules", "/v1/ageRatingDeclarations", "/v1/buildUploads"}
+	paths := []string{
+		"/v1/bundleIdCapabilities",
+		"/v1/profiles",
+		"/v1/betaGroups",
+		"/v1/appStoreVersions",
+		"/v1/reviewSubmissionItems",
+		"/v1/webhooks",
+		"/v1/userInvitations",
+		"/v1/appPriceSchedules",
+		"/v1/ageRatingDeclarations",
+		"/v1/buildUploads",
+	}
 	for i := range paths {
-		f.Add(i, `{"data":{"type":"x","attributes":{"settings":[{"key":"a","options":[null]}]},"relationships":{"app":{"data":null}}},"included":[null]}`)
+		f.Add(
+			i,
+			`{"data":{"type":"x","attributes":{"settings":[{"key":"a","options":[null]}]},"relationships":{"app":{"data":null}}},"included":[null]}`,
+		)
 	}
 	f.Fuzz(func(t *testing.T, which int, body string) {
 		path := paths[uint(which)%uint(len(paths))]

@@ -95,7 +95,13 @@ const mostWaiting = 50
 // waiting is an object that waits for an act.
 type waiting struct {
 	Type, ID string
-	Acts     []offer
+	Acts     []button
+}
+
+// button is an act on the page, with the fields for its arguments.
+type button struct {
+	offer
+	Fields []field
 }
 
 // waitingObjects are the first objects that wait for somebody to act.
@@ -106,7 +112,7 @@ func (s *Sandbox) waitingObjects() (list []waiting) {
 			w := waiting{Type: typ, ID: o.id}
 			for _, x := range offers {
 				if s.waitsFor(o, s.behaviors[typ].acts[x.Do]) {
-					w.Acts = append(w.Acts, x)
+					w.Acts = append(w.Acts, button{x, s.fields(o, x.With)})
 				}
 			}
 			if len(w.Acts) == 0 {
@@ -136,10 +142,13 @@ func pageForm(do func(form url.Values) (status int, err error)) http.HandlerFunc
 	}
 }
 
-// formAct is a button of the page: an act without arguments.
+// formAct is a button of the page: an act, with the arguments that its fields name.
 func (s *Sandbox) formAct(form url.Values) (int, error) {
-	err := s.Act(Act{Type: form.Get("type"), ID: form.Get("id"), Do: form.Get("do")})
-	if err != nil {
+	a := Act{Type: form.Get("type"), ID: form.Get("id"), Do: form.Get("do")}
+	if what := s.actOf(a.Type, a.Do); what != nil {
+		a.With = formArguments(form, what.with)
+	}
+	if err := s.Act(a); err != nil {
 		return actStatus(err), err
 	}
 	return 0, nil

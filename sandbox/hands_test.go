@@ -126,3 +126,59 @@ func TestPageButtons(t *testing.T) {
 		t.Errorf("the first fault should have ended, the second not: %d", w.Code)
 	}
 }
+
+// TestThePageAsksForArguments of acts, and sends what was chosen.
+func TestThePageAsksForArguments(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	version, _ := c.prepare(t, "3.0", "")
+	submission := c.draft(t)
+	added := c.data(t, "POST", "/v1/reviewSubmissionItems", item(submission, version))["id"].(string)
+	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
+	page := c.raw("GET", "/", "").Body.String()
+	for _, want := range []string{
+		`<select name="with.reason" aria-label="reason of reject"><option value="">no reason</option><option>metadata`,
+		`<select name="with.item" aria-label="item of reject"><option value="">no item</option><option>` + added,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not hold %s", want)
+		}
+	}
+	status, err := c.formAct(url.Values{
+		"type": {"reviewSubmissions"}, "id": {submission}, "do": {"reject"},
+		"with.reason": {"metadata"}, "with.item": {""}, "with.other": {"x"},
+	})
+	if err != nil {
+		t.Fatal(status, err)
+	}
+	c.wantStates(t, version, submission, "METADATA_REJECTED", "UNRESOLVED_ISSUES")
+}
+
+// TestArgumentsOfForms are values of the kinds that acts want.
+func TestArgumentsOfForms(t *testing.T) {
+	form := url.Values{
+		"with.available": {"true"}, "with.rating": {"4"}, "with.territories": {`["USA"]`}, "with.errors": {"too large"},
+		"with.email": {"7"}, "with.title": {""},
+	}
+	got, err := json.Marshal(
+		formArguments(form, []string{"available", "rating", "territories", "errors", "email", "title"}),
+	)
+	want := `{"available":true,"email":"7","errors":[{"code":"90000","description":"too large"}],"rating":4,` +
+		`"territories":["USA"]}`
+	if err != nil || string(got) != want {
+		t.Errorf("%s, want %s (%v)", got, want, err)
+	}
+}
+
+// TestEachArgumentIsKnown to the page.
+func TestEachArgumentIsKnown(t *testing.T) {
+	known := arguments()
+	for typ, b := range behaviors() {
+		for do, a := range b.acts {
+			for _, name := range a.with {
+				if _, ok := known[name]; !ok && !a.own {
+					t.Errorf("the page does not know how to ask for %s of %s %s", name, typ, do)
+				}
+			}
+		}
+	}
+}

@@ -3,31 +3,109 @@ package sandbox
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// toVersion is the way from a type to the version that locks it.
-var toVersion = map[string][]string{
-	"appStoreVersions":             {},
-	"appStoreVersionLocalizations": {"appStoreVersion"},
-	"appStoreReviewDetails":        {"appStoreVersion"},
-	"appScreenshotSets":            {"appStoreVersionLocalization", "appStoreVersion"},
-	"appPreviewSets":               {"appStoreVersionLocalization", "appStoreVersion"},
-	"appScreenshots":               {"appScreenshotSet", "appStoreVersionLocalization", "appStoreVersion"},
-	"appPreviews":                  {"appPreviewSet", "appStoreVersionLocalization", "appStoreVersion"},
+// partOf names the relationships over which the things of a type are part of others:
+// what App Review looks at locks all of its parts, and theirs.
+var partOf = map[string][]string{
+	"appStoreVersionLocalizations":      {"appStoreVersion"},
+	"appStoreReviewDetails":             {"appStoreVersion"},
+	"appCustomProductPageLocalizations": {"appCustomProductPageVersion"},
+	"appStoreVersionExperimentTreatments": {
+		"appStoreVersionExperiment",
+		"appStoreVersionExperimentV2",
+	},
+	"appStoreVersionExperimentTreatmentLocalizations": {"appStoreVersionExperimentTreatment"},
+	"appScreenshotSets":                     shownIn,
+	"appPreviewSets":                        shownIn,
+	"appScreenshots":                        {"appScreenshotSet"},
+	"appPreviews":                           {"appPreviewSet"},
+	"appEventLocalizations":                 {"appEvent"},
+	"appEventScreenshots":                   {"appEventLocalization"},
+	"appEventVideoClips":                    {"appEventLocalization"},
+	"appAssetLibraryPlacements":             append([]string{"appEventLocalization"}, shownIn...),
+	"inAppPurchaseLocalizations":            {"version"},
+	"inAppPurchaseImages":                   {"version"},
+	"subscriptionLocalizations":             {"version"},
+	"subscriptionImages":                    {"version"},
+	"subscriptionGroupLocalizations":        {"version"},
+	"gameCenterAchievementLocalizations":    {"version"},
+	"gameCenterAchievementImages":           {"localization"},
+	"gameCenterActivityLocalizations":       {"version"},
+	"gameCenterActivityImages":              {"localization", "version"},
+	"gameCenterChallengeLocalizations":      {"version"},
+	"gameCenterChallengeImages":             {"localization", "version"},
+	"gameCenterLeaderboardLocalizations":    {"version"},
+	"gameCenterLeaderboardImages":           {"localization"},
+	"gameCenterLeaderboardSetLocalizations": {"version"},
+	"gameCenterLeaderboardSetImages":        {"localization"},
+	"backgroundAssetUploadFiles":            {"backgroundAssetVersion"},
+	"backgroundAssetVersions":               {"appStoreRelease"},
 }
 
-// lockedBy is the state of the version that keeps an object from being changed;
-// "" if nothing does.
-func (c *call) lockedBy(o *object) string {
-	for _, rel := range toVersion[o.typ] {
-		if o = c.s.store.one(o, rel); o == nil {
-			return ""
+// shownIn are the localizations that have sets of pictures.
+var shownIn = []string{
+	"appStoreVersionLocalization",
+	"appCustomProductPageLocalization",
+	"appStoreVersionExperimentTreatmentLocalization",
+}
+
+// lockedBy is what keeps an object from being changed, itself or what it is part of,
+// and the state for which it does; nil if nothing does.
+func (c *call) lockedBy(o *object) (whole *object, state string) {
+	if state := lockingState(o); state != "" {
+		return o, state
+	}
+	for _, rel := range partOf[o.typ] {
+		if above := c.s.store.one(o, rel); above != nil {
+			if whole, state := c.lockedBy(above); whole != nil {
+				return whole, state
+			}
 		}
 	}
-	if state := o.text("appVersionState"); !slices.Contains(editable, state) && state != "READY_FOR_REVIEW" {
+	return nil, ""
+}
+
+// lockingState is the state of what App Review looks at, if nothing of it can be
+// changed then: it waits or is in review; a version also after that. "" otherwise.
+func lockingState(o *object) string {
+	if o.typ == "appStoreVersions" {
+		if state := o.text("appVersionState"); !slices.Contains(editable, state) && state != "READY_FOR_REVIEW" {
+			return state
+		}
+		return ""
+	}
+	kind := kindsOfReview()[o.typ]
+	if o.typ == "backgroundAssetVersionAppStoreReleases" {
+		kind = assetReview
+	}
+	if state := o.text(kind.attr); slices.Contains(underReview, state) {
 		return state
 	}
 	return ""
+}
+
+// locking adds the lock of the whole to the rules of all parts.
+func locking(all map[string]behavior) {
+	for typ := range partOf {
+		b := all[typ]
+		allowed, removable := b.allowed, b.removable
+		b.allowed = func(c *call, o, old *object) []apiError {
+			if errs := lockedAllowed(c, o, old); errs != nil || allowed == nil {
+				return errs
+			}
+			return allowed(c, o, old)
+		}
+		b.removable = func(c *call, o *object) []apiError {
+			if errs := lockedRemovable(c, o); errs != nil || removable == nil {
+				return errs
+			}
+			return removable(c, o)
+		}
+		b.relating = lockedRelating
+		all[typ] = b
+	}
 }
 
 // always are attributes that can be changed in any state of the version.
@@ -37,20 +115,26 @@ var always = []string{"promotionalText", "downloadable"}
 // be released.
 var pendingRelease = []string{"PENDING_DEVELOPER_RELEASE", "PENDING_APPLE_RELEASE"}
 
-// lockedAllowed refuses what is added to, or changed of, a version that waits, is
-// in review, or has been reviewed.
+// lockedAllowed refuses what is added to, or changed of, what waits or is in review,
+// or a version that has been reviewed.
 func lockedAllowed(c *call, o, old *object) []apiError {
-	state := c.lockedBy(o)
-	if state == "" {
-		return append(c.firstNews(o, old), c.full(o, old)...)
-	}
-	if old == nil {
-		return stateError("/data", "A resource cannot be added while the version is "+state+".")
-	}
-	if slices.Contains(pendingRelease, state) {
+	whole, state := c.lockedBy(o)
+	switch {
+	case whole == nil:
+		return nil
+	case old == nil:
+		return stateError("/data", "A resource cannot be added while "+isIn(whole, state)+".")
+	case whole.typ != "appStoreVersions":
+		return unchangeable(o, old, nil)
+	case slices.Contains(pendingRelease, state):
 		return unchangeable(o, old, append([]string{"releaseType", "earliestReleaseDate"}, always...))
 	}
 	return unchangeable(o, old, always)
+}
+
+// isIn says for people in which state something is.
+func isIn(o *object, state string) string {
+	return "the " + strings.TrimSuffix(o.typ, "s") + " is " + state
 }
 
 // unchangeable refuses each attribute that a change would give another value, but
@@ -65,7 +149,7 @@ func unchangeable(o, old *object, but []string) (errs []apiError) {
 }
 
 // invalidState refuses a value for an attribute that cannot be changed now. Apple
-// words it in two ways (seen live): of a version, and of what belongs to one.
+// words it in two ways (seen live): of a version, and of what is part of one.
 func invalidState(typ, name string) apiError {
 	e := apiError{
 		Status:  409,
@@ -74,7 +158,7 @@ func invalidState(typ, name string) apiError {
 		Detail:  "Attribute '" + name + "' cannot be edited at this time",
 		Pointer: "/data/attributes/" + name,
 	}
-	if len(toVersion[typ]) == 0 {
+	if len(partOf[typ]) == 0 {
 		e.Title = "An attribute value is not acceptable for the current resource state."
 		e.Detail = "The attribute '" + name + "' can not be modified."
 	}
@@ -86,7 +170,7 @@ func same(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 // firstNews refuses what is new in a version that no other was before (seen live).
 func (c *call) firstNews(o, old *object) []apiError {
 	v := c.s.store.one(o, "appStoreVersion")
-	if o.typ != "appStoreVersionLocalizations" || v == nil || o.text("whatsNew") == "" ||
+	if v == nil || o.text("whatsNew") == "" ||
 		old != nil && same(o.attrs["whatsNew"], old.attrs["whatsNew"]) || len(c.siblings(v, v)) > 0 {
 		return nil
 	}
@@ -94,23 +178,19 @@ func (c *call) firstNews(o, old *object) []apiError {
 }
 
 func lockedRemovable(c *call, o *object) []apiError {
-	if state := c.lockedBy(o); state != "" ||
-		o.typ == "appStoreVersions" && o.text("appVersionState") == "READY_FOR_REVIEW" {
-		return stateError("", "The resource cannot be deleted while the version is "+orState(state, o)+".")
+	whole, state := c.lockedBy(o)
+	if o.typ == "appStoreVersions" && o.text("appVersionState") == "READY_FOR_REVIEW" {
+		whole, state = o, "READY_FOR_REVIEW"
 	}
-	return nil
-}
-
-func orState(state string, o *object) string {
-	if state == "" {
-		return o.text("appVersionState")
+	if whole == nil {
+		return nil
 	}
-	return state
+	return stateError("", "The resource cannot be deleted while "+isIn(whole, state)+".")
 }
 
 func lockedRelating(c *call, o *object, w relWrite) []apiError {
-	if state := c.lockedBy(o); state != "" {
-		return stateError("/data", "The relationship '"+w.rel+"' cannot be changed while the version is "+state+".")
+	if whole, state := c.lockedBy(o); whole != nil {
+		return stateError("/data", "The relationship '"+w.rel+"' cannot be changed while "+isIn(whole, state)+".")
 	}
 	return nil
 }

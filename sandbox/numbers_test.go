@@ -90,8 +90,19 @@ func TestWhatAVersionDoesNotTake(t *testing.T) {
 		"too many keywords":       {fmt.Sprintf(`"keywords":"%0101d"`, 0), "TOO_LONG"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.refused(t, "PATCH", path, resource("appStoreVersionLocalizations", localization, x.attributes, ""), x.word)
+			c.refused(
+				t,
+				"PATCH",
+				path,
+				resource("appStoreVersionLocalizations", localization, x.attributes, ""),
+				x.word,
+			)
 		})
 	}
-	c.patch(t, "appStoreVersionLocalizations", localization, `"supportUrl":"https://example.com/help","marketingUrl":null`)
+	c.patch(
+		t,
+		"appStoreVersionLocalizations",
+		localization,
+		`"supportUrl":"https://example.com/help","marketingUrl":null`,
+	)
 }

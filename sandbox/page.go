@@ -109,6 +109,18 @@ func (s *Sandbox) world() worldView {
 	return v
 }
 
+// page is the whole page, whose links stay with its world.
+func (s *Sandbox) page() assets.Page {
+	return assets.Page{
+		Title: "World", Name: "App Store Connect sandbox", Script: "moving.js", Content: s.world(),
+		Links: []assets.Link{
+			{Title: "World", URL: "/" + s.of(), Current: true},
+			{Title: "State", URL: "/_sandbox/state" + s.of()},
+			{Title: "Faults", URL: "/_sandbox/faults" + s.of()},
+		},
+	}
+}
+
 // pages serves the sandbox's own page, on loopback only.
 func (s *Sandbox) pages() {
 	parsed := sync.OnceValues(func() (*template.Template, error) { return assets.Parse(pageFiles, "page.html") })
@@ -118,8 +130,7 @@ func (s *Sandbox) pages() {
 		if err == nil && r.URL.Query().Get("part") == "moving" {
 			err = t.ExecuteTemplate(&b, "moving", s.world())
 		} else if err == nil {
-			err = t.ExecuteTemplate(&b, "frame.html", assets.Page{Title: "World", Name: "App Store Connect sandbox", Script: "moving.js", Content: s.world(),
-				Links: []assets.Link{{Title: "World", URL: "/", Current: true}, {Title: "State", URL: "/_sandbox/state"}, {Title: "Faults", URL: "/_sandbox/faults"}}})
+			err = t.ExecuteTemplate(&b, "frame.html", s.page())
 		}
 		if err != nil {
 			http.Error(w, "the page cannot be made", http.StatusInternalServerError)

@@ -69,14 +69,55 @@ func (s *Sandbox) worldOf(kid string) (*Sandbox, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	w.name, w.base = kid, s.base
+	w.name, w.base, w.URL = kid, s.base, s.URL
 	s.mu.Unlock()
+	if kid == s.Key.ID {
+		w.Key = s.Key
+	}
 	if s.worlds.byKey == nil {
 		s.worlds.byKey = map[string]*Sandbox{}
 	}
 	s.worlds.byKey[kid] = w
 	return w, nil
 }
+
+// WorldOf is the world of a key, with World.PerKey. It is made if the key has not been
+// used. Its methods act on it alone; calls over HTTP go to the URL of all worlds, and
+// find it by their key. Without World.PerKey it is the one world.
+func (s *Sandbox) WorldOf(kid string) (*Sandbox, error) {
+	if !s.cfg.PerKey {
+		return s, nil
+	}
+	w, err := s.worldKnowing(kid, s.keyOf(kid))
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: the world of %q: %w", kid, err)
+	}
+	return w, nil
+}
+
+// keyOf is a copy of a key, nil if it is not registered.
+func (s *Sandbox) keyOf(kid string) *key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.keys[kid]
+	if k == nil {
+		return nil
+	}
+	known := *k
+	return &known
+}
+
+// worldKnowing is the world of a key, which knows the key if it is registered.
+func (s *Sandbox) worldKnowing(kid string, known *key) (*Sandbox, error) {
+	w, err := s.worldOf(kid)
+	if err == nil && known != nil {
+		w.adopt(kid, *known)
+	}
+	return w, err
+}
+
+// everyWorld stands for the worlds of all keys in ?world=.
+const everyWorld = "*"
 
 // knownWorld is the world of a key, nil if the key has not been used.
 func (s *Sandbox) knownWorld(kid string) *Sandbox {
@@ -105,6 +146,8 @@ func (s *Sandbox) route(r *http.Request) (*Sandbox, error) {
 		return s, nil
 	case r.URL.Query().Get("signature") != "" && control:
 		return s.signedFor(r), nil
+	case control && kid == everyWorld && r.URL.Path == resetPath:
+		return s, nil
 	case control && kid != "":
 		if w := s.knownWorld(kid); w != nil {
 			return w, nil
@@ -114,21 +157,11 @@ func (s *Sandbox) route(r *http.Request) (*Sandbox, error) {
 		return s, nil
 	}
 	kid := kidOf(r)
-	s.mu.Lock()
-	var known key
-	found := s.keys[kid] != nil
-	if found {
-		known = *s.keys[kid]
-	}
-	s.mu.Unlock()
-	if kid == "" || !found && !s.cfg.NoAuth {
+	known := s.keyOf(kid)
+	if kid == "" || known == nil && !s.cfg.NoAuth {
 		return s, nil
 	}
-	w, err := s.worldOf(kid)
-	if err == nil && found {
-		w.adopt(kid, known)
-	}
-	return w, err
+	return s.worldKnowing(kid, known)
 }
 
 // adopt makes a world know a key as the sandbox that has the world does.

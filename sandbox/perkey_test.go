@@ -72,9 +72,77 @@ func TestEachKeyHasItsWorld(t *testing.T) {
 		t.Errorf("the world of an unknown key: %d", status)
 	}
 	_, page := asKey(t, s, Key{}, "GET", "/?world=OTHER", "")
-	if !strings.Contains(page, `action="/_sandbox/form/clock?world=OTHER"`) ||
-		!strings.Contains(page, `data-from="/?world=OTHER&amp;part=moving"`) {
-		t.Errorf("the page does not stay with its world:\n%.900s", page)
+	for _, want := range []string{
+		`action="/_sandbox/form/clock?world=OTHER"`, `data-from="/?world=OTHER&amp;part=moving"`,
+		`href="/?world=OTHER"`, `href="/_sandbox/state?world=OTHER"`, `href="/_sandbox/faults?world=OTHER"`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not stay with its world: no %s in\n%.2000s", want, page)
+		}
+	}
+}
+
+// TestTheWorldOfAKey is at hand in Go, also before the key is used.
+func TestTheWorldOfAKey(t *testing.T) {
+	s, a, b := twoKeys(t, World{})
+	mine, err := s.WorldOf(a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine.AddFault(Fault{Path: "/v1/apps", Status: 500})
+	for k, want := range map[Key]int{a: 500, b: 200} {
+		if status, text := asKey(t, s, k, "GET", "/v1/apps", ""); status != want {
+			t.Errorf("%s: %d %s", k.ID, status, text)
+		}
+	}
+	if again, err := s.WorldOf(a.ID); err != nil || again != mine || mine.URL != s.URL || mine.Key != s.Key {
+		t.Errorf("another world: %v", err)
+	}
+	if n := len(mine.Requests()); n != 1 {
+		t.Errorf("the world has seen %d requests, want 1", n)
+	}
+	mine.ClearFaults()
+	if res, err := mine.Client().Get(mine.URL + "/v1/apps"); err != nil || res.StatusCode != 200 {
+		t.Errorf("its client: %v %v", res, err)
+	} else {
+		_ = res.Body.Close()
+	}
+	one := New(t, World{})
+	if w, err := one.WorldOf("ANY"); err != nil || w != one {
+		t.Errorf("a sandbox of one world has another: %v", err)
+	}
+}
+
+// TestResetSaysWhichWorld: the one that no key sees, that of a key, or all.
+func TestResetSaysWhichWorld(t *testing.T) {
+	s, a, b := twoKeys(t, World{})
+	saved := func(k Key) bool {
+		_, text := asKey(t, s, k, "GET", "/v1/betaGroups?limit=200", "")
+		return strings.Contains(text, `"Saved"`)
+	}
+	for _, x := range []struct {
+		query, says string
+		a, b        bool // whether the groups are still there
+	}{
+		{"", "only the world that no key sees", true, true},
+		{"?world=OTHER", "", true, false},
+		{"?world=*", "the worlds of all keys", false, false},
+	} {
+		for _, k := range []Key{a, b} {
+			if !saved(k) {
+				asKey(t, s, k, "POST", "/v1/betaGroups", newGroup)
+			}
+		}
+		status, text := asKey(t, s, Key{}, "POST", "/_sandbox/reset"+x.query, "")
+		if status >= 300 || !strings.Contains(text, x.says) {
+			t.Errorf("reset%s: %d %s", x.query, status, text)
+		}
+		if saved(a) != x.a || saved(b) != x.b {
+			t.Errorf("reset%s: the groups are there: %v and %v, want %v and %v", x.query, saved(a), saved(b), x.a, x.b)
+		}
+	}
+	if status, _ := asKey(t, s, Key{}, "GET", "/_sandbox/state?world=*", ""); status != 404 {
+		t.Errorf("the state of all worlds: %d", status)
 	}
 }
 

@@ -59,8 +59,15 @@ func TestAPhasedReleaseCountsItsDays(t *testing.T) {
 				if s.set != "" {
 					c.patch(t, "appStoreVersionPhasedReleases", phased, fmt.Sprintf(`"phasedReleaseState":%q`, s.set))
 				}
-				is := at(c.data(t, "GET", "/v1/appStoreVersions/"+version+"/appStoreVersionPhasedRelease", ""), "attributes")
-				got := fmt.Sprint(at(is, "phasedReleaseState"), at(is, "currentDayNumber"), at(is, "totalPauseDuration"))
+				is := at(
+					c.data(t, "GET", "/v1/appStoreVersions/"+version+"/appStoreVersionPhasedRelease", ""),
+					"attributes",
+				)
+				got := fmt.Sprint(
+					at(is, "phasedReleaseState"),
+					at(is, "currentDayNumber"),
+					at(is, "totalPauseDuration"),
+				)
 				if want := s.state + s.day + " " + s.pausedFor; got != want {
 					t.Errorf("step %d: %s, want %s", i, got, want)
 				}

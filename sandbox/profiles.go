@@ -21,8 +21,22 @@ func profiles() map[string]behavior {
 			cycle("platform", "IOS"),
 			func(o *object, _ int) { delete(o.attrs, "profileContent") },
 		),
+		placed: []string{"devices"}, settled: profileSettled,
 		allowed: profileAllowed, created: profileCreated, show: profileShown,
 	}}
+}
+
+// profileSettled gives a profile of a new sandbox all devices of its platform, if it
+// takes any.
+func profileSettled(st *store, o *object) {
+	if !profileFits(o.text("profileType")).withDevices {
+		return
+	}
+	for _, d := range st.all("devices") {
+		if d.text("platform") == o.text("platform") {
+			st.link(o, "devices", d.id)
+		}
+	}
 }
 
 // fits says what a kind of profile is made of. Apple: provisioning profiles.
@@ -189,7 +203,8 @@ func (c *call) profileContent(o *object) string {
 		"AppIDName": o.text(
 			"name",
 		), "ApplicationIdentifierPrefix": []string{prefix}, "CreationDate": c.now.UTC(), "ExpirationDate": end.UTC(),
-		"Entitlements": entitlements, "Name": o.text("name"), "Platform": platformNames(o.text("profileType")), "TeamIdentifier": []string{teamID},
+		"Entitlements": entitlements, "Name": o.text("name"),
+		"Platform": platformNames(o.text("profileType")), "TeamIdentifier": []string{teamID},
 		"TeamName": teamName, "TimeToLive": 365, "UUID": o.text("uuid"), "Version": 1, "IsXcodeManaged": false,
 	}
 	if bundleID != nil {

@@ -26,14 +26,17 @@ func provisioning() map[string]behavior {
 		},
 		"bundleIdCapabilities": {
 			unique: [][]string{{"bundleId", "capabilityType"}},
-			seed: cycle(
-				"capabilityType",
-				"PUSH_NOTIFICATIONS",
-				"GAME_CENTER",
-				"IN_APP_PURCHASE",
-				"ASSOCIATED_DOMAINS",
-				"APP_GROUPS",
-				"HEALTHKIT",
+			seed: each(
+				cycle(
+					"capabilityType",
+					"PUSH_NOTIFICATIONS",
+					"GAME_CENTER",
+					"IN_APP_PURCHASE",
+					"ASSOCIATED_DOMAINS",
+					"APP_GROUPS",
+					"HEALTHKIT",
+				),
+				cycle("settings", []any{}), // these take none
 			),
 			count:   6,
 			allowed: capabilityAllowed, created: capabilityChanged, updated: capabilityChanged,
@@ -83,9 +86,8 @@ func bundleIDAllowed(_ *call, o, old *object) []apiError {
 				Status: 409,
 				Code:   "ENTITY_ERROR.ATTRIBUTE.INVALID",
 				Title:  "The provided entity includes an attribute with an invalid value",
-				Detail: "An App ID Identifier may hold letters, digits, hyphens and dots, and a '*' at its end: '" + o.text(
-					"identifier",
-				) + "'",
+				Detail: "An App ID Identifier may hold letters, digits, hyphens and dots, and a '*' at its end: '" +
+					o.text("identifier") + "'",
 				Pointer: "/data/attributes/identifier",
 			},
 		}
@@ -128,17 +130,28 @@ var settings = map[string]struct {
 	key     string
 	options []string
 }{
-	"ICLOUD":          {"ICLOUD_VERSION", []string{"XCODE_5", "XCODE_6"}},
-	"DATA_PROTECTION": {"DATA_PROTECTION_PERMISSION_LEVEL", []string{"COMPLETE_PROTECTION", "PROTECTED_UNLESS_OPEN", "PROTECTED_UNTIL_FIRST_USER_AUTH"}},
-	"APPLE_ID_AUTH":   {"APPLE_ID_AUTH_APP_CONSENT", []string{"PRIMARY_APP_CONSENT"}},
-	"MARZIPAN":        {"ENABLED_FOR_MAC_APP_SETUP", []string{"USE_IOS_APPID"}},
+	"ICLOUD": {"ICLOUD_VERSION", []string{"XCODE_5", "XCODE_6"}},
+	"DATA_PROTECTION": {
+		"DATA_PROTECTION_PERMISSION_LEVEL",
+		[]string{"COMPLETE_PROTECTION", "PROTECTED_UNLESS_OPEN", "PROTECTED_UNTIL_FIRST_USER_AUTH"},
+	},
+	"APPLE_ID_AUTH": {"APPLE_ID_AUTH_APP_CONSENT", []string{"PRIMARY_APP_CONSENT"}},
+	"MARZIPAN":      {"ENABLED_FOR_MAC_APP_SETUP", []string{"USE_IOS_APPID"}},
 }
 
 func capabilityAllowed(c *call, o, _ *object) (errs []apiError) {
 	kind := o.text("capabilityType")
 	refuse := func(detail, pointer string) {
-		errs = append(errs, apiError{Status: 409, Code: "ENTITY_ERROR.ATTRIBUTE.INVALID", Title: "There is a problem with the request entity",
-			Detail: detail, Pointer: "/data/attributes/" + pointer})
+		errs = append(
+			errs,
+			apiError{
+				Status:  409,
+				Code:    "ENTITY_ERROR.ATTRIBUTE.INVALID",
+				Title:   "There is a problem with the request entity",
+				Detail:  detail,
+				Pointer: "/data/attributes/" + pointer,
+			},
+		)
 	}
 	id := c.s.store.one(o, "bundleId")
 	if id != nil && strings.HasSuffix(id.text("identifier"), "*") && !slices.Contains(wildcardTakes, kind) {
@@ -154,7 +167,10 @@ func capabilityAllowed(c *call, o, _ *object) (errs []apiError) {
 		for n, y := range options {
 			option, _ := y.(map[string]any)
 			if key, _ := option["key"].(string); !slices.Contains(settings[kind].options, key) {
-				refuse(fmt.Sprintf("The capability %s has no option '%s'.", kind, key), fmt.Sprintf("settings/%d/options/%d/key", i, n))
+				refuse(
+					fmt.Sprintf("The capability %s has no option '%s'.", kind, key),
+					fmt.Sprintf("settings/%d/options/%d/key", i, n),
+				)
 			}
 		}
 	}

@@ -172,7 +172,8 @@ func TestCertificatesAndProfiles(t *testing.T) {
 	if _, err := plist.Unmarshal([]byte(read(t, dir, "a.plist")), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Name != "Dev" || doc.UUID != at(profile, "attributes", "uuid") || len(doc.DeveloperCertificates) != 1 || string(doc.DeveloperCertificates[0]) != string(der) ||
+	if doc.Name != "Dev" || doc.UUID != at(profile, "attributes", "uuid") || len(doc.DeveloperCertificates) != 1 ||
+		string(doc.DeveloperCertificates[0]) != string(der) ||
 		len(doc.ProvisionedDevices) != 1 ||
 		doc.Entitlements["application-identifier"] != teamID+".com.example.trailmix" ||
 		doc.Entitlements["aps-environment"] != "development" {
@@ -194,9 +195,42 @@ func TestWhatWasThereAtTheStartIsRealToo(t *testing.T) {
 		}
 	}
 	for _, id := range c.IDs("profiles") {
-		if p := c.data(t, "GET", "/v1/profiles/"+id, ""); at(p, "attributes", "profileState") != "ACTIVE" || at(p, "attributes", "profileContent") == nil {
+		if p := c.data(t, "GET", "/v1/profiles/"+id, ""); at(p, "attributes", "profileState") != "ACTIVE" ||
+			at(p, "attributes", "profileContent") == nil {
 			t.Errorf("%v", p["attributes"])
 		}
+	}
+}
+
+// TestASeededTeamObeysTheRules walks what a new sandbox has through the rules of what
+// is made anew.
+func TestASeededTeamObeysTheRules(t *testing.T) {
+	s := newClient(t, World{NoAuth: true}).Sandbox
+	c := s.inner(s.clock.now(s.cfg.Now()))
+	for _, typ := range []string{"profiles", "devices", "bundleIds", "bundleIdCapabilities"} {
+		for _, o := range s.store.all(typ) {
+			if errs := s.behaviors[typ].allowed(c, o, nil); len(errs) > 0 {
+				t.Errorf("%s %s: %+v", typ, o.text("name"), errs)
+			}
+		}
+	}
+	kinds := map[string]int{}
+	for _, o := range s.store.all("certificates") {
+		kind := o.text("certificateType")
+		if kinds[kind]++; mostCertificates[kind] > 0 && kinds[kind] >= mostCertificates[kind] {
+			t.Errorf("no room for another certificate of type %s", kind)
+		}
+	}
+	withDevices := 0
+	for _, o := range s.store.all("profiles") {
+		for _, d := range s.store.related(o, "devices") {
+			if withDevices++; d.text("platform") != o.text("platform") {
+				t.Errorf("a profile for %s has a device for %s", o.text("platform"), d.text("platform"))
+			}
+		}
+	}
+	if withDevices == 0 {
+		t.Error("no profile has a device")
 	}
 }
 
@@ -244,7 +278,12 @@ func TestWhatProvisioningRefuses(t *testing.T) {
 		{`{"key":"ICLOUD_VERSION","options":[{"key":"XCODE_6"}]}`, 409},
 	} {
 		id := c.data(t, "POST", "/v1/bundleIds", resource("bundleIds", "", fmt.Sprintf(`"identifier":"com.example.%d","name":"X","platform":"IOS"`, x.status), ""))["id"].(string)
-		body := resource("bundleIdCapabilities", "", `"capabilityType":"MARZIPAN","settings":[`+x.setting+`]`, to("bundleId", "bundleIds", id))
+		body := resource(
+			"bundleIdCapabilities",
+			"",
+			`"capabilityType":"MARZIPAN","settings":[`+x.setting+`]`,
+			to("bundleId", "bundleIds", id),
+		)
 		if status, _, doc := c.send("POST", "/v1/bundleIdCapabilities", body); status != x.status {
 			t.Errorf("%s: %d %v", x.setting, status, doc)
 		}
@@ -290,7 +329,12 @@ func TestProfilesEndWithWhatTheyAreMadeOf(t *testing.T) {
 		if x.want == "EXPIRED" { // no value of the document, and so of no filter
 			continue
 		}
-		if _, _, doc := c.send("GET", "/v1/profiles?filter[name]=P&filter[profileState]="+x.want, ""); at(doc, "data", 0, "id") != id {
+		if _, _, doc := c.send("GET", "/v1/profiles?filter[name]=P&filter[profileState]="+x.want, ""); at(
+			doc,
+			"data",
+			0,
+			"id",
+		) != id {
 			t.Errorf("%s: not found by its state: %v", x.name, doc)
 		}
 	}

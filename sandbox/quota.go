@@ -33,7 +33,8 @@ func (s *Sandbox) charge(k *key, now time.Time) *apiError {
 	k.hour, k.minute = k.hour.slide(now, time.Hour), k.minute.slide(now, time.Minute)
 	if len(k.hour) >= s.cfg.HourLimit || s.cfg.MinuteLimit > 0 && len(k.minute) >= s.cfg.MinuteLimit {
 		return &apiError{Status: 429, Code: "RATE_LIMIT_EXCEEDED", Title: "The request rate limit has been reached.",
-			Detail: "We've received too many requests for this API. Please wait and try again or slow down your request rate."}
+			Detail: "We've received too many requests for this API. " +
+				"Please wait and try again or slow down your request rate."}
 	}
 	k.hour = append(k.hour, now)
 	if s.cfg.MinuteLimit > 0 {

@@ -72,7 +72,8 @@ func signature(id string) string {
 // segmentFile is a segment's table: tab-separated, compressed.
 func segmentFile(id string) []byte {
 	return compressed("Date\tApp Name\tApp Apple Identifier\tDownload Type\tCounts\n" +
-		"2026-01-01\tTrail Mix\t1500004000\tFirst-time download\t" + fmt.Sprint(len(id)) + "\n2026-01-01\tTrail Mix\t1500004000\tRedownload\t7\n")
+		"2026-01-01\tTrail Mix\t1500004000\tFirst-time download\t" + fmt.Sprint(len(id)) +
+		"\n2026-01-01\tTrail Mix\t1500004000\tRedownload\t7\n")
 }
 
 func compressed(text string) []byte {

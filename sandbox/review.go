@@ -155,6 +155,8 @@ func (c *call) submit(o *object) {
 		return
 	}
 	o.attrs["submittedDate"] = c.stamp()
+	submits, _ := o.attrs[timesSubmitted].(int)
+	o.attrs[timesSubmitted] = submits + 1
 	c.each(o, func(item, subject *object) {
 		_ = c.move(item, "resolve")     // only what was rejected
 		_ = c.move(subject, "add")      // only after a rejection
@@ -165,9 +167,14 @@ func (c *call) submit(o *object) {
 		}
 	})
 	if took := c.s.cfg.Auto.Review; took > 0 {
-		c.decideAfter(took, o)
+		c.decideAfter(took, o, "begin", map[string]any{ofSubmit: submits + 1})
 	}
 }
+
+// timesSubmitted counts the submits of a submission: no attribute of Apple's, so that
+// nobody sees it. ofSubmit is the argument by which what App Review does by itself
+// names the submit that it belongs to: it says nothing of a later one.
+const timesSubmitted, ofSubmit = "timesSubmitted", "submit"
 
 // each visits what the open items of a submission ask to be reviewed.
 func (c *call) each(submission *object, visit func(item, subject *object)) {

@@ -237,6 +237,34 @@ func TestReviewsHappenByThemselves(t *testing.T) {
 	c.wantStates(t, version, submission, "READY_FOR_DISTRIBUTION", "COMPLETE")
 }
 
+// TestADecisionIsOfItsSubmit: what was to come of a first submit does not come of a
+// second, not even after a restart.
+func TestADecisionIsOfItsSubmit(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, Auto: Auto{Review: time.Hour}})
+	version, _ := c.prepare(t, "3.0", "")
+	submission := c.draft(t)
+	added := c.data(t, "POST", "/v1/reviewSubmissionItems", item(submission, version))["id"].(string)
+	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
+	c.SetClock(20*time.Minute, 0)
+	c.act(t, "reviewSubmissions", submission, "start")
+	c.act(t, "reviewSubmissions", submission, "reject")
+	c.patch(t, "reviewSubmissionItems", added, `"resolved":true`)
+	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
+	kept, err := c.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Restore(kept); err != nil {
+		t.Fatal(err)
+	}
+	c.SetClock(15*time.Minute, 0) // past the time at which the first review would have begun
+	c.wantStates(t, version, submission, "WAITING_FOR_REVIEW", "WAITING_FOR_REVIEW")
+	c.SetClock(30*time.Minute, 0) // past the end of the first, and the begin of the second
+	c.wantStates(t, version, submission, "IN_REVIEW", "IN_REVIEW")
+	c.SetClock(15*time.Minute, 0)
+	c.wantStates(t, version, submission, "READY_FOR_DISTRIBUTION", "COMPLETE")
+}
+
 func TestADuplicateVersionHasTwoErrors(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	body := resource("appStoreVersions", "", `"platform":"IOS","versionString":"7.0"`, to("app", "apps", trailMix))

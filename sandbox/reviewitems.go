@@ -41,7 +41,8 @@ func itemAllowed(c *call, o, old *object) []apiError {
 	}
 	rel, subject := c.subject(o)
 	at := "/data/relationships/" + rel
-	if of, in := subject.text("platform"), submission.text("platform"); rel == "appStoreVersion" && in != "" && of != in {
+	if of, in := subject.text("platform"), submission.text("platform"); rel == "appStoreVersion" && in != "" &&
+		of != in {
 		return []apiError{{
 			Status:  409,
 			Code:    "ENTITY_ERROR.RELATIONSHIP.INVALID",
@@ -179,6 +180,7 @@ func itemUpdated(c *call, o *object) {
 	case removed:
 		if c.move(o, "remove") == nil {
 			c.withdraw(o)
+			c.emptied(c.s.store.one(o, "reviewSubmission"))
 		}
 	case resolved:
 		_ = c.move(o, "resolve") // only what was rejected
@@ -193,6 +195,15 @@ func (c *call) withdraw(item *object) {
 	}
 	if subject = c.reviewed(subject); c.move(subject, "take out") != nil {
 		_ = c.move(subject, "cancel") // of what is approved already nothing is taken back
+	}
+}
+
+// emptied cancels a submission that waits for review and holds nothing any more. That
+// items may be removed while it waits is known, and that nothing empty is reviewed;
+// what becomes of the submission is a guess: what its own cancel does.
+func (c *call) emptied(submission *object) {
+	if submission != nil && submission.text("state") == "WAITING_FOR_REVIEW" && len(c.open(submission)) == 0 {
+		c.cancel(submission)
 	}
 }
 

@@ -54,9 +54,16 @@ func TestEveryKindOfItemGoesThroughReview(t *testing.T) {
 					t.Fatalf("it is %s, want %s", got, want)
 				}
 			}
-			added := c.data(t, "POST", "/v1/reviewSubmissionItems", about(submission, rel, typ, thing.id))["id"].(string)
+			body := about(submission, rel, typ, thing.id)
+			added := c.data(t, "POST", "/v1/reviewSubmissionItems", body)["id"].(string)
 			state("READY_FOR_REVIEW")
-			c.refused(t, "POST", "/v1/reviewSubmissionItems", about(submission, rel, typ, thing.id), "ITEM_PART_OF_ANOTHER")
+			c.refused(
+				t,
+				"POST",
+				"/v1/reviewSubmissionItems",
+				about(submission, rel, typ, thing.id),
+				"ITEM_PART_OF_ANOTHER",
+			)
 			c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
 			state("WAITING_FOR_REVIEW")
 			c.refused(t, "DELETE", "/v1/reviewSubmissionItems/"+added, "", "already submitted")
@@ -140,6 +147,28 @@ func TestWhatAnItemTakes(t *testing.T) {
 	c.act(t, "reviewSubmissions", submission, "start")
 	remove := resource("reviewSubmissionItems", added, `"removed":true`, "")
 	c.refused(t, "PATCH", "/v1/reviewSubmissionItems/"+added, remove, "cannot be removed")
+}
+
+// TestASubmissionWithoutItemsDoesNotWait: it is canceled when its last item goes, and
+// what was in it can be submitted anew.
+func TestASubmissionWithoutItemsDoesNotWait(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, Times: Times{Cancel: time.Minute}})
+	version, _ := c.prepare(t, "3.0", "")
+	submission := c.draft(t)
+	first := c.data(t, "POST", "/v1/reviewSubmissionItems", item(submission, version))["id"].(string)
+	second := c.data(t, "POST", "/v1/reviewSubmissionItems",
+		about(submission, "appEvent", "appEvents", c.event(t, "Summer")))["id"].(string)
+	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
+	c.patch(t, "reviewSubmissionItems", second, `"removed":true`)
+	c.wantStates(t, version, submission, "WAITING_FOR_REVIEW", "WAITING_FOR_REVIEW")
+	c.patch(t, "reviewSubmissionItems", first, `"removed":true`)
+	c.wantStates(t, version, submission, "DEVELOPER_REJECTED", "CANCELING")
+	c.SetClock(time.Minute, 0)
+	c.wantStates(t, version, submission, "DEVELOPER_REJECTED", "COMPLETE")
+	again := c.draft(t)
+	c.data(t, "POST", "/v1/reviewSubmissionItems", item(again, version))
+	c.patch(t, "reviewSubmissions", again, `"submitted":true`)
+	c.wantStates(t, version, again, "WAITING_FOR_REVIEW", "WAITING_FOR_REVIEW")
 }
 
 // TestAQuestionOfAppReview leaves the version as it is, and goes on when the

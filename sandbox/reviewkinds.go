@@ -41,8 +41,9 @@ func reviewKinds() map[string]behavior {
 		b := behavior{
 			seed:      cycle(k.attr, k.approved),
 			machines:  []machine{k.machine()},
-			allowed:   k.allowed,
-			removable: k.removable,
+			allowed:   lockedAllowed,
+			removable: lockedRemovable,
+			relating:  lockedRelating,
 		}
 		if typ != "appAssetLibraryImages" && typ != "appAssetLibraryVideos" { // whose state follows their upload
 			b.created = setting(map[string]any{k.attr: k.drafts[0]})
@@ -70,21 +71,6 @@ func (k reviewKind) machine() machine {
 		{"reject", underReview, "REJECTED", source},
 		{"cancel", append([]string{"ACCEPTED", "REJECTED"}, underReview...), k.withdrawn, source},
 	}}
-}
-
-// allowed refuses changes of what waits or is in review.
-func (k reviewKind) allowed(_ *call, o, old *object) []apiError {
-	if old == nil || !slices.Contains(underReview, old.text(k.attr)) {
-		return nil
-	}
-	return unchangeable(o, old, nil)
-}
-
-func (k reviewKind) removable(_ *call, o *object) []apiError {
-	if state := o.text(k.attr); slices.Contains(underReview, state) {
-		return stateError("", "The resource cannot be deleted while it is "+state+".")
-	}
-	return nil
 }
 
 // assetReview is the life of a background asset's release in the App Store, which

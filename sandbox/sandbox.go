@@ -124,7 +124,14 @@ func Open(cfg World) (*Sandbox, error) {
 // open makes one world.
 func open(cfg World, f *facts) (*Sandbox, error) {
 	var err error
-	s := &Sandbox{cfg: cfg, facts: f, mux: http.NewServeMux(), behaviors: behaviors(), uploads: uploadRules(), keys: map[string]*key{}}
+	s := &Sandbox{
+		cfg:       cfg,
+		facts:     f,
+		mux:       http.NewServeMux(),
+		behaviors: behaviors(),
+		uploads:   uploadRules(),
+		keys:      map[string]*key{},
+	}
 	if s.seed, err = readSeed(cfg.Seed); err != nil {
 		return nil, err
 	}
@@ -165,7 +172,8 @@ func (cfg *World) complete() {
 }
 
 // Reset brings back the organisation as it was at the start, the faults of the
-// configuration, and all of every key's hour. Keys stay.
+// configuration, and all of every key's hour. Keys stay. With World.PerKey it is the
+// world that no key sees: see WorldOf.
 func (s *Sandbox) Reset() {
 	if err := s.reset(); err != nil {
 		panic("sandbox: a seed that was taken before: " + err.Error())

@@ -350,7 +350,8 @@ func TestEveryReadAnswers(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		c.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		empty := bytes.Contains(w.Body.Bytes(), []byte(`"data":null`)) || bytes.Contains(w.Body.Bytes(), []byte(`"data":[]`))
+		empty := bytes.Contains(w.Body.Bytes(), []byte(`"data":null`)) ||
+			bytes.Contains(w.Body.Bytes(), []byte(`"data":[]`))
 		if w.Code != 200 || empty && !slices.Contains(c.behaviors[op.root()].placed, op.Rel) {
 			t.Errorf("%s: %d %.200s", op.ID, w.Code, w.Body)
 		}

@@ -61,6 +61,12 @@ func New(t TB, w World) *Sandbox {
 	s.base = server.URL
 	s.mu.Unlock()
 	s.URL, s.Key = server.URL, Key{ID: "SANDBOXKEY", Issuer: s.cfg.Issuer, Private: private}
+	for _, w := range s.allWorlds() { // those that World.State kept
+		w.URL = s.URL
+		if w.name == s.Key.ID {
+			w.Key = s.Key
+		}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })

@@ -165,9 +165,11 @@ func invitationOfTester(c *call, o, _ *object) []apiError {
 	switch state := tester.text("state"); {
 	case slices.Contains([]string{"ACCEPTED", "INSTALLED"}, state) &&
 		slices.Contains(c.s.store.ids(tester, "apps"), app.id):
-		errs[0].Code, errs[0].Detail = "STATE_ERROR.TESTER_INVITE.ALREADY_ACCEPTED", "Tester has already accepted the invite"
+		errs[0].Code = "STATE_ERROR.TESTER_INVITE.ALREADY_ACCEPTED"
+		errs[0].Detail = "Tester has already accepted the invite"
 	case !c.installable(tester, app.id):
-		errs[0].Code, errs[0].Detail = "STATE_ERROR.TESTER_INVITE.NO_INSTALLABLE_BUILDS", "Tester has no installable build"
+		errs[0].Code = "STATE_ERROR.TESTER_INVITE.NO_INSTALLABLE_BUILDS"
+		errs[0].Detail = "Tester has no installable build"
 	default:
 		return nil
 	}

@@ -13,7 +13,8 @@ import (
 // Store localizations". Their case does not matter in requests.
 var locales = strings.Fields(
 	"ar-SA bn-BD ca cs da de-DE el en-AU en-CA en-GB en-US es-ES es-MX fi fr-CA fr-FR gu-IN he hi hr hu id it ja " +
-		"kn-IN ko ml-IN mr-IN ms nl-NL no or-IN pa-IN pl pt-BR pt-PT ro ru sk sl-SI sv ta-IN te-IN th tr uk ur-PK vi zh-Hans zh-Hant",
+		"kn-IN ko ml-IN mr-IN ms nl-NL no or-IN pa-IN pl pt-BR pt-PT ro ru sk sl-SI sv ta-IN " +
+		"te-IN th tr uk ur-PK vi zh-Hans zh-Hant",
 )
 
 // longest are the most characters that texts may have. Apple: "Required,
@@ -56,7 +57,8 @@ func (w *writer) texts(change *object, at string) {
 		switch {
 		case name == "locale" && strings.HasSuffix(change.typ, "Localizations") && localeOf(text) == "":
 			w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid locale", text), pointer)
-		case text != "" && strings.HasSuffix(name, "Url") && strings.HasSuffix(change.typ, "Localizations") && !webURL(text):
+		case text != "" && strings.HasSuffix(name, "Url") && strings.HasSuffix(change.typ, "Localizations") &&
+			!webURL(text):
 			w.invalid("ENTITY_ERROR.ATTRIBUTE.INVALID", fmt.Sprintf("'%s' is not a valid URL", text), pointer)
 		case most > 0 && utf8.RuneCountInString(text) > most:
 			w.invalid(

@@ -152,7 +152,8 @@ func (c *call) unreadyApp(v *object, r reasons) {
 	if app.attrs[privacyUnpublished] == true {
 		r["/v1/appDataUsages/"] = []apiError{
 			{Status: 409, Code: "STATE_ERROR.APP_DATA_USAGES_REQUIRED", Title: "App privacy is missing",
-				Detail: "Answer the questions about App Privacy, and publish them, on the website of App Store Connect."},
+				Detail: "Answer the questions about App Privacy, and publish them, " +
+					"on the website of App Store Connect."},
 		}
 	}
 	infos := c.s.store.related(app, "appInfos")

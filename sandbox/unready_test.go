@@ -121,7 +121,10 @@ func TestADeclarationMustBeApproved(t *testing.T) {
 	c.store.link(build, "appEncryptionDeclaration", declaration.id)
 	declaration.attrs["appEncryptionDeclarationState"] = "IN_REVIEW"
 	missing := c.associated(t, version)
-	if told := fmt.Sprint(missing["/v1/appEncryptionDeclarations/"+declaration.id]); !strings.Contains(told, "IN_REVIEW") {
+	if told := fmt.Sprint(missing["/v1/appEncryptionDeclarations/"+declaration.id]); !strings.Contains(
+		told,
+		"IN_REVIEW",
+	) {
 		t.Error(missing)
 	}
 }
@@ -151,7 +154,11 @@ func TestEveryAppCanReleaseAVersion(t *testing.T) {
 			`"platform":"IOS","versionString":"3.0"`, to("app", "apps", app)))["id"].(string)
 		_, build := c.upload(t, app, "3.0", "1")
 		c.patch(t, "builds", build, `"usesNonExemptEncryption":false`)
-		c.send("PATCH", "/v1/appStoreVersions/"+version+"/relationships/build", `{"data":{"type":"builds","id":"`+build+`"}}`)
+		c.send(
+			"PATCH",
+			"/v1/appStoreVersions/"+version+"/relationships/build",
+			`{"data":{"type":"builds","id":"`+build+`"}}`,
+		)
 		_, _, doc := c.send("GET", "/v1/appStoreVersions/"+version+"/appStoreVersionLocalizations", "")
 		for _, l := range doc["data"].([]any) {
 			c.patch(t, "appStoreVersionLocalizations", at(l, "id").(string), `"whatsNew":"Maps"`)

@@ -206,7 +206,9 @@ func TestUploadsExpire(t *testing.T) {
 		made := c.data(t, "POST", "/v1/appClipAdvancedExperienceImages",
 			resource("appClipAdvancedExperienceImages", "", `"fileName":"a","fileSize":3`, ""))
 		id = made["id"].(string)
-		return "/v1/appClipAdvancedExperienceImages/" + id, id, c.local(at(made, "attributes", "uploadOperations", 0, "url"))
+		return "/v1/appClipAdvancedExperienceImages/" + id, id, c.local(
+			at(made, "attributes", "uploadOperations", 0, "url"),
+		)
 	}
 	path, id, url := attachment()
 	end := c.now.Add(uploadLife)
@@ -225,7 +227,8 @@ func TestUploadsExpire(t *testing.T) {
 		t.Errorf("after the end: %d %s", w.Code, w.Body)
 	}
 	commit := resource("appClipAdvancedExperienceImages", id, `"uploaded":true`, "")
-	if status, _, doc := c.send("PATCH", path, commit); status != 409 || code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
+	if status, _, doc := c.send("PATCH", path, commit); status != 409 ||
+		code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
 		t.Errorf("a commit after the end: %d %v", status, doc)
 	}
 	if c.store.bytes != 0 {
@@ -239,7 +242,8 @@ func TestFilesAreCommittedOnce(t *testing.T) {
 		pictureOf(t, 1800, 1200, false))
 	id := path[strings.LastIndex(path, "/")+1:]
 	again := resource("appClipAdvancedExperienceImages", id, `"uploaded":true`, "")
-	if status, _, doc := c.send("PATCH", path, again); status != 409 || code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
+	if status, _, doc := c.send("PATCH", path, again); status != 409 ||
+		code(doc) != "STATE_ERROR.ENTITY_STATE_INVALID" {
 		t.Errorf("%d %v", status, doc)
 	}
 	if w := c.raw("DELETE", path, ""); w.Code != 405 {

@@ -149,7 +149,14 @@ func TestVideosAndTheLibraryTakeTwoSteps(t *testing.T) {
 	const movie = "\x00\x00\x00\x18ftypmp42"
 	event := to("appEventLocalization", "appEventLocalizations", c.IDs("appEventLocalizations")[0])
 	library := to("assetLibrary", "appAssetLibraries", c.IDs("appAssetLibraries")[0])
-	clip := c.sendFile(t, "/v1/appEventVideoClips", "appEventVideoClips", `"appEventAssetType":"EVENT_CARD"`, event, movie)
+	clip := c.sendFile(
+		t,
+		"/v1/appEventVideoClips",
+		"appEventVideoClips",
+		`"appEventAssetType":"EVENT_CARD"`,
+		event,
+		movie,
+	)
 	asset := c.sendFile(t, "/v1/appAssetLibraryVideos", "appAssetLibraryVideos",
 		`"category":"APP_SCREENSHOTS_AND_PREVIEWS"`, library, movie)
 	see := func() [3]any {

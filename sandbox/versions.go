@@ -20,11 +20,6 @@ var onSale = []string{"READY_FOR_DISTRIBUTION", "REPLACED_WITH_NEW_VERSION", "PR
 
 // versions: App Store versions, their localizations and pictures.
 func versions() map[string]behavior {
-	locked := behavior{allowed: lockedAllowed, removable: lockedRemovable, relating: lockedRelating}
-	with := func(b behavior) behavior {
-		b.allowed, b.removable, b.relating = locked.allowed, locked.removable, locked.relating
-		return b
-	}
 	return map[string]behavior{
 		"appStoreVersions": {
 			seed: each(cycle("versionString", "1.0", "1.1", "2.0"), cycle("platform", "IOS"),
@@ -42,28 +37,28 @@ func versions() map[string]behavior {
 				"release": {own: true, do: dateCome},
 			},
 		},
-		"appStoreVersionLocalizations": with(behavior{unique: [][]string{{"appStoreVersion", "locale"}}}),
-		"appScreenshotSets": with(
-			behavior{
-				seed:   cycle("screenshotDisplayType", "APP_IPHONE_67"),
-				unique: [][]string{{"appStoreVersionLocalization", "screenshotDisplayType"}},
-			},
-		),
-		"appPreviewSets": with(
-			behavior{
-				seed:   cycle("previewType", "IPHONE_67"),
-				unique: [][]string{{"appStoreVersionLocalization", "previewType"}},
-			},
-		),
-		"appScreenshots": with(behavior{seed: cycle("assetDeliveryState", complete())}),
-		"appPreviews": with(
-			behavior{seed: each(cycle("assetDeliveryState", complete()), cycle("videoDeliveryState", complete()))},
-		),
-		"appStoreReviewDetails": with(behavior{
+		"appStoreVersionLocalizations": {
+			unique:  [][]string{{"appStoreVersion", "locale"}},
+			allowed: (*call).firstNews,
+		},
+		"appScreenshotSets": {
+			seed:   cycle("screenshotDisplayType", "APP_IPHONE_67"),
+			unique: [][]string{{"appStoreVersionLocalization", "screenshotDisplayType"}},
+		},
+		"appPreviewSets": {
+			seed:   cycle("previewType", "IPHONE_67"),
+			unique: [][]string{{"appStoreVersionLocalization", "previewType"}},
+		},
+		"appScreenshots": {seed: cycle("assetDeliveryState", complete()), allowed: (*call).full},
+		"appPreviews": {
+			seed:    each(cycle("assetDeliveryState", complete()), cycle("videoDeliveryState", complete())),
+			allowed: (*call).full,
+		},
+		"appStoreReviewDetails": {
 			unique: [][]string{{"appStoreVersion"}},
 			seed: each(cycle("contactPhone", "+1 555 010 0199"),
 				cycle("contactEmail", "review@example.com"), cycle("demoAccountRequired", false)),
-		}),
+		},
 		"appStoreVersionReleaseRequests": {allowed: releaseAllowed, created: func(c *call, o *object) {
 			if v := c.s.store.one(o, "appStoreVersion"); v != nil {
 				_ = released(c, v, nil) // releaseAllowed has seen that it may

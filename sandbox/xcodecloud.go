@@ -39,6 +39,7 @@ func runCreated(c *call, o *object) {
 }
 
 func runFinished(c *call, o *object, _ map[string]any) error {
-	o.attrs["executionProgress"], o.attrs["completionStatus"], o.attrs["finishedDate"] = "COMPLETE", "SUCCEEDED", c.stamp()
+	o.attrs["executionProgress"], o.attrs["completionStatus"] = "COMPLETE", "SUCCEEDED"
+	o.attrs["finishedDate"] = c.stamp()
 	return nil
 }

@@ -43,7 +43,7 @@ func sandboxCommand() *cobra.Command {
 				who = fmt.Sprintf("keys: %d, issuer %s", len(publicKeys), cfg.Issuer)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "App Store Connect sandbox on http://%s (%s)\n", l.Addr(), who)
-			fmt.Fprint(cmd.OutOrStdout(), peerLines(l.Addr().String()))
+			fmt.Fprint(cmd.OutOrStdout(), peerLines("http://"+l.Addr().String(), cfg.Issuer, !cfg.NoAuth))
 			return serveBox(cmd.Context(), s, l)
 		}}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen on")
@@ -55,15 +55,6 @@ func sandboxCommand() *cobra.Command {
 	worldFlags(cmd.Flags(), "", &cfg)
 	cmd.AddCommand(seedSchemaCommand())
 	return cmd
-}
-
-// peerLines say how others are pointed to a sandbox, and where its page is.
-func peerLines(address string) string {
-	return fmt.Sprintf(`  page     http://%[1]s/
-  curl     curl -gs 'http://%[1]s/v1/apps?limit=2'
-  acts     curl -s http://%[1]s/_sandbox/acts
-  gateway  gateway.yaml: upstream: {base_url: 'http://%[1]s'}
-`, address)
 }
 
 // serveBox serves a sandbox, whose states pass by themselves, until ctx ends.

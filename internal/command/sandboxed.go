@@ -72,7 +72,8 @@ func beforeSandbox(
 		return serveBox(ctx, s, l)
 	})
 	group.Go(func() error {
-		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/)\n", cfg.Upstream.BaseURL)
+		fmt.Fprintf(stdout, "sandbox  %s (control below /_sandbox/; it checks tokens)\n%s",
+			cfg.Upstream.BaseURL, peerLines(cfg.Upstream.BaseURL, sandbox.DefaultIssuer, true))
 		gw, err := newService(ctx, "", cfg, []keys.Backend{inMemory{filekey.FromPrivate(kid, private)}}, out)
 		if err != nil {
 			return unlessEnded(ctx, err)

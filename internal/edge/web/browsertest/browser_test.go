@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ func TestPages(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *world){
 		"search as one types": search, "search without script": searchPlain, "an operation": operation, "try it": tryIt,
 		"try it asks first": asksFirst, "the picture moves": moves, "the sandbox moves": sandboxMoves,
+		"the sandbox's acts": sandboxActs,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, w) })
 	}
@@ -143,6 +145,41 @@ func sandboxMoves(t *testing.T, w *world) {
 	do(t, ctx, chromedp.Navigate(w.sandbox+"/"), chromedp.WaitVisible("#moving"))
 	w.call(t, "/v1/apps?limit=3")
 	do(t, ctx, chromedp.Poll(`document.body.textContent.includes("/v1/apps?limit=3")`, nil))
+}
+
+// sandboxActs presses a button of the sandbox's page that takes an argument, and one
+// that takes none, and sees what changes.
+func sandboxActs(t *testing.T, w *world) {
+	ctx := w.tab(t)
+	groups := w.held(t, "betaGroups")
+	group := groups[slices.IndexFunc(groups, func(o held) bool { return o.Attributes["isInternalGroup"] == false })].ID
+	w.send(t, "PATCH", "/v1/betaGroups/"+group, `{"publicLinkEnabled": true}`)
+	join := fmt.Sprintf(`form[aria-label="join betaGroups %s"]`, group)
+	const publish = `form[aria-label^="publish customerReviewResponses"]`
+	do(t, ctx, chromedp.Navigate(w.sandbox+"/"),
+		chromedp.SendKeys(join+` [name="with.email"]`, "new@example.com"))
+	w.call(t, "/v1/apps?limit=4")
+	do(t, ctx, // the page moves meanwhile: what was typed stays
+		chromedp.Poll(`document.body.textContent.includes("/v1/apps?limit=4")`, nil))
+	press(t, ctx, join+" button")
+	press(t, ctx, publish+" button")
+	do(t, ctx, chromedp.WaitVisible("#moving"), chromedp.WaitNotPresent(publish))
+	joined := func(o held) bool { return o.Attributes["email"] == "new@example.com" }
+	if !slices.ContainsFunc(w.held(t, "betaTesters"), joined) {
+		t.Error("the tester did not join")
+	}
+	waits := func(o held) bool { return o.Attributes["state"] == "PENDING_PUBLISH" }
+	if slices.ContainsFunc(w.held(t, "customerReviewResponses"), waits) {
+		t.Error("the response was not published")
+	}
+}
+
+// press clicks on a button, and waits for the page that it leads to.
+func press(t *testing.T, ctx context.Context, button string) {
+	t.Helper()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(button)); err != nil {
+		t.Fatalf("%s: %v", button, err)
+	}
 }
 
 // looks sees a page in light and dark, wide and on a telephone: nothing is wider

@@ -3,6 +3,7 @@ package browsertest
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -144,17 +145,49 @@ func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
 	}
 }
 
-// call makes a call over REST.
+// call reads over REST.
 func (w *world) call(t *testing.T, path string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", w.rest+path, nil)
+	w.send(t, "GET", path, "")
+}
+
+// send makes a call over REST, which must succeed.
+func (w *world) send(t *testing.T, method, path, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, w.rest+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+w.token)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = res.Body.Close()
+	if _ = res.Body.Close(); res.StatusCode >= 300 {
+		t.Errorf("%s %s: %s", method, path, res.Status)
+	}
+}
+
+// held is an object that the sandbox holds.
+type held struct {
+	ID         string         `json:"id"`
+	Attributes map[string]any `json:"attributes"`
+}
+
+// held are the sandbox's objects of a type.
+func (w *world) held(t *testing.T, typ string) []held {
+	t.Helper()
+	res, err := http.Get(w.sandbox + "/_sandbox/state/" + typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var state struct{ Objects []held }
+	if err := json.NewDecoder(res.Body).Decode(&state); err != nil || len(state.Objects) == 0 {
+		t.Fatalf("no %s: %v", typ, err)
+	}
+	return state.Objects
 }
