@@ -35,12 +35,10 @@ func inForce(c *config.Config) {
 	setDefault(&c.Limits.MaxConnectionAge, config.Duration(server.DefaultMaxConnectionAge))
 	setDefault(&c.Streams.Grace, config.Duration(server.DefaultStreamGrace))
 	setDefault(&c.Log.Level, "info")
-	if c.Store.URL != "" {
-		setDefault(&c.Store.Retention, config.Duration(jobs.DefaultRetention))
-		setDefault(&c.Jobs.Workers, jobs.DefaultWorkers)
-		setDefault(&c.Jobs.BuildEvery, config.Duration(workflows.DefaultBuildEvery))
-		setDefault(&c.Jobs.ReviewEvery, config.Duration(workflows.DefaultReviewEvery))
-	}
+	setDefault(&c.Store.Retention, config.Duration(jobs.DefaultRetention))
+	setDefault(&c.Jobs.Workers, jobs.DefaultWorkers)
+	setDefault(&c.Jobs.BuildEvery, config.Duration(workflows.DefaultBuildEvery))
+	setDefault(&c.Jobs.ReviewEvery, config.Duration(workflows.DefaultReviewEvery))
 	if c.Telemetry.TrustTraceContext == nil {
 		trusted := c.Trusted()
 		c.Telemetry.TrustTraceContext = &trusted
