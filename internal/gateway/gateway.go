@@ -127,11 +127,12 @@ func New(d Deps) (*Gateway, error) {
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	catalog := newCatalog(g.Engine, d.Version)
+	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
-		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
+		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, whose)},
 	}, d.Limits, d.Log, d.GRPC...)
 	edge, err := rest.New(g.Server, g.Engine, ownServices(), d.Limits, d.Log)
 	if err != nil {
