@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -10,7 +11,9 @@ import (
 	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
+	"github.com/asc-gateway/asc-gateway/internal/access/restrict"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jobs"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
@@ -113,7 +116,10 @@ func (o *operations) Start(ctx context.Context, n workflows.Operation) (*longrun
 	if o.jobs == nil {
 		return nil, store.NotConfigured()
 	}
-	who := access.FromContext(ctx)
+	who, d := access.FromContext(ctx), guard.Decision(ctx)
+	if d.Restricted && !d.Audit && n.App != "" && !slices.Contains(d.Apps, n.App) {
+		return nil, fault.New(fault.PermissionDenied, restrict.ReasonRestricted, "%s is kept to other apps", who.ID)
+	}
 	return o.jobs.Start(ctx, jobs.New{Kind: n.Kind, Team: guard.Team(ctx), App: n.App, Subject: n.Subject, About: n.About,
 		Caller: who.ID, Claims: who.Claims, Priority: priorityOf(ctx), Via: guard.Method(ctx), RequestID: n.RequestID,
 		Request: n.Request, Approval: o.Approval(ctx), Plan: n.Plan})

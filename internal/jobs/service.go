@@ -25,8 +25,12 @@ type Viewer struct {
 	Approves func(patterns []string) bool
 }
 
-// sees says whether the viewer may know of an operation.
+// sees says whether the viewer may know of an operation. While its app is not
+// known, those who are kept to apps see only their own.
 func (v Viewer) sees(op *Operation) bool {
+	if v.Apps != nil && op.App == "" {
+		return op.Caller == v.ID
+	}
 	if v.Apps != nil && !slices.Contains(v.Apps, op.App) {
 		return false
 	}
