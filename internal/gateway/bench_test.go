@@ -16,14 +16,19 @@ import (
 	"testing"
 	"time"
 
+	commercev1 "github.com/asc-gateway/asc-gateway/gen/asc/commerce/v1"
 	provisioningv1 "github.com/asc-gateway/asc-gateway/gen/asc/provisioning/v1"
+	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/access/policy"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/inprocess"
+	"github.com/asc-gateway/asc-gateway/sandbox"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
@@ -203,6 +208,52 @@ func BenchmarkCachedRead(b *testing.B) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// BenchmarkInProcess shows what a cached read costs through the connection of use
+// cases, beside the engine called directly and beside a call over loopback.
+func BenchmarkInProcess(b *testing.B) {
+	box, err := sandbox.Open(sandbox.World{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	private, err := box.NewKey("KEY")
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := serveWorld(b, box, httptest.NewServer(box), ringOf(private), Deps{CacheBytes: 1 << 20})
+	g := w.gateway
+	ctx := access.NewContext(context.Background(), &access.Principal{ID: access.Anonymous})
+	ctx = inprocess.NewContext(ctx, inprocess.Call{Team: "team", Via: "bench"})
+	inside := commercev1.NewTerritoriesServiceClient(inprocess.New(inner{g}, noop.NewTracerProvider()))
+	outside := commercev1.NewTerritoriesServiceClient(w.conn)
+	m := g.Engine.Lookup(commercev1.TerritoriesService_ListTerritories_FullMethodName)
+	for _, c := range []struct {
+		name string
+		call func() error
+	}{
+		{"engine", func() error {
+			_, err := g.Engine.Unary(ctx, "team", m, &commercev1.ListTerritoriesRequest{PageSize: 10})
+			return err
+		}},
+		{"in process", func() error {
+			_, err := inside.ListTerritories(ctx, &commercev1.ListTerritoriesRequest{PageSize: 10})
+			return err
+		}},
+		{"loopback", func() error {
+			_, err := outside.ListTerritories(context.Background(), &commercev1.ListTerritoriesRequest{PageSize: 10})
+			return err
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.call(); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -157,6 +157,9 @@ func (j *Jobs) Serve(ctx context.Context) {
 		return
 	}
 	running := context.WithoutCancel(ctx) // [runner.stop] ends it
+	if err := j.takeBack(running); err != nil {
+		j.deps.Log.WarnContext(ctx, "what was cut off goes on a minute later", "error", err)
+	}
 	for {
 		err := j.runner.start(running)
 		if err == nil {
@@ -176,6 +179,23 @@ func (j *Jobs) Serve(ctx context.Context) {
 	if err := j.runner.stop(limited); err != nil {
 		j.deps.Log.WarnContext(running, "runs of operations were cut off: they are made again", "error", err)
 	}
+}
+
+// takeBack makes runs again at once that a process before was cut off in. Only of
+// a file is it known that nobody else runs them: this process has it alone.
+func (j *Jobs) takeBack(ctx context.Context) error {
+	if j.deps.Store.Pool() != nil {
+		return nil
+	}
+	for _, query := range []string{
+		"UPDATE operations SET lease = '', lease_until = 0 WHERE lease <> ''",
+		"UPDATE river_job SET state = 'available' WHERE state = 'running'",
+	} {
+		if _, err := j.deps.Store.Exec(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // worker runs operations for River.

@@ -35,6 +35,12 @@ func etag(list []*operationsv1.Change) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// requestID names a change within its operation, the same in every run.
+func requestID(operation string, c change) string {
+	sum := sha256.Sum256([]byte(c.GetTarget()))
+	return operation + "/" + c.GetName() + "/" + hex.EncodeToString(sum[:8])
+}
+
 // mentions says whether an error's details have a reason or a text.
 func mentions(err error, text string) bool {
 	for _, d := range status.Convert(err).Details() {

@@ -302,8 +302,8 @@ func (d *distribution) write(ctx context.Context) error {
 	if err := d.planned(changes); err != nil {
 		return err
 	}
-	for i, c := range changes {
-		detail, err := c.do(ctx, fmt.Sprintf("%s/%s/%d", d.run.ID, c.GetName(), i))
+	for _, c := range changes {
+		detail, err := c.do(ctx, requestID(d.run.ID, c))
 		if err != nil {
 			return err
 		}
