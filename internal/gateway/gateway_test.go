@@ -515,9 +515,6 @@ func TestCatalog(t *testing.T) {
 	if status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/resources/bundleIds", ""); status != 200 || !strings.Contains(string(body), "BundleId") {
 		t.Errorf("%d %.300s", status, body)
 	}
-	if status, _, _ = w.do(t, "GET", "/ascgateway/v1/operations", ""); status != 404 { // of long-running operations one day
-		t.Errorf("the old path: %d", status)
-	}
 	for _, area := range []string{"testflight", "metadata", "commerce"} {
 		status, _, body = w.do(t, "GET", "/openapi/"+area+".json", "")
 		if status != 200 || !bytes.Contains(body, []byte(`"3.1.0"`)) {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,7 @@ const (
 	tryTimeout  = 15 * time.Second // for one try to open
 	tryFirst    = 500 * time.Millisecond
 	tryMost     = 15 * time.Second
+	firstOpen   = 5 * time.Second  // for calls that come while it is opened for the first time
 	statement   = 10 * time.Second // a statement of PostgreSQL
 	maxPassword = 1024             // bytes
 )
@@ -58,7 +60,9 @@ type Store struct {
 	pool    *pgxpool.Pool // nil: SQLite
 	path    string        // of SQLite's file
 	lock    *os.File
-	ready   chan struct{}         // closed when the tables are there
+	ready   chan struct{} // closed when the tables are there
+	tried   chan struct{} // closed after the first try to open it
+	once    sync.Once
 	trouble atomic.Pointer[error] // why not yet
 }
 
@@ -73,7 +77,7 @@ const (
 // Open makes a store. Its error says that the URL is wrong; the database is asked
 // by [Store.Start].
 func Open(cfg Config, log *slog.Logger) (*Store, error) {
-	s := &Store{Log: log, ready: make(chan struct{})}
+	s := &Store{Log: log, ready: make(chan struct{}), tried: make(chan struct{})}
 	if path, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
 		return s, s.openSQLite(path)
 	}
@@ -172,18 +176,36 @@ func (s *Store) Start(ctx context.Context) {
 		if err == nil {
 			s.trouble.Store(nil)
 			close(s.ready)
+			s.tellTried()
 			s.Log.InfoContext(ctx, "the store is open", "kind", string(s.dir))
 			return
 		}
 		if s.trouble.Swap(&err) == nil {
 			s.Log.ErrorContext(ctx, "the store cannot be opened, and is tried again", "error", err)
 		}
+		s.tellTried()
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
 		}
 	}
+}
+
+// tellTried lets go who waits for the first try.
+func (s *Store) tellTried() { s.once.Do(func() { close(s.tried) }) }
+
+// usable says why the store cannot be used. While it is opened for the first time
+// it waits for that.
+func (s *Store) usable(ctx context.Context) error {
+	timer := time.NewTimer(firstOpen)
+	defer timer.Stop()
+	select {
+	case <-s.tried:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return s.Err()
 }
 
 func (s *Store) try(ctx context.Context) error {
@@ -267,7 +289,7 @@ func (s *Store) DB() *sql.DB { return s.write }
 
 // Tx does something in one transaction, all of it or nothing.
 func (s *Store) Tx(ctx context.Context, do func(tx *sql.Tx) error) error {
-	if err := s.Err(); err != nil {
+	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	tx, err := s.write.BeginTx(ctx, nil)
@@ -283,7 +305,7 @@ func (s *Store) Tx(ctx context.Context, do func(tx *sql.Tx) error) error {
 
 // Exec carries out one statement, and returns how many rows it changed.
 func (s *Store) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if err := s.Err(); err != nil {
+	if err := s.usable(ctx); err != nil {
 		return 0, err
 	}
 	res, err := s.write.ExecContext(ctx, query, args...)
@@ -295,7 +317,7 @@ func (s *Store) Exec(ctx context.Context, query string, args ...any) (int64, err
 
 // Query calls each with every row.
 func (s *Store) Query(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
-	if err := s.Err(); err != nil {
+	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	rows, err := s.read.QueryContext(ctx, query, args...)

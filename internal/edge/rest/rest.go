@@ -360,7 +360,7 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 			return err
 		}
 		if md.IsStreamingServer() {
-			return h.lines(ctx, w, full, req.Interface())
+			return h.lines(ctx, w, full, req.Interface(), formOf(r))
 		}
 		res, err := h.backend.Invoke(ctx, full, req.Interface())
 		if err != nil {
@@ -372,19 +372,38 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 	return nil
 }
 
-// lines writes each message of a stream as a line of JSON, as soon as it is
-// there. An error that comes later is a line with the member error.
-func (h *Handler) lines(ctx context.Context, w http.ResponseWriter, fullMethod string, req proto.Message) error {
+// form is how the messages of a stream are written.
+type form struct{ contentType, before, after string }
+
+// The forms of streams: lines of JSON, and server-sent events.
+var (
+	ndjson = form{"application/x-ndjson", "", "\n"}
+	events = form{"text/event-stream", "data: ", "\n\n"}
+)
+
+// formOf is the form that a caller asks for.
+func formOf(r *http.Request) form {
+	if strings.Contains(r.Header.Get("Accept"), events.contentType) {
+		return events
+	}
+	return ndjson
+}
+
+// lines writes each message of a stream as JSON, as soon as it is there. An error
+// that comes later is one more with the member error.
+func (h *Handler) lines(
+	ctx context.Context, w http.ResponseWriter, fullMethod string, req proto.Message, as form,
+) error {
 	begun := false
 	line := func(b []byte) error {
 		if !begun {
 			begun = true
-			w.Header().Set("Content-Type", "application/x-ndjson")
+			w.Header().Set("Content-Type", as.contentType)
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			w.Header().Set("Cache-Control", "no-store")
 			w.WriteHeader(http.StatusOK)
 		}
-		if _, err := w.Write(append(b, '\n')); err != nil {
+		if _, err := w.Write(slices.Concat([]byte(as.before), b, []byte(as.after))); err != nil {
 			return err
 		}
 		return http.NewResponseController(w).Flush()

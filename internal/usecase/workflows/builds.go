@@ -281,9 +281,13 @@ func groupNamed(list []*resourcesv1.BetaGroup, want string) *resourcesv1.BetaGro
 	return nil
 }
 
-func (s *seen) groupIDs() (ids []string) {
+// groupIDs are the groups that have the build.
+func (s *seen) groupIDs() []string {
+	ids := slices.Clone(s.holders)
 	for _, g := range s.groups {
-		ids = append(ids, g.GetId())
+		if !slices.Contains(ids, g.GetId()) {
+			ids = append(ids, g.GetId())
+		}
 	}
 	return ids
 }

@@ -427,7 +427,7 @@ type DistributeBuildResponse struct {
 	Version  string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	Number   string `protobuf:"bytes,4,opt,name=number,proto3" json:"number,omitempty"`
 	Platform string `protobuf:"bytes,5,opt,name=platform,proto3" json:"platform,omitempty"`
-	// Ids of the groups that have it, in the order of the request.
+	// Ids of the groups that have it now, those of other requests too.
 	Groups []string `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
 	// How testers inside the organisation see it, in Apple's words: IN_BETA_TESTING.
 	InternalBuildState string `protobuf:"bytes,7,opt,name=internal_build_state,json=internalBuildState,proto3" json:"internal_build_state,omitempty"`
