@@ -2,6 +2,7 @@ package chart
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,24 @@ func TestPostgreSQL(t *testing.T) {
 		}
 	}
 	wired(t, "no password, no Redis", rendered(t, one, "store: {url: 'postgres://gateway@db/asc'}"))
+}
+
+// TestDocumentedStores: the values in docs/operating.md are taken.
+func TestDocumentedStores(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## A store\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := strings.Split(section, "```yaml\n")[1:]
+	for _, b := range blocks {
+		text, _, _ := strings.Cut(b, "```")
+		wired(t, text, rendered(t, text))
+	}
+	if len(blocks) != 2 {
+		t.Errorf("%d examples, want 2", len(blocks))
+	}
 }
 
 // mountsKey says whether a file is the key of a Secret.
