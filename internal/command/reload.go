@@ -294,6 +294,8 @@ func (s *service) needsRestart(cfg *config.Config) error {
 		"telemetry":                 reflect.DeepEqual(cfg.Telemetry, s.cfg.Telemetry),
 		"ops":                       cfg.Ops == s.cfg.Ops,
 		"secrets":                   cfg.Secrets == s.cfg.Secrets,
+		"store":                     cfg.Store == s.cfg.Store,
+		"jobs":                      cfg.Jobs == s.cfg.Jobs,
 		"streams":                   cfg.Streams == s.cfg.Streams,
 		"limits.max_connection_age": cfg.Limits.MaxConnectionAge == s.cfg.Limits.MaxConnectionAge,
 		"tls (on or off)":           cfg.TLS.Enabled() == s.cfg.TLS.Enabled(),

@@ -264,6 +264,8 @@ func TestReloadKeepsWhatWasGood(t *testing.T) {
 	reload("colour")
 	p.write(t, "gateway.yaml", strings.Replace(good, "grpc: '127.0.0.1:0'", "grpc: '127.0.0.1:1'", 1))
 	reload("need a restart")
+	p.write(t, "gateway.yaml", good+"jobs: {workers: 3}\nstore: {retention: 24h}\n")
+	reload("need a restart; nothing of the new configuration was taken: [jobs store]")
 	p.write(t, "gateway.yaml", good)
 	text, err := os.ReadFile(name)
 	if err != nil {

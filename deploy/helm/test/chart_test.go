@@ -34,7 +34,7 @@ var update = flag.Bool("update", false, "write the snapshot and the schema anew"
 
 const chartDir = "../asc-gateway"
 
-var sets = []string{"", "values/production.yaml", "values/small.yaml"}
+var sets = []string{"", "values/production.yaml", "values/small.yaml", "values/sqlite.yaml"}
 
 func load(t *testing.T) *chart.Chart {
 	t.Helper()
@@ -79,6 +79,8 @@ func kinds(apiVersion, kind string) any {
 		return &core.ConfigMap{}
 	case "v1 Service":
 		return &core.Service{}
+	case "v1 PersistentVolumeClaim":
+		return &core.PersistentVolumeClaim{}
 	case "v1 ServiceAccount":
 		return &core.ServiceAccount{}
 	case "apps/v1 Deployment":
@@ -131,7 +133,13 @@ type externalSecret struct {
 // decoded are a set's objects by kind and name.
 func decoded(t *testing.T, set string) map[string]any {
 	t.Helper()
-	files, err := render(t, values(t, set))
+	return decodedValues(t, set, values(t, set))
+}
+
+// decodedValues are the objects of values that a set, or a case, names.
+func decodedValues(t *testing.T, set string, v map[string]any) map[string]any {
+	t.Helper()
+	files, err := render(t, v)
 	if err != nil {
 		t.Fatalf("%q: %v", set, err)
 	}
@@ -190,6 +198,8 @@ func TestManifests(t *testing.T) {
 		"values/production.yaml": {"Certificate asc-gateway", "ConfigMap asc-gateway", "ConfigMap asc-gateway-dashboard", "Deployment asc-gateway", "HorizontalPodAutoscaler asc-gateway", "Ingress asc-gateway-grpc", "Ingress asc-gateway-rest",
 			"NetworkPolicy asc-gateway", "PodDisruptionBudget asc-gateway", "PrometheusRule asc-gateway", "Service asc-gateway", "ServiceAccount asc-gateway", "ServiceMonitor asc-gateway"},
 		"values/small.yaml": {"ConfigMap asc-gateway", "Deployment asc-gateway", "ExternalSecret asc-keys", "Service asc-gateway", "ServiceAccount asc-gateway"},
+		"values/sqlite.yaml": {"ConfigMap asc-gateway", "Deployment asc-gateway", "NetworkPolicy asc-gateway", "PersistentVolumeClaim asc-gateway-store", "PodDisruptionBudget asc-gateway",
+			"Service asc-gateway", "ServiceAccount asc-gateway"},
 	} {
 		objects := decoded(t, set)
 		var got []string
@@ -229,7 +239,7 @@ func wired(t *testing.T, set string, objects map[string]any) {
 		volumes[v.Name] = true
 	}
 	for _, m := range pod.Containers[0].VolumeMounts {
-		if !volumes[m.Name] || !m.ReadOnly {
+		if !volumes[m.Name] || m.ReadOnly == (m.Name == "store") {
 			t.Errorf("%q: mount %+v", set, m)
 		}
 		delete(volumes, m.Name)
@@ -255,7 +265,10 @@ func wired(t *testing.T, set string, objects map[string]any) {
 	if err != nil {
 		t.Fatalf("%q: the gateway does not take its configuration: %v\n%s", set, err, text)
 	}
-	named := []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Policy.File, c.Secrets.File}
+	named := []string{c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, c.Policy.File, c.Secrets.File, c.Store.PasswordFile}
+	if file, ok := strings.CutPrefix(c.Store.URL, "sqlite:"); ok {
+		named = append(named, file)
+	}
 	if r := c.Quota.Redis; r != nil {
 		named = append(named, r.PasswordFile)
 	}
