@@ -59,7 +59,7 @@ func (d *denials) add(r Record, now time.Time) bool {
 	key := denialKey{r.Principal, r.Team, r.Reason}
 	x := d.held[key]
 	if x == nil && len(d.held) >= denialKeys {
-		r.Principal, r.Call, r.Trace, r.Resources = Others, "", "", nil
+		r.Principal, r.Call, r.Trace, r.Via, r.Resources = Others, "", "", "", nil
 		key = denialKey{principal: Others}
 		x = d.held[key]
 	}

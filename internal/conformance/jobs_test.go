@@ -322,7 +322,9 @@ func (l *line) judge(ids []string) {
 		var names []string
 		md := op["metadata"].(map[string]any)
 		for _, a := range md["actions"].([]any) {
-			names = append(names, a.(map[string]any)["name"].(string))
+			if a.(map[string]any)["outcome"] == "OUTCOME_DONE" {
+				names = append(names, a.(map[string]any)["name"].(string))
+			}
 		}
 		// What a killed replica did before it could say so is found done by the next.
 		for _, n := range names {

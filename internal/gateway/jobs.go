@@ -16,6 +16,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jobs"
+	"github.com/asc-gateway/asc-gateway/internal/replay"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
@@ -103,6 +104,7 @@ func (r rights) May(ctx context.Context, op *jobs.Operation, method string) (con
 		return ctx, nil, err
 	}
 	requests := new(atomic.Int64)
+	ctx = replay.WithLongest(ctx, jobs.LongestRun)
 	ctx = inprocess.NewContext(access.NewContext(ctx, who), inprocess.Call{Team: op.Team, Priority: op.Priority,
 		Via: "operations/" + op.ID, Requests: requests})
 	return ctx, requests, nil

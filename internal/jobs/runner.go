@@ -27,6 +27,9 @@ const (
 	attempts    = 1 << 14         // an operation ends by its own rules
 )
 
+// LongestRun is how long what a run has begun may take at most, with a margin.
+const LongestRun = runTimeout + 15*time.Second
+
 // args is the one job of River's: all else is in our own table.
 type args struct {
 	ID string `json:"id"` // of the operation

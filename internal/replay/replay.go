@@ -25,6 +25,21 @@ const Window = time.Hour
 // with its replica.
 const pendingMost = 10 * time.Minute
 
+type longestKey struct{}
+
+// WithLongest returns a context of creates that surely end within a time: what was
+// let go longer ago was lost. Without it that is ten minutes.
+func WithLongest(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, longestKey{}, d)
+}
+
+func longestOf(ctx context.Context) time.Duration {
+	if d, ok := ctx.Value(longestKey{}).(time.Duration); ok {
+		return d
+	}
+	return pendingMost
+}
+
 // Polling for the end of a create under way elsewhere.
 const (
 	pollFirst = 20 * time.Millisecond
@@ -160,7 +175,7 @@ func (a *attempt) claim(ctx context.Context) (mine bool, found *entry, err error
 	case orphan || e.state == claimed && a.stale(e):
 		mine, err = a.takeOver(ctx, e, orphan)
 		return mine, nil, err
-	case e.state == claimed || e.state == sent && time.Since(e.at) <= pendingMost:
+	case e.state == claimed || e.state == sent && time.Since(e.at) <= longestOf(ctx):
 		return false, nil, nil
 	}
 	return false, nil, outcomeUnknown()

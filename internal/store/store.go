@@ -116,7 +116,7 @@ func (s *Store) openSQLite(path string) (err error) {
 	s.dir, s.path = sqliteDialect, path
 	pragmas := url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
-		"foreign_keys(1)", "journal_size_limit(16777216)",
+		"foreign_keys(1)", "journal_size_limit(16777216)", "temp_store(MEMORY)",
 	}, "_txlock": {"immediate"}}
 	name := "file:" + (&url.URL{Path: path}).EscapedPath()
 	if s.write, err = sql.Open("sqlite", name+"?"+pragmas.Encode()); err != nil {

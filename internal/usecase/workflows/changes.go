@@ -13,6 +13,7 @@ import (
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -35,10 +36,30 @@ func etag(list []*operationsv1.Change) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// requestID names a change within its operation, the same in every run.
-func requestID(operation string, c change) string {
-	sum := sha256.Sum256([]byte(c.GetTarget()))
-	return operation + "/" + c.GetName() + "/" + hex.EncodeToString(sum[:8])
+// requestID names a change within its operation, the same in every run: a slow run
+// and the one after it make it once. Where it is not known what became of one, and
+// reading shows that it was not made, it is another.
+func (d *distribution) requestID(c change) string {
+	sum, lost := sha256.Sum256([]byte(c.GetTarget())), 0
+	for _, a := range d.run.Actions {
+		if a.GetName() == c.GetName() && a.GetTarget() == c.GetTarget() && a.GetOutcome() == operationsv1.Outcome_OUTCOME_FAILED {
+			lost++
+		}
+	}
+	return fmt.Sprintf("%s/%s/%s/%d", d.run.ID, c.GetName(), hex.EncodeToString(sum[:8]), lost)
+}
+
+// outcomeUnknown says whether a write may have been made or not.
+func outcomeUnknown(err error) bool {
+	if status.Code(err) != codes.Unknown {
+		return false
+	}
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetReason() == fault.ReasonOutcomeUnknown {
+			return true
+		}
+	}
+	return false
 }
 
 // mentions says whether an error's details have a reason or a text.

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -303,7 +304,11 @@ func (d *distribution) write(ctx context.Context) error {
 		return err
 	}
 	for _, c := range changes {
-		detail, err := c.do(ctx, requestID(d.run.ID, c))
+		detail, err := c.do(ctx, d.requestID(c))
+		if outcomeUnknown(err) { // a run before was cut off: the next one reads what became of it
+			return errors.Join(err, d.record(ctx, &operationsv1.Action{Name: c.GetName(), Target: c.GetTarget(),
+				Outcome: operationsv1.Outcome_OUTCOME_FAILED, Detail: "what became of it is not known: it is looked at again"}))
+		}
 		if err != nil {
 			return err
 		}
