@@ -119,8 +119,17 @@ func (l *line) write(name, text string) {
 
 func (l *line) start(i int) {
 	l.t.Helper()
-	cmd := exec.Command(filepath.Join(l.dir, "gateway"), "serve", "--config", filepath.Join(l.dir, fmt.Sprintf("gateway%d.yaml", i)))
-	log, err := os.OpenFile(filepath.Join(l.dir, fmt.Sprintf("gateway%d.log", i)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	cmd := exec.Command(
+		filepath.Join(l.dir, "gateway"),
+		"serve",
+		"--config",
+		filepath.Join(l.dir, fmt.Sprintf("gateway%d.yaml", i)),
+	)
+	log, err := os.OpenFile(
+		filepath.Join(l.dir, fmt.Sprintf("gateway%d.log", i)),
+		os.O_CREATE|os.O_APPEND|os.O_WRONLY,
+		0o600,
+	)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -230,11 +239,21 @@ func (l *line) builds(n int) {
 		return map[string]any{"data": d}
 	}
 	for i := range n {
-		up := send("POST", "/v1/buildUploads", doc("buildUploads", "", map[string]any{"cfBundleShortVersionString": fmt.Sprintf("20.%d", i),
-			"cfBundleVersion": "1", "platform": "IOS"}, map[string]any{"app": map[string]any{"type": "apps", "id": "1500004000"}}))
+		up := send(
+			"POST",
+			"/v1/buildUploads",
+			doc("buildUploads", "", map[string]any{"cfBundleShortVersionString": fmt.Sprintf("20.%d", i),
+				"cfBundleVersion": "1", "platform": "IOS"}, map[string]any{"app": map[string]any{"type": "apps", "id": "1500004000"}}),
+		)
 		content := []byte(fmt.Sprint("an app ", i))
-		file := send("POST", "/v1/buildUploadFiles", doc("buildUploadFiles", "", map[string]any{"assetType": "ASSET", "fileName": "a.ipa",
-			"fileSize": len(content), "uti": "com.apple.ipa"}, map[string]any{"buildUpload": map[string]any{"type": "buildUploads", "id": up["id"]}}))
+		file := send(
+			"POST",
+			"/v1/buildUploadFiles",
+			doc("buildUploadFiles", "", map[string]any{"assetType": "ASSET", "fileName": "a.ipa",
+				"fileSize": len(
+					content,
+				), "uti": "com.apple.ipa"}, map[string]any{"buildUpload": map[string]any{"type": "buildUploads", "id": up["id"]}}),
+		)
 		for _, o := range file["attributes"].(map[string]any)["uploadOperations"].([]any) {
 			op := o.(map[string]any)
 			r, _ := http.NewRequest(op["method"].(string), op["url"].(string), bytes.NewReader(content))
@@ -247,7 +266,11 @@ func (l *line) builds(n int) {
 			}
 			res.Body.Close()
 		}
-		send("PATCH", "/v1/buildUploadFiles/"+file["id"].(string), doc("buildUploadFiles", file["id"].(string), map[string]any{"uploaded": true}, nil))
+		send(
+			"PATCH",
+			"/v1/buildUploadFiles/"+file["id"].(string),
+			doc("buildUploadFiles", file["id"].(string), map[string]any{"uploaded": true}, nil),
+		)
 	}
 }
 
@@ -255,9 +278,13 @@ func (l *line) builds(n int) {
 func (l *line) begin(n int) []string {
 	ids := make([]string, n)
 	for i := range n {
-		op := l.call("POST", "/ascgateway/v1/workflows/distributeBuild", fmt.Sprintf(`{"app":"com.example.trailmix","version":"20.%d",`+
-			`"number":"1","groups":["Group %d"],"createGroups":true,"notes":{"en-US":"One %d","de-DE":"Zwei %d"},`+
-			`"usesNonExemptEncryption":false,"notify":true,"requestId":"r%d"}`, i, i, i, i, i))
+		op := l.call(
+			"POST",
+			"/ascgateway/v1/workflows/distributeBuild",
+			fmt.Sprintf(`{"app":"com.example.trailmix","version":"20.%d",`+
+				`"number":"1","groups":["Group %d"],"createGroups":true,"notes":{"en-US":"One %d","de-DE":"Zwei %d"},`+
+				`"usesNonExemptEncryption":false,"notify":true,"requestId":"r%d"}`, i, i, i, i, i),
+		)
 		ids[i] = strings.TrimPrefix(op["name"].(string), "operations/")
 	}
 	return ids
@@ -392,7 +419,12 @@ func TestJobsFleet(t *testing.T) {
 	}
 	l.start(2)
 	took := l.wait(ids, distributions, goOn+time.Minute)
-	t.Logf("all have ended %v after the first was killed, %v after the last (waited %v)", time.Since(killed), time.Since(last), took)
+	t.Logf(
+		"all have ended %v after the first was killed, %v after the last (waited %v)",
+		time.Since(killed),
+		time.Since(last),
+		took,
+	)
 	if time.Since(last) > goOn+10*time.Second {
 		t.Errorf("what killed replicas were doing went on after %v, want %v", time.Since(last), goOn)
 	}

@@ -51,7 +51,11 @@ func BenchmarkRouteMatch(b *testing.B) {
 	}
 	for name, h := range map[string]http.Handler{"servemux": own, "grpc-gateway-mux": stock} {
 		b.Run(name, func(b *testing.B) {
-			r, w := httptest.NewRequest("GET", "http://localhost/v1/builds/8f3b/relationships/individualTesters", nil), httptest.NewRecorder()
+			r, w := httptest.NewRequest(
+				"GET",
+				"http://localhost/v1/builds/8f3b/relationships/individualTesters",
+				nil,
+			), httptest.NewRecorder()
 			b.ReportAllocs()
 			matched = 0
 			for b.Loop() {
@@ -87,9 +91,21 @@ func BenchmarkProxy(b *testing.B) {
 	shared := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), slog.New(slog.DiscardHandler))
 	defer func() { _ = shared.Close() }()
 	guarded := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers, Quota: shared})
-	measured := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers, Quota: shared, Telemetry: telemetry.None()})
+	measured := serveWorld(
+		b,
+		nil,
+		upstream,
+		ringOf(private),
+		Deps{Authn: callers, Quota: shared, Telemetry: telemetry.None()},
+	)
 	for _, w := range []*world{guarded, measured} {
-		p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team], apps: all}]"), w.gateway.Guard.Methods())
+		p, err := policy.Parse(
+			"p",
+			[]byte(
+				"version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team], apps: all}]",
+			),
+			w.gateway.Guard.Methods(),
+		)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -101,7 +117,10 @@ func BenchmarkProxy(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport: &http.Transport{MaxIdleConnsPerHost: 100},
+	}
 	bare := httptest.NewServer(proxy)
 	defer bare.Close()
 	for _, c := range []struct{ name, url string }{{"gateway", w.rest}, {"gateway-with-policy-and-quota", guarded.rest},
@@ -141,7 +160,10 @@ type echo struct {
 	answer *provisioningv1.GetBundleIdResponse
 }
 
-func (e *echo) GetBundleId(context.Context, *provisioningv1.GetBundleIdRequest) (*provisioningv1.GetBundleIdResponse, error) {
+func (e *echo) GetBundleId(
+	context.Context,
+	*provisioningv1.GetBundleIdRequest,
+) (*provisioningv1.GetBundleIdResponse, error) {
 	return e.answer, nil
 }
 
@@ -151,7 +173,10 @@ func (e *echo) GetBundleId(context.Context, *provisioningv1.GetBundleIdRequest) 
 func BenchmarkCachedRead(b *testing.B) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"data":{"type":"bundleIds","id":"1","attributes":{"name":"Trail Mix","platform":"IOS","identifier":"com.example.trailmix","seedId":"A1"},"links":{"self":"https://x/v1/a"}},"links":{"self":"https://x/v1/a"}}`)
+		_, _ = io.WriteString(
+			w,
+			`{"data":{"type":"bundleIds","id":"1","attributes":{"name":"Trail Mix","platform":"IOS","identifier":"com.example.trailmix","seedId":"A1"},"links":{"self":"https://x/v1/a"}},"links":{"self":"https://x/v1/a"}}`,
+		)
 	}))
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -163,16 +188,23 @@ func BenchmarkCachedRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	w := serveWorld(b, nil, upstream, ringOf(private), Deps{Authn: callers, CacheBytes: 1 << 20})
-	p, err := policy.Parse("p", []byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team], apps: all}]"), w.gateway.Guard.Methods())
+	p, err := policy.Parse(
+		"p",
+		[]byte("version: 1\nrules: [{name: a, principals: ['token:*'], methods: [read], teams: [team], apps: all}]"),
+		w.gateway.Guard.Methods(),
+	)
 	if err != nil {
 		b.Fatal(err)
 	}
 	if err := w.gateway.Guard.SetPolicy(p); err != nil {
 		b.Fatal(err)
 	}
-	w.gateway.Engine.SetLifetimes(map[string]time.Duration{provisioningv1.BundleIdsService_GetBundleId_FullMethodName: time.Hour})
+	w.gateway.Engine.SetLifetimes(
+		map[string]time.Duration{provisioningv1.BundleIdsService_GetBundleId_FullMethodName: time.Hour},
+	)
 	ctx := metadata.AppendToOutgoingContext(b.Context(), "authorization", "Bearer "+token)
-	answer, err := provisioningv1.NewBundleIdsServiceClient(w.conn).GetBundleId(ctx, &provisioningv1.GetBundleIdRequest{Id: "1"})
+	answer, err := provisioningv1.NewBundleIdsServiceClient(w.conn).
+		GetBundleId(ctx, &provisioningv1.GetBundleIdRequest{Id: "1"})
 	if err != nil {
 		b.Fatal(err)
 	}

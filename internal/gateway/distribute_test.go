@@ -41,7 +41,10 @@ func newShop(t *testing.T, like sandbox.World, deps Deps) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "store.db")}, slog.New(slog.DiscardHandler))
+	db, err := store.Open(
+		store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "store.db")},
+		slog.New(slog.DiscardHandler),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +77,11 @@ func (s *shop) upload(app, version, number string) { s.t.Helper(); s.uploadAs(ap
 func (s *shop) uploadAs(app, version, number string, headers ...string) {
 	s.t.Helper()
 	up := s.call(201, "POST", "/v1/buildUploads", fmt.Sprintf(
-		`{"cfBundleShortVersionString":%q,"cfBundleVersion":%q,"platform":"IOS","app":{"id":%q}}`, version, number, app), headers...)
+		`{"cfBundleShortVersionString":%q,"cfBundleVersion":%q,"platform":"IOS","app":{"id":%q}}`,
+		version,
+		number,
+		app,
+	), headers...)
 	id := up["buildUpload"].(map[string]any)["id"].(string)
 	content := []byte("an app " + version + number)
 	f := s.call(201, "POST", "/v1/buildUploadFiles", fmt.Sprintf(`{"assetType":"ASSET","fileName":"a.ipa","fileSize":"%d",`+
@@ -122,7 +129,11 @@ func (s *shop) operation(id string, headers ...string) (md *operationsv1.Operati
 }
 
 // until waits for an operation to be as wanted.
-func (s *shop) until(id string, ok func(*operationsv1.OperationMetadata) bool, headers ...string) (*operationsv1.OperationMetadata, map[string]any) {
+func (s *shop) until(
+	id string,
+	ok func(*operationsv1.OperationMetadata) bool,
+	headers ...string,
+) (*operationsv1.OperationMetadata, map[string]any) {
 	s.t.Helper()
 	for begun := time.Now(); time.Since(begun) < 30*time.Second; time.Sleep(50 * time.Millisecond) {
 		if md, op := s.operation(id, headers...); ok(md) {
@@ -182,19 +193,30 @@ func TestDistributeBuild(t *testing.T) {
 		t.Errorf("%d requests beside %d polls: %v", n, polls, made)
 	}
 	t.Logf("requests beside %d polls: %d", polls, len(made)-polls)
-	want := []string{"awaitBuild", "answerCompliance", "createNotes", "createNotes", "createGroup", "addToGroups", "submitForReview"}
+	want := []string{
+		"awaitBuild",
+		"answerCompliance",
+		"createNotes",
+		"createNotes",
+		"createGroup",
+		"addToGroups",
+		"submitForReview",
+	}
 	if got := names(md); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	for _, sub := range s.sandbox.IDs("betaAppReviewSubmissions") {
-		_ = s.sandbox.Act(sandbox.Act{Type: "betaAppReviewSubmissions", ID: sub, Do: "approve"}) // those seeded are decided
+		_ = s.sandbox.Act(
+			sandbox.Act{Type: "betaAppReviewSubmissions", ID: sub, Do: "approve"},
+		) // those seeded are decided
 	}
 	md, op := s.until(id, over)
 	if md.GetState() != operationsv1.OperationState_OPERATION_STATE_SUCCEEDED {
 		t.Fatalf("%v %v", md, op["error"])
 	}
 	res := op["response"].(map[string]any)
-	if res["version"] != "7.1.0" || res["number"] != "42" || res["platform"] != "IOS" || len(res["groups"].([]any)) != 2 ||
+	if res["version"] != "7.1.0" || res["number"] != "42" || res["platform"] != "IOS" ||
+		len(res["groups"].([]any)) != 2 ||
 		res["externalBuildState"] == "" {
 		t.Errorf("%v", res)
 	}
@@ -239,7 +261,10 @@ func TestPlan(t *testing.T) {
 	if len(md.GetActions()) != 2 || op["error"] != nil {
 		t.Errorf("%v %v", md, op["error"])
 	}
-	if stale := s.call(400, "POST", distribute, with(etag)); !strings.Contains(fmt.Sprint(stale), workflows.ReasonPlanStale) {
+	if stale := s.call(400, "POST", distribute, with(etag)); !strings.Contains(
+		fmt.Sprint(stale),
+		workflows.ReasonPlanStale,
+	) {
 		t.Errorf("carried out twice: %v", stale)
 	}
 }
@@ -262,13 +287,19 @@ func TestDistributeEndsWithAReason(t *testing.T) {
 		})
 	}
 	t.Run("rejected", func(t *testing.T) {
-		id := s.begin(`{"app":"` + trailMix + `","version":"8.0","number":"2","groups":["Friends"],"usesNonExemptEncryption":false}`)
-		s.until(id, func(md *operationsv1.OperationMetadata) bool { return strings.Contains(md.GetAwaiting(), "review") })
+		id := s.begin(
+			`{"app":"` + trailMix + `","version":"8.0","number":"2","groups":["Friends"],"usesNonExemptEncryption":false}`,
+		)
+		s.until(
+			id,
+			func(md *operationsv1.OperationMetadata) bool { return strings.Contains(md.GetAwaiting(), "review") },
+		)
 		for _, sub := range s.sandbox.IDs("betaAppReviewSubmissions") {
 			_ = s.sandbox.Act(sandbox.Act{Type: "betaAppReviewSubmissions", ID: sub, Do: "reject"})
 		}
 		md, op := s.until(id, over)
-		if !strings.Contains(fmt.Sprint(op["error"]), workflows.ReasonRejected) || !slices.Contains(names(md), "submitForReview") {
+		if !strings.Contains(fmt.Sprint(op["error"]), workflows.ReasonRejected) ||
+			!slices.Contains(names(md), "submitForReview") {
 			t.Errorf("%v %v", md, op["error"])
 		}
 	})
@@ -319,11 +350,13 @@ func TestWatchOverREST(t *testing.T) {
 	id := s.begin(`{"app":"` + trailMix + `","build":"newest","groups":["Friends"],"notes":{"en-US":"Watch"}}`)
 	status, header, body := s.do(t, "GET", "/ascgateway/v1/operations/"+id+"/watch", "")
 	lines := strings.Split(strings.TrimSpace(string(body)), "\n")
-	if status != 200 || header.Get("Content-Type") != "application/x-ndjson" || !strings.Contains(lines[len(lines)-1], `"done":true`) {
+	if status != 200 || header.Get("Content-Type") != "application/x-ndjson" ||
+		!strings.Contains(lines[len(lines)-1], `"done":true`) {
 		t.Errorf("%d %v %s", status, header, body)
 	}
 	status, header, body = s.do(t, "GET", "/ascgateway/v1/operations/"+id+"/watch", "", "Accept", "text/event-stream")
-	if status != 200 || header.Get("Content-Type") != "text/event-stream" || !strings.HasPrefix(string(body), "data: {") ||
+	if status != 200 || header.Get("Content-Type") != "text/event-stream" ||
+		!strings.HasPrefix(string(body), "data: {") ||
 		!strings.HasSuffix(string(body), "}\n\n") {
 		t.Errorf("%d %v %s", status, header, body)
 	}

@@ -61,8 +61,13 @@ const jobRule = `- {name: %s, principals: ["token:%s"], methods: [%s], teams: [t
 
 // everything is a job that uses all that DistributeBuild can need.
 func everything(app, number, group string) string {
-	return fmt.Sprintf(`{"app":%q,"version":"5.0","number":%q,"groups":[%q,"Friends"],"createGroups":true,"notify":true,`+
-		`"notes":{"en-US":"One","de-DE":"Zwei"},"usesNonExemptEncryption":false}`, app, number, group)
+	return fmt.Sprintf(
+		`{"app":%q,"version":"5.0","number":%q,"groups":[%q,"Friends"],"createGroups":true,"notify":true,`+
+			`"notes":{"en-US":"One","de-DE":"Zwei"},"usesNonExemptEncryption":false}`,
+		app,
+		number,
+		group,
+	)
 }
 
 // TestTheSetOfAJobIsExact runs DistributeBuild with its set, and then without each
@@ -81,15 +86,20 @@ func TestTheSetOfAJobIsExact(t *testing.T) {
 	}
 	for _, m := range workflows.Jobs["DistributeBuild"] {
 		short := m[strings.LastIndex(m, "/")+1:]
-		if strings.HasPrefix(m, "ascgateway.") || slices.Contains([]string{"ListAppBuildUploads", "UpdateBetaBuildLocalization"}, short) {
+		if strings.HasPrefix(m, "ascgateway.") ||
+			slices.Contains([]string{"ListAppBuildUploads", "UpdateBetaBuildLocalization"}, short) {
 			continue // own methods steer the job; the others have tests of their own
 		}
 		t.Run("without "+short, func(t *testing.T) {
-			without := fmt.Sprintf(`- {name: job, principals: ["token:ci"], methods: ["job:DistributeBuild"], except: [%q], teams: [team], apps: all}`, m)
+			without := fmt.Sprintf(
+				`- {name: job, principals: ["token:ci"], methods: ["job:DistributeBuild"], except: [%q], teams: [team], apps: all}`,
+				m,
+			)
 			g.policy(fmt.Sprintf(jobRule, "all", "root", "read, write", "all") + without + "\n")
 			id := g.begin(everything("com.example.trailmix", next(), "Without "+short), g.as("ci")...)
 			_, op := g.until(id, over, g.as("ci")...)
-			if text := fmt.Sprint(op["error"]); !strings.Contains(text, m) || !strings.Contains(text, policy.ReasonDenied) {
+			if text := fmt.Sprint(op["error"]); !strings.Contains(text, m) ||
+				!strings.Contains(text, policy.ReasonDenied) {
 				t.Errorf("%v", op)
 			}
 		})
@@ -144,7 +154,9 @@ func TestAJobStaysWithinItsApps(t *testing.T) {
 	if status != 404 || strings.Contains(string(body), "trailmix") {
 		t.Errorf("another caller's operation: %d %s", status, body)
 	}
-	if list := g.call(200, "GET", "/ascgateway/v1/operations", "", g.as("other")...); len(list["operations"].([]any)) != 0 {
+	if list := g.call(200, "GET", "/ascgateway/v1/operations", "", g.as("other")...); len(
+		list["operations"].([]any),
+	) != 0 {
 		t.Errorf("%v", list)
 	}
 	status, _, body = g.do(t, "POST", "/v1/betaGroups", `{"name":"x","app":{"id":"1500004001"}}`, g.as("kept")...)
@@ -182,11 +194,15 @@ func TestASecondPerson(t *testing.T) {
 	before := len(g.sandbox.Requests())
 	id := g.begin(body, g.as("ci")...)
 	md, _ := g.operation(id, g.as("lead-a")...)
-	if md.GetState() != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL || len(md.GetPlan().GetChanges()) != 1 {
+	if md.GetState() != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL ||
+		len(md.GetPlan().GetChanges()) != 1 {
 		t.Fatalf("%v", md)
 	}
 	g.call(404, "POST", "/ascgateway/v1/operations/"+id+"/approve", "{}", g.as("other")...)
-	if e := g.call(403, "POST", "/ascgateway/v1/operations/"+id+"/approve", "{}", g.as("ci")...); !strings.Contains(fmt.Sprint(e), "second person") {
+	if e := g.call(403, "POST", "/ascgateway/v1/operations/"+id+"/approve", "{}", g.as("ci")...); !strings.Contains(
+		fmt.Sprint(e),
+		"second person",
+	) {
 		t.Errorf("who asked approved it: %v", e)
 	}
 	for _, r := range g.sandbox.Requests()[before:] {
@@ -221,7 +237,10 @@ func TestWhatIsTakenAway(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g := newGuarded(t, sandbox.World{}, all+job, "root", "ci")
 			id := g.begin(fmt.Sprintf(waits, i), g.as("ci")...)
-			g.until(id, func(md *operationsv1.OperationMetadata) bool { return md.GetAwaiting() != "" }, g.as("root")...)
+			g.until(
+				id,
+				func(md *operationsv1.OperationMetadata) bool { return md.GetAwaiting() != "" },
+				g.as("root")...)
 			c.take(g)
 			md, op := g.until(id, over, g.as("root")...)
 			if !strings.Contains(fmt.Sprint(op["error"]), c.reason) {
@@ -234,13 +253,16 @@ func TestWhatIsTakenAway(t *testing.T) {
 // TestInnerCallsAreOnRecord, with the operation that made them.
 func TestInnerCallsAreOnRecord(t *testing.T) {
 	g := newGuarded(t, sandbox.World{}, fmt.Sprintf(jobRule, "job", "ci", `"job:DistributeBuild"`, "all"), "ci")
-	id := g.begin(`{"app":"`+trailMix+`","build":"newest","groups":["Friends"],"notes":{"en-US":"On record"}}`, g.as("ci")...)
+	id := g.begin(
+		`{"app":"`+trailMix+`","build":"newest","groups":["Friends"],"notes":{"en-US":"On record"}}`,
+		g.as("ci")...)
 	g.until(id, over, g.as("ci")...)
 	g.records.mu.Lock()
 	defer g.records.mu.Unlock()
 	found := 0
 	for _, r := range g.records.list {
-		if strings.HasSuffix(r.Method, "BetaBuildLocalization") && r.Via == "operations/"+id && r.Principal == "token:ci" {
+		if strings.HasSuffix(r.Method, "BetaBuildLocalization") && r.Via == "operations/"+id &&
+			r.Principal == "token:ci" {
 			found++
 		}
 		if strings.HasSuffix(r.Method, "/DistributeBuild") && r.Via != "" {

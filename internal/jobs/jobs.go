@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -128,7 +127,6 @@ type Jobs struct {
 	changed changes
 	ran     tally
 	ended   atomic.Bool    // nothing is nudged any more
-	nudging sync.WaitGroup // what still may be
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].

@@ -56,7 +56,10 @@ func open(t *testing.T, cfg store.Config, s *secrets.Secrets, run runFunc) *benc
 	}
 	kind := Kind{Name: "Test", Method: "/test/Start", New: func() proto.Message { return &wrapperspb.StringValue{} },
 		Run: func(ctx context.Context, r *Run) (Step, error) { b.runs.Add(1); return run(ctx, r) }}
-	b.Jobs, err = Open(Deps{Store: db, Secrets: s, Rights: b, Status: service.FullStatus, Log: slog.New(slog.DiscardHandler)}, kind)
+	b.Jobs, err = Open(
+		Deps{Store: db, Secrets: s, Rights: b, Status: service.FullStatus, Log: slog.New(slog.DiscardHandler)},
+		kind,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +98,14 @@ func each(t *testing.T, f func(t *testing.T, cfg store.Config)) {
 
 func (b *bench) begin(about string, change ...func(*New)) *longrunningpb.Operation {
 	b.t.Helper()
-	n := New{Kind: "Test", Team: "team", Subject: about, About: about, Caller: "token:ci", Request: wrapperspb.String(about)}
+	n := New{
+		Kind:    "Test",
+		Team:    "team",
+		Subject: about,
+		About:   about,
+		Caller:  "token:ci",
+		Request: wrapperspb.String(about),
+	}
 	for _, c := range change {
 		c(&n)
 	}
@@ -147,13 +157,21 @@ func TestAnOperation(t *testing.T) {
 		b := open(t, cfg, s, func(ctx context.Context, r *Run) (Step, error) {
 			text := r.Request.(*wrapperspb.StringValue).GetValue()
 			if len(r.Actions) == 0 {
-				return Step{App: "15", Wait: 100 * time.Millisecond, Awaiting: "a moment"}, r.Did(ctx, did("first "+text))
+				return Step{
+						App:      "15",
+						Wait:     100 * time.Millisecond,
+						Awaiting: "a moment",
+					}, r.Did(
+						ctx,
+						did("first "+text),
+					)
 			}
 			return Step{Response: wrapperspb.String("made " + text)}, r.Did(ctx, did("second"))
 		})
 		b.serve()
 		op := b.until(id(b.begin("tester@example.com", func(n *New) { n.Subject = "a thing" })), done)
-		if got := op.Proto().GetResponse(); got == nil || !strings.Contains(string(got.GetValue()), "made tester@example.com") {
+		if got := op.Proto().GetResponse(); got == nil ||
+			!strings.Contains(string(got.GetValue()), "made tester@example.com") {
 			t.Errorf("%v", op.Proto())
 		}
 		if len(op.Actions) != 2 || op.App != "15" || op.State != operationsv1.OperationState_OPERATION_STATE_SUCCEEDED {
@@ -162,7 +180,8 @@ func TestAnOperation(t *testing.T) {
 		var arguments, progress, outcome []byte
 		err := b.store.Query(t.Context(), "SELECT arguments, progress, outcome FROM operations", nil,
 			func(scan func(...any) error) error { return scan(&arguments, &progress, &outcome) })
-		if err != nil || strings.Contains(string(slices.Concat(arguments, progress, outcome)), "tester@") || len(outcome) == 0 {
+		if err != nil || strings.Contains(string(slices.Concat(arguments, progress, outcome)), "tester@") ||
+			len(outcome) == 0 {
 			t.Errorf("%v: an address can be read in the database", err)
 		}
 		b.Runs(func(kind, outcome string, n int64) {
@@ -199,7 +218,10 @@ func TestNames(t *testing.T) {
 		if fault.As(err).Reason != ReasonReused {
 			t.Errorf("another request with the id: %v", err)
 		}
-		_, err = b.Start(t.Context(), New{Kind: "Test", Team: "team", About: "x", Caller: "token:other", Request: wrapperspb.String("x")})
+		_, err = b.Start(
+			t.Context(),
+			New{Kind: "Test", Team: "team", About: "x", Caller: "token:other", Request: wrapperspb.String("x")},
+		)
 		if f := fault.As(err); f.Reason != ReasonRunning || f.Metadata["operation"] != names[0] {
 			t.Errorf("another for the same: %v", err)
 		}
@@ -364,7 +386,8 @@ func TestAPausedRunner(t *testing.T) {
 			t.Error("the paused run could go on")
 		}
 		op := b.until(x, done)
-		if string(op.Response.GetValue()) == "" || !strings.Contains(string(op.Response.GetValue()), "second") || len(op.Actions) != 2 {
+		if string(op.Response.GetValue()) == "" || !strings.Contains(string(op.Response.GetValue()), "second") ||
+			len(op.Actions) != 2 {
 			t.Errorf("%v", op.Proto())
 		}
 	})
@@ -393,7 +416,12 @@ func TestClocks(t *testing.T) {
 // TestAnOlderReplica leaves alone what only a newer one knows.
 func TestAnOlderReplica(t *testing.T) {
 	each(t, func(t *testing.T, cfg store.Config) {
-		b := open(t, cfg, secrets.New(), func(context.Context, *Run) (Step, error) { return Step{}, errors.New("never") })
+		b := open(
+			t,
+			cfg,
+			secrets.New(),
+			func(context.Context, *Run) (Step, error) { return Step{}, errors.New("never") },
+		)
 		x := id(b.begin("x", func(n *New) { n.Kind = "OfTheFuture" }))
 		wait, again, err := b.run(t.Context(), x)
 		if err != nil || !again || wait <= 0 || b.runs.Load() != 0 {

@@ -81,7 +81,10 @@ func (l LongRunning) ListOperations(
 		}
 		m := condition.FindStringSubmatch(strings.TrimSpace(part))
 		if m == nil {
-			return nil, fault.Invalid("filter", `want conditions such as kind = "DistributeBuild" AND state = "RUNNING"`)
+			return nil, fault.Invalid(
+				"filter",
+				`want conditions such as kind = "DistributeBuild" AND state = "RUNNING"`,
+			)
 		}
 		switch m[1] {
 		case "app":

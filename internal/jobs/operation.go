@@ -62,10 +62,24 @@ func (j *Jobs) end(op *Operation, response proto.Message, err error) {
 
 // Proto is the operation as callers see it.
 func (op *Operation) Proto() *longrunningpb.Operation {
-	md := &operationsv1.OperationMetadata{Kind: op.Kind, State: op.State, Subject: op.Subject, Team: op.Team, App: op.App,
-		Caller: op.Caller, Approver: op.Approver, CreateTime: at(op.Created), UpdateTime: at(op.Updated), EndTime: at(op.Ended),
-		Awaiting: op.Awaiting, NextTime: at(op.Next), Requests: int32(op.Requests), Actions: op.Actions,
-		CancelledBy: op.CancelledBy, Plan: op.Plan}
+	md := &operationsv1.OperationMetadata{
+		Kind:        op.Kind,
+		State:       op.State,
+		Subject:     op.Subject,
+		Team:        op.Team,
+		App:         op.App,
+		Caller:      op.Caller,
+		Approver:    op.Approver,
+		CreateTime:  at(op.Created),
+		UpdateTime:  at(op.Updated),
+		EndTime:     at(op.Ended),
+		Awaiting:    op.Awaiting,
+		NextTime:    at(op.Next),
+		Requests:    int32(op.Requests),
+		Actions:     op.Actions,
+		CancelledBy: op.CancelledBy,
+		Plan:        op.Plan,
+	}
 	if op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
 		md.Plan = nil
 	}
@@ -257,12 +271,30 @@ func (j *Jobs) save(ctx context.Context, tx *sql.Tx, op *Operation) error {
 	if op.Done() {
 		about = ", running_key = NULL"
 	}
-	res, err := tx.ExecContext(ctx, `UPDATE operations SET app = $1, subject = $2, state = $3, progress = $4, outcome = $5,
+	res, err := tx.ExecContext(
+		ctx,
+		`UPDATE operations SET app = $1, subject = $2, state = $3, progress = $4, outcome = $5,
 		requests = $6, awaiting = $7, awaiting_key = $8, failures = $9, approver = $10, cancelled_by = $11,
 		next_at = $12, updated_at = $13, ended_at = $14, wakes_seen = $15, version = version + 1`+about+`
 		WHERE id = $16 AND version = $17`,
-		op.App, op.Subject, int32(op.State), prog, outcome, op.Requests, op.Awaiting, op.AwaitingKey, op.Failures,
-		op.Approver, op.CancelledBy, micros(op.Next), micros(op.Updated), micros(op.Ended), op.WakesSeen, op.ID, op.Version)
+		op.App,
+		op.Subject,
+		int32(op.State),
+		prog,
+		outcome,
+		op.Requests,
+		op.Awaiting,
+		op.AwaitingKey,
+		op.Failures,
+		op.Approver,
+		op.CancelledBy,
+		micros(op.Next),
+		micros(op.Updated),
+		micros(op.Ended),
+		op.WakesSeen,
+		op.ID,
+		op.Version,
+	)
 	if err != nil {
 		return err
 	}

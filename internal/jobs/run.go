@@ -90,9 +90,16 @@ func (j *Jobs) claim(ctx context.Context, id, lease string) (op *Operation, free
 	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) error {
 		now := time.Now()
 		// A lease that ends later than one can was given by a clock that was set back.
-		res, err := tx.ExecContext(ctx, `UPDATE operations SET lease = $1, lease_until = $2 WHERE id = $3 AND ended_at = 0
+		res, err := tx.ExecContext(
+			ctx,
+			`UPDATE operations SET lease = $1, lease_until = $2 WHERE id = $3 AND ended_at = 0
 			AND (lease = '' OR lease_until < $4 OR lease_until > $5)`,
-			lease, micros(now.Add(leaseTime)), id, micros(now), micros(now.Add(leaseTime+time.Second)))
+			lease,
+			micros(now.Add(leaseTime)),
+			id,
+			micros(now),
+			micros(now.Add(leaseTime+time.Second)),
+		)
 		if err != nil {
 			return err
 		}
@@ -158,8 +165,16 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 	counted := int64(0)
 	count := func() int64 { n := requests.Load() - counted; counted += n; return n }
 	defer func() { op.Requests += count() }()
-	r := &Run{ID: op.ID, Request: op.Request, App: op.App, AwaitingKey: op.AwaitingKey, Plan: op.Plan, Actions: op.Actions,
-		Failures: op.Failures, Created: op.Created}
+	r := &Run{
+		ID:          op.ID,
+		Request:     op.Request,
+		App:         op.App,
+		AwaitingKey: op.AwaitingKey,
+		Plan:        op.Plan,
+		Actions:     op.Actions,
+		Failures:    op.Failures,
+		Created:     op.Created,
+	}
 	r.Look = func(ctx context.Context, key string, every time.Duration) (bool, time.Duration, error) {
 		return j.Look(ctx, op.Team+"/"+key, every)
 	}

@@ -138,9 +138,7 @@ func (j *Jobs) nudge(list ...int64) {
 		if len(list) == 0 {
 			return
 		}
-		j.nudging.Add(1)
 		time.AfterFunc(after, func() {
-			defer j.nudging.Done()
 			for _, job := range list {
 				if j.ended.Load() {
 					return

@@ -105,8 +105,12 @@ func (s *Service) ApproveOperation(
 	case err != nil:
 		return nil, err
 	case !v.approver(op):
-		return nil, fault.New(fault.PermissionDenied, ReasonNotAsked,
-			"a second person must approve, one of: %s; who asked for the operation cannot", strings.Join(op.Approval, ", "))
+		return nil, fault.New(
+			fault.PermissionDenied,
+			ReasonNotAsked,
+			"a second person must approve, one of: %s; who asked for the operation cannot",
+			strings.Join(op.Approval, ", "),
+		)
 	}
 	if op, err = s.jobs.Approve(ctx, req.GetId(), v.ID); err != nil {
 		return nil, err

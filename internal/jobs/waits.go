@@ -15,7 +15,8 @@ func (j *Jobs) Look(ctx context.Context, key string, every time.Duration) (now b
 		t := time.Now()
 		var looked int64
 		var waiting bool
-		err := tx.QueryRowContext(ctx, "SELECT looked_at, waiting <> 0 FROM waits WHERE key = $1", key).Scan(&looked, &waiting)
+		err := tx.QueryRowContext(ctx, "SELECT looked_at, waiting <> 0 FROM waits WHERE key = $1", key).
+			Scan(&looked, &waiting)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -68,9 +69,11 @@ func (j *Jobs) Seen(ctx context.Context, key string) error {
 }
 
 func (j *Jobs) wakeAll(ctx context.Context, tx *sql.Tx, key string) (ids []string, list []int64, err error) {
-	rows, err := tx.QueryContext(ctx,
+	rows, err := tx.QueryContext(
+		ctx,
 		"UPDATE operations SET wakes = wakes + 1 WHERE team || '/' || awaiting_key = $1 AND awaiting_key <> '' AND ended_at = 0 RETURNING id, job",
-		key)
+		key,
+	)
 	if err != nil {
 		return nil, nil, err
 	}

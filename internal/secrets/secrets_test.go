@@ -81,7 +81,8 @@ func TestWrongFilesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := Open(name)
-		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret-text")) {
+		if (err == nil) != (c.want == "") ||
+			err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret-text")) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -92,11 +93,21 @@ func TestOpenSSLDerivesTheSame(t *testing.T) {
 	s := &Secrets{}
 	s.set([][]byte{make([]byte, Size)})
 	out, err := exec.Command("openssl", "kdf", "-keylen", "32", "-kdfopt", "digest:SHA256", "-kdfopt", "hexkey:"+strings.Repeat("00", Size),
-		"-kdfopt", "info:asc-gateway page tokens", "-binary", "HKDF").Output()
+		"-kdfopt", "info:asc-gateway page tokens", "-binary", "HKDF").
+		Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	mac := exec.Command("openssl", "mac", "-digest", "SHA256", "-macopt", "hexkey:"+hex.EncodeToString(out), "-binary", "HMAC")
+	mac := exec.Command(
+		"openssl",
+		"mac",
+		"-digest",
+		"SHA256",
+		"-macopt",
+		"hexkey:"+hex.EncodeToString(out),
+		"-binary",
+		"HMAC",
+	)
 	mac.Stdin = strings.NewReader("\x00\x00\x00\x00\x00\x00\x00\x01x")
 	want, err := mac.Output()
 	if err != nil || len(want) != sha256.Size {
@@ -111,7 +122,8 @@ func TestNothingPrints(t *testing.T) {
 	s := New()
 	key := (*s.current.Load())[0][PageTokens]
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
-		if text := fmt.Sprintf(verb, s); strings.Contains(text, hex.EncodeToString(key)) || strings.Contains(text, fmt.Sprint(key)) {
+		if text := fmt.Sprintf(verb, s); strings.Contains(text, hex.EncodeToString(key)) ||
+			strings.Contains(text, fmt.Sprint(key)) {
 			t.Errorf("%s prints a key", verb)
 		}
 	}

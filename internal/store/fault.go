@@ -104,7 +104,9 @@ func postgresClass(code string) string {
 	switch {
 	case code == "53100", code == "53200": // disk_full, out_of_memory
 		return ReasonFull
-	case code == "55P03", code == "57014", strings.HasPrefix(code, "40"): // lock_not_available, query_canceled, rollback
+	case code == "55P03",
+		code == "57014",
+		strings.HasPrefix(code, "40"): // lock_not_available, query_canceled, rollback
 		return ReasonBusy
 	case code == "42501", strings.HasPrefix(code, "28"), strings.HasPrefix(code, "XX"), strings.HasPrefix(code, "3D"):
 		return ReasonBroken // insufficient_privilege, authorization, corrupted, no such database

@@ -54,7 +54,13 @@ func (s *Store) migrateLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(dialect, s.write, sub, goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(
+		dialect,
+		s.write,
+		sub,
+		goose.WithTableName(versions),
+		goose.WithDisableGlobalRegistry(true),
+	)
 	if err != nil {
 		return err
 	}

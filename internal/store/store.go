@@ -101,7 +101,9 @@ func (c Config) Check() error {
 		return errors.New(`want "sqlite:PATH" or "postgres://USER@HOST/DATABASE"`)
 	}
 	if _, err := pgxpool.ParseConfig(c.URL); err != nil {
-		return errors.New("is no URL of PostgreSQL: want postgres://USER@HOST/DATABASE") // the cause may show a password
+		return errors.New(
+			"is no URL of PostgreSQL: want postgres://USER@HOST/DATABASE",
+		) // the cause may show a password
 	}
 	return nil
 }

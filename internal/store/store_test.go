@@ -59,7 +59,12 @@ func insert(ctx context.Context, s *store.Store, id string) error {
 
 func count(t *testing.T, s *store.Store) (n int) {
 	t.Helper()
-	err := s.Query(t.Context(), "SELECT count(*) FROM replays", nil, func(scan func(...any) error) error { return scan(&n) })
+	err := s.Query(
+		t.Context(),
+		"SELECT count(*) FROM replays",
+		nil,
+		func(scan func(...any) error) error { return scan(&n) },
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +229,12 @@ func TestTrouble(t *testing.T) {
 	})
 	t.Run("no right", func(t *testing.T) {
 		pg := pgtest.Start(t)
-		pg.SQL("postgres", "CREATE DATABASE other", "CREATE ROLE stranger LOGIN", "REVOKE CONNECT ON DATABASE other FROM PUBLIC")
+		pg.SQL(
+			"postgres",
+			"CREATE DATABASE other",
+			"CREATE ROLE stranger LOGIN",
+			"REVOKE CONNECT ON DATABASE other FROM PUBLIC",
+		)
 		s := start(t, store.Config{URL: "postgres://stranger@" + pg.Addr + "/other?sslmode=disable"})
 		wantReason(t, s, store.ReasonBroken)
 	})

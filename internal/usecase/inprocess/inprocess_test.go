@@ -98,7 +98,8 @@ func TestWhatGoesInwards(t *testing.T) {
 	}
 	// An inner call of an inner call is made for the first one, not for the outer.
 	inner := metadata.NewIncomingContext(s.ctx, metadata.MD{})
-	if _, err := quotav1.NewQuotaServiceClient(c).GetQuota(inner, req); err != nil || access.Via(s.ctx) == "operations/1" {
+	if _, err := quotav1.NewQuotaServiceClient(c).GetQuota(inner, req); err != nil ||
+		access.Via(s.ctx) == "operations/1" {
 		t.Errorf("%v: the call within took the outer call's place", err)
 	}
 }
@@ -125,7 +126,10 @@ func TestWhatComesOutwards(t *testing.T) {
 	}
 	f := fault.Invalid("x", "wrong")
 	for i := range 200 {
-		f.Violations = append(f.Violations, fault.Violation{Field: fmt.Sprintf("field_%d", i), Description: strings.Repeat("d", 50)})
+		f.Violations = append(
+			f.Violations,
+			fault.Violation{Field: fmt.Sprintf("field_%d", i), Description: strings.Repeat("d", 50)},
+		)
 	}
 	s.err, s.answer = f, nil
 	_, err = quotav1.NewQuotaServiceClient(c).GetQuota(ctx, &quotav1.GetQuotaRequest{})

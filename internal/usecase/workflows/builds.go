@@ -93,7 +93,12 @@ func (d *distribution) findApp(ctx context.Context) error {
 			return nil
 		}
 	}
-	return fault.New(fault.NotFound, ReasonNoApp, "there is no app with the bundle id %s, or it is not yours", d.req.GetApp())
+	return fault.New(
+		fault.NotFound,
+		ReasonNoApp,
+		"there is no app with the bundle id %s, or it is not yours",
+		d.req.GetApp(),
+	)
 }
 
 // isID says whether an app is named by Apple's id: those are numbers.
@@ -166,7 +171,8 @@ func (d *distribution) builds(ctx context.Context) (list []*seen, err error) {
 	for _, b := range res.GetBuilds() {
 		s := seenOf(b, res.GetIncluded())
 		same := len(f.GetId()) > 0 || d.req.GetVersion() == "" || canonical(s.version) == canonical(d.req.GetVersion())
-		same = same && (len(f.GetId()) > 0 || d.req.GetNumber() == "" || canonical(b.GetVersion()) == canonical(d.req.GetNumber()))
+		same = same &&
+			(len(f.GetId()) > 0 || d.req.GetNumber() == "" || canonical(b.GetVersion()) == canonical(d.req.GetNumber()))
 		twin := slices.ContainsFunc(list, func(x *seen) bool { return x.platform == s.platform })
 		if same && !twin {
 			list = append(list, s)
@@ -330,7 +336,10 @@ func (d *distribution) readTexts(ctx context.Context) error {
 		return nil
 	}
 	apps := metadatav1.NewAppsServiceClient(d.conn)
-	texts, err := apps.ListAppBetaAppLocalizations(ctx, &metadatav1.ListAppBetaAppLocalizationsRequest{Id: d.appID, PageSize: 200})
+	texts, err := apps.ListAppBetaAppLocalizations(
+		ctx,
+		&metadatav1.ListAppBetaAppLocalizationsRequest{Id: d.appID, PageSize: 200},
+	)
 	if err != nil {
 		return err
 	}

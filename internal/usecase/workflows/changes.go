@@ -42,7 +42,8 @@ func etag(list []*operationsv1.Change) string {
 func (d *distribution) requestID(c change) string {
 	sum, lost := sha256.Sum256([]byte(c.GetTarget())), 0
 	for _, a := range d.run.Actions {
-		if a.GetName() == c.GetName() && a.GetTarget() == c.GetTarget() && a.GetOutcome() == operationsv1.Outcome_OUTCOME_FAILED {
+		if a.GetName() == c.GetName() && a.GetTarget() == c.GetTarget() &&
+			a.GetOutcome() == operationsv1.Outcome_OUTCOME_FAILED {
 			lost++
 		}
 	}
@@ -121,13 +122,15 @@ func (d *distribution) compliance() (change, bool) {
 		return change{}, false
 	}
 	id, answer := d.seen.build.GetId(), d.req.GetUsesNonExemptEncryption()
-	return change{&operationsv1.Change{Name: "answerCompliance", Target: "build " + id, To: fmt.Sprint(answer), Requests: 1,
-		Why: "Apple gives a build to nobody before usesNonExemptEncryption is answered"},
+	return change{
+		&operationsv1.Change{Name: "answerCompliance", Target: "build " + id, To: fmt.Sprint(answer), Requests: 1,
+			Why: "Apple gives a build to nobody before usesNonExemptEncryption is answered"},
 		func(ctx context.Context, _ string) (string, error) {
 			_, err := testflightv1.NewBuildsServiceClient(d.conn).UpdateBuild(ctx,
 				&testflightv1.UpdateBuildRequest{Id: id, UsesNonExemptEncryption: &answer})
 			return "usesNonExemptEncryption: " + fmt.Sprint(answer), err
-		}}, true
+		},
+	}, true
 }
 
 // notes writes what to test, where it differs.
@@ -160,19 +163,22 @@ func (d *distribution) createNote(locale, want string) change {
 }
 
 func (d *distribution) updateNote(was *resourcesv1.BetaBuildLocalization, want string) change {
-	return change{&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale(), From: was.GetWhatsNew(),
-		To: want, Requests: 1, Why: "what testers read"},
+	return change{
+		&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale(), From: was.GetWhatsNew(),
+			To: want, Requests: 1, Why: "what testers read"},
 		func(ctx context.Context, _ string) (string, error) {
 			_, err := testflightv1.NewBetaBuildLocalizationsServiceClient(d.conn).UpdateBetaBuildLocalization(ctx,
 				&testflightv1.UpdateBetaBuildLocalizationRequest{Id: was.GetId(), WhatsNew: &want})
 			return "", err
-		}}
+		},
+	}
 }
 
 func (d *distribution) createGroup(name string) change {
 	app := d.appID
-	return change{&operationsv1.Change{Name: "createGroup", Target: "group " + name, To: "an external group", Requests: 1,
-		Why: "the app has no such group"},
+	return change{
+		&operationsv1.Change{Name: "createGroup", Target: "group " + name, To: "an external group", Requests: 1,
+			Why: "the app has no such group"},
 		func(ctx context.Context, requestID string) (string, error) {
 			res, err := testflightv1.NewBetaGroupsServiceClient(d.conn).CreateBetaGroup(ctx,
 				&testflightv1.CreateBetaGroupRequest{Name: &name, App: &typesv1.ToOne{Id: &app}, RequestId: requestID})
@@ -181,7 +187,8 @@ func (d *distribution) createGroup(name string) change {
 			}
 			d.seen.groups = append(d.seen.groups, res.GetBetaGroup())
 			return "id " + res.GetBetaGroup().GetId(), nil
-		}}
+		},
+	}
 }
 
 // addToGroups gives the build to the groups that do not have it, with one request.
@@ -224,7 +231,10 @@ func (d *distribution) submit() change {
 		To: "WAITING_FOR_BETA_REVIEW", Requests: 1, Why: "testers outside the organisation get no build that Apple has not seen"},
 		func(ctx context.Context, requestID string) (string, error) {
 			_, err := testflightv1.NewBetaAppReviewSubmissionsServiceClient(d.conn).CreateBetaAppReviewSubmission(ctx,
-				&testflightv1.CreateBetaAppReviewSubmissionRequest{Build: &typesv1.ToOne{Id: &build}, RequestId: requestID})
+				&testflightv1.CreateBetaAppReviewSubmissionRequest{
+					Build:     &typesv1.ToOne{Id: &build},
+					RequestId: requestID,
+				})
 			if err != nil && strings.Contains(strings.ToLower(status.Convert(err).Message()), "submitted already") {
 				return "it was asked for already", nil
 			}
@@ -241,7 +251,10 @@ func (d *distribution) notify(ctx context.Context, reviewed bool) error {
 	}
 	build := d.seen.build.GetId()
 	_, err := testflightv1.NewBuildBetaNotificationsServiceClient(d.conn).CreateBuildBetaNotification(ctx,
-		&testflightv1.CreateBuildBetaNotificationRequest{Build: &typesv1.ToOne{Id: &build}, RequestId: d.run.ID + "/notify"})
+		&testflightv1.CreateBuildBetaNotificationRequest{
+			Build:     &typesv1.ToOne{Id: &build},
+			RequestId: d.run.ID + "/notify",
+		})
 	action := &operationsv1.Action{Name: "notify", Target: "testers of build " + build,
 		Outcome: operationsv1.Outcome_OUTCOME_DONE}
 	if already(err) {

@@ -192,7 +192,10 @@ func subjectOf(req *workflowsv1.DistributeBuildRequest) string {
 
 // selector names the build that a request is about, in one spelling.
 func selector(req *workflowsv1.DistributeBuildRequest) string {
-	return strings.Join([]string{req.GetBuild(), canonical(req.GetVersion()), canonical(req.GetNumber()), req.GetPlatform()}, "/")
+	return strings.Join(
+		[]string{req.GetBuild(), canonical(req.GetVersion()), canonical(req.GetNumber()), req.GetPlatform()},
+		"/",
+	)
 }
 
 // RunDistributeBuild makes one run of a DistributeBuild.
@@ -358,7 +361,8 @@ func (d *distribution) did(name string) bool {
 
 // turn waits where another build of the version is in review.
 func (d *distribution) turn(err error) (Step, error) {
-	if !strings.Contains(status.Convert(err).String(), "ANOTHER_BUILD_IN_REVIEW") && !mentions(err, "ANOTHER_BUILD_IN_REVIEW") {
+	if !strings.Contains(status.Convert(err).String(), "ANOTHER_BUILD_IN_REVIEW") &&
+		!mentions(err, "ANOTHER_BUILD_IN_REVIEW") {
 		return Step{}, err
 	}
 	return Step{Wait: d.cfg.ReviewEvery, Awaiting: "its turn: another build of the version is in beta review"}, nil
