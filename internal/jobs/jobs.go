@@ -126,7 +126,7 @@ type Jobs struct {
 	runner  runner
 	changed changes
 	ran     tally
-	ended   atomic.Bool    // nothing is nudged any more
+	ended   atomic.Bool // nothing is nudged any more
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].
