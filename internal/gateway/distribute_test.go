@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +18,10 @@ import (
 
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	"github.com/asc-gateway/asc-gateway/internal/store"
+	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 	"github.com/asc-gateway/asc-gateway/sandbox"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
@@ -363,5 +366,33 @@ func TestWatchOverREST(t *testing.T) {
 	list := s.call(200, "GET", "/ascgateway/v1/operations?kind=DistributeBuild&app="+trailMix, "")
 	if len(list["operations"].([]any)) != 1 {
 		t.Errorf("%v", list)
+	}
+}
+
+// TestSpansOfAJob: a span a run, one an action within it, and one for each inner
+// call, none of which tells an id of Apple's.
+func TestSpansOfAJob(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	tell := telemetry.Into(spans, false)
+	t.Cleanup(func() { _ = tell.Close(context.Background()) })
+	s := newShop(t, sandbox.World{}, Deps{Telemetry: tell})
+	id := s.begin(`{"app":"` + trailMix + `","build":"newest","groups":["Friends"],"notes":{"en-US":"Spans"}}`)
+	s.until(id, over)
+	var got string
+	want := regexp.MustCompile(`(?s)operation DistributeBuild \[internal\].*    updateNotes \[internal\].*` +
+		`        asc.testflight.v1.BetaBuildLocalizationsService/UpdateBetaBuildLocalization \[internal\].*PATCH`)
+	for range 100 { // a span is told when it has ended
+		if got = tree(spans.GetSpans()); want.MatchString(got) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if !want.MatchString(got) {
+		t.Errorf("%s", got)
+	}
+	for _, span := range spans.GetSpans() {
+		if text, _ := json.Marshal(span); strings.Contains(string(text), trailMix) || strings.Contains(string(text), "Spans\"") {
+			t.Errorf("a span tells an id or an argument: %s", text)
+		}
 	}
 }

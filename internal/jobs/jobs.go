@@ -25,6 +25,8 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/store"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
@@ -108,8 +110,9 @@ type Deps struct {
 	Rights  Rights
 	// Status is what callers see of an error, with all its details.
 	Status    func(error) *status.Status
-	Retention time.Duration // of operations that are done; 0: 30 days
-	Workers   int           // operations that run at once; 0: 8
+	Tracer    trace.TracerProvider // nil: nobody is told
+	Retention time.Duration        // of operations that are done; 0: 30 days
+	Workers   int                  // operations that run at once; 0: 8
 	Log       *slog.Logger
 }
 
@@ -141,6 +144,10 @@ func Open(d Deps, kinds ...Kind) (*Jobs, error) {
 	for _, k := range kinds {
 		j.kinds[k.Name] = k
 	}
+	if d.Tracer == nil {
+		d.Tracer = noop.NewTracerProvider()
+	}
+	j.deps.Tracer = d.Tracer
 	var err error
 	j.runner, err = newRunner(j)
 	return j, err

@@ -9,6 +9,8 @@ import (
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -25,6 +27,9 @@ const (
 	oldest       = 7 * 24 * time.Hour // an operation that is not done by then never will be
 	actionsMost  = 2000               // on record
 )
+
+// scope names these spans' instrumentation.
+const scope = "github.com/asc-gateway/asc-gateway/internal/jobs"
 
 // run makes one run of an operation. again says that there is another one to
 // come, after wait. Its error is the store's.
@@ -158,6 +163,10 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		return Step{}, fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s",
 			oldest, op.Awaiting)
 	}
+	ctx, span := j.deps.Tracer.Tracer(scope).Start(ctx, "operation "+kind.Name, trace.WithAttributes(
+		attribute.String("ascgateway.operation", op.ID), attribute.String("ascgateway.team", op.Team),
+		attribute.String("enduser.id", op.Caller)))
+	defer span.End()
 	inside, requests, err := j.deps.Rights.May(ctx, op, kind.Method)
 	if err != nil {
 		return Step{}, err

@@ -12,6 +12,8 @@ import (
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	otelcodes "go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -307,7 +309,7 @@ func (d *distribution) write(ctx context.Context) error {
 		return err
 	}
 	for _, c := range changes {
-		detail, err := c.do(ctx, d.requestID(c))
+		detail, err := d.make(ctx, c)
 		if outcomeUnknown(err) { // a run before was cut off: the next one reads what became of it
 			return errors.Join(err, d.record(ctx, &operationsv1.Action{Name: c.GetName(), Target: c.GetTarget(),
 				Outcome: operationsv1.Outcome_OUTCOME_FAILED, Detail: "what became of it is not known: it is looked at again"}))
@@ -326,6 +328,17 @@ func (d *distribution) write(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// make makes a change, with a span of its own.
+func (d *distribution) make(ctx context.Context, c change) (detail string, err error) {
+	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer("github.com/asc-gateway/asc-gateway/internal/usecase/workflows")
+	ctx, span := tracer.Start(ctx, c.GetName())
+	defer span.End()
+	if detail, err = c.do(ctx, d.requestID(c)); err != nil {
+		span.SetStatus(otelcodes.Error, status.Code(err).String())
+	}
+	return detail, err
 }
 
 // planned refuses changes that are not those of the plan, before the first is
