@@ -250,7 +250,7 @@ func (s *service) openQuota() error {
 		s.quota = quota.New(limits, memory.New(rules, time.Now), s.log)
 		var seen replay.Store = replay.NewMemory(time.Now)
 		if s.store != nil {
-			seen = replay.SQL{DB: s.store}
+			seen = replay.SQL{DB: s.store, Secrets: s.secrets}
 		}
 		s.replays = replay.New(seen, s.log)
 		s.free = append(s.free, s.replays.Close)

@@ -49,7 +49,7 @@ var allowed = map[string]struct {
 	"internal/cache/spread":       {"internal/cache internal/redisdb", "tells other replicas what was written"},
 	"internal/store":              {"internal/fault internal/files", "the database; knows no operation's meaning"},
 	"internal/store/pgtest":       {"", "a PostgreSQL for tests"},
-	"internal/replay":             {"internal/fault internal/redisdb internal/store", "remembers what creates named themselves"},
+	"internal/replay":             {"internal/fault internal/redisdb internal/secrets internal/store", "remembers what creates named themselves"},
 	"internal/overload":           {"internal/fault", "counts calls"},
 	"internal/telemetry/dev":      {"", "a program that receives what is told"},
 	"internal/telemetry":          {"internal/files internal/outbound", "values come from who owns them"},

@@ -42,10 +42,11 @@ type Use string
 const (
 	PageTokens Use = "page tokens"
 	Operations Use = "operations" // what the store keeps of them
+	Answers    Use = "answers"    // to creates with a request_id, in the store
 )
 
 // uses lists them all: their keys are derived once.
-var uses = []Use{PageTokens, Operations}
+var uses = []Use{PageTokens, Operations, Answers}
 
 // Secrets derives keys. It is safe for concurrent use, and prints nothing.
 type Secrets struct{ current atomic.Pointer[[]derived] }

@@ -331,12 +331,12 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 	}
 	full := "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
 	rt := route{verb: verb, pattern: path, method: full, input: md.Input}
-	if verb == "POST" {
-		rt.body, rt.bodyNeeded = door.JSON, true
+	if verb == "POST" { // where the path says all, nothing more is needed
+		rt.body, rt.bodyNeeded = door.JSON, strings.Count(path, "{") < md.Input().Fields().Len()
 	}
 	rt.serve = func(w http.ResponseWriter, r *http.Request, body []byte) error {
 		req := in.New()
-		if verb == "POST" {
+		if verb == "POST" && len(bytes.TrimSpace(body)) > 0 {
 			if err := h.spell.unmarshal(body, req); err != nil {
 				return err
 			}
