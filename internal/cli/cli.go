@@ -1,4 +1,4 @@
-// Package cli holds the commands that call a gateway: login, call and
+// Package cli holds the commands that call a gateway: login, call, distribute and
 // operations. They know the methods from the descriptors, as every client does, and
 // reach the gateway over gRPC only.
 //
@@ -32,7 +32,7 @@ type Deps struct {
 
 // Commands are those that call a gateway.
 func Commands(d Deps) []*cobra.Command {
-	return []*cobra.Command{loginCommand(d), callCommand(d), operationsCommand(d)}
+	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d)}
 }
 
 func (d Deps) catalog() *catalog { return newCatalog(protoregistry.GlobalFiles) }
