@@ -115,7 +115,7 @@ func (c *distributor) run(ctx context.Context, conn *grpc.ClientConn, _ []string
 	if !c.json {
 		fmt.Fprintln(c.stdout, "operation", o.id())
 	}
-	return c.follow(ctx, conn, o.id())
+	return c.follow(ctx, conn, o.id(), o)
 }
 
 // request checks the flags, and completes the request.

@@ -51,11 +51,11 @@ func (f *follower) follow(ctx context.Context) error {
 			return f.last.failure()
 		case ctx.Err() != nil:
 			return f.interrupted()
-		case !lost:
+		case !lost || f.last == nil: // what was never seen may not be there
 			return f.goesOn(err)
 		case failed >= f.tries:
 			f.say("the connection was lost, and did not come back")
-			return f.goesOn(answered(operationsv1.OperationService_WatchOperation_FullMethodName, err))
+			return f.goesOn(err)
 		case failed == 0:
 			f.say("the connection is lost: trying again")
 		}
@@ -100,10 +100,7 @@ func (f *follower) watch(ctx context.Context) (lost bool, err error) {
 	if errors.Is(err, io.EOF) {
 		err = status.Error(codes.Unavailable, "the gateway ended the answer before the operation was done")
 	}
-	if comesBack(err) {
-		return true, err
-	}
-	return false, answered(operationsv1.OperationService_WatchOperation_FullMethodName, err)
+	return comesBack(err), answered(operationsv1.OperationService_WatchOperation_FullMethodName, err)
 }
 
 // comesBack says whether an error is one of the connection, or of a gateway that
@@ -128,8 +125,14 @@ func (f *follower) interrupted() error {
 	return f.goesOn(&ended{"interrupted", exit})
 }
 
-// goesOn adds to an error that the operation goes on, and what can be done.
-func (f *follower) goesOn(err error) error { return &goesOn{err, f.id} }
+// goesOn adds to an error that the operation goes on, if it was there, and what can
+// be done.
+func (f *follower) goesOn(err error) error {
+	if f.last == nil || ExitCode(err) == ExitNotFound {
+		return err
+	}
+	return &goesOn{err, f.id}
+}
 
 // goesOn is an error of a command; the operation is not touched by it.
 type goesOn struct {
@@ -223,11 +226,12 @@ func (s *screen) end() {
 	}
 }
 
-// follow follows an operation for the command.
-func (a *asker) follow(ctx context.Context, conn *grpc.ClientConn, id string) error {
+// follow follows an operation for the command. last is how it was seen last, nil:
+// not yet.
+func (a *asker) follow(ctx context.Context, conn *grpc.ClientConn, id string, last *operation) error {
 	people := newScreen(a.stdout)
 	defer people.end()
-	f := &follower{conn: conn, id: id, tries: tries, wait: firstWait, show: people.show}
+	f := &follower{conn: conn, id: id, tries: tries, wait: firstWait, show: people.show, last: last}
 	f.say = func(text string) {
 		people.end()
 		fmt.Fprintln(a.stderr, text)

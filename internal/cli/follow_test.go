@@ -109,7 +109,7 @@ func TestFollow(t *testing.T) {
 	}}
 	var out bytes.Buffer
 	said := 0
-	f := &follower{conn: s.serve(t), id: "x", tries: 2, wait: time.Millisecond}
+	f := &follower{conn: s.serve(t), id: "x", tries: 2, wait: time.Millisecond, last: started()}
 	f.show, f.say = (&screen{w: &out}).show, func(string) { said++ }
 	if err := f.follow(t.Context()); err != nil {
 		t.Fatal(err)
@@ -121,19 +121,32 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestFollowGivesUp: tries are bounded, and what does not come back is not tried
-// again.
+// started is an operation that was just started.
+func started() *operation {
+	md := doing(running, "")
+	return &operation{made("x", md), md}
+}
+
+// TestFollowGivesUp: tries are bounded, what does not come back is not tried again,
+// and what was never there is not said to go on.
 func TestFollowGivesUp(t *testing.T) {
-	for code, want := range map[codes.Code]struct{ asked, exit int }{
-		codes.Unavailable:      {4, ExitUnavailable},
-		codes.PermissionDenied: {1, ExitDenied},
-		codes.NotFound:         {1, ExitNotFound},
+	for _, c := range []struct {
+		last        *operation
+		code        codes.Code
+		asked, exit int
+		goesOn      bool
+	}{
+		{started(), codes.Unavailable, 4, ExitUnavailable, true},
+		{started(), codes.PermissionDenied, 1, ExitDenied, true},
+		{started(), codes.NotFound, 1, ExitNotFound, false},
+		{nil, codes.NotFound, 1, ExitNotFound, false},
+		{nil, codes.Unavailable, 1, ExitUnavailable, false},
 	} {
-		s := &scripted{watches: []func(send) error{func(send) error { return status.Error(code, "no") }}}
-		f := &follower{conn: s.serve(t), id: "x", say: func(string) {}, tries: 3, wait: time.Millisecond}
+		s := &scripted{watches: []func(send) error{func(send) error { return status.Error(c.code, "no") }}}
+		f := &follower{conn: s.serve(t), id: "x", say: func(string) {}, tries: 3, wait: time.Millisecond, last: c.last}
 		err := f.follow(t.Context())
-		if s.asked != want.asked || ExitCode(err) != want.exit || !strings.Contains(err.Error(), "operations watch x") {
-			t.Errorf("%v: asked %d times, exit code %d: %v", code, s.asked, ExitCode(err), err)
+		if s.asked != c.asked || ExitCode(err) != c.exit || strings.Contains(err.Error(), "operations watch x") != c.goesOn {
+			t.Errorf("%v: asked %d times, exit code %d: %v", c.code, s.asked, ExitCode(err), err)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (o *operation) failure() error {
 func (o *operation) summary() string {
 	text := o.state() + "  " + printable(o.md.GetSubject())
 	if o.GetDone() {
-		took := o.md.GetEndTime().AsTime().Sub(o.md.GetCreateTime().AsTime()).Round(time.Second / 10)
+		took := o.md.GetEndTime().AsTime().Sub(o.md.GetCreateTime().AsTime()).Round(10 * time.Millisecond)
 		text += fmt.Sprintf(", %s in %v", requests(int(o.md.GetRequests())), took)
 	}
 	return text

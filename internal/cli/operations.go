@@ -139,7 +139,7 @@ func operationsGetCommand(d Deps) *cobra.Command {
 func operationsWatchCommand(d Deps) *cobra.Command {
 	cmd := operationCommand(d, "watch", "Follow an operation until it is done",
 		func(ctx context.Context, a *asker, conn *grpc.ClientConn, id string) error {
-			return a.follow(ctx, conn, id)
+			return a.follow(ctx, conn, id, nil)
 		})
 	cmd.Long = "Follow an operation until it is done. The exit code says how it ended.\n\n" + operationExitHelp
 	return cmd
