@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -59,7 +60,9 @@ func distributeCommand(d Deps) *cobra.Command {
 	c := &distributor{asker: asker{deps: d}}
 	cmd := &cobra.Command{Use: "distribute", Short: "Get a build to testers", Long: distributeHelp,
 		Example: distributeExamples, Args: cobra.NoArgs}
-	cmd.RunE = c.reached(c.run)
+	cmd.RunE = c.reached(func(ctx context.Context, conn *grpc.ClientConn, _ []string) error {
+		return advised(c.run(ctx, conn))
+	})
 	c.asker.flags(cmd)
 	c.what(cmd)
 	f := cmd.Flags()
@@ -93,7 +96,24 @@ func (c *distributor) what(cmd *cobra.Command) {
 	completeFlag(cmd, "build", newest)
 }
 
-func (c *distributor) run(ctx context.Context, conn *grpc.ClientConn, _ []string) error {
+// flagsFor are the flags that help, by the reason of an error.
+var flagsFor = map[string]string{
+	"BETA_GROUP_NOT_FOUND":      "--create-groups makes groups that are not there",
+	"EXPORT_COMPLIANCE_MISSING": "--uses-non-exempt-encryption=true or =false answers it",
+	"BUILD_AMBIGUOUS":           "--platform says which",
+	reasonPlanStale:             "--plan shows what is to be done now",
+}
+
+// advised adds to an error which flag helps.
+func advised(err error) error {
+	var e *callError
+	if errors.As(err, &e) && flagsFor[e.Reason] != "" {
+		e.Hints = append(e.Hints, flagsFor[e.Reason])
+	}
+	return err
+}
+
+func (c *distributor) run(ctx context.Context, conn *grpc.ClientConn) error {
 	if err := c.request(); err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func TestDistribute(t *testing.T) {
 		!strings.Contains(plan.stdout, "etag   "+doc.Plan.Etag) {
 		t.Errorf("planning has changed something, or is no JSON: %s", again.stdout)
 	}
-	if r := gw(t, request+"--plan-etag no-plan"); r.exit() != cli.ExitStale || !r.fails("PLAN_STALE") {
+	if r := gw(t, request+"--plan-etag no-plan"); r.exit() != cli.ExitStale || !r.fails("--plan shows") {
 		t.Errorf("another plan: exit code %d: %v", r.exit(), r.err)
 	}
 	done := gw(t, request+"--plan-etag "+doc.Plan.Etag)
@@ -181,6 +181,7 @@ func TestDistributeExitCodes(t *testing.T) {
 		want string // of the error
 	}{
 		{"--group Nobody", cli.ExitOperation, "BETA_GROUP_NOT_FOUND"},
+		{"--group Nobody", cli.ExitOperation, "hint    --create-groups"},
 		{"--group Nobody --json", cli.ExitOperation, "BETA_GROUP_NOT_FOUND"},
 		{"--group Company --no-follow", 0, ""},
 		{"--group Friends --request-id one", 0, ""},
