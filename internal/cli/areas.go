@@ -15,6 +15,8 @@ import (
 	_ "github.com/asc-gateway/asc-gateway/gen/asc/xcodecloud/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/catalog/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
+	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
+	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 )

@@ -82,15 +82,7 @@ func callCommand(d Deps) *cobra.Command {
 			return c.run(cmd.Context(), args)
 		}}
 	f := cmd.Flags()
-	f.StringVar(
-		&c.conn.Address,
-		"address",
-		"",
-		"HOST:PORT of the gRPC face; default ASC_GATEWAY_ADDRESS, the login, or "+defaultAddress,
-	)
-	f.StringVar(&c.conn.context, "context", "", "name of a login; default the last one")
-	c.conn.flags(cmd)
-	f.StringVar(&c.conn.priority, "priority", "", "class of the call: interactive, default or batch")
+	c.conn.callFlags(cmd)
 	f.BoolVar(&c.sandbox, "sandbox", false, "call a gateway before its sandbox, in this process")
 	f.BoolVar(&c.all, "all", false, "follow all pages")
 	f.BoolVar(&c.validate, "validate-only", false, "check a write, send nothing to Apple")
@@ -98,10 +90,7 @@ func callCommand(d Deps) *cobra.Command {
 	f.StringSliceVar(&c.columns, "columns", nil, "columns of the table; default: id, and what is there")
 	f.StringVar(&c.out, "out", "", "file or folder for a file that is downloaded; - is standard output")
 	f.DurationVar(&c.timeout, "timeout", 0, "the longest that the call may take; default none")
-	for name, words := range map[string][]string{"output": outputs, "priority": {"interactive", "default", "batch"}} {
-		complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
-		_ = cmd.RegisterFlagCompletionFunc(name, complete) // the flag exists
-	}
+	completeFlag(cmd, "output", outputs...)
 	return cmd
 }
 
@@ -147,23 +136,22 @@ func (c *caller) run(ctx context.Context, args []string) error {
 
 // connect reaches the gateway that is meant.
 func (c *caller) connect(ctx context.Context) (conn *grpc.ClientConn, stop func(), err error) {
-	end := func() {}
-	if c.sandbox {
-		if c.deps.Sandbox == nil {
-			return nil, nil, usagef("--sandbox: this program has none")
-		}
-		if c.conn.Address != "" || c.conn.context != "" {
-			return nil, nil, usagef("--sandbox calls a gateway in this process: drop --address and --context")
-		}
-		address, stop, err := c.deps.Sandbox(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		c.conn, end = connection{login: login{Address: address, Plaintext: true}}, stop
-		c.deps.Getenv = func(string) string { return "" } // no credential goes there
-	} else if err := c.conn.settle(c.deps); err != nil {
+	if !c.sandbox {
+		conn, err := c.conn.open(ctx, c.deps)
+		return conn, func() { _ = conn.Close() }, err
+	}
+	if c.deps.Sandbox == nil {
+		return nil, nil, usagef("--sandbox: this program has none")
+	}
+	if c.conn.Address != "" || c.conn.context != "" {
+		return nil, nil, usagef("--sandbox calls a gateway in this process: drop --address and --context")
+	}
+	address, end, err := c.deps.Sandbox(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
+	c.conn = connection{login: login{Address: address, Plaintext: true}}
+	c.deps.Getenv = func(string) string { return "" } // no credential goes there
 	conn, err = c.conn.dial(ctx, c.deps)
 	if err != nil {
 		end()

@@ -1,6 +1,6 @@
-// Package cli holds the commands that call a gateway: login and call. They know
-// the methods from the descriptors, as every client does, and reach the gateway
-// over gRPC only.
+// Package cli holds the commands that call a gateway: login, call, distribute and
+// operations. They know the methods from the descriptors, as every client does, and
+// reach the gateway over gRPC only.
 //
 // It must never import what serves: a gateway in this process is given to it by a
 // function.
@@ -30,9 +30,9 @@ type Deps struct {
 	HTTP *http.Client
 }
 
-// Commands are login and call.
+// Commands are those that call a gateway.
 func Commands(d Deps) []*cobra.Command {
-	return []*cobra.Command{loginCommand(d), callCommand(d)}
+	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d)}
 }
 
 func (d Deps) catalog() *catalog { return newCatalog(protoregistry.GlobalFiles) }

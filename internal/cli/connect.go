@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/client"
 	"github.com/asc-gateway/asc-gateway/internal/files"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 )
 
 // maxPEMBytes bounds files of certificates.
@@ -44,6 +46,27 @@ func (c *connection) flags(cmd *cobra.Command) {
 		"audience of the id-token that GitHub Actions gives; default "+defaultAudience,
 	)
 	f.StringVar(&c.Team, "team", "", "team, where the gateway has several")
+}
+
+// callFlags are the flags of commands that call.
+func (c *connection) callFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(
+		&c.Address,
+		"address",
+		"",
+		"HOST:PORT of the gRPC face; default ASC_GATEWAY_ADDRESS, the login, or "+defaultAddress,
+	)
+	f.StringVar(&c.context, "context", "", "name of a login; default the last one")
+	c.flags(cmd)
+	f.StringVar(&c.priority, "priority", "", "class of the call: interactive, default or batch")
+	completeFlag(cmd, "priority", "interactive", "default", "batch")
+}
+
+// completeFlag says what a flag can be.
+func completeFlag(cmd *cobra.Command, flag string, words ...string) {
+	complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+	_ = cmd.RegisterFlagCompletionFunc(flag, complete) // the flag exists
 }
 
 // defaultAddress is where a gateway listens that nobody has configured.
@@ -130,6 +153,18 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// open reaches the gateway that flags, environment and logins mean.
+func (c *connection) open(ctx context.Context, d Deps) (*grpc.ClientConn, error) {
+	if err := c.settle(d); err != nil {
+		return nil, err
+	}
+	return c.dial(ctx, d)
+}
+
+// alive is how a connection that is gone without a word is found while an answer
+// is waited for: streams may be silent for hours.
+var alive = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}
+
 // dial makes the connection. Nothing is sent to the gateway yet; the token is
 // read once, so that a file that is missing is told plainly.
 func (c *connection) dial(ctx context.Context, d Deps) (*grpc.ClientConn, error) {
@@ -155,6 +190,7 @@ func (c *connection) dial(ctx context.Context, d Deps) (*grpc.ClientConn, error)
 	if c.priority != "" {
 		options = append(options, client.Priority(c.priority))
 	}
+	options = append(options, client.With(grpc.WithKeepaliveParams(alive)))
 	return client.Dial("passthrough:///"+c.Address, options...)
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // Exit codes, by kind of error.
@@ -19,11 +20,15 @@ const (
 	ExitUsage       = 2 // the command line is wrong; nothing was sent
 	ExitDenied      = 3 // the caller is not known, or may not
 	ExitNotFound    = 4
-	ExitInvalid     = 5 // a field of the request is wrong
-	ExitConflict    = 6 // the state does not allow it, or it is there already
-	ExitQuota       = 7 // the quota, or the gateway has no room
-	ExitUnavailable = 8 // the gateway, or Apple, does not answer in time
-	ExitUnknown     = 9 // a write was sent and may have been executed
+	ExitInvalid     = 5  // a field of the request is wrong
+	ExitConflict    = 6  // the state does not allow it, or it is there already
+	ExitQuota       = 7  // the quota, or the gateway has no room
+	ExitUnavailable = 8  // the gateway, or Apple, does not answer in time
+	ExitUnknown     = 9  // a write was sent and may have been executed
+	ExitOperation   = 10 // the operation has failed
+	ExitCancelled   = 11 // somebody has cancelled the operation
+	ExitStale       = 12 // what is there has changed since the plan was made
+	ExitApproval    = 13 // the operation waits for somebody to approve it
 	ExitInterrupted = 130
 )
 
@@ -35,6 +40,13 @@ const exitHelp = `Exit codes:
   3  not authenticated, or denied  8  unavailable, or the deadline is over
   4  not found                     9  outcome unknown: a write may have been executed
                                  130  interrupted`
+
+// operationExitHelp are the exit codes of commands that wait for an operation.
+const operationExitHelp = exitHelp + `
+
+Of an operation:
+ 10  it has failed                12  the plan is stale: plan again
+ 11  it was cancelled             13  it waits for somebody to approve it`
 
 // usageError is an error of the command line.
 type usageError struct{ text string }
@@ -106,12 +118,26 @@ func calledBack(m *method, err error) error {
 		return usage
 	}
 	s := status.Convert(err)
-	e := &callError{Method: m.rpc(), Code: codeName(s.Code()), Text: s.Message()}
+	e := newCallError(m.rpc(), s)
+	e.advise(m, s)
+	return e
+}
+
+// answered is [calledBack] for a method by its full name.
+func answered(fullName string, err error) error {
+	m, notThere := newCatalog(protoregistry.GlobalFiles).find(fullName)
+	if notThere != nil {
+		return err
+	}
+	return calledBack(m, err)
+}
+
+func newCallError(method string, s *status.Status) *callError {
+	e := &callError{Method: method, Code: codeName(s.Code()), Text: s.Message()}
 	for _, d := range s.Details() {
 		e.detail(d)
 	}
 	e.exit = exitOf(s.Code(), e.Reason)
-	e.advise(m, s)
 	return e
 }
 
@@ -120,6 +146,9 @@ func (e *callError) detail(d any) {
 	case *errdetails.ErrorInfo:
 		if e.Reason == "" {
 			e.Reason, e.Domain = d.GetReason(), d.GetDomain()
+			if name := d.GetMetadata()["operation"]; name != "" {
+				e.Hints = append(e.Hints, "`gateway operations watch "+operationID(name)+"` follows it")
+			}
 		}
 	case *errdetails.BadRequest:
 		for _, v := range d.GetFieldViolations() {
@@ -163,9 +192,15 @@ func codeName(c codes.Code) string {
 // reasonOutcomeUnknown is the reason of a write that may have been executed.
 const reasonOutcomeUnknown = "OUTCOME_UNKNOWN"
 
+// reasonPlanStale is the reason of a plan that no longer holds.
+const reasonPlanStale = "PLAN_STALE"
+
 func exitOf(c codes.Code, reason string) int {
-	if reason == reasonOutcomeUnknown {
+	switch reason {
+	case reasonOutcomeUnknown:
 		return ExitUnknown
+	case reasonPlanStale:
+		return ExitStale
 	}
 	switch c {
 	case codes.Unauthenticated, codes.PermissionDenied:

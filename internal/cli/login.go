@@ -17,7 +17,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 const loginHelp = `Keep the address of a gateway and a credential for it, in a file that only you can read (mode 0600).
@@ -108,11 +107,7 @@ func (c *connection) try(ctx context.Context, d Deps) error {
 	if err == nil || status.Code(err) == codes.PermissionDenied {
 		return nil
 	}
-	m, notThere := newCatalog(protoregistry.GlobalFiles).find("ascgateway.catalog.v1.CatalogService/SearchOperations")
-	if notThere != nil {
-		return err
-	}
-	return calledBack(m, err)
+	return answered(catalogv1.CatalogService_SearchOperations_FullMethodName, err)
 }
 
 // keep adds a login, and makes it the one that is used.
