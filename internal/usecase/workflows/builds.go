@@ -14,6 +14,9 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
 
+// holdersMost is how many groups Apple shows with a build.
+const holdersMost = 50
+
 // seen is a build and what belongs to it, as one read shows it.
 type seen struct {
 	build             *resourcesv1.Build
@@ -56,7 +59,10 @@ func (d *distribution) find(ctx context.Context) (awaiting string, err error) {
 	if id := d.seen.build.GetApp().GetId(); id != "" {
 		d.appID = id
 	}
-	return d.processed()
+	if awaiting, err = d.processed(); awaiting != "" || err != nil {
+		return awaiting, err
+	}
+	return "", d.readHolders(ctx)
 }
 
 // processed says whether the build can be tested.
@@ -160,7 +166,7 @@ func (d *distribution) builds(ctx context.Context) (list []*seen, err error) {
 	}
 	req := &testflightv1.ListBuildsRequest{Filter: f, Sort: []string{"-uploadedDate"}, PageSize: 20,
 		Include: []string{"preReleaseVersion", "buildBetaDetail", "betaBuildLocalizations", "betaGroups", "app"},
-		Limit:   map[string]int32{"betaBuildLocalizations": 50, "betaGroups": 50}}
+		Limit:   map[string]int32{"betaBuildLocalizations": 50, "betaGroups": holdersMost}}
 	if d.req.GetBuild() == newest && len(f.GetId()) == 0 {
 		req.PageSize = 1
 	}
@@ -258,18 +264,53 @@ func (d *distribution) readGroups(ctx context.Context) error {
 	if len(d.req.GetGroups()) == 0 {
 		return nil
 	}
-	res, err := testflightv1.NewBetaGroupsServiceClient(d.conn).ListBetaGroups(ctx, &testflightv1.ListBetaGroupsRequest{
-		Filter: &testflightv1.ListBetaGroupsRequest_Filter{App: []string{d.appID}}, PageSize: 200})
+	list, err := d.listGroups(ctx, &testflightv1.ListBetaGroupsRequest_Filter{App: []string{d.appID}})
 	if err != nil {
 		return err
 	}
 	for _, want := range d.req.GetGroups() {
-		g := groupNamed(res.GetBetaGroups(), want)
+		g := groupNamed(list, want)
 		switch {
 		case g == nil && !slices.Contains(d.seen.missing, want):
 			d.seen.missing = append(d.seen.missing, want)
 		case g != nil && !slices.Contains(d.seen.groups, g):
 			d.seen.groups = append(d.seen.groups, g)
+		}
+	}
+	return nil
+}
+
+// listGroups reads all pages of groups.
+func (d *distribution) listGroups(
+	ctx context.Context, f *testflightv1.ListBetaGroupsRequest_Filter,
+) (list []*resourcesv1.BetaGroup, err error) {
+	req := &testflightv1.ListBetaGroupsRequest{Filter: f, PageSize: 200}
+	for {
+		res, err := testflightv1.NewBetaGroupsServiceClient(d.conn).ListBetaGroups(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, res.GetBetaGroups()...)
+		if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+			return list, nil
+		}
+	}
+}
+
+// readHolders finds all groups that have the build, where a read of the build
+// shows only some.
+func (d *distribution) readHolders(ctx context.Context) error {
+	if len(d.seen.holders) < holdersMost {
+		return nil
+	}
+	list, err := d.listGroups(ctx, &testflightv1.ListBetaGroupsRequest_Filter{App: []string{d.appID},
+		Builds: []string{d.seen.build.GetId()}})
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		if !slices.Contains(d.seen.holders, g.GetId()) {
+			d.seen.holders = append(d.seen.holders, g.GetId())
 		}
 	}
 	return nil
