@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
@@ -41,5 +43,39 @@ func TestMoreGroupsThanAPage(t *testing.T) {
 	_, op := s.until(s.begin(body(140, 210)), over)
 	if got := len(op["response"].(map[string]any)["groups"].([]any)); got != 210 {
 		t.Errorf("%d groups are told", got)
+	}
+}
+
+func (s *shop) newest(version string) string {
+	s.t.Helper()
+	for begun := time.Now(); time.Since(begun) < 10*time.Second; time.Sleep(50 * time.Millisecond) {
+		list := s.call(200, "GET", "/v1/builds?filter[preReleaseVersion.version]="+version+
+			"&filter[processingState]=VALID&sort=-uploadedDate&limit=1", "", "Cache-Control", "no-cache")["builds"].([]any)
+		if len(list) > 0 {
+			return list[0].(map[string]any)["id"].(string)
+		}
+	}
+	s.t.Fatal("no build")
+	return ""
+}
+
+// TestTheNewestStaysTheSame for a job, even if its look fails while it waits.
+func TestTheNewestStaysTheSame(t *testing.T) {
+	s := newShop(t, sandbox.World{}, Deps{})
+	s.upload(trailMix, "6.4", "1")
+	first := s.newest("6.4")
+	id := s.begin(`{"app":"` + trailMix + `","build":"newest","groups":["Friends"],"usesNonExemptEncryption":false}`)
+	review := func(md *operationsv1.OperationMetadata) bool { return strings.Contains(md.GetAwaiting(), "beta review") }
+	s.until(id, review)
+	s.sandbox.AddFault(sandbox.Fault{Path: "/v1/builds", Status: 503, Count: 12})
+	s.upload(trailMix, "6.5", "2")
+	time.Sleep(10 * poll)
+	s.until(id, func(md *operationsv1.OperationMetadata) bool { return over(md) || review(md) })
+	for _, sub := range s.sandbox.IDs("betaAppReviewSubmissions") {
+		_ = s.sandbox.Act(sandbox.Act{Type: "betaAppReviewSubmissions", ID: sub, Do: "approve"})
+	}
+	md, op := s.until(id, over)
+	if op["error"] != nil || op["response"].(map[string]any)["build"] != first || !slices.Contains(names(md), "awaitReview") {
+		t.Errorf("not build %s: %v %v", first, names(md), op)
 	}
 }

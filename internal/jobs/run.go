@@ -261,7 +261,7 @@ func (j *Jobs) failed(op *Operation, err error) time.Duration {
 			wait = max(min(retry.GetRetryDelay().AsDuration(), time.Hour), time.Second)
 		}
 	}
-	op.State, op.Awaiting, op.AwaitingKey, op.Next =
-		operationsv1.OperationState_OPERATION_STATE_WAITING, why, "", time.Now().Add(wait)
+	// AwaitingKey stays: the next run goes on where this one could not.
+	op.State, op.Awaiting, op.Next = operationsv1.OperationState_OPERATION_STATE_WAITING, why, time.Now().Add(wait)
 	return wait
 }

@@ -11,6 +11,7 @@ import (
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
 	resourcesv1 "github.com/asc-gateway/asc-gateway/gen/asc/resources/v1"
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
+	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
 
@@ -155,6 +156,8 @@ func (d *distribution) builds(ctx context.Context) (list []*seen, err error) {
 		f.Id = []string{d.seen.build.GetId()}
 	case d.run != nil && strings.HasPrefix(d.run.AwaitingKey, "betaReview/"):
 		f.Id = []string{strings.TrimPrefix(d.run.AwaitingKey, "betaReview/")}
+	case d.begunWith() != "": // "newest" was this one: there may be newer ones by now
+		f.Id = []string{d.begunWith()}
 	case d.req.GetBuild() != "" && d.req.GetBuild() != newest:
 		f.Id = []string{d.req.GetBuild()}
 	}
@@ -185,6 +188,23 @@ func (d *distribution) builds(ctx context.Context) (list []*seen, err error) {
 		}
 	}
 	return list, nil
+}
+
+// begunWith is the id of the build that runs before have changed, "" if none has.
+func (d *distribution) begunWith() string {
+	if d.run == nil {
+		return ""
+	}
+	for _, a := range d.run.Actions {
+		if a.GetOutcome() != operationsv1.Outcome_OUTCOME_DONE && a.GetOutcome() != operationsv1.Outcome_OUTCOME_FAILED {
+			continue
+		}
+		target := " " + a.GetTarget() // ends with the build, but for a group that is made
+		if i := strings.LastIndex(target, " build "); i >= 0 && a.GetName() != "createGroup" {
+			return target[i+len(" build "):]
+		}
+	}
+	return ""
 }
 
 // seenOf gathers what belongs to a build.

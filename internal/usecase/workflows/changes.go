@@ -152,7 +152,7 @@ func (d *distribution) notes() (list []change) {
 
 func (d *distribution) createNote(locale, want string) change {
 	build := d.seen.build.GetId()
-	return change{&operationsv1.Change{Name: "createNotes", Target: "locale " + locale, To: want, Requests: 1,
+	return change{&operationsv1.Change{Name: "createNotes", Target: "locale " + locale + " of build " + build, To: want, Requests: 1,
 		Why: "what testers read"},
 		func(ctx context.Context, requestID string) (string, error) {
 			_, err := testflightv1.NewBetaBuildLocalizationsServiceClient(d.conn).CreateBetaBuildLocalization(ctx,
@@ -163,8 +163,9 @@ func (d *distribution) createNote(locale, want string) change {
 }
 
 func (d *distribution) updateNote(was *resourcesv1.BetaBuildLocalization, want string) change {
+	build := d.seen.build.GetId()
 	return change{
-		&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale(), From: was.GetWhatsNew(),
+		&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale() + " of build " + build, From: was.GetWhatsNew(),
 			To: want, Requests: 1, Why: "what testers read"},
 		func(ctx context.Context, _ string) (string, error) {
 			_, err := testflightv1.NewBetaBuildLocalizationsServiceClient(d.conn).UpdateBetaBuildLocalization(ctx,
@@ -205,7 +206,7 @@ func (d *distribution) addToGroups() (change, bool) {
 		return change{}, false
 	}
 	build := d.seen.build.GetId()
-	return change{&operationsv1.Change{Name: "addToGroups", Target: "groups " + strings.Join(names, ", "),
+	return change{&operationsv1.Change{Name: "addToGroups", Target: "groups " + strings.Join(names, ", ") + " for build " + build,
 		To: "build " + build, Requests: 1, Why: "their testers are to have the build"},
 		func(ctx context.Context, _ string) (string, error) {
 			var ids []string
