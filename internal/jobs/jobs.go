@@ -203,30 +203,45 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 
 // present finds an operation that a new one would double.
 func (j *Jobs) present(ctx context.Context, tx *sql.Tx, n New, requestKey, sum, about string) (*Operation, error) {
-	var id, have string
-	if requestKey != "" {
-		err := tx.QueryRowContext(ctx, "SELECT id, request_sum FROM operations WHERE request_key = $1", requestKey).
-			Scan(&id, &have)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-		case err != nil:
-			return nil, err
-		case have != sum:
-			f := fault.Invalid("request_id", "named another request before: operations/%s", id)
-			f.Reason = ReasonReused
-			return nil, f
-		default:
-			return j.get(ctx, tx, id)
-		}
+	op, err := j.named(ctx, tx, requestKey, sum)
+	if op != nil || err != nil {
+		return op, err
 	}
-	err := tx.QueryRowContext(ctx, "SELECT id FROM operations WHERE running_key = $1", about).Scan(&id)
+	var id string
+	err = tx.QueryRowContext(ctx, "SELECT id FROM operations WHERE running_key = $1", about).Scan(&id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	}
+	// PostgreSQL shows what was committed between the two: it may be the same request's.
+	if op, err := j.named(ctx, tx, requestKey, sum); op != nil || err != nil {
+		return op, err
+	}
 	return nil, running(n.Subject, "operations/"+id)
+}
+
+// named finds the operation that an equal request with the same id began, nil if
+// there is none.
+func (j *Jobs) named(ctx context.Context, tx *sql.Tx, requestKey, sum string) (*Operation, error) {
+	if requestKey == "" {
+		return nil, nil
+	}
+	var id, have string
+	err := tx.QueryRowContext(ctx, "SELECT id, request_sum FROM operations WHERE request_key = $1", requestKey).
+		Scan(&id, &have)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case have != sum:
+		f := fault.Invalid("request_id", "named another request before: operations/%s", id)
+		f.Reason = ReasonReused
+		return nil, f
+	}
+	return j.get(ctx, tx, id)
 }
 
 func running(subject, name string) error {
