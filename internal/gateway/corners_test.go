@@ -65,7 +65,9 @@ func TestTheNewestStaysTheSame(t *testing.T) {
 	s.upload(trailMix, "6.4", "1")
 	first := s.newest("6.4")
 	id := s.begin(`{"app":"` + trailMix + `","build":"newest","groups":["Friends"],"usesNonExemptEncryption":false}`)
-	review := func(md *operationsv1.OperationMetadata) bool { return strings.Contains(md.GetAwaiting(), "beta review") }
+	review := func(md *operationsv1.OperationMetadata) bool {
+		return strings.Contains(md.GetAwaiting(), "beta review")
+	}
 	s.until(id, review)
 	s.sandbox.AddFault(sandbox.Fault{Path: "/v1/builds", Status: 503, Count: 12})
 	s.upload(trailMix, "6.5", "2")
@@ -77,5 +79,18 @@ func TestTheNewestStaysTheSame(t *testing.T) {
 	md, op := s.until(id, over)
 	if op["error"] != nil || op["response"].(map[string]any)["build"] != first || !slices.Contains(names(md), "awaitReview") {
 		t.Errorf("not build %s: %v %v", first, names(md), op)
+	}
+}
+
+// changed.
+func TestARequestIDJoinsAPlannedJob(t *testing.T) {
+	s := newShop(t, sandbox.World{}, Deps{})
+	body := `{"app":"` + trailMix + `","build":"newest","groups":["Friends"],"notes":{"en-US":"Joined"}`
+	plan := s.call(200, "POST", distribute+"/plan", body+"}")["plan"].(map[string]any)
+	body += `,"requestId":"mine","planEtag":"` + plan["etag"].(string) + `"}`
+	id := s.begin(body)
+	s.until(id, over)
+	if again := s.begin(body); again != id {
+		t.Errorf("%s, want %s", again, id)
 	}
 }

@@ -126,7 +126,7 @@ type Jobs struct {
 	runner  runner
 	changed changes
 	ran     tally
-	ended   atomic.Bool    // nothing is nudged any more
+	ended   atomic.Bool // nothing is nudged any more
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].
@@ -162,12 +162,40 @@ func (j *Jobs) Start(ctx context.Context, n New) (*longrunningpb.Operation, erro
 	return op.Proto(), nil
 }
 
-func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
+// Begun finds the operation that an equal request with the same id began before,
+// nil if there is none.
+func (j *Jobs) Begun(ctx context.Context, n New) (*longrunningpb.Operation, error) {
+	requestKey, sum, err := n.names()
+	if requestKey == "" || err != nil {
+		return nil, err
+	}
+	var op *Operation
+	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) (err error) {
+		op, err = j.named(ctx, tx, requestKey, sum)
+		return err
+	})
+	if op == nil || err != nil {
+		return nil, err
+	}
+	return op.Proto(), nil
+}
+
+// names are the key of the request_id, "" where there is none, and the sum of the
+// request.
+func (n New) names() (requestKey, sum string, err error) {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(n.Request)
+	if n.RequestID != "" {
+		requestKey = hashed(n.Team, n.Caller, n.Kind, n.RequestID)
+	}
+	digest := sha256.Sum256(body)
+	return requestKey, hex.EncodeToString(digest[:]), err
+}
+
+func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
+	requestKey, sum, err := n.names()
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(body)
 	now := time.Now()
 	op = &Operation{ID: uuid.Must(uuid.NewV7()).String(), Kind: n.Kind, Team: n.Team, App: n.App, Subject: n.Subject,
 		Caller: n.Caller, Claims: n.Claims, Priority: n.Priority, Via: n.Via, Approval: n.Approval, Request: n.Request,
@@ -176,18 +204,14 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 		op.State = operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL
 		op.Awaiting = "approval by " + strings.Join(n.Approval, " or ")
 	}
-	requestKey := ""
-	if n.RequestID != "" {
-		requestKey = hashed(n.Team, n.Caller, n.Kind, n.RequestID)
-	}
 	about := hashed(n.Kind, n.Team, n.About)
 	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) error {
-		found, err := j.present(ctx, tx, n, requestKey, hex.EncodeToString(sum[:]), about)
+		found, err := j.present(ctx, tx, n, requestKey, sum, about)
 		if found != nil || err != nil {
 			op = found
 			return err
 		}
-		if err := j.put(ctx, tx, op, requestKey, hex.EncodeToString(sum[:]), about); err != nil {
+		if err := j.put(ctx, tx, op, requestKey, sum, about); err != nil {
 			return err
 		}
 		if op.State == operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {

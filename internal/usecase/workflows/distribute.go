@@ -63,6 +63,10 @@ func (s *Service) DistributeBuild(
 	if req.GetPlanEtag() == "" && len(s.ops.Approval(ctx)) == 0 {
 		return s.ops.Start(ctx, o)
 	}
+	// What it has changed itself makes no plan stale.
+	if op, err := s.ops.Begun(ctx, o); op != nil || err != nil {
+		return op, err
+	}
 	plan, err := s.planDistribute(ctx, req)
 	switch {
 	case err != nil:
