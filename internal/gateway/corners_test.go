@@ -59,6 +59,36 @@ func (s *shop) newest(version string) string {
 	return ""
 }
 
+// TestAPlanIsOfABuildAndARequest: it lets nothing else go.
+func TestAPlanIsOfABuildAndARequest(t *testing.T) {
+	s := newShop(t, sandbox.World{}, Deps{})
+	body := `{"app":"` + trailMix + `","build":"newest","notes":{"en-US":"Only notes"}%s}`
+	etag := func(more string) string {
+		plan := s.call(200, "POST", distribute+"/plan", fmt.Sprintf(body, more))["plan"].(map[string]any)
+		return plan["etag"].(string)
+	}
+	s.upload(trailMix, "6.2", "1")
+	s.newest("6.2")
+	one := etag("")
+	if etag(`,"notify":true`) == one {
+		t.Error("the plan does not cover whether testers are told")
+	}
+	s.upload(trailMix, "6.3", "2")
+	s.newest("6.3")
+	if etag("") == one {
+		t.Error("the plan is the same for another build")
+	}
+	waits := `{"app":"` + trailMix + `","version":"66.0","number":"1","groups":["%s"],"createGroups":true}`
+	a := s.call(200, "POST", distribute+"/plan", fmt.Sprintf(waits, "Friends"))["plan"].(map[string]any)
+	b := s.call(200, "POST", distribute+"/plan", fmt.Sprintf(waits, "Everybody"))["plan"].(map[string]any)
+	if a["etag"] == b["etag"] {
+		t.Error("while the build is awaited the plan is the same for other groups")
+	}
+	if !strings.Contains(fmt.Sprint(b), "Everybody") {
+		t.Errorf("the plan does not say which groups are asked for: %v", b)
+	}
+}
+
 // TestTheNewestStaysTheSame for a job, even if its look fails while it waits.
 func TestTheNewestStaysTheSame(t *testing.T) {
 	s := newShop(t, sandbox.World{}, Deps{})

@@ -98,7 +98,8 @@ func (s *Service) planDistribute(
 	if awaiting != "" {
 		plan.Changes = []*operationsv1.Change{{Name: "awaitBuild", Target: plan.Subject, From: awaiting, To: "VALID",
 			Why: "what else is to be done shows when the build is there"}}
-		plan.Etag = etag(plan.Changes)
+		plan.Warnings = append(plan.Warnings, "asked for: "+asks(req))
+		plan.Etag = d.etag(plan.Changes)
 		return plan, nil
 	}
 	if err := d.readGroups(ctx); err != nil {
@@ -115,10 +116,13 @@ func (s *Service) planDistribute(
 		plan.Changes = append(plan.Changes, c.Change)
 		plan.Requests += c.GetRequests()
 	}
+	if req.GetNotify() {
+		plan.Warnings = append(plan.Warnings, "testers are told, if there is something new for them")
+	}
 	if waits := d.waits(changes); waits != "" {
 		plan.Warnings = append(plan.Warnings, waits)
 	}
-	plan.Etag = etag(plan.Changes)
+	plan.Etag = d.etag(plan.Changes)
 	return plan, nil
 }
 
@@ -346,7 +350,7 @@ func (d *distribution) planned(changes []change) error {
 	for _, c := range changes {
 		list = append(list, c.Change)
 	}
-	if etag(list) == want {
+	if d.etag(list) == want {
 		return nil
 	}
 	if d.run.Plan != nil && len(d.run.Plan.GetChanges()) == 1 && d.run.Plan.GetChanges()[0].GetName() == "awaitBuild" {
