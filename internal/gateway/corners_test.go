@@ -124,3 +124,18 @@ func TestARequestIDJoinsAPlannedJob(t *testing.T) {
 		t.Errorf("%s, want %s", again, id)
 	}
 }
+
+// nothing that the plan does not say is made.
+func TestAPlanOutlivesALostAnswer(t *testing.T) {
+	s := newShop(t, sandbox.World{}, Deps{})
+	body := `{"app":"` + trailMix + `","build":"newest","groups":["Friends"],"notes":{"it":"Uno","fr-FR":"Deux"}`
+	plan := s.call(200, "POST", distribute+"/plan", body+"}")["plan"].(map[string]any)
+	if len(plan["changes"].([]any)) < 2 {
+		t.Fatal(plan)
+	}
+	s.sandbox.AddFault(sandbox.Fault{Path: "/v1/betaBuildLocalizations", Method: "POST", Lose: true, Count: 1})
+	md, op := s.until(s.begin(body+`,"planEtag":"`+plan["etag"].(string)+`"}`), over)
+	if op["error"] != nil || len(md.GetActions()) != 2 { // one that was lost, one that was made
+		t.Errorf("%v %v", md.GetActions(), op["error"])
+	}
+}

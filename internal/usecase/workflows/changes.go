@@ -238,6 +238,7 @@ func (d *distribution) addToGroups() (change, bool) {
 		}
 	}
 	names = append(names, d.seen.missing...)
+	slices.Sort(names) // one that is made meanwhile changes no plan
 	if len(names) == 0 {
 		return change{}, false
 	}

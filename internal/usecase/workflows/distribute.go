@@ -336,27 +336,24 @@ func (d *distribution) write(ctx context.Context) error {
 	return nil
 }
 
-// planned refuses changes that are not those of the plan, before the first is
-// made.
+// planned refuses changes that the plan does not have, before the first is made.
+// Those of them that are made already are no reason to stop: a run that was cut off
+// may have made them.
 func (d *distribution) planned(changes []change) error {
-	want := d.req.GetPlanEtag()
-	if d.run.Plan != nil {
-		want = d.run.Plan.GetEtag()
+	want := d.run.Plan
+	if want == nil || len(want.GetChanges()) == 1 && want.GetChanges()[0].GetName() == "awaitBuild" {
+		return nil // nobody planned, or what the build needs could not be known
 	}
-	if want == "" || d.did("") {
-		return nil
-	}
-	var list []*operationsv1.Change
 	for _, c := range changes {
-		list = append(list, c.Change)
+		if !slices.ContainsFunc(want.GetChanges(), func(p *operationsv1.Change) bool {
+			// What review starts from changes with what is done before.
+			from := p.GetFrom() == c.GetFrom() || c.GetName() == "submitForReview"
+			return p.GetName() == c.GetName() && p.GetTarget() == c.GetTarget() && p.GetTo() == c.GetTo() && from
+		}) {
+			return stale()
+		}
 	}
-	if d.etag(list) == want {
-		return nil
-	}
-	if d.run.Plan != nil && len(d.run.Plan.GetChanges()) == 1 && d.run.Plan.GetChanges()[0].GetName() == "awaitBuild" {
-		return nil // what the build needs could not be known
-	}
-	return stale()
+	return nil
 }
 
 // did says whether a run before, or this one, has changed something: by the name
