@@ -59,6 +59,31 @@ func (s *shop) newest(version string) string {
 	return ""
 }
 
+// TestComplianceInReview is waited for: the build is submitted after it.
+func TestComplianceInReview(t *testing.T) {
+	s := newShop(t, sandbox.World{}, Deps{})
+	s.upload(trailMix, "6.1", "1")
+	build := s.newest("6.1")
+	s.call(200, "PATCH", "/v1/builds/"+build, `{"usesNonExemptEncryption":true}`)
+	declaration := s.call(201, "POST", "/v1/appEncryptionDeclarations", `{"appDescription":"Maps","app":{"id":"`+trailMix+`"},`+
+		`"containsProprietaryCryptography":true,"containsThirdPartyCryptography":false,"availableOnFrenchStore":true}`,
+	)["appEncryptionDeclaration"].(map[string]any)["id"].(string)
+	s.call(204, "PATCH", "/v1/builds/"+build+"/relationships/appEncryptionDeclaration", `{"appEncryptionDeclaration":{"id":"`+declaration+`"}}`)
+	id := s.begin(`{"app":"` + trailMix + `","version":"6.1","number":"1","groups":["Friends"],"waitFor":"WAIT_FOR_SUBMISSION"}`)
+	md, _ := s.until(id, func(md *operationsv1.OperationMetadata) bool {
+		return over(md) || strings.Contains(md.GetAwaiting(), "compliance")
+	})
+	if over(md) {
+		t.Fatalf("it did not wait: %v", md)
+	}
+	if err := s.sandbox.Act(sandbox.Act{Type: "appEncryptionDeclarations", ID: declaration, Do: "approve"}); err != nil {
+		t.Fatal(err)
+	}
+	if md, op := s.until(id, over); op["error"] != nil || !slices.Contains(names(md), "submitForReview") {
+		t.Errorf("%v %v", md, op["error"])
+	}
+}
+
 // TestAPlanIsOfABuildAndARequest: it lets nothing else go.
 func TestAPlanIsOfABuildAndARequest(t *testing.T) {
 	s := newShop(t, sandbox.World{}, Deps{})

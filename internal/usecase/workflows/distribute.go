@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	resourcesv1 "github.com/asc-gateway/asc-gateway/gen/asc/resources/v1"
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -373,8 +374,30 @@ func (d *distribution) turn(err error) (Step, error) {
 	return Step{Wait: d.cfg.ReviewEvery, Awaiting: "its turn: another build of the version is in beta review"}, nil
 }
 
+// unready says what Apple does before testers can have the build, or before it can
+// be submitted. "": nothing.
+func (d *distribution) unready() string {
+	states := []string{}
+	if d.external() {
+		states = append(states, d.externalState())
+	}
+	if slices.ContainsFunc(d.seen.groups, (*resourcesv1.BetaGroup).GetIsInternalGroup) {
+		states = append(states, d.internalState())
+	}
+	switch {
+	case slices.Contains(states, "IN_EXPORT_COMPLIANCE_REVIEW"):
+		return "Apple reviews its export compliance"
+	case slices.Contains(states, "PROCESSING"):
+		return "Apple prepares it for testers"
+	}
+	return ""
+}
+
 // decided ends the job when nothing is waited for any more.
 func (d *distribution) decided(ctx context.Context, key string) (Step, error) {
+	if unready := d.unready(); unready != "" {
+		return Step{Wait: d.cfg.ReviewEvery, Awaiting: unready}, nil
+	}
 	if d.external() {
 		switch state := d.externalState(); state {
 		case "WAITING_FOR_BETA_REVIEW", "IN_BETA_REVIEW":
