@@ -4,10 +4,12 @@ import (
 	"context"
 	"testing"
 
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/store"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // TestAnotherTeamsOperations are neither seen nor steered, whatever a rule for one
@@ -25,6 +27,44 @@ func TestAnotherTeamsOperations(t *testing.T) {
 			if fault.As(err).Reason != ReasonNoSuch {
 				t.Errorf("%s: %v", what, err)
 			}
+		}
+	})
+}
+
+// TestNobodyApprovesWhatCannotBeRead: where the secret is missing, the plan is
+// neither let go nor lost.
+func TestNobodyApprovesWhatCannotBeRead(t *testing.T) {
+	each(t, func(t *testing.T, cfg store.Config) {
+		never := func(context.Context, *Run) (Step, error) { return Step{}, nil }
+		first := secrets.New()
+		b := open(t, cfg, first, never)
+		x := id(b.begin("x", func(n *New) {
+			n.Approval, n.Plan = []string{"token:boss"}, &operationsv1.Plan{Etag: "e"}
+		}))
+		b.stop()
+		b = open(t, cfg, secrets.New(), never)
+		if _, err := b.Approve(t.Context(), x, "token:boss"); fault.As(err).Reason != ReasonSecret {
+			t.Errorf("%v", err)
+		}
+		b.stop()
+		b = open(t, cfg, first, never)
+		if op := b.get(x); op.Plan.GetEtag() != "e" ||
+			op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
+			t.Errorf("%v", op.Proto())
+		}
+	})
+}
+
+// TestWaitForNoTime tells an operation as it is.
+func TestWaitForNoTime(t *testing.T) {
+	each(t, func(t *testing.T, cfg store.Config) {
+		b := open(t, cfg, secrets.New(), func(context.Context, *Run) (Step, error) { return Step{}, nil })
+		op := b.begin("x")
+		l := LongRunning{Service: NewService(b.Jobs, func(context.Context) Viewer { return Viewer{ID: "token:ci", Team: "team"} })}
+		got, err := l.WaitOperation(t.Context(),
+			&longrunningpb.WaitOperationRequest{Name: op.GetName(), Timeout: durationpb.New(0)})
+		if err != nil || got.GetName() != op.GetName() || got.GetDone() {
+			t.Errorf("%v %v", got, err)
 		}
 	})
 }

@@ -343,10 +343,18 @@ func (j *Jobs) Approve(ctx context.Context, id, by string) (*Operation, error) {
 		if op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
 			return fault.New(fault.FailedPrecondition, ReasonNotAsked, "the operation does not wait for an approval")
 		}
+		if op.sealed != nil { // what would be let go is not known here, and would be lost
+			return secretGone()
+		}
 		op.Approver, op.Awaiting = by, ""
 		op.State = operationsv1.OperationState_OPERATION_STATE_RUNNING
 		return j.enqueue(ctx, tx, op)
 	})
+}
+
+func secretGone() error {
+	return fault.New(fault.FailedPrecondition, ReasonSecret,
+		"what the operation was asked was sealed with a secret that is gone: ask again")
 }
 
 // change changes an operation from outside its runs.

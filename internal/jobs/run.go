@@ -152,8 +152,7 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		return Step{}, cancelled(op.CancelledBy)
 	case op.sealed != nil:
 		j.deps.Log.ErrorContext(ctx, "an operation cannot be read", "operation", op.ID, "error", op.sealed)
-		return Step{}, fault.New(fault.FailedPrecondition, ReasonSecret,
-			"what the operation was asked was sealed with a secret that is gone: ask again")
+		return Step{}, secretGone()
 	case time.Since(op.Created) > oldest:
 		return Step{}, fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s",
 			oldest, op.Awaiting)
