@@ -164,3 +164,26 @@ func TestAPlanOutlivesALostAnswer(t *testing.T) {
 		t.Errorf("%v %v", md.GetActions(), op["error"])
 	}
 }
+
+// TestAnOldReadAfterSubmitting does not end the job: beta review is waited for.
+func TestAnOldReadAfterSubmitting(t *testing.T) {
+	s := newShop(t, sandbox.World{}, Deps{})
+	s.upload(trailMix, "6.6", "1")
+	s.newest("6.6")
+	s.sandbox.AddFault(sandbox.Fault{Path: "/v1/builds", Method: "GET", Every: 2, Count: 1, Status: 200,
+		Body: `{"data":[],"links":{"self":"https://api.appstoreconnect.apple.com/v1/builds"}}`})
+	id := s.begin(`{"app":"` + trailMix + `","version":"6.6","number":"1","groups":["Friends"],"usesNonExemptEncryption":false}`)
+	md, _ := s.until(id, func(md *operationsv1.OperationMetadata) bool {
+		return over(md) || strings.Contains(md.GetAwaiting(), "beta review")
+	})
+	if over(md) || !slices.Contains(names(md), "submitForReview") {
+		t.Fatalf("it did not wait for beta review: %v", md)
+	}
+	time.Sleep(4 * poll)
+	for _, sub := range s.sandbox.IDs("betaAppReviewSubmissions") {
+		_ = s.sandbox.Act(sandbox.Act{Type: "betaAppReviewSubmissions", ID: sub, Do: "approve"})
+	}
+	if md, op := s.until(id, over); op["error"] != nil || !slices.Contains(names(md), "awaitReview") {
+		t.Errorf("%v %v", names(md), op["error"])
+	}
+}

@@ -381,11 +381,14 @@ func (d *distribution) internalState() string {
 	return d.seen.detail.GetInternalBuildState().String()
 }
 
+func (d *distribution) readyToSubmit() bool {
+	return slices.Contains([]string{"READY_FOR_BETA_SUBMISSION", "MISSING_EXPORT_COMPLIANCE"}, d.externalState())
+}
+
 // needsReview says whether the build must be submitted to beta review.
 func (d *distribution) needsReview() bool {
 	state := d.externalState()
-	ready := state == "READY_FOR_BETA_SUBMISSION" || state == "MISSING_EXPORT_COMPLIANCE" ||
-		state == "BETA_REJECTED" && (d.run == nil || !d.did("submitForReview"))
+	ready := d.readyToSubmit() || state == "BETA_REJECTED" && (d.run == nil || !d.did("submitForReview"))
 	return d.external() && ready
 }
 

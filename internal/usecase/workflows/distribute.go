@@ -237,8 +237,9 @@ type distribution struct {
 	req *workflowsv1.DistributeBuildRequest
 	run *Run // nil: it is only planned
 
-	appID string
-	seen  *seen
+	appID     string
+	seen      *seen
+	submitted bool // to beta review, in this run
 }
 
 func (d *distribution) findKey() string { return "build/" + d.req.GetApp() + "/" + selector(d.req) }
@@ -324,6 +325,7 @@ func (d *distribution) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		d.submitted = d.submitted || c.GetName() == "submitForReview"
 		err = d.record(ctx, &operationsv1.Action{Name: c.GetName(), Target: c.GetTarget(), Detail: detail,
 			Outcome: operationsv1.Outcome_OUTCOME_DONE})
 		if err != nil {
@@ -399,7 +401,11 @@ func (d *distribution) decided(ctx context.Context, key string) (Step, error) {
 		return Step{Wait: d.cfg.ReviewEvery, Awaiting: unready}, nil
 	}
 	if d.external() {
-		switch state := d.externalState(); state {
+		state := d.externalState()
+		if d.submitted && (state == "BETA_REJECTED" || d.readyToSubmit()) || key == d.reviewKey() && d.readyToSubmit() {
+			state = "WAITING_FOR_BETA_REVIEW" // Apple still shows how it was before it was submitted
+		}
+		switch state {
 		case "WAITING_FOR_BETA_REVIEW", "IN_BETA_REVIEW":
 			if d.req.GetWaitFor() == workflowsv1.WaitFor_WAIT_FOR_SUBMISSION {
 				return d.done(), nil
