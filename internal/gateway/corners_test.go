@@ -187,3 +187,18 @@ func TestAnOldReadAfterSubmitting(t *testing.T) {
 		t.Errorf("%v %v", names(md), op["error"])
 	}
 }
+
+// TestAGroupThatIsMadeMeanwhile, by another job or since an old read, is used.
+func TestAGroupThatIsMadeMeanwhile(t *testing.T) {
+	s := newShop(t, sandbox.World{}, Deps{})
+	s.upload(trailMix, "6.7", "1")
+	s.newest("6.7")
+	s.group("Meanwhile")
+	s.sandbox.AddFault(sandbox.Fault{Path: "/v1/betaGroups", Method: "GET", Count: 1, Status: 200,
+		Body: `{"data":[],"links":{"self":"https://api.appstoreconnect.apple.com/v1/betaGroups"}}`})
+	md, op := s.until(s.begin(`{"app":"`+trailMix+`","version":"6.7","number":"1","groups":["Meanwhile"],"createGroups":true,`+
+		`"usesNonExemptEncryption":false,"waitFor":"WAIT_FOR_SUBMISSION"}`), over)
+	if op["error"] != nil || !slices.Contains(names(md), "addToGroups") {
+		t.Errorf("%v %v", names(md), op["error"])
+	}
+}

@@ -221,10 +221,15 @@ func (s *Service) RunDistributeBuild(ctx context.Context, r *Run) (Step, error) 
 		return step, fault.New(fault.Unavailable, "NOT_FOUND_YET", "Apple does not know of it yet: %s",
 			status.Convert(err).Message())
 	}
+	if status.Code(err) == codes.AlreadyExists && r.Failures < notFoundMost {
+		// Another job made it, or what was read was old: the next run finds it.
+		return step, fault.New(fault.Unavailable, "MADE_MEANWHILE", "it was made meanwhile: %s", status.Convert(err).Message())
+	}
 	return step, err
 }
 
-// notFoundMost is how many runs may end because Apple does not know of something.
+// notFoundMost is how many runs may end because Apple does not know of something,
+// or has it already.
 const notFoundMost = 4
 
 // appear is how long a build may take until it shows that an id or an upload
