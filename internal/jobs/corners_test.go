@@ -9,6 +9,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/store"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -65,6 +66,18 @@ func TestWaitForNoTime(t *testing.T) {
 			&longrunningpb.WaitOperationRequest{Name: op.GetName(), Timeout: durationpb.New(0)})
 		if err != nil || got.GetName() != op.GetName() || got.GetDone() {
 			t.Errorf("%v %v", got, err)
+		}
+	})
+}
+
+// TestARunThatPanics ends its operation: it would do so again and again.
+func TestARunThatPanics(t *testing.T) {
+	each(t, func(t *testing.T, cfg store.Config) {
+		b := open(t, cfg, secrets.New(), func(context.Context, *Run) (Step, error) { panic("of a test") })
+		b.serve()
+		op := b.until(id(b.begin("x")), func(op *Operation) bool { return op.Done() || b.runs.Load() > 3 })
+		if codes.Code(op.Error.GetCode()) != codes.Internal {
+			t.Errorf("%d runs: %v", b.runs.Load(), op.Proto())
 		}
 	})
 }

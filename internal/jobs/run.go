@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
@@ -187,7 +188,19 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		}
 		return j.checkpoint(ctx, op, lease)
 	}
-	return kind.Run(inside, r)
+	return j.guarded(inside, kind, r)
+}
+
+// guarded makes a run, and an error of its panic: it would panic again and again.
+func (j *Jobs) guarded(ctx context.Context, kind Kind, r *Run) (step Step, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.deps.Log.ErrorContext(ctx, "a run of an operation panicked", "operation", r.ID, "panic", p,
+				"stack", string(debug.Stack()))
+			step, err = Step{}, fault.New(fault.Internal, "PANIC", "the run failed: the log says why")
+		}
+	}()
+	return kind.Run(ctx, r)
 }
 
 // checkpoint puts what was done on record, and asks whether to go on.
