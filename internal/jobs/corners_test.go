@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
@@ -79,5 +80,24 @@ func TestARunThatPanics(t *testing.T) {
 		if codes.Code(op.Error.GetCode()) != codes.Internal {
 			t.Errorf("%d runs: %v", b.runs.Load(), op.Proto())
 		}
+	})
+}
+
+// TestNobodyApproves: such operations end too, and keep nobody from asking again.
+func TestNobodyApproves(t *testing.T) {
+	each(t, func(t *testing.T, cfg store.Config) {
+		b := open(t, cfg, secrets.New(), func(context.Context, *Run) (Step, error) { return Step{}, nil })
+		held := func(n *New) { n.Approval = []string{"token:boss"} }
+		x := id(b.begin("x", held))
+		if _, err := b.Prune(t.Context(), time.Now().Add(oldest-time.Hour)); err != nil || b.get(x).Done() {
+			t.Errorf("too early: %v", err)
+		}
+		if _, err := b.Prune(t.Context(), time.Now().Add(oldest+time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if op := b.get(x); !op.Done() || codes.Code(op.Error.GetCode()) != codes.DeadlineExceeded {
+			t.Fatalf("%v", op.Proto())
+		}
+		b.begin("x", held)
 	})
 }

@@ -155,8 +155,7 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		j.deps.Log.ErrorContext(ctx, "an operation cannot be read", "operation", op.ID, "error", op.sealed)
 		return Step{}, secretGone()
 	case time.Since(op.Created) > oldest:
-		return Step{}, fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s",
-			oldest, op.Awaiting)
+		return Step{}, tooOld(op)
 	}
 	inside, requests, err := j.deps.Rights.May(ctx, op, kind.Method)
 	if err != nil {
@@ -189,6 +188,10 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		return j.checkpoint(ctx, op, lease)
 	}
 	return j.guarded(inside, kind, r)
+}
+
+func tooOld(op *Operation) error {
+	return fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s", oldest, op.Awaiting)
 }
 
 // guarded makes a run, and an error of its panic: it would panic again and again.
