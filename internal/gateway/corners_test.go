@@ -65,11 +65,14 @@ func TestComplianceInReview(t *testing.T) {
 	s.upload(trailMix, "6.1", "1")
 	build := s.newest("6.1")
 	s.call(200, "PATCH", "/v1/builds/"+build, `{"usesNonExemptEncryption":true}`)
-	declaration := s.call(201, "POST", "/v1/appEncryptionDeclarations", `{"appDescription":"Maps","app":{"id":"`+trailMix+`"},`+
-		`"containsProprietaryCryptography":true,"containsThirdPartyCryptography":false,"availableOnFrenchStore":true}`,
+	declaration := s.call(201, "POST", "/v1/appEncryptionDeclarations",
+		`{"appDescription":"Maps","app":{"id":"`+trailMix+`"},`+
+			`"containsProprietaryCryptography":true,"containsThirdPartyCryptography":false,"availableOnFrenchStore":true}`,
 	)["appEncryptionDeclaration"].(map[string]any)["id"].(string)
-	s.call(204, "PATCH", "/v1/builds/"+build+"/relationships/appEncryptionDeclaration", `{"appEncryptionDeclaration":{"id":"`+declaration+`"}}`)
-	id := s.begin(`{"app":"` + trailMix + `","version":"6.1","number":"1","groups":["Friends"],"waitFor":"WAIT_FOR_SUBMISSION"}`)
+	s.call(204, "PATCH", "/v1/builds/"+build+"/relationships/appEncryptionDeclaration",
+		`{"appEncryptionDeclaration":{"id":"`+declaration+`"}}`)
+	id := s.begin(`{"app":"` + trailMix + `","version":"6.1","number":"1",` +
+		`"groups":["Friends"],"waitFor":"WAIT_FOR_SUBMISSION"}`)
 	md, _ := s.until(id, func(md *operationsv1.OperationMetadata) bool {
 		return over(md) || strings.Contains(md.GetAwaiting(), "compliance")
 	})
@@ -132,7 +135,8 @@ func TestTheNewestStaysTheSame(t *testing.T) {
 		_ = s.sandbox.Act(sandbox.Act{Type: "betaAppReviewSubmissions", ID: sub, Do: "approve"})
 	}
 	md, op := s.until(id, over)
-	if op["error"] != nil || op["response"].(map[string]any)["build"] != first || !slices.Contains(names(md), "awaitReview") {
+	if op["error"] != nil || op["response"].(map[string]any)["build"] != first ||
+		!slices.Contains(names(md), "awaitReview") {
 		t.Errorf("not build %s: %v %v", first, names(md), op)
 	}
 }
@@ -172,7 +176,8 @@ func TestAnOldReadAfterSubmitting(t *testing.T) {
 	s.newest("6.6")
 	s.sandbox.AddFault(sandbox.Fault{Path: "/v1/builds", Method: "GET", Every: 2, Count: 1, Status: 200,
 		Body: `{"data":[],"links":{"self":"https://api.appstoreconnect.apple.com/v1/builds"}}`})
-	id := s.begin(`{"app":"` + trailMix + `","version":"6.6","number":"1","groups":["Friends"],"usesNonExemptEncryption":false}`)
+	id := s.begin(`{"app":"` + trailMix + `","version":"6.6","number":"1",` +
+		`"groups":["Friends"],"usesNonExemptEncryption":false}`)
 	md, _ := s.until(id, func(md *operationsv1.OperationMetadata) bool {
 		return over(md) || strings.Contains(md.GetAwaiting(), "beta review")
 	})
@@ -196,7 +201,8 @@ func TestAGroupThatIsMadeMeanwhile(t *testing.T) {
 	s.group("Meanwhile")
 	s.sandbox.AddFault(sandbox.Fault{Path: "/v1/betaGroups", Method: "GET", Count: 1, Status: 200,
 		Body: `{"data":[],"links":{"self":"https://api.appstoreconnect.apple.com/v1/betaGroups"}}`})
-	md, op := s.until(s.begin(`{"app":"`+trailMix+`","version":"6.7","number":"1","groups":["Meanwhile"],"createGroups":true,`+
+	md, op := s.until(s.begin(`{"app":"`+trailMix+`","version":"6.7","number":"1",`+
+		`"groups":["Meanwhile"],"createGroups":true,`+
 		`"usesNonExemptEncryption":false,"waitFor":"WAIT_FOR_SUBMISSION"}`), over)
 	if op["error"] != nil || !slices.Contains(names(md), "addToGroups") {
 		t.Errorf("%v %v", names(md), op["error"])

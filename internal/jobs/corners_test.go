@@ -62,7 +62,9 @@ func TestWaitForNoTime(t *testing.T) {
 	each(t, func(t *testing.T, cfg store.Config) {
 		b := open(t, cfg, secrets.New(), func(context.Context, *Run) (Step, error) { return Step{}, nil })
 		op := b.begin("x")
-		l := LongRunning{Service: NewService(b.Jobs, func(context.Context) Viewer { return Viewer{ID: "token:ci", Team: "team"} })}
+		l := LongRunning{Service: NewService(b.Jobs, func(context.Context) Viewer {
+			return Viewer{ID: "token:ci", Team: "team"}
+		})}
 		got, err := l.WaitOperation(t.Context(),
 			&longrunningpb.WaitOperationRequest{Name: op.GetName(), Timeout: durationpb.New(0)})
 		if err != nil || got.GetName() != op.GetName() || got.GetDone() {

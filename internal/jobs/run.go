@@ -191,7 +191,8 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 }
 
 func tooOld(op *Operation) error {
-	return fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s", oldest, op.Awaiting)
+	return fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s",
+		oldest, op.Awaiting)
 }
 
 // guarded makes a run, and an error of its panic: it would panic again and again.

@@ -188,8 +188,9 @@ func (d *distribution) notes() (list []change) {
 
 func (d *distribution) createNote(locale, want string) change {
 	build := d.seen.build.GetId()
-	return change{&operationsv1.Change{Name: "createNotes", Target: "locale " + locale + " of build " + build, To: want, Requests: 1,
-		Why: "what testers read"},
+	return change{&operationsv1.Change{Name: "createNotes", Target: "locale " + locale + " of build " + build, To: want,
+		Requests: 1,
+		Why:      "what testers read"},
 		func(ctx context.Context, requestID string) (string, error) {
 			_, err := testflightv1.NewBetaBuildLocalizationsServiceClient(d.conn).CreateBetaBuildLocalization(ctx,
 				&testflightv1.CreateBetaBuildLocalizationRequest{Locale: &locale, WhatsNew: &want,
@@ -201,8 +202,9 @@ func (d *distribution) createNote(locale, want string) change {
 func (d *distribution) updateNote(was *resourcesv1.BetaBuildLocalization, want string) change {
 	build := d.seen.build.GetId()
 	return change{
-		&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale() + " of build " + build, From: was.GetWhatsNew(),
-			To: want, Requests: 1, Why: "what testers read"},
+		&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale() + " of build " + build,
+			From: was.GetWhatsNew(),
+			To:   want, Requests: 1, Why: "what testers read"},
 		func(ctx context.Context, _ string) (string, error) {
 			_, err := testflightv1.NewBetaBuildLocalizationsServiceClient(d.conn).UpdateBetaBuildLocalization(ctx,
 				&testflightv1.UpdateBetaBuildLocalizationRequest{Id: was.GetId(), WhatsNew: &want})
@@ -243,8 +245,9 @@ func (d *distribution) addToGroups() (change, bool) {
 		return change{}, false
 	}
 	build := d.seen.build.GetId()
-	return change{&operationsv1.Change{Name: "addToGroups", Target: "groups " + strings.Join(names, ", ") + " for build " + build,
-		To: "build " + build, Requests: 1, Why: "their testers are to have the build"},
+	return change{&operationsv1.Change{Name: "addToGroups",
+		Target: "groups " + strings.Join(names, ", ") + " for build " + build,
+		To:     "build " + build, Requests: 1, Why: "their testers are to have the build"},
 		func(ctx context.Context, _ string) (string, error) {
 			var ids []string
 			for _, g := range d.seen.groups {

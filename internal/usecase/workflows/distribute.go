@@ -223,7 +223,8 @@ func (s *Service) RunDistributeBuild(ctx context.Context, r *Run) (Step, error) 
 	}
 	if status.Code(err) == codes.AlreadyExists && r.Failures < notFoundMost {
 		// Another job made it, or what was read was old: the next run finds it.
-		return step, fault.New(fault.Unavailable, "MADE_MEANWHILE", "it was made meanwhile: %s", status.Convert(err).Message())
+		return step, fault.New(fault.Unavailable, "MADE_MEANWHILE", "it was made meanwhile: %s",
+			status.Convert(err).Message())
 	}
 	return step, err
 }
