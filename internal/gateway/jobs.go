@@ -122,9 +122,23 @@ func (o *operations) Start(ctx context.Context, n workflows.Operation) (*longrun
 	if d.Restricted && !d.Audit && n.App != "" && !slices.Contains(d.Apps, n.App) {
 		return nil, fault.New(fault.PermissionDenied, restrict.ReasonRestricted, "%s is kept to other apps", who.ID)
 	}
-	return o.jobs.Start(ctx, jobs.New{Kind: n.Kind, Team: guard.Team(ctx), App: n.App, Subject: n.Subject, About: n.About,
+	return o.jobs.Start(ctx, o.named(ctx, n))
+}
+
+// Begun implements [workflows.Operations].
+func (o *operations) Begun(ctx context.Context, n workflows.Operation) (*longrunningpb.Operation, error) {
+	if o.jobs == nil {
+		return nil, store.NotConfigured()
+	}
+	return o.jobs.Begun(ctx, o.named(ctx, n))
+}
+
+// named is an operation with what is known of the call that asks for it.
+func (o *operations) named(ctx context.Context, n workflows.Operation) jobs.New {
+	who := access.FromContext(ctx)
+	return jobs.New{Kind: n.Kind, Team: guard.Team(ctx), App: n.App, Subject: n.Subject, About: n.About,
 		Caller: who.ID, Claims: who.Claims, Priority: priorityOf(ctx), Via: guard.Method(ctx), RequestID: n.RequestID,
-		Request: n.Request, Approval: o.Approval(ctx), Plan: n.Plan})
+		Request: n.Request, Approval: o.Approval(ctx), Plan: n.Plan}
 }
 
 // priorityOf is the class of an operation: batch, unless its caller asked for more.

@@ -169,12 +169,40 @@ func (j *Jobs) Start(ctx context.Context, n New) (*longrunningpb.Operation, erro
 	return op.Proto(), nil
 }
 
-func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
+// Begun finds the operation that an equal request with the same id began before,
+// nil if there is none.
+func (j *Jobs) Begun(ctx context.Context, n New) (*longrunningpb.Operation, error) {
+	requestKey, sum, err := n.names()
+	if requestKey == "" || err != nil {
+		return nil, err
+	}
+	var op *Operation
+	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) (err error) {
+		op, err = j.named(ctx, tx, requestKey, sum)
+		return err
+	})
+	if op == nil || err != nil {
+		return nil, err
+	}
+	return op.Proto(), nil
+}
+
+// names are the key of the request_id, "" where there is none, and the sum of the
+// request.
+func (n New) names() (requestKey, sum string, err error) {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(n.Request)
+	if n.RequestID != "" {
+		requestKey = hashed(n.Team, n.Caller, n.Kind, n.RequestID)
+	}
+	digest := sha256.Sum256(body)
+	return requestKey, hex.EncodeToString(digest[:]), err
+}
+
+func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
+	requestKey, sum, err := n.names()
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(body)
 	now := time.Now()
 	op = &Operation{ID: uuid.Must(uuid.NewV7()).String(), Kind: n.Kind, Team: n.Team, App: n.App, Subject: n.Subject,
 		Caller: n.Caller, Claims: n.Claims, Priority: n.Priority, Via: n.Via, Approval: n.Approval, Request: n.Request,
@@ -183,18 +211,14 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 		op.State = operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL
 		op.Awaiting = "approval by " + strings.Join(n.Approval, " or ")
 	}
-	requestKey := ""
-	if n.RequestID != "" {
-		requestKey = hashed(n.Team, n.Caller, n.Kind, n.RequestID)
-	}
 	about := hashed(n.Kind, n.Team, n.About)
 	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) error {
-		found, err := j.present(ctx, tx, n, requestKey, hex.EncodeToString(sum[:]), about)
+		found, err := j.present(ctx, tx, n, requestKey, sum, about)
 		if found != nil || err != nil {
 			op = found
 			return err
 		}
-		if err := j.put(ctx, tx, op, requestKey, hex.EncodeToString(sum[:]), about); err != nil {
+		if err := j.put(ctx, tx, op, requestKey, sum, about); err != nil {
 			return err
 		}
 		if op.State == operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
@@ -210,30 +234,45 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 
 // present finds an operation that a new one would double.
 func (j *Jobs) present(ctx context.Context, tx *sql.Tx, n New, requestKey, sum, about string) (*Operation, error) {
-	var id, have string
-	if requestKey != "" {
-		err := tx.QueryRowContext(ctx, "SELECT id, request_sum FROM operations WHERE request_key = $1", requestKey).
-			Scan(&id, &have)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-		case err != nil:
-			return nil, err
-		case have != sum:
-			f := fault.Invalid("request_id", "named another request before: operations/%s", id)
-			f.Reason = ReasonReused
-			return nil, f
-		default:
-			return j.get(ctx, tx, id)
-		}
+	op, err := j.named(ctx, tx, requestKey, sum)
+	if op != nil || err != nil {
+		return op, err
 	}
-	err := tx.QueryRowContext(ctx, "SELECT id FROM operations WHERE running_key = $1", about).Scan(&id)
+	var id string
+	err = tx.QueryRowContext(ctx, "SELECT id FROM operations WHERE running_key = $1", about).Scan(&id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	}
+	// PostgreSQL shows what was committed between the two: it may be the same request's.
+	if op, err := j.named(ctx, tx, requestKey, sum); op != nil || err != nil {
+		return op, err
+	}
 	return nil, running(n.Subject, "operations/"+id)
+}
+
+// named finds the operation that an equal request with the same id began, nil if
+// there is none.
+func (j *Jobs) named(ctx context.Context, tx *sql.Tx, requestKey, sum string) (*Operation, error) {
+	if requestKey == "" {
+		return nil, nil
+	}
+	var id, have string
+	err := tx.QueryRowContext(ctx, "SELECT id, request_sum FROM operations WHERE request_key = $1", requestKey).
+		Scan(&id, &have)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case have != sum:
+		f := fault.Invalid("request_id", "named another request before: operations/%s", id)
+		f.Reason = ReasonReused
+		return nil, f
+	}
+	return j.get(ctx, tx, id)
 }
 
 func running(subject, name string) error {
@@ -311,10 +350,18 @@ func (j *Jobs) Approve(ctx context.Context, id, by string) (*Operation, error) {
 		if op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
 			return fault.New(fault.FailedPrecondition, ReasonNotAsked, "the operation does not wait for an approval")
 		}
+		if op.sealed != nil { // what would be let go is not known here, and would be lost
+			return secretGone()
+		}
 		op.Approver, op.Awaiting = by, ""
 		op.State = operationsv1.OperationState_OPERATION_STATE_RUNNING
 		return j.enqueue(ctx, tx, op)
 	})
+}
+
+func secretGone() error {
+	return fault.New(fault.FailedPrecondition, ReasonSecret,
+		"what the operation was asked was sealed with a secret that is gone: ask again")
 }
 
 // change changes an operation from outside its runs.

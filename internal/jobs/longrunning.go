@@ -51,16 +51,19 @@ func (l LongRunning) CancelOperation(
 func (l LongRunning) WaitOperation(
 	ctx context.Context, req *longrunningpb.WaitOperationRequest,
 ) (last *longrunningpb.Operation, err error) {
+	op, _, err := l.seen(ctx, idOf(req.GetName()))
+	if err != nil {
+		return nil, err
+	}
+	last = op.Proto() // even if there is no time to wait
 	if d := req.GetTimeout(); d != nil {
 		limited, cancel := context.WithTimeout(ctx, d.AsDuration())
 		defer cancel()
 		ctx = limited
 	}
-	err = l.watch(ctx, idOf(req.GetName()), func(op *longrunningpb.Operation) error { last = op; return nil })
-	if last != nil {
-		err = nil // the time is over: it is told as it was last
-	}
-	return last, err
+	// Its error says that the time is over: the operation is told as it was last.
+	_ = l.watch(ctx, idOf(req.GetName()), func(op *longrunningpb.Operation) error { last = op; return nil })
+	return last, nil
 }
 
 // condition of a filter: `kind = "DistributeBuild"`.

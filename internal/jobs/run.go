@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
@@ -157,11 +158,9 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		return Step{}, cancelled(op.CancelledBy)
 	case op.sealed != nil:
 		j.deps.Log.ErrorContext(ctx, "an operation cannot be read", "operation", op.ID, "error", op.sealed)
-		return Step{}, fault.New(fault.FailedPrecondition, ReasonSecret,
-			"what the operation was asked was sealed with a secret that is gone: ask again")
+		return Step{}, secretGone()
 	case time.Since(op.Created) > oldest:
-		return Step{}, fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s",
-			oldest, op.Awaiting)
+		return Step{}, tooOld(op)
 	}
 	ctx, span := j.deps.Tracer.Tracer(scope).Start(ctx, "operation "+kind.Name, trace.WithAttributes(
 		attribute.String("ascgateway.operation", op.ID), attribute.String("ascgateway.team", op.Team),
@@ -197,7 +196,24 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		}
 		return j.checkpoint(ctx, op, lease)
 	}
-	return kind.Run(inside, r)
+	return j.guarded(inside, kind, r)
+}
+
+func tooOld(op *Operation) error {
+	return fault.New(fault.DeadlineExceeded, ReasonTooOld, "it was not done within %v; it waited for: %s",
+		oldest, op.Awaiting)
+}
+
+// guarded makes a run, and an error of its panic: it would panic again and again.
+func (j *Jobs) guarded(ctx context.Context, kind Kind, r *Run) (step Step, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.deps.Log.ErrorContext(ctx, "a run of an operation panicked", "operation", r.ID, "panic", p,
+				"stack", string(debug.Stack()))
+			step, err = Step{}, fault.New(fault.Internal, "PANIC", "the run failed: the log says why")
+		}
+	}()
+	return kind.Run(ctx, r)
 }
 
 // checkpoint puts what was done on record, and asks whether to go on.
@@ -270,7 +286,7 @@ func (j *Jobs) failed(op *Operation, err error) time.Duration {
 			wait = max(min(retry.GetRetryDelay().AsDuration(), time.Hour), time.Second)
 		}
 	}
-	op.State, op.Awaiting, op.AwaitingKey, op.Next =
-		operationsv1.OperationState_OPERATION_STATE_WAITING, why, "", time.Now().Add(wait)
+	// AwaitingKey stays: the next run goes on where this one could not.
+	op.State, op.Awaiting, op.Next = operationsv1.OperationState_OPERATION_STATE_WAITING, why, time.Now().Add(wait)
 	return wait
 }

@@ -25,9 +25,13 @@ type Viewer struct {
 	Approves func(patterns []string) bool
 }
 
-// sees says whether the viewer may know of an operation. While its app is not
-// known, those who are kept to apps see only their own.
+// sees says whether the viewer may know of an operation: of the team for which it
+// was let in. While its app is not known, those who are kept to apps see only their
+// own.
 func (v Viewer) sees(op *Operation) bool {
+	if op.Team != v.Team {
+		return false
+	}
 	if v.Apps != nil && op.App == "" {
 		return op.Caller == v.ID
 	}

@@ -2,10 +2,12 @@ package jobs
 
 import (
 	"context"
+	"database/sql"
 	"sync"
 	"time"
 
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/grpc/codes"
 )
 
@@ -39,6 +41,9 @@ func (j *Jobs) tend(ctx context.Context) {
 // Prune removes operations that ended longer ago than they are kept, and says how
 // many.
 func (j *Jobs) Prune(ctx context.Context, now time.Time) (int64, error) {
+	if err := j.unapproved(ctx, now); err != nil {
+		return 0, err
+	}
 	n, err := j.deps.Store.Exec(ctx, "DELETE FROM operations WHERE ended_at > 0 AND ended_at < $1",
 		micros(now.Add(-j.deps.Retention)))
 	if err != nil {
@@ -50,6 +55,33 @@ func (j *Jobs) Prune(ctx context.Context, now time.Time) (int64, error) {
 	}
 	_, err = j.deps.Store.Exec(ctx, "DELETE FROM waits WHERE looked_at < $1", micros(now.Add(-waitsKept)))
 	return n, err
+}
+
+// unapproved ends operations that nobody has let go for longer than any may take:
+// no run of theirs does.
+func (j *Jobs) unapproved(ctx context.Context, now time.Time) error {
+	waiting := operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL
+	var ids []string
+	err := j.deps.Store.Query(ctx, "SELECT id FROM operations WHERE state = $1 AND created_at < $2 LIMIT 1000",
+		[]any{int32(waiting), micros(now.Add(-oldest))}, func(scan func(...any) error) error {
+			ids = append(ids, "")
+			return scan(&ids[len(ids)-1])
+		})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		_, err := j.change(ctx, id, func(_ *sql.Tx, op *Operation) error {
+			if op.State == waiting {
+				j.end(op, nil, tooOld(op))
+			}
+			return nil
+		})
+		if err != nil && fault.As(err).Reason != ReasonNoSuch {
+			return err
+		}
+	}
+	return nil
 }
 
 // Counts are how many operations there are in each state.

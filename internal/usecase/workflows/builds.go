@@ -11,8 +11,12 @@ import (
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
 	resourcesv1 "github.com/asc-gateway/asc-gateway/gen/asc/resources/v1"
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
+	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 )
+
+// holdersMost is how many groups Apple shows with a build.
+const holdersMost = 50
 
 // seen is a build and what belongs to it, as one read shows it.
 type seen struct {
@@ -56,7 +60,10 @@ func (d *distribution) find(ctx context.Context) (awaiting string, err error) {
 	if id := d.seen.build.GetApp().GetId(); id != "" {
 		d.appID = id
 	}
-	return d.processed()
+	if awaiting, err = d.processed(); awaiting != "" || err != nil {
+		return awaiting, err
+	}
+	return "", d.readHolders(ctx)
 }
 
 // processed says whether the build can be tested.
@@ -149,6 +156,8 @@ func (d *distribution) builds(ctx context.Context) (list []*seen, err error) {
 		f.Id = []string{d.seen.build.GetId()}
 	case d.run != nil && strings.HasPrefix(d.run.AwaitingKey, "betaReview/"):
 		f.Id = []string{strings.TrimPrefix(d.run.AwaitingKey, "betaReview/")}
+	case d.begunWith() != "": // "newest" was this one: there may be newer ones by now
+		f.Id = []string{d.begunWith()}
 	case d.req.GetBuild() != "" && d.req.GetBuild() != newest:
 		f.Id = []string{d.req.GetBuild()}
 	}
@@ -160,7 +169,7 @@ func (d *distribution) builds(ctx context.Context) (list []*seen, err error) {
 	}
 	req := &testflightv1.ListBuildsRequest{Filter: f, Sort: []string{"-uploadedDate"}, PageSize: 20,
 		Include: []string{"preReleaseVersion", "buildBetaDetail", "betaBuildLocalizations", "betaGroups", "app"},
-		Limit:   map[string]int32{"betaBuildLocalizations": 50, "betaGroups": 50}}
+		Limit:   map[string]int32{"betaBuildLocalizations": 50, "betaGroups": holdersMost}}
 	if d.req.GetBuild() == newest && len(f.GetId()) == 0 {
 		req.PageSize = 1
 	}
@@ -179,6 +188,23 @@ func (d *distribution) builds(ctx context.Context) (list []*seen, err error) {
 		}
 	}
 	return list, nil
+}
+
+// begunWith is the id of the build that runs before have changed, "" if none has.
+func (d *distribution) begunWith() string {
+	if d.run == nil {
+		return ""
+	}
+	for _, a := range d.run.Actions {
+		if a.GetOutcome() != operationsv1.Outcome_OUTCOME_DONE && a.GetOutcome() != operationsv1.Outcome_OUTCOME_FAILED {
+			continue
+		}
+		target := " " + a.GetTarget() // ends with the build, but for a group that is made
+		if i := strings.LastIndex(target, " build "); i >= 0 && a.GetName() != "createGroup" {
+			return target[i+len(" build "):]
+		}
+	}
+	return ""
 }
 
 // seenOf gathers what belongs to a build.
@@ -258,18 +284,53 @@ func (d *distribution) readGroups(ctx context.Context) error {
 	if len(d.req.GetGroups()) == 0 {
 		return nil
 	}
-	res, err := testflightv1.NewBetaGroupsServiceClient(d.conn).ListBetaGroups(ctx, &testflightv1.ListBetaGroupsRequest{
-		Filter: &testflightv1.ListBetaGroupsRequest_Filter{App: []string{d.appID}}, PageSize: 200})
+	list, err := d.listGroups(ctx, &testflightv1.ListBetaGroupsRequest_Filter{App: []string{d.appID}})
 	if err != nil {
 		return err
 	}
 	for _, want := range d.req.GetGroups() {
-		g := groupNamed(res.GetBetaGroups(), want)
+		g := groupNamed(list, want)
 		switch {
 		case g == nil && !slices.Contains(d.seen.missing, want):
 			d.seen.missing = append(d.seen.missing, want)
 		case g != nil && !slices.Contains(d.seen.groups, g):
 			d.seen.groups = append(d.seen.groups, g)
+		}
+	}
+	return nil
+}
+
+// listGroups reads all pages of groups.
+func (d *distribution) listGroups(
+	ctx context.Context, f *testflightv1.ListBetaGroupsRequest_Filter,
+) (list []*resourcesv1.BetaGroup, err error) {
+	req := &testflightv1.ListBetaGroupsRequest{Filter: f, PageSize: 200}
+	for {
+		res, err := testflightv1.NewBetaGroupsServiceClient(d.conn).ListBetaGroups(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, res.GetBetaGroups()...)
+		if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+			return list, nil
+		}
+	}
+}
+
+// readHolders finds all groups that have the build, where a read of the build
+// shows only some.
+func (d *distribution) readHolders(ctx context.Context) error {
+	if len(d.seen.holders) < holdersMost {
+		return nil
+	}
+	list, err := d.listGroups(ctx, &testflightv1.ListBetaGroupsRequest_Filter{App: []string{d.appID},
+		Builds: []string{d.seen.build.GetId()}})
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		if !slices.Contains(d.seen.holders, g.GetId()) {
+			d.seen.holders = append(d.seen.holders, g.GetId())
 		}
 	}
 	return nil
@@ -320,11 +381,14 @@ func (d *distribution) internalState() string {
 	return d.seen.detail.GetInternalBuildState().String()
 }
 
+func (d *distribution) readyToSubmit() bool {
+	return slices.Contains([]string{"READY_FOR_BETA_SUBMISSION", "MISSING_EXPORT_COMPLIANCE"}, d.externalState())
+}
+
 // needsReview says whether the build must be submitted to beta review.
 func (d *distribution) needsReview() bool {
 	state := d.externalState()
-	ready := state == "READY_FOR_BETA_SUBMISSION" || state == "MISSING_EXPORT_COMPLIANCE" ||
-		state == "BETA_REJECTED" && (d.run == nil || !d.did("submitForReview"))
+	ready := d.readyToSubmit() || state == "BETA_REJECTED" && (d.run == nil || !d.did("submitForReview"))
 	return d.external() && ready
 }
 

@@ -13,6 +13,7 @@ import (
 	testflightv1 "github.com/asc-gateway/asc-gateway/gen/asc/testflight/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
+	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -27,13 +28,48 @@ type change struct {
 	do func(ctx context.Context, requestID string) (detail string, err error)
 }
 
-// etag names a list of changes.
-func etag(list []*operationsv1.Change) string {
+// etag names a list of changes, of one build and for one request: what it asks for
+// beside changes, such as that testers are told, is of the plan too.
+func (d *distribution) etag(list []*operationsv1.Change) string {
+	asked := proto.CloneOf(d.req)
+	asked.Team, asked.RequestId, asked.PlanEtag = "", "", ""
+	b, _ := proto.MarshalOptions{Deterministic: true}.Marshal(asked) // it came over the wire
 	h := sha256.New()
+	fmt.Fprintf(h, "%q %q\n", b, d.seen.id())
 	for _, c := range list {
 		fmt.Fprintf(h, "%q\n", []string{c.GetName(), c.GetTarget(), c.GetFrom(), c.GetTo()})
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// id of the build, "" while there is none.
+func (s *seen) id() string {
+	if s == nil {
+		return ""
+	}
+	return s.build.GetId()
+}
+
+// asks tells in words what a request asks for.
+func asks(req *workflowsv1.DistributeBuildRequest) string {
+	list := []string{}
+	add := func(what string, names []string) {
+		if len(names) > 0 {
+			list = append(list, what+" "+strings.Join(names, ", "))
+		}
+	}
+	add("groups", req.GetGroups())
+	if req.GetCreateGroups() {
+		list = append(list, "groups that are not there are made")
+	}
+	add("notes", slices.Sorted(maps.Keys(req.GetNotes())))
+	if req.UsesNonExemptEncryption != nil {
+		list = append(list, fmt.Sprintf("usesNonExemptEncryption %v", req.GetUsesNonExemptEncryption()))
+	}
+	if req.GetNotify() {
+		list = append(list, "testers are told")
+	}
+	return strings.Join(list, "; ")
 }
 
 // requestID names a change within its operation, the same in every run: a slow run
@@ -152,8 +188,9 @@ func (d *distribution) notes() (list []change) {
 
 func (d *distribution) createNote(locale, want string) change {
 	build := d.seen.build.GetId()
-	return change{&operationsv1.Change{Name: "createNotes", Target: "locale " + locale, To: want, Requests: 1,
-		Why: "what testers read"},
+	return change{&operationsv1.Change{Name: "createNotes", Target: "locale " + locale + " of build " + build, To: want,
+		Requests: 1,
+		Why:      "what testers read"},
 		func(ctx context.Context, requestID string) (string, error) {
 			_, err := testflightv1.NewBetaBuildLocalizationsServiceClient(d.conn).CreateBetaBuildLocalization(ctx,
 				&testflightv1.CreateBetaBuildLocalizationRequest{Locale: &locale, WhatsNew: &want,
@@ -163,9 +200,11 @@ func (d *distribution) createNote(locale, want string) change {
 }
 
 func (d *distribution) updateNote(was *resourcesv1.BetaBuildLocalization, want string) change {
+	build := d.seen.build.GetId()
 	return change{
-		&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale(), From: was.GetWhatsNew(),
-			To: want, Requests: 1, Why: "what testers read"},
+		&operationsv1.Change{Name: "updateNotes", Target: "locale " + was.GetLocale() + " of build " + build,
+			From: was.GetWhatsNew(),
+			To:   want, Requests: 1, Why: "what testers read"},
 		func(ctx context.Context, _ string) (string, error) {
 			_, err := testflightv1.NewBetaBuildLocalizationsServiceClient(d.conn).UpdateBetaBuildLocalization(ctx,
 				&testflightv1.UpdateBetaBuildLocalizationRequest{Id: was.GetId(), WhatsNew: &want})
@@ -201,12 +240,14 @@ func (d *distribution) addToGroups() (change, bool) {
 		}
 	}
 	names = append(names, d.seen.missing...)
+	slices.Sort(names) // one that is made meanwhile changes no plan
 	if len(names) == 0 {
 		return change{}, false
 	}
 	build := d.seen.build.GetId()
-	return change{&operationsv1.Change{Name: "addToGroups", Target: "groups " + strings.Join(names, ", "),
-		To: "build " + build, Requests: 1, Why: "their testers are to have the build"},
+	return change{&operationsv1.Change{Name: "addToGroups",
+		Target: "groups " + strings.Join(names, ", ") + " for build " + build,
+		To:     "build " + build, Requests: 1, Why: "their testers are to have the build"},
 		func(ctx context.Context, _ string) (string, error) {
 			var ids []string
 			for _, g := range d.seen.groups {

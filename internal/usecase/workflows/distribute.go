@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	resourcesv1 "github.com/asc-gateway/asc-gateway/gen/asc/resources/v1"
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -65,6 +66,10 @@ func (s *Service) DistributeBuild(
 	if req.GetPlanEtag() == "" && len(s.ops.Approval(ctx)) == 0 {
 		return s.ops.Start(ctx, o)
 	}
+	// What it has changed itself makes no plan stale.
+	if op, err := s.ops.Begun(ctx, o); op != nil || err != nil {
+		return op, err
+	}
 	plan, err := s.planDistribute(ctx, req)
 	switch {
 	case err != nil:
@@ -96,7 +101,8 @@ func (s *Service) planDistribute(
 	if awaiting != "" {
 		plan.Changes = []*operationsv1.Change{{Name: "awaitBuild", Target: plan.Subject, From: awaiting, To: "VALID",
 			Why: "what else is to be done shows when the build is there"}}
-		plan.Etag = etag(plan.Changes)
+		plan.Warnings = append(plan.Warnings, "asked for: "+asks(req))
+		plan.Etag = d.etag(plan.Changes)
 		return plan, nil
 	}
 	if err := d.readGroups(ctx); err != nil {
@@ -113,10 +119,13 @@ func (s *Service) planDistribute(
 		plan.Changes = append(plan.Changes, c.Change)
 		plan.Requests += c.GetRequests()
 	}
+	if req.GetNotify() {
+		plan.Warnings = append(plan.Warnings, "testers are told, if there is something new for them")
+	}
 	if waits := d.waits(changes); waits != "" {
 		plan.Warnings = append(plan.Warnings, waits)
 	}
-	plan.Etag = etag(plan.Changes)
+	plan.Etag = d.etag(plan.Changes)
 	return plan, nil
 }
 
@@ -214,10 +223,16 @@ func (s *Service) RunDistributeBuild(ctx context.Context, r *Run) (Step, error) 
 		return step, fault.New(fault.Unavailable, "NOT_FOUND_YET", "Apple does not know of it yet: %s",
 			status.Convert(err).Message())
 	}
+	if status.Code(err) == codes.AlreadyExists && r.Failures < notFoundMost {
+		// Another job made it, or what was read was old: the next run finds it.
+		return step, fault.New(fault.Unavailable, "MADE_MEANWHILE", "it was made meanwhile: %s",
+			status.Convert(err).Message())
+	}
 	return step, err
 }
 
-// notFoundMost is how many runs may end because Apple does not know of something.
+// notFoundMost is how many runs may end because Apple does not know of something,
+// or has it already.
 const notFoundMost = 4
 
 // appear is how long a build may take until it shows that an id or an upload
@@ -230,8 +245,9 @@ type distribution struct {
 	req *workflowsv1.DistributeBuildRequest
 	run *Run // nil: it is only planned
 
-	appID string
-	seen  *seen
+	appID     string
+	seen      *seen
+	submitted bool // to beta review, in this run
 }
 
 func (d *distribution) findKey() string { return "build/" + d.req.GetApp() + "/" + selector(d.req) }
@@ -317,6 +333,7 @@ func (d *distribution) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		d.submitted = d.submitted || c.GetName() == "submitForReview"
 		err = d.record(ctx, &operationsv1.Action{Name: c.GetName(), Target: c.GetTarget(), Detail: detail,
 			Outcome: operationsv1.Outcome_OUTCOME_DONE})
 		if err != nil {
@@ -341,27 +358,24 @@ func (d *distribution) make(ctx context.Context, c change) (detail string, err e
 	return detail, err
 }
 
-// planned refuses changes that are not those of the plan, before the first is
-// made.
+// planned refuses changes that the plan does not have, before the first is made.
+// Those of them that are made already are no reason to stop: a run that was cut off
+// may have made them.
 func (d *distribution) planned(changes []change) error {
-	want := d.req.GetPlanEtag()
-	if d.run.Plan != nil {
-		want = d.run.Plan.GetEtag()
+	want := d.run.Plan
+	if want == nil || len(want.GetChanges()) == 1 && want.GetChanges()[0].GetName() == "awaitBuild" {
+		return nil // nobody planned, or what the build needs could not be known
 	}
-	if want == "" || d.did("") {
-		return nil
-	}
-	var list []*operationsv1.Change
 	for _, c := range changes {
-		list = append(list, c.Change)
+		if !slices.ContainsFunc(want.GetChanges(), func(p *operationsv1.Change) bool {
+			// What review starts from changes with what is done before.
+			from := p.GetFrom() == c.GetFrom() || c.GetName() == "submitForReview"
+			return p.GetName() == c.GetName() && p.GetTarget() == c.GetTarget() && p.GetTo() == c.GetTo() && from
+		}) {
+			return stale()
+		}
 	}
-	if etag(list) == want {
-		return nil
-	}
-	if d.run.Plan != nil && len(d.run.Plan.GetChanges()) == 1 && d.run.Plan.GetChanges()[0].GetName() == "awaitBuild" {
-		return nil // what the build needs could not be known
-	}
-	return stale()
+	return nil
 }
 
 // did says whether a run before, or this one, has changed something: by the name
@@ -381,10 +395,36 @@ func (d *distribution) turn(err error) (Step, error) {
 	return Step{Wait: d.cfg.ReviewEvery, Awaiting: "its turn: another build of the version is in beta review"}, nil
 }
 
+// unready says what Apple does before testers can have the build, or before it can
+// be submitted. "": nothing.
+func (d *distribution) unready() string {
+	states := []string{}
+	if d.external() {
+		states = append(states, d.externalState())
+	}
+	if slices.ContainsFunc(d.seen.groups, (*resourcesv1.BetaGroup).GetIsInternalGroup) {
+		states = append(states, d.internalState())
+	}
+	switch {
+	case slices.Contains(states, "IN_EXPORT_COMPLIANCE_REVIEW"):
+		return "Apple reviews its export compliance"
+	case slices.Contains(states, "PROCESSING"):
+		return "Apple prepares it for testers"
+	}
+	return ""
+}
+
 // decided ends the job when nothing is waited for any more.
 func (d *distribution) decided(ctx context.Context, key string) (Step, error) {
+	if unready := d.unready(); unready != "" {
+		return Step{Wait: d.cfg.ReviewEvery, Awaiting: unready}, nil
+	}
 	if d.external() {
-		switch state := d.externalState(); state {
+		state := d.externalState()
+		if d.submitted && (state == "BETA_REJECTED" || d.readyToSubmit()) || key == d.reviewKey() && d.readyToSubmit() {
+			state = "WAITING_FOR_BETA_REVIEW" // Apple still shows how it was before it was submitted
+		}
+		switch state {
 		case "WAITING_FOR_BETA_REVIEW", "IN_BETA_REVIEW":
 			if d.req.GetWaitFor() == workflowsv1.WaitFor_WAIT_FOR_SUBMISSION {
 				return d.done(), nil
