@@ -41,9 +41,12 @@ func reviewStarted(c *call, o *object, _ map[string]any) error {
 	return nil
 }
 
-func reviewApproved(c *call, o *object, _ map[string]any) error {
+func reviewApproved(c *call, o *object, _ map[string]any) error { return c.completed(o, "approve") }
+
+// completed ends a submission, and approves what is in it.
+func (c *call) completed(o *object, on string) error {
 	open := c.open(o)
-	if err := c.move(o, "approve"); err != nil {
+	if err := c.move(o, on); err != nil {
 		return err
 	}
 	for _, item := range open {

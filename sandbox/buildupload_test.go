@@ -66,3 +66,14 @@ func TestBuildsOfANewWorldUseTheirNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestUploadsAreFilteredByState: the attribute is an object, the filter names its state.
+func TestUploadsAreFilteredByState(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	for state, want := range map[string]int{"COMPLETE": 1, "FAILED": 0} {
+		_, _, doc := c.send("GET", "/v1/apps/"+trailMix+"/buildUploads?filter[state]="+state, "")
+		if list, _ := doc["data"].([]any); len(list) != want {
+			t.Errorf("%s: %d uploads, want %d", state, len(list), want)
+		}
+	}
+}

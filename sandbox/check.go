@@ -186,10 +186,9 @@ func (w *writer) allowed() {
 		return
 	}
 	for i, o := range w.pending {
-		at, old, change := "/data", (*object)(nil), o
-		if i > 0 {
-			at = "/included/" + fmt.Sprint(i-1)
-		} else if old = w.old; old != nil {
+		at, old, change := w.at[i], (*object)(nil), o
+		if i == 0 && w.old != nil {
+			old = w.old
 			o = merged(old, o)
 		}
 		if old == nil {

@@ -94,6 +94,11 @@ func (s *store) values(o *object, key string) (have []string, known bool) {
 	switch v := o.attrs[key].(type) {
 	case nil:
 		return nil, true
+	case map[string]any: // the state of an upload
+		if state, is := v["state"].(string); is {
+			return []string{state}, true
+		}
+		return []string{fmt.Sprint(v)}, true
 	case []any:
 		for _, x := range v {
 			have = append(have, fmt.Sprint(x))

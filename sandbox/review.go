@@ -32,6 +32,7 @@ func submissionMoves() []move {
 		{"start", []string{"WAITING_FOR_REVIEW"}, "IN_REVIEW", source},
 		{"approve", underReview, "COMPLETE", source},
 		{"reject", underReview, "UNRESOLVED_ISSUES", source},
+		{"settle", []string{"UNRESOLVED_ISSUES"}, "COMPLETE", "Apple: manage a submission with unresolved issues"},
 		{"cancel", append([]string{"UNRESOLVED_ISSUES"}, underReview...), "CANCELING", overview},
 		{"canceled", []string{"CANCELING"}, "COMPLETE", "seen live: a cancel takes seconds"},
 	}

@@ -30,7 +30,7 @@ func itemAllowed(c *call, o, old *object) []apiError {
 		return itemChange(c, o, old)
 	}
 	submission := c.s.store.one(o, "reviewSubmission")
-	if state := submission.text("state"); state != "READY_FOR_REVIEW" && state != "UNRESOLVED_ISSUES" {
+	if state := submission.text("state"); state != "READY_FOR_REVIEW" {
 		return stateError(
 			"/data/relationships/reviewSubmission",
 			"Nothing can be added to a submission that is "+state+".",
@@ -181,6 +181,7 @@ func itemUpdated(c *call, o *object) {
 		if c.move(o, "remove") == nil {
 			c.withdraw(o)
 			c.emptied(c.s.store.one(o, "reviewSubmission"))
+			c.settled(c.s.store.one(o, "reviewSubmission"))
 		}
 	case resolved:
 		_ = c.move(o, "resolve") // only what was rejected
@@ -205,6 +206,17 @@ func (c *call) emptied(submission *object) {
 	if submission != nil && submission.text("state") == "WAITING_FOR_REVIEW" && len(c.open(submission)) == 0 {
 		c.cancel(submission)
 	}
+}
+
+// settled completes a submission with issues once nothing but accepted items is left in
+// it: they are approved. Apple: manage a submission with unresolved issues.
+func (c *call) settled(submission *object) {
+	if submission == nil || slices.ContainsFunc(c.open(submission), func(item *object) bool {
+		return item.text("state") != "ACCEPTED"
+	}) || !c.may(submission, "settle") {
+		return
+	}
+	_ = c.completed(submission, "settle") // which it may, and what is accepted can be approved
 }
 
 // itemRemovable: what was submitted cannot be deleted.

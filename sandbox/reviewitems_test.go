@@ -100,7 +100,7 @@ func TestABackgroundAssetIsReviewedByItsRelease(t *testing.T) {
 }
 
 // TestOneRejectedItemHoldsUpTheOthers: they are accepted, and approved once it is
-// gone.
+// gone. Nothing is added meanwhile.
 func TestOneRejectedItemHoldsUpTheOthers(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	version, _ := c.prepare(t, "3.0", "")
@@ -114,11 +114,10 @@ func TestOneRejectedItemHoldsUpTheOthers(t *testing.T) {
 	}
 	c.wantStates(t, version, submission, "ACCEPTED", "UNRESOLVED_ISSUES")
 	c.wantAttr(t, "appEvents", event, "eventState", "REJECTED")
+	c.refused(t, "POST", "/v1/reviewSubmissionItems",
+		about(submission, "appEvent", "appEvents", c.event(t, "Winter")), "UNRESOLVED_ISSUES")
 	c.patch(t, "reviewSubmissionItems", bad, `"removed":true`)
 	c.wantAttr(t, "appEvents", event, "eventState", "DRAFT")
-	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
-	c.wantStates(t, version, submission, "ACCEPTED", "WAITING_FOR_REVIEW")
-	c.act(t, "reviewSubmissions", submission, "approve")
 	c.wantStates(t, version, submission, "READY_FOR_DISTRIBUTION", "COMPLETE")
 	if wrong := c.Check(); len(wrong) > 0 {
 		t.Error(wrong)

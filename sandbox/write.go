@@ -220,8 +220,10 @@ type writer struct {
 	c       *call
 	old     *object                   // what an update changes
 	inline  map[string]map[string]any // to be created, by type/local id
+	places  map[string]string         // where they stand, by type/local id: "/included/0"
 	made    map[string]*object        // what they became
 	pending []*object                 // all new objects, that of data first
+	at      []string                  // where they stand
 	errs    []apiError
 }
 
@@ -235,7 +237,7 @@ func (c *call) writer() (w *writer, data map[string]any, errs []apiError) {
 	if !ok {
 		return nil, nil, []apiError{noData()}
 	}
-	w = &writer{c: c, inline: map[string]map[string]any{}, made: map[string]*object{}}
+	w = &writer{c: c, inline: map[string]map[string]any{}, places: map[string]string{}, made: map[string]*object{}}
 	list, isList := doc["included"].([]any)
 	if _, given := doc["included"]; given && !isList {
 		w.refuse("ENTITY_ERROR.INCLUDED.INVALID", "The included resources are no list", "/included")
@@ -255,7 +257,7 @@ func (c *call) writer() (w *writer, data map[string]any, errs []apiError) {
 		case !local(id):
 			w.refuse("ENTITY_ERROR.INCLUDED.INVALID_ID", "The provided included entity id has invalid format", at+"/id")
 		default:
-			w.inline[typ+"/"+id] = m
+			w.inline[typ+"/"+id], w.places[typ+"/"+id] = m, at
 		}
 	}
 	return w, data, w.errs
@@ -289,7 +291,7 @@ func (w *writer) object(typ string, data map[string]any, t *factType, at string)
 		rels:  map[string][]string{},
 		at:    w.c.now,
 	}
-	w.pending = append(w.pending, o)
+	w.pending, w.at = append(w.pending, o), append(w.at, at)
 	if at != "/data" {
 		id, _ := data["id"].(string)
 		w.made[typ+"/"+id] = o
@@ -426,5 +428,5 @@ func (w *writer) create(typ, id, at string) string {
 		)
 		return ""
 	}
-	return w.object(typ, data, w.c.op.Inline[typ], "/included/"+id).id
+	return w.object(typ, data, w.c.op.Inline[typ], w.places[key]).id
 }

@@ -204,3 +204,13 @@ func TestDeletedObjectsLeaveEveryRelationship(t *testing.T) {
 		}
 	}
 }
+
+// TestPointersIntoIncluded name the place of a resource in the document, not its id.
+func TestPointersIntoIncluded(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	body := `{"data":{"type":"appPriceSchedules","relationships":{` + to("app", "apps", trailMix) + `,` +
+		to("baseTerritory", "territories", "USA") +
+		`,"manualPrices":{"data":[{"type":"appPrices","id":"${b}"},{"type":"appPrices","id":"${a}"}]}}},` +
+		`"included":[{"type":"appPrices","id":"${a}"},{"type":"appPrices","id":"${b}","attributes":{"nonsense":1}}]}`
+	c.refused(t, "POST", "/v1/appPriceSchedules", body, "/included/1/attributes/nonsense")
+}
