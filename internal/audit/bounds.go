@@ -29,7 +29,7 @@ func (r Record) bounded(most int) Record {
 	}{
 		{&r.Event, maxWord}, {&r.Call, maxWord}, {&r.Team, maxWord}, {&r.Key, maxWord}, {&r.Request, maxWord},
 		{&r.Outcome, maxWord}, {&r.Reason, maxWord}, {&r.Trace, maxWord}, {&r.Token, maxWord},
-		{&r.Rule, maxName / 2}, {&r.Principal, maxName}, {&r.Method, maxName}, {&r.Detail, maxDetail},
+		{&r.Rule, maxName / 2}, {&r.Via, maxName / 2}, {&r.Principal, maxName}, {&r.Method, maxName}, {&r.Detail, maxDetail},
 	} {
 		*f.text = clean(*f.text, f.most)
 		most -= len(*f.text)
@@ -57,7 +57,7 @@ func (r Record) bounded(most int) Record {
 // content is the length of all texts.
 func (r *Record) content() int {
 	n := len(r.Event) + len(r.Call) + len(r.Team) + len(r.Key) + len(r.Request) + len(r.Outcome) + len(r.Reason) +
-		len(r.Trace) + len(r.Token) + len(r.Rule) + len(r.Principal) + len(r.Method) + len(r.Detail)
+		len(r.Trace) + len(r.Token) + len(r.Via) + len(r.Rule) + len(r.Principal) + len(r.Method) + len(r.Detail)
 	for _, s := range r.Resources {
 		n += len(s)
 	}

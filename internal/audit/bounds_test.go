@@ -69,7 +69,7 @@ func TestResourcesLeftOutAreCounted(t *testing.T) {
 func TestLinesAreOfAFewKB(t *testing.T) {
 	for name, s := range map[string]string{"text": "x", "controls": "\x00", "angles": "<", "broken": "a\xff", "wide": "\u2028", "emoji": "🙂"} {
 		long := strings.Repeat(s, 100_000)
-		r := Record{long, long, long, long, long, long, []string{long, long, long, long, long, long, long, long, long}, 0, "", long, long, long, long, long, long, long, 0}
+		r := Record{long, long, long, long, long, long, []string{long, long, long, long, long, long, long, long, long}, 0, "", long, long, long, long, long, long, long, long, 0}
 		b := r.bounded(maxContent)
 		text, _ := seal(1<<62, time.Now(), "0123456789abcdef", strings.Repeat("0", 64), b)
 		if b.content() > maxContent || len(text) > 26<<10 || len(text) > maxLineBytes {
