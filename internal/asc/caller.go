@@ -7,6 +7,7 @@ type Caller struct {
 	ID       string
 	Priority string // interactive, default or batch
 	Weight   int
+	Hour     int  // budget of requests within an hour; 0: none
 	Fresh    bool // an answer that was kept will not do
 }
 

@@ -53,6 +53,7 @@ const (
 	ReasonKeyUnusable         = "KEY_UNUSABLE" // a signing key cannot be read or does not sign
 	ReasonDeadlineTooShort    = "DEADLINE_TOO_SHORT"
 	ReasonQuotaExhausted      = "QUOTA_EXHAUSTED"     // the wait would be too long
+	ReasonBudgetExhausted     = "BUDGET_EXHAUSTED"    // the caller has spent what policy gives it
 	ReasonRateLimitExceeded   = "RATE_LIMIT_EXCEEDED" // Apple's own word
 )
 

@@ -142,11 +142,12 @@ func New(d Deps) (*Gateway, error) {
 	}
 	g.Jobs = upper.jobs
 	operations := jobs.NewService(upper.jobs, viewer)
+	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
 	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
 		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
-		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, guard.Team, guard.Restricted)},
+		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, whose)},
 		{Desc: &operationsv1.OperationService_ServiceDesc, Impl: operations},
 		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
 		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: upper.workflows},

@@ -229,6 +229,16 @@ type restrictedKey struct{}
 // not: such a caller is told nothing of others.
 func Restricted(ctx context.Context) string { s, _ := ctx.Value(restrictedKey{}).(string); return s }
 
+// Budget is the caller of an admitted call and the budget that the policy gives
+// it for the call's team, 0 if it gives none.
+func (g *Guard) Budget(ctx context.Context) (caller string, hour int) {
+	who, p := access.FromContext(ctx), g.policy.Load()
+	if who == nil || p == nil {
+		return "", 0
+	}
+	return who.ID, p.Budget(who, Team(ctx))
+}
+
 // Enter lets a call in or says why not. The context of an admitted call is to be
 // used for it, and [Admission.Done] called after it.
 func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission, error) {
@@ -290,6 +300,7 @@ func (a *Admission) share(ctx context.Context, asked, cacheControl string) (cont
 		return ctx, fault.Invalid("asc-priority", "want interactive, default or batch")
 	}
 	c := &asc.Caller{ID: a.recorded.Principal, Priority: priorities[max(want, highest)], Weight: a.Decision.Weight,
+		Hour:  a.Decision.Budget(),
 		Fresh: strings.Contains(cacheControl, "no-cache") || strings.Contains(cacheControl, "no-store")}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetAttributes(

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -125,6 +126,8 @@ type Jobs struct {
 	runner  runner
 	changed changes
 	ran     tally
+	ended   atomic.Bool    // nothing is nudged any more
+	nudging sync.WaitGroup // what still may be
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].
@@ -328,6 +331,7 @@ func (j *Jobs) change(ctx context.Context, id string, do func(*sql.Tx, *Operatio
 	}
 	if err == nil {
 		j.changed.tell(id)
+		j.nudge(op.Job)
 	}
 	return op, err
 }

@@ -34,7 +34,7 @@ type Operation struct {
 	Failures                             int // of the last runs, one after another
 	Approval                             []string
 	Approver, CancelledBy                string
-	Version, Wakes, Job                  int64
+	Version, Wakes, WakesSeen, Job       int64
 	Next, Created, Updated, Ended        time.Time
 
 	sealed error // why Request is nil
@@ -89,7 +89,7 @@ func at(t time.Time) *timestamppb.Timestamp {
 
 // columns are what [Jobs.scan] reads, in its order.
 const columns = `id, kind, team, app, subject, caller, claims, priority, via, state, arguments, progress, outcome,
-	requests, awaiting, awaiting_key, failures, approval, approver, cancelled_by, version, wakes, job, next_at,
+	requests, awaiting, awaiting_key, failures, approval, approver, cancelled_by, version, wakes, wakes_seen, job, next_at,
 	created_at, updated_at, ended_at`
 
 // progress is what the column of this name holds, sealed.
@@ -107,7 +107,7 @@ func (j *Jobs) scan(scan func(...any) error) (*Operation, error) {
 	var next, created, updated, ended int64
 	err := scan(&op.ID, &op.Kind, &op.Team, &op.App, &op.Subject, &op.Caller, &claims, &op.Priority, &op.Via, &state,
 		&arguments, &prog, &outcome, &op.Requests, &op.Awaiting, &op.AwaitingKey, &op.Failures, &approval, &op.Approver,
-		&op.CancelledBy, &op.Version, &op.Wakes, &op.Job, &next, &created, &updated, &ended)
+		&op.CancelledBy, &op.Version, &op.Wakes, &op.WakesSeen, &op.Job, &next, &created, &updated, &ended)
 	if err != nil {
 		return nil, err
 	}
@@ -121,18 +121,26 @@ func (j *Jobs) scan(scan func(...any) error) (*Operation, error) {
 	return op, nil
 }
 
-// open unseals what is sealed of a row. Its error says that a secret is gone.
+// open unseals what is sealed of a row, as far as it can. Its error says that a
+// secret is gone.
 func (j *Jobs) open(op *Operation, arguments, prog, outcome []byte) error {
-	if kind, ok := j.kinds[op.Kind]; ok {
-		b, err := j.unseal(op.ID, "arguments", arguments)
-		if err != nil {
-			return err
-		}
-		op.Request = kind.New()
-		if err := proto.Unmarshal(b, op.Request); err != nil {
-			return err
-		}
+	return errors.Join(j.openArguments(op, arguments), j.openProgress(op, prog), j.openOutcome(op, outcome))
+}
+
+func (j *Jobs) openArguments(op *Operation, sealed []byte) error {
+	kind, ok := j.kinds[op.Kind]
+	if !ok {
+		return nil
 	}
+	b, err := j.unseal(op.ID, "arguments", sealed)
+	if err != nil {
+		return err
+	}
+	op.Request = kind.New()
+	return proto.Unmarshal(b, op.Request)
+}
+
+func (j *Jobs) openProgress(op *Operation, prog []byte) error {
 	b, err := j.unseal(op.ID, "progress", prog)
 	if err != nil {
 		return err
@@ -150,13 +158,11 @@ func (j *Jobs) open(op *Operation, arguments, prog, outcome []byte) error {
 		}
 		op.Actions = append(op.Actions, a)
 	}
-	if len(p.Plan) > 0 {
-		op.Plan = &operationsv1.Plan{}
-		if err := proto.Unmarshal(p.Plan, op.Plan); err != nil {
-			return err
-		}
+	if len(p.Plan) == 0 {
+		return nil
 	}
-	return j.openOutcome(op, outcome)
+	op.Plan = &operationsv1.Plan{}
+	return proto.Unmarshal(p.Plan, op.Plan)
 }
 
 func (j *Jobs) openOutcome(op *Operation, sealed []byte) error {
@@ -253,9 +259,10 @@ func (j *Jobs) save(ctx context.Context, tx *sql.Tx, op *Operation) error {
 	}
 	res, err := tx.ExecContext(ctx, `UPDATE operations SET app = $1, subject = $2, state = $3, progress = $4, outcome = $5,
 		requests = $6, awaiting = $7, awaiting_key = $8, failures = $9, approver = $10, cancelled_by = $11,
-		next_at = $12, updated_at = $13, ended_at = $14, version = version + 1`+about+` WHERE id = $15 AND version = $16`,
+		next_at = $12, updated_at = $13, ended_at = $14, wakes_seen = $15, version = version + 1`+about+`
+		WHERE id = $16 AND version = $17`,
 		op.App, op.Subject, int32(op.State), prog, outcome, op.Requests, op.Awaiting, op.AwaitingKey, op.Failures,
-		op.Approver, op.CancelledBy, micros(op.Next), micros(op.Updated), micros(op.Ended), op.ID, op.Version)
+		op.Approver, op.CancelledBy, micros(op.Next), micros(op.Updated), micros(op.Ended), op.WakesSeen, op.ID, op.Version)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ const (
 	strangerWait = 5 * time.Second            // for a replica that knows the kind
 	failFirst    = 2 * time.Second
 	failMost     = 2 * time.Minute
+	sleepMost    = 5 * time.Minute    // an operation that sleeps is looked at: a wake may be lost
 	oldest       = 7 * 24 * time.Hour // an operation that is not done by then never will be
 	actionsMost  = 2000               // on record
 )
@@ -40,7 +41,10 @@ func (j *Jobs) run(ctx context.Context, id string) (wait time.Duration, again bo
 	if _, known := j.kinds[op.Kind]; !known {
 		return strangerWait, true, nil // a newer replica knows it
 	}
-	wakes := op.Wakes
+	if left := time.Until(op.Next); left > 0 && left < oldest && op.Wakes == op.WakesSeen {
+		return min(left, sleepMost), true, nil // it sleeps on
+	}
+	op.WakesSeen = op.Wakes
 	step, err := j.attempt(ctx, op, lease)
 	if errors.Is(err, errStale) {
 		return 0, true, nil // it was changed from outside: look again
@@ -68,10 +72,10 @@ func (j *Jobs) run(ctx context.Context, id string) (wait time.Duration, again bo
 	if op.Done() {
 		return 0, false, nil
 	}
-	if now, err := j.Get(ctx, id); err == nil && now.Wakes != wakes {
+	if now, err := j.Get(ctx, id); err == nil && now.Wakes != op.WakesSeen {
 		wait = 0 // what it waits for came while it ran
 	}
-	return wait, true, nil
+	return min(wait, sleepMost), true, nil
 }
 
 // reasonStore marks errors of the store within a run: the run is made again.
@@ -211,7 +215,10 @@ func (j *Jobs) settle(op *Operation, step Step, err error) time.Duration {
 	op.State = operationsv1.OperationState_OPERATION_STATE_RUNNING
 	op.Awaiting, op.AwaitingKey, op.Next = step.Awaiting, step.AwaitingKey, time.Time{}
 	if step.Awaiting != "" {
-		op.State, op.Next = operationsv1.OperationState_OPERATION_STATE_WAITING, time.Now().Add(step.Wait)
+		op.State = operationsv1.OperationState_OPERATION_STATE_WAITING
+	}
+	if step.Wait > 0 {
+		op.Next = time.Now().Add(step.Wait)
 	}
 	return step.Wait
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,6 +39,7 @@ func (args) Kind() string { return "operation" }
 type runner interface {
 	insert(ctx context.Context, tx *sql.Tx, id string) (job int64, err error)
 	wake(ctx context.Context, tx *sql.Tx, job int64) error
+	again(ctx context.Context, job int64) // wake outside a transaction, as well as it goes
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
 }
@@ -100,6 +102,10 @@ func (c *clients[T]) wake(ctx context.Context, tx *sql.Tx, job int64) error {
 	return err
 }
 
+func (c *clients[T]) again(ctx context.Context, job int64) {
+	_, _ = c.inserts.JobRetry(ctx, job) // what fails is looked at after sleepMost
+}
+
 func (c *clients[T]) start(ctx context.Context) error { return c.works.Start(ctx) }
 func (c *clients[T]) stop(ctx context.Context) error  { return c.works.Stop(ctx) }
 
@@ -116,6 +122,30 @@ type onlyWarnings struct{ slog.Handler }
 // Enabled implements [slog.Handler].
 func (h onlyWarnings) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
+}
+
+// nudges are how long after a wake River's jobs are woken once more: one that was
+// just ending its run when it was woken goes to sleep after that.
+var nudges = []time.Duration{200 * time.Millisecond, time.Second, 4 * time.Second}
+
+// nudge wakes jobs once more, in the background.
+func (j *Jobs) nudge(list ...int64) {
+	list = slices.DeleteFunc(list, func(job int64) bool { return job == 0 })
+	for _, after := range nudges {
+		if len(list) == 0 {
+			return
+		}
+		j.nudging.Add(1)
+		time.AfterFunc(after, func() {
+			defer j.nudging.Done()
+			for _, job := range list {
+				if j.ended.Load() {
+					return
+				}
+				j.runner.again(context.Background(), job)
+			}
+		})
+	}
 }
 
 // Serve runs operations until ctx ends: from when the store is open. Runs that are
@@ -140,6 +170,7 @@ func (j *Jobs) Serve(ctx context.Context) {
 		}
 	}
 	j.tend(ctx)
+	j.ended.Store(true)
 	limited, cancel := context.WithTimeout(running, softStop+time.Second)
 	defer cancel()
 	if err := j.runner.stop(limited); err != nil {

@@ -45,6 +45,7 @@ func (j *Jobs) Look(ctx context.Context, key string, every time.Duration) (now b
 // Seen says that what key names has come: all that wait for it are woken.
 func (j *Jobs) Seen(ctx context.Context, key string) error {
 	var woken []string
+	var jobs []int64
 	err := j.deps.Store.Tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, "UPDATE waits SET waiting = 0 WHERE key = $1 AND waiting = 1", key)
 		if err != nil {
@@ -53,38 +54,41 @@ func (j *Jobs) Seen(ctx context.Context, key string) error {
 		if n, err := res.RowsAffected(); n == 0 || err != nil {
 			return err
 		}
-		woken, err = j.wakeAll(ctx, tx, key)
+		woken, jobs, err = j.wakeAll(ctx, tx, key)
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	for _, id := range woken {
 		j.changed.tell(id)
 	}
-	return err
+	j.nudge(jobs...)
+	return nil
 }
 
-func (j *Jobs) wakeAll(ctx context.Context, tx *sql.Tx, key string) (ids []string, err error) {
+func (j *Jobs) wakeAll(ctx context.Context, tx *sql.Tx, key string) (ids []string, list []int64, err error) {
 	rows, err := tx.QueryContext(ctx,
 		"UPDATE operations SET wakes = wakes + 1 WHERE team || '/' || awaiting_key = $1 AND awaiting_key <> '' AND ended_at = 0 RETURNING id, job",
 		key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var list []int64
 	for rows.Next() {
 		var id string
 		var job int64
 		if err := rows.Scan(&id, &job); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, nil, errors.Join(err, rows.Close())
 		}
 		ids, list = append(ids, id), append(list, job)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, job := range list {
 		if err := j.runner.wake(ctx, tx, job); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return ids, nil
+	return ids, list, nil
 }

@@ -24,6 +24,8 @@ type Ledger interface {
 	Leave(ctx context.Context, a *Ask)
 	// States lists the keys of a team, or of all teams that were used here ("").
 	States(ctx context.Context, team string) ([]State, error)
+	// Budget tells how a caller's budget stands, of so many requests an hour.
+	Budget(ctx context.Context, team, caller string, hour int) (Budget, error)
 	// Close frees what the ledger holds.
 	Close() error
 }
@@ -44,6 +46,7 @@ type Ask struct {
 	Caller   string
 	Class    Class
 	Weight   int           // the caller's share among those of its class; at least 1
+	Hour     int           // the caller's budget: requests for the team within an hour; 0: none
 	Attempt  time.Duration // the longest that the attempt may take
 }
 
@@ -54,6 +57,7 @@ type Answer struct {
 	Wait     time.Duration // else: when to ask again
 	Each     time.Duration // else: about how much longer each further call of the caller waits
 	First    bool          // else: an answer in flight is awaited, which tells how much is left
+	Spent    bool          // else: the caller's budget is spent, and Wait tells when it has room
 }
 
 // Ticket is an admitted attempt. Times are of the ledger's own clock.
@@ -63,6 +67,7 @@ type Ticket struct {
 	ID          string // the ledger's own
 	Sent, Stamp int64  // when it was admitted; as when it is charged
 	Limit, Used int    // of the hour, this attempt included
+	Caller      string // whose budget is charged; "": nobody's
 	Ledger      Ledger // that keeps it
 }
 
@@ -80,6 +85,13 @@ type Balance struct{ Limit, Used int }
 
 // Remaining is how many requests are left.
 func (b Balance) Remaining() int { return max(b.Limit-b.Used, 0) }
+
+// Budget is how a caller's budget stands: the requests for a team that count
+// against it.
+type Budget struct {
+	Hour, Spent int
+	Room        time.Duration // until it has room; 0: it has
+}
 
 // State is the quota of a key.
 type State struct {

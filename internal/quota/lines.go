@@ -22,6 +22,7 @@ type lineName struct {
 	class    Class
 	caller   string
 	endpoint Endpoint
+	hour     int // the budget: what one is admitted for serves the next of the line
 }
 
 // line is the calls of one caller to one class of endpoints. While there are
@@ -44,7 +45,7 @@ type waiter struct {
 	done    bool // it is no longer in its line
 }
 
-func (a *Ask) line() lineName { return lineName{a.Team, a.Class, a.Caller, a.Endpoint} }
+func (a *Ask) line() lineName { return lineName{a.Team, a.Class, a.Caller, a.Endpoint, a.Hour} }
 
 // waits says whether anybody waits in a line.
 func (m *Manager) waits(n lineName) bool {
@@ -110,7 +111,7 @@ func (m *Manager) leave(w *waiter) (admitted bool, expected time.Duration) {
 // ask asks the ledger for the first call of a line, until the line is empty.
 func (m *Manager) ask(l *line, last Answer) {
 	var ask Ask
-	for {
+	for !last.Spent {
 		if !last.Admitted && !m.pause(l, last) {
 			break
 		}
@@ -125,14 +126,17 @@ func (m *Manager) ask(l *line, last Answer) {
 			m.log.Warn("the ledger of requests cannot be asked", "error", err)
 			answer = Answer{Wait: time.Second}
 		}
-		if last = answer; answer.Admitted {
+		switch last = answer; {
+		case answer.Admitted:
 			m.deliver(l, answer)
-		} else {
+		case answer.Spent:
+			m.refuse(l, overspent(ask.Hour, answer.Wait))
+		default:
 			m.note(l, w, answer)
 		}
 	}
 	if m.ctx.Err() != nil {
-		m.dissolve(l)
+		m.refuse(l, unavailable(context.Background(), m.ctx.Err()))
 	}
 	if ask.Team != "" && !last.Admitted {
 		m.ledger.Leave(context.Background(), &ask)
@@ -205,12 +209,12 @@ func (m *Manager) finish(w *waiter) {
 	close(w.ready)
 }
 
-// dissolve refuses all that wait: the gateway ends.
-func (m *Manager) dissolve(l *line) {
+// refuse ends a line, and the wait of all in it.
+func (m *Manager) refuse(l *line, refusal error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, w := range l.list {
-		w.refusal = unavailable(context.Background(), m.ctx.Err())
+		w.refusal = refusal
 		m.finish(w)
 	}
 	l.list = nil

@@ -118,6 +118,7 @@ func (m *Manager) Admit(ctx context.Context, c asc.Charge) (asc.Permit, error) {
 		Caller:   who.ID,
 		Class:    class,
 		Weight:   max(who.Weight, 1),
+		Hour:     who.Hour,
 	}
 	now := time.Now()
 	until := now.Add(m.patience(class))
@@ -133,6 +134,8 @@ func (m *Manager) Admit(ctx context.Context, c asc.Charge) (asc.Permit, error) {
 			return nil, unavailable(ctx, err)
 		case answer.Admitted:
 			return &permit{m: m, ticket: answer.Ticket}, nil
+		case answer.Spent:
+			return nil, overspent(ask.Hour, answer.Wait)
 		case now.Add(answer.Wait).After(until):
 			m.ledger.Leave(ctx, &ask)
 			return nil, exhausted(answer.Wait)
@@ -184,6 +187,19 @@ func exhausted(wait time.Duration) *fault.Error {
 		fault.ResourceExhausted,
 		fault.ReasonQuotaExhausted,
 		"what Apple grants is used up, or waited for by others: the wait would be about %v",
+		max(wait, time.Second).Round(time.Second),
+	)
+	f.RetryAfter = max(wait, time.Second)
+	return f
+}
+
+// overspent refuses a call at once: waiting would hold a place for up to an hour.
+func overspent(hour int, wait time.Duration) *fault.Error {
+	f := fault.New(
+		fault.ResourceExhausted,
+		fault.ReasonBudgetExhausted,
+		"the caller's budget of %d requests an hour is spent: it has room in about %v",
+		hour,
 		max(wait, time.Second).Round(time.Second),
 	)
 	f.RetryAfter = max(wait, time.Second)
@@ -247,6 +263,16 @@ func (m *Manager) Now(ctx context.Context, team string) (keys []State, waiting [
 		return nil, nil, unavailable(ctx, err)
 	}
 	return keys, m.Waiting(team), nil
+}
+
+// Budget tells how a caller's budget for a team stands, of so many requests an
+// hour.
+func (m *Manager) Budget(ctx context.Context, team, caller string, hour int) (Budget, error) {
+	b, err := m.ledger.Budget(ctx, team, caller, hour)
+	if err != nil {
+		return b, unavailable(ctx, err)
+	}
+	return b, nil
 }
 
 // Replicas is how many gateways share the keys.

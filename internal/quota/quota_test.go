@@ -102,6 +102,58 @@ func TestAWaitThatIsTooLongIsRefusedAtOnce(t *testing.T) {
 	})
 }
 
+// spending is a context of a caller with a budget.
+func spending(t *testing.T, hour int) context.Context {
+	return asc.NewContext(t.Context(), nil, &asc.Caller{ID: "token:ci", Priority: "default", Weight: 1, Hour: hour})
+}
+
+// TestABudgetThatIsSpentRefusesAtOnce, also calls that wait already.
+func TestABudgetThatIsSpentRefusesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(Rules{})
+		defer func() { _ = m.Close() }()
+		ctx := spending(t, 2)
+		first, err := m.Admit(ctx, builds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var went, refused atomic.Int32
+		for range 5 { // they wait for the first answer
+			wg.Go(func() {
+				p, err := m.Admit(ctx, builds)
+				if err == nil {
+					went.Add(1)
+					p.Done(1, 200, told(3600, 3598))
+				} else if fault.As(err).Reason == fault.ReasonBudgetExhausted {
+					refused.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		first.Done(1, 200, told(3600, 3599))
+		begun := time.Now()
+		wg.Wait()
+		if went.Load() != 1 || refused.Load() != 4 || time.Since(begun) > time.Second {
+			t.Errorf("%d went and %d were refused after %v", went.Load(), refused.Load(), time.Since(begun))
+		}
+		begun = time.Now()
+		_, err = m.Admit(ctx, builds)
+		f := fault.As(err)
+		if f.Kind != fault.ResourceExhausted || f.Reason != fault.ReasonBudgetExhausted || time.Since(begun) > 0 ||
+			f.RetryAfter > time.Hour || f.RetryAfter < time.Hour-time.Second {
+			t.Errorf("got %v, again in %v", err, f.RetryAfter)
+		}
+		if b, err := m.Budget(t.Context(), "t", "token:ci", 2); err != nil || b.Spent != 2 || b.Room != f.RetryAfter {
+			t.Errorf("got %+v %v", b, err)
+		}
+		time.Sleep(f.RetryAfter)
+		if _, err := m.Admit(ctx, builds); err != nil {
+			t.Errorf("then there is room: %v", err)
+		}
+	})
+}
+
 // TestALineIsFirstInFirstOut, and a call that Apple has refused goes before it.
 func TestALineIsFirstInFirstOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -205,10 +257,15 @@ func TestMinutesAreLearned(t *testing.T) {
 }
 
 // The goal: at most 1 µs.
-func BenchmarkDecision(b *testing.B) {
+func BenchmarkDecision(b *testing.B) { benchmarkDecision(b, 0) }
+
+// BenchmarkDecisionWithinABudget is of a caller that has one.
+func BenchmarkDecisionWithinABudget(b *testing.B) { benchmarkDecision(b, 1_000_000_000) }
+
+func benchmarkDecision(b *testing.B, hour int) {
 	m := newManager(Rules{HourLimit: 2_000_000_000})
 	defer func() { _ = m.Close() }()
-	ctx := asc.NewContext(b.Context(), nil, &asc.Caller{ID: "token:a", Priority: "default", Weight: 1})
+	ctx := asc.NewContext(b.Context(), nil, &asc.Caller{ID: "token:a", Priority: "default", Weight: 1, Hour: hour})
 	h := told(2_000_000_000, 2_000_000_000)
 	p, _ := m.Admit(ctx, builds)
 	p.Done(1, 200, h)

@@ -22,16 +22,18 @@ const (
 type Service struct {
 	quotav1.UnimplementedQuotaServiceServer
 	manager *Manager // nil: nothing is counted
-	team    func(context.Context) string
-	only    func(context.Context) string
+	whose   Whose
 }
 
-// NewService tells a manager's states. team tells the team of an admitted call,
-// and only its caller, if it must hear of nobody's waits but its own; "": it may
-// hear of all.
-func NewService(m *Manager, team, only func(context.Context) string) *Service {
-	return &Service{manager: m, team: team, only: only}
+// Whose says of admitted calls who may hear what.
+type Whose struct {
+	Team   func(context.Context) string
+	Only   func(context.Context) string                        // the caller that hears of no waits but its own; "": of all
+	Budget func(context.Context) (caller string, requests int) // the caller's budget; 0: none
 }
+
+// NewService tells a manager's states.
+func NewService(m *Manager, whose Whose) *Service { return &Service{manager: m, whose: whose} }
 
 // GetQuota implements the RPC.
 func (s *Service) GetQuota(ctx context.Context, _ *quotav1.GetQuotaRequest) (*quotav1.GetQuotaResponse, error) {
@@ -39,7 +41,11 @@ func (s *Service) GetQuota(ctx context.Context, _ *quotav1.GetQuotaRequest) (*qu
 	if err != nil {
 		return nil, err
 	}
-	return &quotav1.GetQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas}, nil
+	budget, err := s.budget(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &quotav1.GetQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas, Budget: budget}, nil
 }
 
 // WatchQuota implements the RPC.
@@ -58,7 +64,11 @@ func (s *Service) WatchQuota(req *quotav1.WatchQuotaRequest, stream quotav1.Quot
 		if err != nil {
 			return err
 		}
-		if next := (&quotav1.WatchQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas}); last == nil ||
+		budget, err := s.budget(stream.Context())
+		if err != nil {
+			return err
+		}
+		if next := (&quotav1.WatchQuotaResponse{Keys: keys, Lines: lines, Replicas: replicas, Budget: budget}); last == nil ||
 			!proto.Equal(last, next) {
 			if err := stream.Send(next); err != nil {
 				return err
@@ -73,6 +83,19 @@ func (s *Service) WatchQuota(req *quotav1.WatchQuotaRequest, stream quotav1.Quot
 	}
 }
 
+// budget tells how the caller's stands, nil if it has none.
+func (s *Service) budget(ctx context.Context) (*quotav1.Budget, error) {
+	caller, hour := s.whose.Budget(ctx)
+	if s.manager == nil || hour == 0 {
+		return nil, nil
+	}
+	b, err := s.manager.Budget(ctx, s.whose.Team(ctx), caller, hour)
+	if err != nil {
+		return nil, err
+	}
+	return &quotav1.Budget{Limit: int32(b.Hour), Spent: int32(b.Spent), RoomIn: blocked(b.Room)}, nil
+}
+
 // now tells how the team of a call stands.
 func (s *Service) now(
 	ctx context.Context,
@@ -80,11 +103,11 @@ func (s *Service) now(
 	if s.manager == nil {
 		return nil, nil, 1, nil
 	}
-	states, waiting, err := s.manager.Now(ctx, s.team(ctx))
+	states, waiting, err := s.manager.Now(ctx, s.whose.Team(ctx))
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	calls, only := 0, s.only(ctx)
+	calls, only := 0, s.whose.Only(ctx)
 	for _, w := range waiting {
 		if only != "" && w.Caller != only {
 			continue
@@ -132,10 +155,10 @@ func (s *Service) now(
 	return keys, lines, int32(s.manager.Replicas()), nil
 }
 
-// blocked is a duration that is not zero, in whole seconds.
+// blocked is a duration that is not zero, in whole seconds, at least one.
 func blocked(d time.Duration) *durationpb.Duration {
 	if d <= 0 {
 		return nil
 	}
-	return durationpb.New(d.Round(time.Second))
+	return durationpb.New(max(d.Round(time.Second), time.Second))
 }

@@ -88,6 +88,13 @@ func cutTo(s *status.Status, limit int) *status.Status {
 	return status.FromProto(p)
 }
 
+// limits says by the reason of a fault whose limit was reached.
+var limits = map[string]string{
+	fault.ReasonRateLimitExceeded: "team",
+	fault.ReasonQuotaExhausted:    "team",
+	fault.ReasonBudgetExhausted:   "caller",
+}
+
 // details are a fault's details, the most useful first.
 func details(f *fault.Error) []proto.Message {
 	info := &errdetails.ErrorInfo{Reason: f.Reason, Domain: GatewayDomain, Metadata: map[string]string{}}
@@ -96,12 +103,11 @@ func details(f *fault.Error) []proto.Message {
 	if f.RetryAfter > 0 {
 		out = append(out, &errdetails.RetryInfo{RetryDelay: durationpb.New(f.RetryAfter)})
 	}
-	if f.Kind == fault.ResourceExhausted &&
-		(f.Reason == fault.ReasonRateLimitExceeded || f.Reason == fault.ReasonQuotaExhausted) {
+	if subject := limits[f.Reason]; f.Kind == fault.ResourceExhausted && subject != "" {
 		out = append(
 			out,
 			&errdetails.QuotaFailure{
-				Violations: []*errdetails.QuotaFailure_Violation{{Subject: "team", Description: f.Message}},
+				Violations: []*errdetails.QuotaFailure_Violation{{Subject: subject, Description: f.Message}},
 			},
 		)
 	}

@@ -312,8 +312,8 @@ func problems(m *service.Method) []problem {
 		list = append(list, problem{"409", "FAILED_PRECONDITION, ALREADY_EXISTS", "Apple's code",
 			"The state of things at Apple does not allow the change."})
 	}
-	list = append(list, problem{"429", "RESOURCE_EXHAUSTED", "QUOTA_EXHAUSTED, OVERLOADED",
-		"The wait would be longer than the deadline. Retry-After says when to come again."})
+	list = append(list, problem{"429", "RESOURCE_EXHAUSTED", "QUOTA_EXHAUSTED, BUDGET_EXHAUSTED, OVERLOADED",
+		"The wait would be longer than the deadline, or the caller's budget is spent. Retry-After says when to come again."})
 	if m.Options.GetQuery().GetPageLimit() > 0 {
 		list = append(list, problem{"400", "INVALID_ARGUMENT", "INVALID_PAGE_TOKEN",
 			"The page token is of another request."})

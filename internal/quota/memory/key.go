@@ -197,6 +197,18 @@ func (k *key) charge(now int64, a *quota.Ask, v verdict, interval int64) quota.T
 	return t
 }
 
+// landed says whether a charge leaves its stamp, and where how many are put
+// instead, when the outcome of the attempt is known.
+func landed(now int64, s *quota.Settlement) (leaves bool, at int64, n int) {
+	switch {
+	case s.Status > 0: // it has arrived by now
+		return true, now, max(s.Writes, 1)
+	case s.Writes == 0: // it was never sent
+		return true, now, 0
+	}
+	return false, s.Stamp, s.Writes - 1 // it may have arrived as late as its stamp
+}
+
 // settle corrects a charge.
 func (k *key) settle(now int64, s *quota.Settlement) {
 	k.inflight = max(k.inflight-1, 0)
@@ -204,17 +216,15 @@ func (k *key) settle(now int64, s *quota.Settlement) {
 	if m := k.minutes[s.Endpoint]; m != nil {
 		windows[1] = m.window
 	}
+	leaves, at, n := landed(now, s)
 	for _, w := range windows {
-		switch {
-		case w == nil:
-		case s.Status > 0: // it has arrived by now
-			w.add(now, s.Stamp, -1)
-			w.add(now, now, max(s.Writes, 1))
-		case s.Writes == 0: // it was never sent
-			w.add(now, s.Stamp, -1)
-		default: // it may have arrived as late as its stamp
-			w.add(now, s.Stamp, s.Writes-1)
+		if w == nil {
+			continue
 		}
+		if leaves {
+			w.add(now, s.Stamp, -1)
+		}
+		w.add(now, at, n)
 	}
 	if s.Status <= 0 {
 		return

@@ -17,11 +17,14 @@ type Ledger struct {
 	now    func() int64 // nanoseconds
 	others func() int   // replicas beside this one that the ledger cannot see; nil: none
 
-	mu   sync.Mutex
-	keys map[name]*key
-	made int // keys so far
+	mu      sync.Mutex
+	keys    map[name]*key
+	made    int // keys so far
+	budgets map[name]*budget
+	sweepAt int // how many budgets there are when those without requests are dropped
 }
 
+// name is of a team's key, or of its caller.
 type name struct{ team, id string }
 
 // New makes a ledger. Where the clock's times have a monotonic reading, as those
@@ -31,7 +34,13 @@ func New(rules quota.Rules, clock func() time.Time) *Ledger {
 	// Windows count from a whole span before the beginning on: no stretch is
 	// below zero.
 	begun := clock().Add(-2 * rules.Hour)
-	return &Ledger{rules: rules, now: func() int64 { return int64(clock().Sub(begun)) }, keys: map[name]*key{}}
+	return &Ledger{
+		rules:   rules,
+		now:     func() int64 { return int64(clock().Sub(begun)) },
+		keys:    map[name]*key{},
+		budgets: map[name]*budget{},
+		sweepAt: budgetsKept,
+	}
 }
 
 // Beside makes a ledger for while the shared one is away: it takes only its
@@ -81,6 +90,11 @@ func (l *Ledger) Admit(_ context.Context, a *quota.Ask) (quota.Answer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
+	if a.Hour > 0 {
+		if wait := l.room(now, name{a.Team, a.Caller}, a.Hour); wait > 0 {
+			return quota.Answer{Spent: true, Wait: wait}, nil
+		}
+	}
 	var room [maxOffers]offer
 	offers := l.offers(room[:0], a, now)
 	wait := int64(-1)
@@ -94,6 +108,9 @@ func (l *Ledger) Admit(_ context.Context, a *quota.Ask) (quota.Answer, error) {
 			out.Admitted = true
 			out.Ticket = o.key.charge(now, a, v, l.pace(o.key))
 			out.Ticket.KeyID, out.Ticket.Ledger = o.id, l
+			if a.Hour > 0 {
+				out.Ticket = l.charged(now, a, out.Ticket)
+			}
 			return out, nil
 		}
 		rank := 0
@@ -157,6 +174,9 @@ func (l *Ledger) Settle(_ context.Context, s *quota.Settlement) (quota.Balance, 
 	k, now := l.key(s.Team, s.KeyID), l.now()
 	if k.books == s.ID {
 		k.settle(now, s)
+		if s.Caller != "" {
+			l.correct(now, s)
+		}
 	}
 	return quota.Balance{Limit: k.limit, Used: k.used(now)}, nil
 }

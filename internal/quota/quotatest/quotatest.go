@@ -46,6 +46,11 @@ func Run(t *testing.T, make New) {
 		{"many at once get no more than there is", atOnce},
 		{"after a start at the limit it goes on soon", startAtTheLimit},
 		{"states tell", states},
+		{"a budget is kept, exactly", exactBudget},
+		{"a budget is of one caller and one team", budgetOfOne},
+		{"a budget that is spent holds up nobody", spentBudget},
+		{"a budget is charged as the hour is", budgetCharges},
+		{"a budget is of all keys, and of many at once", budgetAtOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) { t.Parallel(); c.test(t, make) })
 	}

@@ -1,7 +1,13 @@
--- ARGV: id, endpoint, caller, class, weight, attempt, then the ranks of the keys.
--- It answers {1, key, now, stamp, limit, used} or {0, wait, each, first}.
+-- ARGV: id, endpoint, caller, class, weight, attempt, the caller's budget (0: none), then the ranks of the keys.
+-- KEYS: the parts of each key, then the requests of the budget, if there is one.
+-- It answers {1, key, now, stamp, limit, used}, {0, wait, each, first} or, if the budget is spent, {2, wait, 0, 0}.
 local id, endpoint, caller = ARGV[1], ARGV[2], ARGV[3]
-local class, weight, attempt = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local class, weight, attempt, hour = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local purse = hour > 0 and KEYS[#KEYS]
+if purse then
+  local _, wait = budget(purse, hour)
+  if wait > 0 then return { 2, wait, 0, 0 } end
+end
 
 local function reserve(k) return math.ceil(k.limit / RESERVE_SHARE) end
 
@@ -90,6 +96,10 @@ local function charge(k, v)
   redis.call('ZADD', k.part(OWN), stamp, id)
   redis.call('ZADD', k.part(FLIGHT), stamp, id)
   if k.minutes then redis.call('ZADD', k.part(MINUTE), stamp, id) end
+  if purse then
+    redis.call('ZADD', purse, stamp, id)
+    touch(purse, BUDGET_LIFE)
+  end
   redis.call('HSET', k.part(META), 'due', math.max(k.due, now) + pace(k))
   if v.probe then
     redis.call('HSET', k.part(META), 'heard', now)
@@ -102,9 +112,9 @@ local function charge(k, v)
 end
 
 local keys = {}
-for i = 1, #KEYS / PARTS do
+for i = 1, math.floor(#KEYS / PARTS) do
   local k = open((i - 1) * PARTS, endpoint)
-  k.index, k.rank = i, tonumber(ARGV[6 + i])
+  k.index, k.rank = i, tonumber(ARGV[7 + i])
   keys[i] = k
 end
 table.sort(keys, function(a, b)

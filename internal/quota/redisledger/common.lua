@@ -27,6 +27,17 @@ local TURN_MOST, AHEAD_CALLS = 1000000000000, 16
 
 local function touch(name, life) redis.call('PEXPIRE', name, math.ceil(life / 1000)) end
 
+-- restamp moves the stamps of a set that lie far ahead to now, into a set.
+local function restamp(set, into)
+  local last = redis.call('ZRANGE', set, -1, -1, 'WITHSCORES')
+  if not last[2] or tonumber(last[2]) <= now + AHEAD_MOST then return end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', set, after(AHEAD_MOST), '+inf', 'LIMIT', 0, RESTAMPED)) do
+    redis.call('ZREM', set, id)
+    redis.call('ZADD', into, now, id)
+  end
+  redis.call('ZREMRANGEBYSCORE', set, after(AHEAD_MOST), '+inf')
+end
+
 -- open reads a key's books, of which the first part is KEYS[base+1].
 local function open(base, endpoint)
   local k = { base = base, endpoint = endpoint }
@@ -59,17 +70,9 @@ local function open(base, endpoint)
     k.heard = now
     redis.call('HSET', part(META), 'heard', now)
   end
-  for _, set in ipairs({ part(OWN), part(FOREIGN) }) do
-    local last = redis.call('ZRANGE', set, -1, -1, 'WITHSCORES')
-    if last[2] and tonumber(last[2]) > now + AHEAD_MOST then
-      -- Stamps from before such a step become others' of now: Apple's answers tell when they are gone.
-      for _, id in ipairs(redis.call('ZRANGEBYSCORE', set, after(AHEAD_MOST), '+inf', 'LIMIT', 0, RESTAMPED)) do
-        redis.call('ZREM', set, id)
-        redis.call('ZADD', part(FOREIGN), now, id)
-      end
-      redis.call('ZREMRANGEBYSCORE', set, after(AHEAD_MOST), '+inf')
-    end
-  end
+  -- Stamps from before such a step become others' of now: Apple's answers tell when they are gone.
+  restamp(part(OWN), part(FOREIGN))
+  restamp(part(FOREIGN), part(FOREIGN))
   k.own = redis.call('ZCARD', part(OWN))
   k.foreign = redis.call('ZCARD', part(FOREIGN))
   k.flight = redis.call('ZCARD', part(FLIGHT))
@@ -84,6 +87,17 @@ local function free(name, card, span, n)
   if card <= n then return now end
   local at = redis.call('ZRANGE', name, card - n - 1, card - n - 1, 'WITHSCORES')
   return at[2] and tonumber(at[2]) + span or now
+end
+
+local BUDGET_LIFE = 2 * HOUR + 60000000
+
+-- budget says how much a caller has spent within the hour, and how long it takes until that is less than so much.
+local function budget(name, hour)
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', now - HOUR)
+  restamp(name, name)
+  local spent = redis.call('ZCARD', name)
+  if spent < hour then return spent, 0 end
+  return spent, math.max(free(name, spent, HOUR, hour - 1) - now, 1)
 end
 
 -- phantom stamps n requests of others.

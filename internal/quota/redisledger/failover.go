@@ -149,21 +149,27 @@ func (l *Ledger) told(ctx context.Context, err error) (substitute bool) {
 // settleUp enters what was used while Redis was away.
 func (l *Ledger) settleUp(ctx context.Context) {
 	type use struct {
-		team, id string
+		team, of string
+		keys     []string
 		ages     []time.Duration
 	}
 	var uses []use
-	l.local.Own(func(team, id string, ages []time.Duration) { uses = append(uses, use{team, id, ages}) })
+	l.local.Own(func(team, id string, ages []time.Duration) {
+		uses = append(uses, use{team, id, l.shared.names(nil, team, id, quota.Endpoint{}), ages})
+	})
+	l.local.OwnBudgets(func(team, caller string, ages []time.Duration) {
+		uses = append(uses, use{team, caller, []string{l.shared.purse(team, caller)}, ages})
+	})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	for _, u := range uses {
-		if err := l.shared.enter(ctx, u.team, u.id, u.ages); err != nil {
+		if err := l.shared.enter(ctx, u.keys, u.ages); err != nil {
 			l.log.Warn(
 				"requests made while Redis was away are not in its books: Apple's answers will tell",
 				"team",
 				u.team,
-				"key",
-				u.id,
+				"books",
+				u.of,
 				"requests",
 				len(u.ages),
 				"error",
@@ -211,6 +217,9 @@ func (l *Ledger) Settle(ctx context.Context, s *quota.Settlement) (quota.Balance
 		l.know(s.Team, s.KeyID, b)
 		if s.Status > 0 || s.Writes > 0 {
 			l.local.Shadow(s.Team, s.KeyID, max(s.Writes, 1))
+			if s.Caller != "" {
+				l.local.ShadowBudget(s.Team, s.Caller, max(s.Writes, 1))
+			}
 		}
 	}
 	return b, err
@@ -223,6 +232,14 @@ func (l *Ledger) Leave(ctx context.Context, a *quota.Ask) {
 		return
 	}
 	l.shared.Leave(ctx, a)
+}
+
+// Budget implements [quota.Ledger].
+func (l *Ledger) Budget(ctx context.Context, team, caller string, hour int) (quota.Budget, error) {
+	if l.Away() {
+		return l.local.Budget(ctx, team, caller, hour)
+	}
+	return l.shared.Budget(ctx, team, caller, hour)
 }
 
 // States implements [quota.Ledger].

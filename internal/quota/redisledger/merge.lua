@@ -1,4 +1,5 @@
--- ARGV: a prefix of ids, then how long ago requests were stamped, in microseconds.
+-- ARGV: a prefix of ids, then how long ago requests were stamped, in microseconds. KEYS: the books of a key, or the
+-- requests of a budget.
 local args = {}
 for i = 2, #ARGV do
   args[#args + 1] = now - tonumber(ARGV[i])

@@ -42,7 +42,7 @@ type shared struct {
 	seq    atomic.Uint64
 	healed atomic.Int64 // when something was last told to be no ledger's, in Unix seconds
 
-	admit, settle, leave, merge, state, beat, heal *redis.Script
+	admit, settle, leave, merge, state, budget, beat, heal *redis.Script
 
 	mu   sync.Mutex
 	used map[string]map[string]bool // key ids by team, as far as known
@@ -78,7 +78,8 @@ func newShared(db *redisdb.DB, rules quota.Rules, log *slog.Logger) *shared {
 	head := s.constants() + source("common")
 	script := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
 	s.admit, s.settle, s.leave = script("admit"), script("settle"), script("leave")
-	s.merge, s.state, s.beat, s.heal = script("merge"), script("state"), script("beat"), script("heal")
+	s.merge, s.state, s.budget = script("merge"), script("state"), script("budget")
+	s.beat, s.heal = script("beat"), script("heal")
 	return s
 }
 
@@ -135,15 +136,21 @@ func (s *shared) names(list []string, team, key string, at quota.Endpoint) []str
 	return list
 }
 
+// purse names the requests that a caller's budget is charged with.
+func (s *shared) purse(team, caller string) string { return s.db.Key(team, "budget", caller) }
+
 // Admit implements [quota.Ledger].
 func (s *shared) Admit(ctx context.Context, a *quota.Ask) (quota.Answer, error) {
-	keys := make([]string, 0, len(a.Keys)*len(parts))
+	keys := make([]string, 0, len(a.Keys)*len(parts)+1)
 	id := s.prefix + strconv.FormatUint(s.seq.Add(1), 36)
-	args := []any{id, a.Endpoint.String(), a.Caller, int(a.Class), max(a.Weight, 1), a.Attempt.Microseconds()}
+	args := []any{id, a.Endpoint.String(), a.Caller, int(a.Class), max(a.Weight, 1), a.Attempt.Microseconds(), a.Hour}
 	for _, c := range a.Keys {
 		keys = s.names(keys, a.Team, c.KeyID, a.Endpoint)
 		args = append(args, c.Rank)
 		s.note(a.Team, c.KeyID)
+	}
+	if a.Hour > 0 {
+		keys = append(keys, s.purse(a.Team, a.Caller))
 	}
 	res, err := s.run(ctx, s.admit, keys, args...)
 	if err != nil {
@@ -177,6 +184,9 @@ func (s *shared) Settle(ctx context.Context, x *quota.Settlement) (quota.Balance
 		retry = -1
 	}
 	keys := s.names(nil, x.Team, x.KeyID, x.Endpoint)
+	if x.Caller != "" {
+		keys = append(keys, s.purse(x.Team, x.Caller))
+	}
 	res, err := s.run(ctx, s.settle, keys,
 		x.ID, x.Endpoint.String(), x.Sent, x.Stamp, x.Writes, x.Status, hl, hr, ml, mr, retry)
 	if err != nil {
@@ -199,8 +209,9 @@ func (s *shared) Leave(ctx context.Context, a *quota.Ask) {
 // mergeMost is how many stamps are entered in one call.
 const mergeMost = 2000
 
-// enter puts requests into the books that were made while Redis was away.
-func (s *shared) enter(ctx context.Context, team, key string, ages []time.Duration) error {
+// enter puts requests into the books that were made while Redis was away: into
+// the first of some keys.
+func (s *shared) enter(ctx context.Context, keys []string, ages []time.Duration) error {
 	for len(ages) > 0 {
 		n := min(len(ages), mergeMost)
 		args := make([]any, 0, n+1)
@@ -208,7 +219,7 @@ func (s *shared) enter(ctx context.Context, team, key string, ages []time.Durati
 		for _, a := range ages[:n] {
 			args = append(args, a.Microseconds())
 		}
-		if _, err := s.within(ctx, s.merge, s.names(nil, team, key, quota.Endpoint{}), args...); err != nil {
+		if _, err := s.within(ctx, s.merge, keys, args...); err != nil {
 			return err
 		}
 		ages = ages[n:]

@@ -98,14 +98,23 @@ func (s *shared) balance(list []any, i int) (quota.Balance, error) {
 	return quota.Balance{Limit: int(limit), Used: int(used)}, nil
 }
 
+// What admit.lua says first, if it does not say to wait.
+const (
+	admitted = 1
+	spent    = 2 // the caller's budget is
+)
+
 // answer reads what admit.lua says.
 func (s *shared) answer(a *quota.Ask, id string, res []any) (quota.Answer, error) {
 	if len(res) < 4 {
 		return quota.Answer{}, errNonsense
 	}
-	if admitted, ok := number(res, 0, 1); !ok {
+	switch said, ok := number(res, 0, spent); {
+	case !ok:
 		return quota.Answer{}, errNonsense
-	} else if admitted == 0 {
+	case said == spent && a.Hour > 0:
+		return quota.Answer{Spent: true, Wait: s.span(res, 1)}, nil
+	case said != admitted:
 		first, _ := number(res, 3, 1)
 		return quota.Answer{Wait: s.span(res, 1), Each: s.span(res, 2), First: first == 1}, nil
 	}
@@ -116,7 +125,12 @@ func (s *shared) answer(a *quota.Ask, id string, res []any) (quota.Answer, error
 	if !ok || !okSent || !okStamp || i < 1 || err != nil || stamp < sent {
 		return quota.Answer{}, errNonsense
 	}
+	caller := ""
+	if a.Hour > 0 {
+		caller = a.Caller
+	}
 	return quota.Answer{Admitted: true, Ticket: quota.Ticket{
+		Caller:   caller,
 		Team:     a.Team,
 		KeyID:    a.Keys[i-1].KeyID,
 		Endpoint: a.Endpoint,

@@ -32,7 +32,7 @@ func TestKindsOfServers(t *testing.T) {
 			if answer, err := s.Admit(t.Context(), a); err != nil || !answer.Admitted {
 				t.Errorf("%+v %v", answer, err)
 			}
-			if err := s.enter(t.Context(), "team", "K", []time.Duration{time.Second, time.Minute}); err != nil {
+			if err := s.enter(t.Context(), s.names(nil, "team", "K", quota.Endpoint{}), []time.Duration{time.Second, time.Minute}); err != nil {
 				t.Error(err)
 			}
 			if n, err := s.live(t.Context(), time.Minute); n != 1 || err != nil {

@@ -20,6 +20,8 @@ local function put(name, at, n)
 end
 local sets = { k.part(OWN) }
 if k.minutes then sets[2] = k.part(MINUTE) end
+local purse = KEYS[PARTS + 1] -- of the caller's budget; nil: it has none
+if purse then sets[#sets + 1] = purse end
 for _, name in ipairs(sets) do
   if status > 0 then -- it has arrived by now
     put(name, now, math.max(writes, 1))
@@ -118,4 +120,5 @@ if status > 0 then
   end
 end
 keep(k)
+if purse then touch(purse, BUDGET_LIFE) end
 return { k.limit, used(k), found }

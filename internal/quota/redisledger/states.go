@@ -36,6 +36,19 @@ func (s *shared) States(ctx context.Context, team string) (list []quota.State, e
 	return list, nil
 }
 
+// Budget implements [quota.Ledger].
+func (s *shared) Budget(ctx context.Context, team, caller string, hour int) (quota.Budget, error) {
+	res, err := s.run(ctx, s.budget, []string{s.purse(team, caller)}, hour)
+	if err != nil {
+		return quota.Budget{}, err
+	}
+	n, ok := number(res, 0, usedMost)
+	if !ok || len(res) < 2 {
+		return quota.Budget{}, errNonsense
+	}
+	return quota.Budget{Hour: hour, Spent: int(n), Room: s.span(res, 1)}, nil
+}
+
 // stateOf reads the state of a key, then the minute of each of its endpoints.
 func (s *shared) stateOf(ctx context.Context, team, id string) (st quota.State, err error) {
 	res, err := s.run(ctx, s.state, s.names(nil, team, id, quota.Endpoint{}), "")

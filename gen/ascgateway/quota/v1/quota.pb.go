@@ -79,7 +79,9 @@ type GetQuotaResponse struct {
 	// is kept to apps sees only its own waits.
 	Lines []*Line `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Replicas that share the keys. 1 without Redis.
-	Replicas      int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	Replicas int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	// The caller's own budget. Unset: policy gives it none.
+	Budget        *Budget `protobuf:"bytes,4,opt,name=budget,proto3" json:"budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -133,6 +135,13 @@ func (x *GetQuotaResponse) GetReplicas() int32 {
 		return x.Replicas
 	}
 	return 0
+}
+
+func (x *GetQuotaResponse) GetBudget() *Budget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
 }
 
 type WatchQuotaRequest struct {
@@ -197,7 +206,9 @@ type WatchQuotaResponse struct {
 	// is kept to apps sees only its own waits.
 	Lines []*Line `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Replicas that share the keys. 1 without Redis.
-	Replicas      int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	Replicas int32 `protobuf:"varint,3,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	// The caller's own budget. Unset: policy gives it none.
+	Budget        *Budget `protobuf:"bytes,4,opt,name=budget,proto3" json:"budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -253,6 +264,77 @@ func (x *WatchQuotaResponse) GetReplicas() int32 {
 	return 0
 }
 
+func (x *WatchQuotaResponse) GetBudget() *Budget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+// What the caller may spend of Apple's hour, for the team.
+type Budget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Requests within an hour: the greatest `hour` of the policy's rules for the caller.
+	Limit int32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Requests of the last hour that count against it. What is in flight counts.
+	Spent int32 `protobuf:"varint,2,opt,name=spent,proto3" json:"spent,omitempty"`
+	// Where all of it is spent: how long until there is room for one more.
+	RoomIn        *durationpb.Duration `protobuf:"bytes,3,opt,name=room_in,json=roomIn,proto3" json:"room_in,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Budget) Reset() {
+	*x = Budget{}
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Budget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Budget) ProtoMessage() {}
+
+func (x *Budget) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Budget.ProtoReflect.Descriptor instead.
+func (*Budget) Descriptor() ([]byte, []int) {
+	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Budget) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Budget) GetSpent() int32 {
+	if x != nil {
+		return x.Spent
+	}
+	return 0
+}
+
+func (x *Budget) GetRoomIn() *durationpb.Duration {
+	if x != nil {
+		return x.RoomIn
+	}
+	return nil
+}
+
 // The sliding hour of one key.
 type KeyQuota struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -280,7 +362,7 @@ type KeyQuota struct {
 
 func (x *KeyQuota) Reset() {
 	*x = KeyQuota{}
-	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[4]
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -292,7 +374,7 @@ func (x *KeyQuota) String() string {
 func (*KeyQuota) ProtoMessage() {}
 
 func (x *KeyQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[4]
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -305,7 +387,7 @@ func (x *KeyQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyQuota.ProtoReflect.Descriptor instead.
 func (*KeyQuota) Descriptor() ([]byte, []int) {
-	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{4}
+	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *KeyQuota) GetKeyId() string {
@@ -381,7 +463,7 @@ type EndpointQuota struct {
 
 func (x *EndpointQuota) Reset() {
 	*x = EndpointQuota{}
-	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[5]
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +475,7 @@ func (x *EndpointQuota) String() string {
 func (*EndpointQuota) ProtoMessage() {}
 
 func (x *EndpointQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[5]
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +488,7 @@ func (x *EndpointQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndpointQuota.ProtoReflect.Descriptor instead.
 func (*EndpointQuota) Descriptor() ([]byte, []int) {
-	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{5}
+	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EndpointQuota) GetEndpoint() string {
@@ -456,7 +538,7 @@ type Line struct {
 
 func (x *Line) Reset() {
 	*x = Line{}
-	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[6]
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +550,7 @@ func (x *Line) String() string {
 func (*Line) ProtoMessage() {}
 
 func (x *Line) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[6]
+	mi := &file_ascgateway_quota_v1_quota_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +563,7 @@ func (x *Line) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Line.ProtoReflect.Descriptor instead.
 func (*Line) Descriptor() ([]byte, []int) {
-	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{6}
+	return file_ascgateway_quota_v1_quota_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Line) GetCaller() string {
@@ -525,18 +607,24 @@ const file_ascgateway_quota_v1_quota_proto_rawDesc = "" +
 	"\n" +
 	"\x1fascgateway/quota/v1/quota.proto\x12\x13ascgateway.quota.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"/\n" +
 	"\x0fGetQuotaRequest\x12\x1c\n" +
-	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\"\x92\x01\n" +
+	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\"\xc7\x01\n" +
 	"\x10GetQuotaResponse\x121\n" +
 	"\x04keys\x18\x01 \x03(\v2\x1d.ascgateway.quota.v1.KeyQuotaR\x04keys\x12/\n" +
 	"\x05lines\x18\x02 \x03(\v2\x19.ascgateway.quota.v1.LineR\x05lines\x12\x1a\n" +
-	"\breplicas\x18\x03 \x01(\x05R\breplicas\"h\n" +
+	"\breplicas\x18\x03 \x01(\x05R\breplicas\x123\n" +
+	"\x06budget\x18\x04 \x01(\v2\x1b.ascgateway.quota.v1.BudgetR\x06budget\"h\n" +
 	"\x11WatchQuotaRequest\x12\x1c\n" +
 	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x125\n" +
-	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\x94\x01\n" +
+	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xc9\x01\n" +
 	"\x12WatchQuotaResponse\x121\n" +
 	"\x04keys\x18\x01 \x03(\v2\x1d.ascgateway.quota.v1.KeyQuotaR\x04keys\x12/\n" +
 	"\x05lines\x18\x02 \x03(\v2\x19.ascgateway.quota.v1.LineR\x05lines\x12\x1a\n" +
-	"\breplicas\x18\x03 \x01(\x05R\breplicas\"\x9a\x02\n" +
+	"\breplicas\x18\x03 \x01(\x05R\breplicas\x123\n" +
+	"\x06budget\x18\x04 \x01(\v2\x1b.ascgateway.quota.v1.BudgetR\x06budget\"h\n" +
+	"\x06Budget\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x14\n" +
+	"\x05spent\x18\x02 \x01(\x05R\x05spent\x122\n" +
+	"\aroom_in\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06roomIn\"\x9a\x02\n" +
 	"\bKeyQuota\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x12\n" +
@@ -576,36 +664,40 @@ func file_ascgateway_quota_v1_quota_proto_rawDescGZIP() []byte {
 	return file_ascgateway_quota_v1_quota_proto_rawDescData
 }
 
-var file_ascgateway_quota_v1_quota_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_ascgateway_quota_v1_quota_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_ascgateway_quota_v1_quota_proto_goTypes = []any{
 	(*GetQuotaRequest)(nil),     // 0: ascgateway.quota.v1.GetQuotaRequest
 	(*GetQuotaResponse)(nil),    // 1: ascgateway.quota.v1.GetQuotaResponse
 	(*WatchQuotaRequest)(nil),   // 2: ascgateway.quota.v1.WatchQuotaRequest
 	(*WatchQuotaResponse)(nil),  // 3: ascgateway.quota.v1.WatchQuotaResponse
-	(*KeyQuota)(nil),            // 4: ascgateway.quota.v1.KeyQuota
-	(*EndpointQuota)(nil),       // 5: ascgateway.quota.v1.EndpointQuota
-	(*Line)(nil),                // 6: ascgateway.quota.v1.Line
-	(*durationpb.Duration)(nil), // 7: google.protobuf.Duration
+	(*Budget)(nil),              // 4: ascgateway.quota.v1.Budget
+	(*KeyQuota)(nil),            // 5: ascgateway.quota.v1.KeyQuota
+	(*EndpointQuota)(nil),       // 6: ascgateway.quota.v1.EndpointQuota
+	(*Line)(nil),                // 7: ascgateway.quota.v1.Line
+	(*durationpb.Duration)(nil), // 8: google.protobuf.Duration
 }
 var file_ascgateway_quota_v1_quota_proto_depIdxs = []int32{
-	4,  // 0: ascgateway.quota.v1.GetQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
-	6,  // 1: ascgateway.quota.v1.GetQuotaResponse.lines:type_name -> ascgateway.quota.v1.Line
-	7,  // 2: ascgateway.quota.v1.WatchQuotaRequest.interval:type_name -> google.protobuf.Duration
-	4,  // 3: ascgateway.quota.v1.WatchQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
-	6,  // 4: ascgateway.quota.v1.WatchQuotaResponse.lines:type_name -> ascgateway.quota.v1.Line
-	7,  // 5: ascgateway.quota.v1.KeyQuota.blocked_for:type_name -> google.protobuf.Duration
-	5,  // 6: ascgateway.quota.v1.KeyQuota.endpoints:type_name -> ascgateway.quota.v1.EndpointQuota
-	7,  // 7: ascgateway.quota.v1.EndpointQuota.blocked_for:type_name -> google.protobuf.Duration
-	7,  // 8: ascgateway.quota.v1.Line.longest_wait:type_name -> google.protobuf.Duration
-	0,  // 9: ascgateway.quota.v1.QuotaService.GetQuota:input_type -> ascgateway.quota.v1.GetQuotaRequest
-	2,  // 10: ascgateway.quota.v1.QuotaService.WatchQuota:input_type -> ascgateway.quota.v1.WatchQuotaRequest
-	1,  // 11: ascgateway.quota.v1.QuotaService.GetQuota:output_type -> ascgateway.quota.v1.GetQuotaResponse
-	3,  // 12: ascgateway.quota.v1.QuotaService.WatchQuota:output_type -> ascgateway.quota.v1.WatchQuotaResponse
-	11, // [11:13] is the sub-list for method output_type
-	9,  // [9:11] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	5,  // 0: ascgateway.quota.v1.GetQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
+	7,  // 1: ascgateway.quota.v1.GetQuotaResponse.lines:type_name -> ascgateway.quota.v1.Line
+	4,  // 2: ascgateway.quota.v1.GetQuotaResponse.budget:type_name -> ascgateway.quota.v1.Budget
+	8,  // 3: ascgateway.quota.v1.WatchQuotaRequest.interval:type_name -> google.protobuf.Duration
+	5,  // 4: ascgateway.quota.v1.WatchQuotaResponse.keys:type_name -> ascgateway.quota.v1.KeyQuota
+	7,  // 5: ascgateway.quota.v1.WatchQuotaResponse.lines:type_name -> ascgateway.quota.v1.Line
+	4,  // 6: ascgateway.quota.v1.WatchQuotaResponse.budget:type_name -> ascgateway.quota.v1.Budget
+	8,  // 7: ascgateway.quota.v1.Budget.room_in:type_name -> google.protobuf.Duration
+	8,  // 8: ascgateway.quota.v1.KeyQuota.blocked_for:type_name -> google.protobuf.Duration
+	6,  // 9: ascgateway.quota.v1.KeyQuota.endpoints:type_name -> ascgateway.quota.v1.EndpointQuota
+	8,  // 10: ascgateway.quota.v1.EndpointQuota.blocked_for:type_name -> google.protobuf.Duration
+	8,  // 11: ascgateway.quota.v1.Line.longest_wait:type_name -> google.protobuf.Duration
+	0,  // 12: ascgateway.quota.v1.QuotaService.GetQuota:input_type -> ascgateway.quota.v1.GetQuotaRequest
+	2,  // 13: ascgateway.quota.v1.QuotaService.WatchQuota:input_type -> ascgateway.quota.v1.WatchQuotaRequest
+	1,  // 14: ascgateway.quota.v1.QuotaService.GetQuota:output_type -> ascgateway.quota.v1.GetQuotaResponse
+	3,  // 15: ascgateway.quota.v1.QuotaService.WatchQuota:output_type -> ascgateway.quota.v1.WatchQuotaResponse
+	14, // [14:16] is the sub-list for method output_type
+	12, // [12:14] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_ascgateway_quota_v1_quota_proto_init() }
@@ -619,7 +711,7 @@ func file_ascgateway_quota_v1_quota_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_quota_v1_quota_proto_rawDesc), len(file_ascgateway_quota_v1_quota_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

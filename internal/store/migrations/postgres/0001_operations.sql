@@ -27,6 +27,7 @@ CREATE TABLE operations (
     wakes        BIGINT NOT NULL DEFAULT 0,
     lease        TEXT NOT NULL DEFAULT '', -- of the run that works on it
     lease_until  BIGINT NOT NULL DEFAULT 0,
+    wakes_seen   BIGINT NOT NULL DEFAULT 0, -- by the last run
     job          BIGINT NOT NULL DEFAULT 0, -- River's
     next_at      BIGINT NOT NULL DEFAULT 0, -- times are microseconds since 1970; 0: none
     created_at   BIGINT NOT NULL,
