@@ -128,6 +128,8 @@ type Jobs struct {
 	ran     tally
 	ended   atomic.Bool    // nothing is nudged any more
 	nudging sync.WaitGroup // what still may be
+
+	standing atomic.Pointer[Standing] // as last looked at
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].
