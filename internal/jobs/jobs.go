@@ -130,6 +130,7 @@ type Jobs struct {
 	nudging sync.WaitGroup // what still may be
 
 	standing atomic.Pointer[Standing] // as last looked at
+	overview overview
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].

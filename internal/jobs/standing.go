@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
@@ -84,24 +85,60 @@ func (j *Jobs) stand(ctx context.Context) (s Standing) {
 	return s
 }
 
+// Bounds of an [Overview].
+const (
+	newestMost   = 10
+	overviewKept = 2 * time.Second
+)
+
+// Overview is what there is, for a page.
+type Overview struct {
+	Counts map[operationsv1.OperationState]int64
+	Newest []Brief // of all teams, the newest first
+}
+
 // Brief is an operation without what it was asked.
 type Brief struct {
 	Kind, Subject, Awaiting string
 	State                   operationsv1.OperationState
-	Since                   time.Time // when it began to be in this state, or last told of itself
+	Created                 time.Time
 }
 
-// Newest are the newest operations, of all teams.
-func (j *Jobs) Newest(ctx context.Context, most int) (list []Brief, err error) {
-	ctx, cancel := context.WithTimeout(ctx, standMost)
+// overview is one as it was read at a time.
+type overview struct {
+	mu  sync.Mutex
+	at  time.Time
+	now Overview
+	err error
+}
+
+// Overview reads what there is. However many ask, the store is asked every so
+// often.
+func (j *Jobs) Overview(ctx context.Context) (Overview, error) {
+	o := &j.overview
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if time.Since(o.at) < overviewKept {
+		return o.now, o.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), standMost) // others see it too
 	defer cancel()
-	err = j.deps.Store.Query(ctx, `SELECT kind, subject, awaiting, state, updated_at FROM operations
-		ORDER BY created_at DESC, id DESC LIMIT $1`, []any{most}, func(scan func(...any) error) error {
+	o.now = Overview{}
+	if o.now.Counts, o.err = j.Counts(ctx); o.err == nil {
+		o.now.Newest, o.err = j.newest(ctx)
+	}
+	o.at = time.Now()
+	return o.now, o.err
+}
+
+func (j *Jobs) newest(ctx context.Context) (list []Brief, err error) {
+	err = j.deps.Store.Query(ctx, `SELECT kind, subject, awaiting, state, created_at FROM operations
+		ORDER BY created_at DESC, id DESC LIMIT $1`, []any{newestMost}, func(scan func(...any) error) error {
 		var b Brief
 		var state int32
-		var updated int64
-		err := scan(&b.Kind, &b.Subject, &b.Awaiting, &state, &updated)
-		b.State, b.Since = operationsv1.OperationState(state), ofMicros(updated)
+		var created int64
+		err := scan(&b.Kind, &b.Subject, &b.Awaiting, &state, &created)
+		b.State, b.Created = operationsv1.OperationState(state), ofMicros(created)
 		list = append(list, b)
 		return err
 	})
