@@ -18,7 +18,7 @@ import (
 // Viewer is who asks about operations.
 type Viewer struct {
 	ID   string   // the principal
-	Team string   // of the call, "": it is for none
+	Team string   // of the call: its rights are those for this team
 	All  bool     // those of others too
 	Apps []string // nil: every app
 	// Approves says whether the viewer is one of those who may let an operation go.
@@ -27,7 +27,7 @@ type Viewer struct {
 
 // sees says whether the viewer may know of an operation.
 func (v Viewer) sees(op *Operation) bool {
-	if v.Apps != nil && !slices.Contains(v.Apps, op.App) {
+	if op.Team != v.Team || v.Apps != nil && !slices.Contains(v.Apps, op.App) {
 		return false
 	}
 	return op.Caller == v.ID || v.All || v.approver(op)
