@@ -113,10 +113,23 @@ func (o *operations) Start(ctx context.Context, n workflows.Operation) (*longrun
 	if o.jobs == nil {
 		return nil, store.NotConfigured()
 	}
+	return o.jobs.Start(ctx, o.of(ctx, n))
+}
+
+// Named implements [workflows.Operations].
+func (o *operations) Named(ctx context.Context, n workflows.Operation) (*longrunningpb.Operation, error) {
+	if o.jobs == nil {
+		return nil, store.NotConfigured()
+	}
+	return o.jobs.Named(ctx, o.of(ctx, n))
+}
+
+// of is an operation of the caller of ctx.
+func (o *operations) of(ctx context.Context, n workflows.Operation) jobs.New {
 	who := access.FromContext(ctx)
-	return o.jobs.Start(ctx, jobs.New{Kind: n.Kind, Team: guard.Team(ctx), App: n.App, Subject: n.Subject, About: n.About,
+	return jobs.New{Kind: n.Kind, Team: guard.Team(ctx), App: n.App, Subject: n.Subject, About: n.About,
 		Caller: who.ID, Claims: who.Claims, Priority: priorityOf(ctx), Via: guard.Method(ctx), RequestID: n.RequestID,
-		Request: n.Request, Approval: o.Approval(ctx), Plan: n.Plan})
+		Request: n.Request, Approval: o.Approval(ctx), Plan: n.Plan}
 }
 
 // priorityOf is the class of an operation: batch, unless its caller asked for more.

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/quota/memory"
-	"github.com/asc-gateway/asc-gateway/internal/store"
 	"github.com/asc-gateway/asc-gateway/sandbox"
 )
 
@@ -32,12 +30,7 @@ func TestStatusPage(t *testing.T) {
 	m := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { _ = m.Close() })
 	ring := ringOfID("KEYID12345", private)
-	kept, err := store.Open(store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "store.db")}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(kept.Close)
-	kept.Start(t.Context())
+	kept := storeOf(t)
 	w := serveWorld(t, s, httptest.NewServer(s), ring, Deps{Quota: m, Limits: overload.New(overload.Config{}),
 		Web: Web{Version: "1.2.3"}, Jobs: Jobs{Store: kept}})
 	app := s.IDs("apps")[0]

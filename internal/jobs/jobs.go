@@ -166,12 +166,44 @@ func (j *Jobs) Start(ctx context.Context, n New) (*longrunningpb.Operation, erro
 	return op.Proto(), nil
 }
 
-func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
+// Named finds the operation that an equal request with the same id began before,
+// nil if there is none.
+func (j *Jobs) Named(ctx context.Context, n New) (*longrunningpb.Operation, error) {
+	sum, err := n.sum()
+	if n.RequestID == "" || err != nil {
+		return nil, err
+	}
+	var op *Operation
+	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) (err error) {
+		op, err = j.named(ctx, tx, n.requestKey(), sum)
+		return err
+	})
+	if op == nil || err != nil {
+		return nil, err
+	}
+	return op.Proto(), nil
+}
+
+// requestKey is whose request_id names it, "": nobody named it.
+func (n New) requestKey() string {
+	if n.RequestID == "" {
+		return ""
+	}
+	return hashed(n.Team, n.Caller, n.Kind, n.RequestID)
+}
+
+// sum is the SHA-256 of the request.
+func (n New) sum() (string, error) {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(n.Request)
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), err
+}
+
+func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
+	sum, err := n.sum()
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(body)
 	now := time.Now()
 	op = &Operation{ID: uuid.Must(uuid.NewV7()).String(), Kind: n.Kind, Team: n.Team, App: n.App, Subject: n.Subject,
 		Caller: n.Caller, Claims: n.Claims, Priority: n.Priority, Via: n.Via, Approval: n.Approval, Request: n.Request,
@@ -180,18 +212,14 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 		op.State = operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL
 		op.Awaiting = "approval by " + strings.Join(n.Approval, " or ")
 	}
-	requestKey := ""
-	if n.RequestID != "" {
-		requestKey = hashed(n.Team, n.Caller, n.Kind, n.RequestID)
-	}
-	about := hashed(n.Kind, n.Team, n.About)
+	requestKey, about := n.requestKey(), hashed(n.Kind, n.Team, n.About)
 	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) error {
-		found, err := j.present(ctx, tx, n, requestKey, hex.EncodeToString(sum[:]), about)
+		found, err := j.present(ctx, tx, n, requestKey, sum, about)
 		if found != nil || err != nil {
 			op = found
 			return err
 		}
-		if err := j.put(ctx, tx, op, requestKey, hex.EncodeToString(sum[:]), about); err != nil {
+		if err := j.put(ctx, tx, op, requestKey, sum, about); err != nil {
 			return err
 		}
 		if op.State == operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
@@ -205,24 +233,32 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 	return op, nil
 }
 
+// named finds the operation that a request with an id began, nil if there is none.
+func (j *Jobs) named(ctx context.Context, tx *sql.Tx, requestKey, sum string) (*Operation, error) {
+	var id, have string
+	err := tx.QueryRowContext(ctx, "SELECT id, request_sum FROM operations WHERE request_key = $1", requestKey).
+		Scan(&id, &have)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case have != sum:
+		f := fault.Invalid("request_id", "named another request before: operations/%s", id)
+		f.Reason = ReasonReused
+		return nil, f
+	}
+	return j.get(ctx, tx, id)
+}
+
 // present finds an operation that a new one would double.
 func (j *Jobs) present(ctx context.Context, tx *sql.Tx, n New, requestKey, sum, about string) (*Operation, error) {
-	var id, have string
 	if requestKey != "" {
-		err := tx.QueryRowContext(ctx, "SELECT id, request_sum FROM operations WHERE request_key = $1", requestKey).
-			Scan(&id, &have)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-		case err != nil:
-			return nil, err
-		case have != sum:
-			f := fault.Invalid("request_id", "named another request before: operations/%s", id)
-			f.Reason = ReasonReused
-			return nil, f
-		default:
-			return j.get(ctx, tx, id)
+		if op, err := j.named(ctx, tx, requestKey, sum); op != nil || err != nil {
+			return op, err
 		}
 	}
+	var id string
 	err := tx.QueryRowContext(ctx, "SELECT id FROM operations WHERE running_key = $1", about).Scan(&id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

@@ -62,6 +62,10 @@ func (s *Service) DistributeBuild(
 	if req.GetPlanEtag() == "" && len(s.ops.Approval(ctx)) == 0 {
 		return s.ops.Start(ctx, o)
 	}
+	// What a plan says is done once the job is: it cannot be planned again.
+	if op, err := s.ops.Named(ctx, o); op != nil || err != nil {
+		return op, err
+	}
 	plan, err := s.planDistribute(ctx, req)
 	switch {
 	case err != nil:

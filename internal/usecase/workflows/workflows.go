@@ -19,6 +19,9 @@ import (
 type Operations interface {
 	// Start begins an operation for the caller of ctx.
 	Start(ctx context.Context, o Operation) (*longrunningpb.Operation, error)
+	// Named finds the operation that an equal request with the same id began before,
+	// nil if there is none.
+	Named(ctx context.Context, o Operation) (*longrunningpb.Operation, error)
 	// Approval is who must let an operation of the caller go, empty: nobody.
 	Approval(ctx context.Context) []string
 }
