@@ -28,6 +28,9 @@ func (s *service) instruments(all bool) []telemetry.Instrument {
 	if s.audit != nil || all {
 		list = append(list, s.auditInstruments()...)
 	}
+	if s.store != nil || all {
+		list = append(list, s.storeInstruments()...)
+	}
 	if s.tls != nil || all {
 		list = append(list, telemetry.Instrument{
 			Name:  "ascgateway.tls.expiry",
@@ -200,6 +203,56 @@ func (s *service) auditInstruments() []telemetry.Instrument {
 			About: "1 if the last write to the audit log succeeded",
 			Observe: func(report telemetry.Report) {
 				if s.audit.Healthy() != nil {
+					report(0)
+					return
+				}
+				report(1)
+			},
+		},
+	}
+}
+
+func (s *service) storeInstruments() []telemetry.Instrument {
+	return []telemetry.Instrument{
+		{
+			Name:   "ascgateway.operations",
+			Unit:   "{operation}",
+			Labels: "state",
+			About:  "Operations in the store by state, of all replicas; absent while the store cannot be used",
+			Observe: func(report telemetry.Report) {
+				for state, n := range s.gateway.Jobs.Standing().Counts {
+					report(float64(n), "state", strings.TrimPrefix(state.String(), "OPERATION_STATE_"))
+				}
+			},
+		},
+		{
+			Name:   "ascgateway.operation.runs",
+			Unit:   "{run}",
+			Labels: "kind, outcome",
+			About:  "Runs of operations at this replica: waiting (another run follows), done, or the gRPC code of the error",
+			Sum:    true,
+			Observe: func(report telemetry.Report) {
+				s.gateway.Jobs.Runs(func(kind, outcome string, n int64) {
+					report(float64(n), "kind", kind, "outcome", outcome)
+				})
+			},
+		},
+		{
+			Name:  "ascgateway.store.size",
+			Unit:  "By",
+			About: "Size of the store; absent while it cannot be used",
+			Observe: func(report telemetry.Report) {
+				if size := s.gateway.Jobs.Standing().Size; size > 0 {
+					report(float64(size))
+				}
+			},
+		},
+		{
+			Name:  "ascgateway.store.up",
+			Unit:  "{state}",
+			About: "1 if the store could be read and written at the last look, at most 15 s ago",
+			Observe: func(report telemetry.Report) {
+				if s.gateway.Jobs.Standing().Err != nil {
 					report(0)
 					return
 				}

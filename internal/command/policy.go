@@ -2,6 +2,8 @@ package command
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -142,6 +144,19 @@ type setSays struct {
 	Methods []string `json:"methods"`
 }
 
+// setsOf are the built-in sets, and behind them those of jobs.
+func setsOf(methods []*access.Method) (list []setSays) {
+	members := policy.Members(methods)
+	for _, s := range policy.Sets {
+		list = append(list, setSays{s.Name, s.About, members[s.Name]})
+		delete(members, s.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		list = append(list, setSays{name, "all that this job needs", members[name]})
+	}
+	return list
+}
+
 func policySetsCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
@@ -153,12 +168,12 @@ func policySetsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			members := policy.Members(methods)
+			all := setsOf(methods)
 			list, names := []setSays{}, []string{}
-			for _, s := range policy.Sets {
+			for _, s := range all {
 				names = append(names, s.Name)
 				if len(args) == 0 || args[0] == s.Name {
-					list = append(list, setSays{s.Name, s.About, members[s.Name]})
+					list = append(list, s)
 				}
 			}
 			if len(list) == 0 {

@@ -70,6 +70,7 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	if s.store != nil {
 		group.Go(func() error { s.store.Start(ctx); return nil })
 		group.Go(func() error { s.gateway.Jobs.Serve(ctx); return nil })
+		group.Go(func() error { s.gateway.Jobs.Observe(ctx); return nil })
 	}
 	group.Go(func() error {
 		<-ctx.Done()

@@ -94,7 +94,7 @@ func (s *service) degraded() string {
 		}
 	}
 	if s.store != nil {
-		if err := s.store.Err(); err != nil {
+		if err := s.gateway.Jobs.Standing().Err; err != nil {
 			why = append(why, "operations: "+fault.As(err).Message)
 		}
 	}

@@ -482,7 +482,11 @@ func TestPolicyCommands(t *testing.T) {
 	if out, err := p.run(t, "policy", "explain", file, "--principal", "token:x", "--method", "asc.testflight.v1.BuildsService/ListBuild"); err == nil || !strings.Contains(err.Error(), "did you mean asc.testflight.v1.BuildsService/ListBuilds?") {
 		t.Errorf("%v %s", err, out)
 	}
-	if out, err := p.run(t, "policy", "sets"); err != nil || !strings.Contains(out, "destructive") {
+	if out, err := p.run(t, "policy", "sets"); err != nil || !strings.Contains(out, "destructive") ||
+		!strings.Contains(out, "\njob:DistributeBuild ") {
+		t.Errorf("%v %s", err, out)
+	}
+	if out, err := p.run(t, "policy", "sets", "job:DistributeBuild"); err != nil || !strings.Contains(out, "/AddBuildBetaGroups") {
 		t.Errorf("%v %s", err, out)
 	}
 	if out, err := p.run(t, "policy", "sets", "access"); err != nil || !strings.Contains(out, "TokenService/MintToken") {

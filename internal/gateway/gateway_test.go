@@ -30,6 +30,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/keys"
 	"github.com/asc-gateway/asc-gateway/internal/keys/filekey"
 	"github.com/asc-gateway/asc-gateway/internal/service"
+	"github.com/asc-gateway/asc-gateway/internal/store"
 	"github.com/asc-gateway/asc-gateway/sandbox"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -514,6 +515,11 @@ func TestCatalog(t *testing.T) {
 	}
 	if status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/resources/bundleIds", ""); status != 200 || !strings.Contains(string(body), "BundleId") {
 		t.Errorf("%d %.300s", status, body)
+	}
+	// The path that the catalog had is that of operations, which need a store.
+	status, _, body = w.do(t, "GET", "/ascgateway/v1/operations", "")
+	if status != 400 || !strings.Contains(string(body), store.ReasonNone) {
+		t.Errorf("the old path: %d %.300s", status, body)
 	}
 	for _, area := range []string{"testflight", "metadata", "commerce"} {
 		status, _, body = w.do(t, "GET", "/openapi/"+area+".json", "")

@@ -3,12 +3,15 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/edge/web/status"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
@@ -57,6 +60,7 @@ func (g *Gateway) snapshot(ctx context.Context, ready Ready) status.Snapshot {
 	for _, c := range g.deps.Limits.Callers(overload.Calls, mostCallers) {
 		s.Callers = append(s.Callers, status.Caller{Name: c.Caller, Calls: c.Calls})
 	}
+	s.Operations = g.operationsNow(ctx)
 	now := time.Now()
 	for _, r := range g.Guard.Refusals() {
 		s.Refusals = append(
@@ -65,6 +69,37 @@ func (g *Gateway) snapshot(ctx context.Context, ready Ready) status.Snapshot {
 		)
 	}
 	return s
+}
+
+// ids are Apple's: of apps, and of nearly all else. Subjects are in words of the
+// caller's, who may have named a thing by its id.
+var ids = regexp.MustCompile(`\b(\d{9,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b`)
+
+// operationsNow are the operations, without ids: nil without a store.
+func (g *Gateway) operationsNow(ctx context.Context) *status.Operations {
+	if g.Jobs == nil {
+		return nil
+	}
+	o := &status.Operations{}
+	now, err := g.Jobs.Overview(ctx)
+	if err != nil {
+		o.Wrong = "The store cannot be asked: operations are not known."
+		return o
+	}
+	word := func(s operationsv1.OperationState) string { return strings.TrimPrefix(s.String(), "OPERATION_STATE_") }
+	for _, state := range slices.Sorted(maps.Keys(now.Counts)) {
+		o.Counts = append(o.Counts, status.Count{State: word(state), Count: now.Counts[state]})
+	}
+	for _, b := range now.Newest {
+		o.Newest = append(o.Newest, status.Operation{
+			Kind:     b.Kind,
+			Subject:  ids.ReplaceAllString(b.Subject, "…"),
+			State:    word(b.State),
+			Awaiting: ids.ReplaceAllString(b.Awaiting, "…"),
+			Age:      time.Since(b.Created),
+		})
+	}
+	return o
 }
 
 // addKeys adds the keys with their hours, and who waits.

@@ -30,8 +30,14 @@ func TestStatusPage(t *testing.T) {
 	m := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { _ = m.Close() })
 	ring := ringOfID("KEYID12345", private)
-	w := serveWorld(t, s, httptest.NewServer(s), ring, Deps{Quota: m, Limits: overload.New(overload.Config{}), Web: Web{Version: "1.2.3"}})
+	kept := storeOf(t)
+	w := serveWorld(t, s, httptest.NewServer(s), ring, Deps{Quota: m, Limits: overload.New(overload.Config{}),
+		Web: Web{Version: "1.2.3"}, Jobs: Jobs{Store: kept}})
 	app := s.IDs("apps")[0]
+	job := fmt.Sprintf(`{"app": %q, "version": "9.9", "number": "1", "groups": ["Friends of ours"]}`, app)
+	if code, _, body := w.do(t, "POST", "/ascgateway/v1/workflows/distributeBuild", job); code != 200 {
+		t.Fatalf("%d %s", code, body)
+	}
 	for _, path := range []string{"/v1/apps/" + app, "/v1/apps/none", "/v1/apps?filter[nothing]=x"} {
 		w.do(t, "GET", path, "")
 	}
@@ -43,15 +49,25 @@ func TestStatusPage(t *testing.T) {
 	}
 	defer res.Body.Close()
 	b, _ := io.ReadAll(res.Body)
-	for _, want := range []string{"key 1 of team: does not sign", "2 of 3600 requests used", "Apple: 404", "INVALID_REQUEST", "1.2.3"} {
+	for _, want := range []string{"key 1 of team: does not sign", "2 of 3600 requests used", "Apple: 404", "INVALID_REQUEST", "1.2.3",
+		"DistributeBuild", "build 9.9 (1) of …", ">RUNNING<"} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
-	for _, id := range []string{"KEYID12345", app, sandbox.DefaultIssuer} {
+	for _, id := range []string{"KEYID12345", app, sandbox.DefaultIssuer, "Friends of ours"} {
 		if strings.Contains(string(b), id) {
 			t.Errorf("the page says %s", id)
 		}
+	}
+	kept.Close()
+	time.Sleep(3 * time.Second) // a page may be that old
+	if res, err = http.Get(ops.URL); err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if b, _ := io.ReadAll(res.Body); !strings.Contains(string(b), "operations are not known") {
+		t.Errorf("a store that is gone: %s", b)
 	}
 }
 

@@ -36,7 +36,6 @@ const (
 	ReasonReused    = "REQUEST_ID_REUSED"  // the id named another request
 	ReasonRunning   = "OPERATION_RUNNING"  // one for the same subject is not done yet
 	ReasonNoSuch    = "NO_SUCH_OPERATION"  // or the caller may not see it
-	ReasonDone      = "OPERATION_DONE"     // it can no longer be steered
 	ReasonCancelled = "CANCELLED"          // somebody asked for it
 	ReasonNotAsked  = "APPROVAL_NOT_ASKED" // it waits for nobody, or not for the caller
 	ReasonSecret    = "SECRET_GONE"        // the secret that its arguments were sealed with
@@ -130,6 +129,9 @@ type Jobs struct {
 	changed changes
 	ran     tally
 	ended   atomic.Bool // nothing is nudged any more
+
+	standing atomic.Pointer[Standing] // as last looked at
+	overview overview
 }
 
 // Open makes jobs. Nothing runs until [Jobs.Serve].

@@ -18,7 +18,7 @@ import (
 // Viewer is who asks about operations.
 type Viewer struct {
 	ID   string   // the principal
-	Team string   // of the call, "": it is for none
+	Team string   // of the call: its rights are those for this team
 	All  bool     // those of others too
 	Apps []string // nil: every app
 	// Approves says whether the viewer is one of those who may let an operation go.

@@ -29,10 +29,12 @@ type own struct {
 	watch bool // the answer is a stream of messages
 }
 
-// ownMethods are those of the methods that are the gateway's own, by name.
+// ownMethods are those of the methods that are the gateway's own, by name. Google's
+// google.longrunning.Operations shows the operations of OperationService once more,
+// over gRPC only: it has no page.
 func ownMethods(methods []*access.Method) (list []*own) {
 	for _, m := range methods {
-		if !m.Own {
+		if !m.Own || !strings.HasPrefix(m.Name(), "ascgateway.") {
 			continue
 		}
 		if o := newOwn(m); o != nil {
@@ -198,6 +200,13 @@ var ownSamples = map[protoreflect.FullName]string{
 	"ascgateway.catalog.v1.GetResourceRequest.name":       "apps",
 	"ascgateway.catalog.v1.SearchOperationsRequest.query": "list builds",
 	"ascgateway.tokens.v1.MintTokenRequest.scope":         "GET /v1/apps",
+
+	"ascgateway.workflows.v1.PlanDistributeBuildRequest.app":    "com.example.trailmix", // of the sandbox
+	"ascgateway.workflows.v1.PlanDistributeBuildRequest.build":  "newest",
+	"ascgateway.workflows.v1.PlanDistributeBuildRequest.groups": "Friends",
+	"ascgateway.workflows.v1.DistributeBuildRequest.app":        "com.example.trailmix",
+	"ascgateway.workflows.v1.DistributeBuildRequest.build":      "newest",
+	"ascgateway.workflows.v1.DistributeBuildRequest.groups":     "Friends",
 }
 
 // ownSample is a small request: what is in the path or must be there, and what

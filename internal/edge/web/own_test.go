@@ -3,10 +3,13 @@ package web_test
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
 	"github.com/asc-gateway/asc-gateway/internal/gateway"
+	"github.com/asc-gateway/asc-gateway/internal/store"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
@@ -115,11 +119,22 @@ func TestOwnPage(t *testing.T) {
 	}
 }
 
-// TestOwnLines runs the curl and `gateway call` lines of all own methods that only
-// read.
+// withStore gives a gateway a store.
+func withStore(t testing.TB) func(*gateway.Deps) {
+	s, err := store.Open(store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "store.db")}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	s.Start(t.Context())
+	return func(d *gateway.Deps) { d.Jobs.Store = s }
+}
+
+// TestOwnLines runs the curl and `gateway call` lines of DistributeBuild, and of all
+// own methods that only read.
 func TestOwnLines(t *testing.T) {
 	callers, token := withToken(t)
-	w := newWorld(t, callers)
+	w := newWorld(t, callers, withStore(t))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -144,23 +159,33 @@ func TestOwnLines(t *testing.T) {
 		}
 		return string(bytes.TrimSpace(out))
 	}
+	methods := slices.DeleteFunc(gateway.Methods(nil), func(m *access.Method) bool {
+		return m.Job == "" && m.Verb != "GET" || !strings.HasPrefix(m.Name(), "ascgateway.")
+	})
+	// A job is first: there is an operation then.
+	slices.SortStableFunc(methods, func(a, b *access.Method) int { return strings.Compare(b.Job, a.Job) })
 	n := 0
-	for _, m := range gateway.Methods(nil) {
-		if m.Verb != "GET" {
-			continue
-		}
+	operation := regexp.MustCompile(`operations/([0-9a-f-]{36})`)
+	id := "OPERATION_ID"
+	for _, m := range methods {
 		n++
 		lines := w.linesOf(t, m.FullName)
-		curl := w.withIDs(strings.Replace(lines["curl"], "curl ", "curl --fail-with-body ", 1))
-		if out := run(m, curl); out == "" && !m.Desc().IsStreamingServer() || strings.Contains(out, `"error"`) {
+		ready := func(line string) string { return w.withIDs(strings.ReplaceAll(line, "OPERATION_ID", id)) }
+		curl := ready(strings.Replace(lines["curl"], "curl ", "curl --fail-with-body ", 1))
+		out := run(m, curl)
+		if out == "" && !m.Desc().IsStreamingServer() || strings.Contains(out, `"error": {`) {
 			t.Errorf("%s\n%s\n%s", m.FullName, curl, out)
 		}
-		call := w.withIDs(strings.Replace(lines["gateway call"], "gateway ", program+" ", 1))
+		if found := operation.FindStringSubmatch(out); m.Job != "" && found != nil {
+			id = found[1]
+			continue // a second call would be ALREADY_EXISTS
+		}
+		call := ready(strings.Replace(lines["gateway call"], "gateway ", program+" ", 1))
 		if out := run(m, call); out == "" || strings.HasPrefix(out, "gateway: ") {
 			t.Errorf("%s\n%s\n%s", m.FullName, call, out)
 		}
 	}
-	if n < 7 {
+	if n < 11 {
 		t.Errorf("only %d methods read", n)
 	}
 }

@@ -26,7 +26,8 @@ type world struct {
 	url     string
 }
 
-func newWorld(t testing.TB, callers authn.Config) *world {
+// newWorld makes a world; change changes what its gateway is made with.
+func newWorld(t testing.TB, callers authn.Config, change ...func(*gateway.Deps)) *world {
 	t.Helper()
 	s, err := sandbox.Open(sandbox.World{HourLimit: 100_000})
 	if err != nil {
@@ -46,8 +47,12 @@ func newWorld(t testing.TB, callers authn.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gateway.New(gateway.Deps{BaseURL: upstream.URL, Ring: ring, Log: log, Authn: who,
-		Web: gateway.Web{Version: "1.2.3", GRPC: "127.0.0.1:9090", Sandboxed: true}})
+	deps := gateway.Deps{BaseURL: upstream.URL, Ring: ring, Log: log, Authn: who,
+		Web: gateway.Web{Version: "1.2.3", GRPC: "127.0.0.1:9090", Sandboxed: true}}
+	for _, c := range change {
+		c(&deps)
+	}
+	g, err := gateway.New(deps)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ func TestPages(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *world){
 		"search as one types": search, "search without script": searchPlain, "an operation": operation, "try it": tryIt,
 		"try it asks first": asksFirst, "the picture moves": moves, "the sandbox moves": sandboxMoves,
-		"the sandbox's acts": sandboxActs,
+		"the sandbox's acts": sandboxActs, "operations move": operationsMove,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, w) })
 	}
@@ -41,6 +42,7 @@ func (w *world) pages() []shown {
 		{"search", w.rest + "/docs?q=build"},
 		{"area", w.rest + "/docs?area=webhooks"},
 		{"operation", w.rest + "/docs/asc.testflight.v1.BetaGroupsService/CreateBetaGroup"},
+		{"job", w.rest + "/docs/ascgateway.workflows.v1.WorkflowService/DistributeBuild"},
 		{"status", w.ops + "/"},
 		{"sandbox", w.sandbox + "/"},
 	}
@@ -138,6 +140,21 @@ func moves(t *testing.T, w *world) {
 	if !strings.Contains(after, "requests used") {
 		t.Errorf("%q → %q", before, after)
 	}
+}
+
+// operationsMove sees an operation begin, wait and end on the status page.
+func operationsMove(t *testing.T, w *world) {
+	ctx := w.tab(t)
+	says := func(text string) chromedp.Action {
+		return chromedp.Poll(fmt.Sprintf(`document.querySelector("[data-id=operations]").innerText.includes(%q)`, text), nil)
+	}
+	do(t, ctx, chromedp.Navigate(w.ops+"/"), chromedp.WaitVisible(`[data-id=operations]`))
+	answer := w.send(t, "POST", "/ascgateway/v1/workflows/distributeBuild",
+		`{"app": "com.example.trailmix", "version": "9.9", "number": "1", "groups": ["Friends"]}`)
+	do(t, ctx, says("build 9.9 (1) of com.example.trailmix"), says("it is not there yet"))
+	name := regexp.MustCompile(`operations/[0-9a-f-]{36}`).FindString(answer)
+	w.send(t, "POST", "/ascgateway/v1/"+name+"/cancel", "{}")
+	do(t, ctx, says("CANCELLED"))
 }
 
 func sandboxMoves(t *testing.T, w *world) {

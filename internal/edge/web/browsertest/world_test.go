@@ -152,7 +152,7 @@ func (w *world) call(t *testing.T, path string) {
 }
 
 // send makes a call over REST, which must succeed.
-func (w *world) send(t *testing.T, method, path, body string) {
+func (w *world) send(t *testing.T, method, path, body string) (answer string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, w.rest+path, strings.NewReader(body))
 	if err != nil {
@@ -166,9 +166,12 @@ func (w *world) send(t *testing.T, method, path, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _ = res.Body.Close(); res.StatusCode >= 300 {
-		t.Errorf("%s %s: %s", method, path, res.Status)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= 300 {
+		t.Errorf("%s %s: %s %v", method, path, res.Status, err)
 	}
+	return string(b)
 }
 
 // held is an object that the sandbox holds.

@@ -46,6 +46,7 @@ type Snapshot struct {
 	Rooms             []Room
 	Cache             Cache
 	Refusals          []Refusal
+	Operations        *Operations // nil: there is no store
 	Drift             int64
 	Reads, Denied     int64
 	Replicas          int
@@ -96,6 +97,25 @@ type Refusal struct {
 	Reason, Code string
 	Count        int64
 	Ago          time.Duration // of the last
+}
+
+// Operations are the jobs that go on after their call.
+type Operations struct {
+	Wrong  string // why they are not known; "": they are
+	Counts []Count
+	Newest []Operation
+}
+
+// Count is how many operations are in a state.
+type Count struct {
+	State string // "WAITING"
+	Count int64
+}
+
+// Operation is one of the newest, without what its caller sent.
+type Operation struct {
+	Kind, Subject, State, Awaiting string
+	Age                            time.Duration
 }
 
 // Page is an [http.Handler] for the page and for its stream of changes.
@@ -273,6 +293,9 @@ func (r Refusal) Since() string { return ago(r.Ago) }
 
 // For is how long a call has waited.
 func (w Waiting) For() string { return ago(w.Longest) }
+
+// Since is how long ago an operation was asked for.
+func (o Operation) Since() string { return ago(o.Age) }
 
 // Blocked is how long a key is not used, "" if it is.
 func (h *Hour) Blocked() string {

@@ -24,7 +24,8 @@ func full(used int) Snapshot {
 		Keys: []Key{{Team: "mobile", Place: 1, State: "active", Kind: "team key", Condition: "ok",
 			Hour: &Hour{Limit: 3600, Used: used, Foreign: 300, InFlight: 4, Reserved: 21, Waiting: 12, BlockedFor: 90 * time.Second}}, {Team: "mobile", Place: 2, Condition: "does not sign"}},
 		Waiting: []Waiting{{Team: "mobile", Caller: "ci<b>", Class: "batch", Endpoint: "GET builds", Calls: 12, Longest: 3 * time.Minute}},
-		Callers: []Caller{{"ci", 3}}, Rooms: []Room{{"calls", 3, 1}}, Cache: Cache{10, 5, 5, 3 << 20}, Refusals: []Refusal{{"POLICY_DENIED", "PERMISSION_DENIED", 7, time.Hour}}, Drift: 9, Replicas: 2}
+		Callers: []Caller{{"ci", 3}}, Rooms: []Room{{"calls", 3, 1}}, Cache: Cache{10, 5, 5, 3 << 20}, Refusals: []Refusal{{"POLICY_DENIED", "PERMISSION_DENIED", 7, time.Hour}}, Drift: 9, Replicas: 2,
+		Operations: &Operations{Counts: []Count{{"WAITING", 31}}, Newest: []Operation{{"DistributeBuild", "the newest build of <app>", "WAITING", "beta review", 4 * time.Minute}}}}
 }
 
 func TestPage(t *testing.T) {
@@ -36,7 +37,8 @@ func TestPage(t *testing.T) {
 		t.Fatalf("%d %v", out.Code, out.Header())
 	}
 	for _, want := range []string{"Not ready", "Redis is away", "1200 of 3600 requests used, 300 by others, 4 under way, 21 kept for urgent calls, 12 calls waiting",
-		"does not sign", "blocked for 1 min", "ci&lt;b&gt;", "3 min", "POLICY_DENIED", "75 %", "3.0 MiB", `class="foreign"`} {
+		"does not sign", "blocked for 1 min", "ci&lt;b&gt;", "3 min", "POLICY_DENIED", "75 %", "3.0 MiB", `class="foreign"`,
+		"31", "the newest build of &lt;app&gt;", "for beta review", "4 min"} {
 		if !strings.Contains(out.Body.String(), want) {
 			t.Errorf("the page does not say %q", want)
 		}
