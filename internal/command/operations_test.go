@@ -375,9 +375,12 @@ func TestApproval(t *testing.T) {
 		t.Errorf("approved twice: exit code %d: %v", r.exit(), r.err)
 	}
 
-	id = idIn(t, as(dev, newest+"--group Late --create-groups --no-follow").stdout)
-	if r := as(lead, "call CreateBetaGroup app=1500004000 name=Late"); r.err != nil {
-		t.Fatal(r.err)
+	id = idIn(t, as(dev, newest+"--group New --notes en-US=Late --no-follow").stdout)
+	notes := as(lead, "call ListBetaBuildLocalizations -o json")
+	for _, m := range regexp.MustCompile(`"id": ?"([^"]+)"`).FindAllStringSubmatch(notes.stdout, -1) {
+		if r := as(lead, "call UpdateBetaBuildLocalization id="+m[1]+" whatsNew=Meanwhile"); r.err != nil {
+			t.Fatal(r.err)
+		}
 	}
 	as(lead, "operations approve --yes "+id)
 	if r := as(dev, "operations watch --json "+id); r.exit() != cli.ExitStale {
