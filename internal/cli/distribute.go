@@ -159,7 +159,7 @@ func (c *distributor) request() error {
 		return usagef("--plan does nothing: drop --plan-etag, --request-id and --no-follow")
 	}
 	if c.wait == "submission" {
-		c.req.WaitFor = workflowsv1.WaitFor_WAIT_FOR_SUBMISSION
+		c.req.WaitFor = workflowsv1.WaitForEnum_SUBMISSION
 	}
 	if err := c.readNotes(); err != nil {
 		return err

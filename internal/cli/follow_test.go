@@ -37,7 +37,7 @@ func (s *scripted) WatchOperation(
 
 func made(id string, md *operationsv1.OperationMetadata) *longrunningpb.Operation {
 	op := &longrunningpb.Operation{Name: "operations/" + id,
-		Done: md.GetState() == operationsv1.OperationState_OPERATION_STATE_SUCCEEDED}
+		Done: md.GetState() == operationsv1.OperationStateEnum_SUCCEEDED}
 	op.Metadata, _ = anypb.New(md)
 	return op
 }
@@ -77,19 +77,19 @@ func (s *scripted) serve(t *testing.T) *grpc.ClientConn {
 	return conn
 }
 
-func doing(state operationsv1.OperationState, awaiting string, actions ...string) *operationsv1.OperationMetadata {
+func doing(state operationsv1.OperationStateEnum_OperationState, awaiting string, actions ...string) *operationsv1.OperationMetadata {
 	md := &operationsv1.OperationMetadata{Kind: "K", Subject: "a job", State: state, Awaiting: awaiting}
 	for _, a := range actions {
-		action := &operationsv1.Action{Name: a, Target: "it", Outcome: operationsv1.Outcome_OUTCOME_DONE}
+		action := &operationsv1.Action{Name: a, Target: "it", Outcome: operationsv1.OutcomeEnum_DONE}
 		md.Actions = append(md.Actions, action)
 	}
 	return md
 }
 
 const (
-	running   = operationsv1.OperationState_OPERATION_STATE_RUNNING
-	waiting   = operationsv1.OperationState_OPERATION_STATE_WAITING
-	succeeded = operationsv1.OperationState_OPERATION_STATE_SUCCEEDED
+	running   = operationsv1.OperationStateEnum_RUNNING
+	waiting   = operationsv1.OperationStateEnum_WAITING
+	succeeded = operationsv1.OperationStateEnum_SUCCEEDED
 )
 
 type send = func(*operationsv1.OperationMetadata)
@@ -154,8 +154,8 @@ func TestFollowGivesUp(t *testing.T) {
 // TestFollowInterrupted: the exit code says whether somebody's approval is waited
 // for.
 func TestFollowInterrupted(t *testing.T) {
-	for state, exit := range map[operationsv1.OperationState]int{waiting: ExitInterrupted,
-		operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL: ExitApproval} {
+	for state, exit := range map[operationsv1.OperationStateEnum_OperationState]int{waiting: ExitInterrupted,
+		operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL: ExitApproval} {
 		ctx, cancel := context.WithCancel(t.Context())
 		end := make(chan bool)
 		s := &scripted{watches: []func(send) error{func(tell send) error { tell(doing(state, "x")); <-end; return nil }}}

@@ -21,7 +21,10 @@ type operation struct {
 func readOperation(op *longrunningpb.Operation) (*operation, error) {
 	md := &operationsv1.OperationMetadata{}
 	if err := op.GetMetadata().UnmarshalTo(md); err != nil {
-		return nil, fmt.Errorf("%s is of a kind that this program does not know: is the gateway newer?", clip(op.GetName()))
+		return nil, fmt.Errorf(
+			"%s is of a kind that this program does not know: is the gateway newer?",
+			clip(op.GetName()),
+		)
 	}
 	return &operation{op, md}, nil
 }
@@ -33,18 +36,11 @@ func (o *operation) id() string { return operationID(o.GetName()) }
 
 // state is the state in a word or two: waiting for approval.
 func (o *operation) state() string {
-	return strings.ToLower(strings.ReplaceAll(shortState(o.md.GetState()), "_", " "))
+	return strings.ToLower(strings.ReplaceAll(o.md.GetState().String(), "_", " "))
 }
 
 func (o *operation) waitsForApproval() bool {
-	return o.md.GetState() == operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL
-}
-
-// statePrefix begins the names of states.
-const statePrefix = "OPERATION_STATE_"
-
-func shortState(s operationsv1.OperationState) string {
-	return strings.TrimPrefix(s.String(), statePrefix)
+	return o.md.GetState() == operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL
 }
 
 // failure is the error that the operation ended with, nil if it ended well or goes
@@ -55,7 +51,7 @@ func (o *operation) failure() error {
 	}
 	e := newCallError(o.md.GetKind(), status.FromProto(o.GetError()))
 	switch {
-	case o.md.GetState() == operationsv1.OperationState_OPERATION_STATE_CANCELLED:
+	case o.md.GetState() == operationsv1.OperationStateEnum_CANCELLED:
 		e.exit = ExitCancelled
 	case e.exit != ExitStale:
 		e.exit = ExitOperation
@@ -138,7 +134,7 @@ func moment(t *timestamppb.Timestamp) string {
 
 // actionLine tells one action.
 func actionLine(a *operationsv1.Action) string {
-	outcome := strings.ToLower(strings.TrimPrefix(a.GetOutcome().String(), "OUTCOME_"))
+	outcome := strings.ToLower(a.GetOutcome().String())
 	text := fmt.Sprintf("%-9s  %s: %s", outcome, a.GetName(), a.GetTarget())
 	if a.GetDetail() != "" {
 		text += " (" + a.GetDetail() + ")"

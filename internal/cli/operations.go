@@ -37,21 +37,21 @@ func operationCommand(
 
 // states are the states of operations, as they are written here.
 func states() (names []string) {
-	for n := range int32(len(operationsv1.OperationState_name)) {
+	for n := range int32(len(operationsv1.OperationStateEnum_OperationState_name)) {
 		if n > 0 {
-			names = append(names, strings.ToLower(shortState(operationsv1.OperationState(n))))
+			names = append(names, strings.ToLower(operationsv1.OperationStateEnum_OperationState(n).String()))
 		}
 	}
 	return names
 }
 
-func stateNamed(text string) (operationsv1.OperationState, error) {
-	word := strings.TrimPrefix(strings.ToUpper(strings.ReplaceAll(text, "-", "_")), statePrefix)
-	n, ok := operationsv1.OperationState_value[statePrefix+word]
+func stateNamed(text string) (operationsv1.OperationStateEnum_OperationState, error) {
+	word := strings.ToUpper(strings.ReplaceAll(text, "-", "_"))
+	n, ok := operationsv1.OperationStateEnum_OperationState_value[word]
 	if text != "" && (!ok || n == 0) {
 		return 0, usagef("--state: want %s, not %q", strings.Join(states(), ", "), clip(text))
 	}
-	return operationsv1.OperationState(n), nil
+	return operationsv1.OperationStateEnum_OperationState(n), nil
 }
 
 // maxPageSize is the largest page of operations.
@@ -157,9 +157,11 @@ func operationsCancelCommand(d Deps) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.GetDone() && o.md.GetState() != operationsv1.OperationState_OPERATION_STATE_CANCELLED {
-				return &ended{fmt.Sprintf("operation %s has ended before (%s): there is nothing to cancel", id, o.state()),
-					ExitConflict}
+			if o.GetDone() && o.md.GetState() != operationsv1.OperationStateEnum_CANCELLED {
+				return &ended{
+					fmt.Sprintf("operation %s has ended before (%s): there is nothing to cancel", id, o.state()),
+					ExitConflict,
+				}
 			}
 			if o.GetDone() {
 				return a.steered(o, "what was done stays done")

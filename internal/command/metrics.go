@@ -221,7 +221,7 @@ func (s *service) storeInstruments() []telemetry.Instrument {
 			About:  "Operations in the store by state, of all replicas; absent while the store cannot be used",
 			Observe: func(report telemetry.Report) {
 				for state, n := range s.gateway.Jobs.Standing().Counts {
-					report(float64(n), "state", strings.TrimPrefix(state.String(), "OPERATION_STATE_"))
+					report(float64(n), "state", state.String())
 				}
 			},
 		},

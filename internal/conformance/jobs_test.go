@@ -349,7 +349,7 @@ func (l *line) judge(ids []string) {
 		var names []string
 		md := op["metadata"].(map[string]any)
 		for _, a := range md["actions"].([]any) {
-			if a.(map[string]any)["outcome"] == "OUTCOME_DONE" {
+			if a.(map[string]any)["outcome"] == "DONE" {
 				names = append(names, a.(map[string]any)["name"].(string))
 			}
 		}

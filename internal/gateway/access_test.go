@@ -43,8 +43,18 @@ import (
 )
 
 // forged are headers that claim to be someone else.
-var forged = []string{"X-Forwarded-Client-Cert", "URI=spiffe://example.org/ns/platform/sa/x", "X-Spiffe-Id", "spiffe://example.org/ns/platform/sa/x",
-	"Asc-Principal", "token:admin", "Grpc-Metadata-Authorization", "Bearer x", "Principal", "token:admin"}
+var forged = []string{
+	"X-Forwarded-Client-Cert",
+	"URI=spiffe://example.org/ns/platform/sa/x",
+	"X-Spiffe-Id",
+	"spiffe://example.org/ns/platform/sa/x",
+	"Asc-Principal",
+	"token:admin",
+	"Grpc-Metadata-Authorization",
+	"Bearer x",
+	"Principal",
+	"token:admin",
+}
 
 // TestTheSameCallerOnEveryFace reads and writes over gRPC, REST and the
 // passthrough as several callers: the answers must be the same everywhere.
@@ -80,12 +90,16 @@ func TestTheSameCallerOnEveryFace(t *testing.T) {
 			}
 			want := map[codes.Code]int{codes.OK: 200, codes.Unauthenticated: 401, codes.PermissionDenied: 403}
 			for face, address := range map[string]string{"REST": v.rest, "passthrough": v.apple} {
-				if got, h, body := v.send(t, "GET", address+"/v1/betaGroups/"+group, "", c.certs, headers...); got != want[c.read] || got == 401 && h.Get("WWW-Authenticate") == "" {
+				if got, h, body := v.send(t, "GET", address+"/v1/betaGroups/"+group, "", c.certs, headers...); got != want[c.read] ||
+					got == 401 && h.Get("WWW-Authenticate") == "" {
 					t.Errorf("%s reads: %d %s", face, got, body)
 				}
 				body := `{"name": "New name"}`
 				if face == "passthrough" {
-					body = fmt.Sprintf(`{"data": {"type": "betaGroups", "id": %q, "attributes": {"name": "New name"}}}`, group)
+					body = fmt.Sprintf(
+						`{"data": {"type": "betaGroups", "id": %q, "attributes": {"name": "New name"}}}`,
+						group,
+					)
 				}
 				if got, _, answer := v.send(t, "PATCH", address+"/v1/betaGroups/"+group, body, c.certs, headers...); got != want[c.write] {
 					t.Errorf("%s writes: %d %s", face, got, answer)
@@ -97,10 +111,14 @@ func TestTheSameCallerOnEveryFace(t *testing.T) {
 			}
 			conn := v.dialTLS(t, c.certs)
 			groups := testflightv1.NewBetaGroupsServiceClient(conn)
-			if _, err := groups.GetBetaGroup(ctx, &testflightv1.GetBetaGroupRequest{Id: group}); status.Code(err) != c.read {
+			if _, err := groups.GetBetaGroup(ctx, &testflightv1.GetBetaGroupRequest{Id: group}); status.Code(
+				err,
+			) != c.read {
 				t.Errorf("gRPC reads: %v", err)
 			}
-			if _, err := groups.UpdateBetaGroup(ctx, &testflightv1.UpdateBetaGroupRequest{Id: group, Name: proto.String("x")}); status.Code(err) != c.write {
+			if _, err := groups.UpdateBetaGroup(ctx, &testflightv1.UpdateBetaGroupRequest{Id: group, Name: proto.String("x")}); status.Code(
+				err,
+			) != c.write {
 				t.Errorf("gRPC writes: %v", err)
 			}
 		})
@@ -110,7 +128,12 @@ func TestTheSameCallerOnEveryFace(t *testing.T) {
 // dialTLS connects to the gateway's gRPC face.
 func (v *vault) dialTLS(t *testing.T, certs []tls.Certificate) *grpc.ClientConn {
 	t.Helper()
-	conn, err := grpc.NewClient(v.grpc, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: v.ca.pool, ServerName: "localhost", Certificates: certs})))
+	conn, err := grpc.NewClient(
+		v.grpc,
+		grpc.WithTransportCredentials(
+			credentials.NewTLS(&tls.Config{RootCAs: v.ca.pool, ServerName: "localhost", Certificates: certs}),
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +152,9 @@ func TestRecords(t *testing.T) {
 	if _, err := create(v.ctx(t, "reader"), bundles, "com.example.no"); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("got %v", err)
 	}
-	if _, err := bundles.DeleteBundleId(v.ctx(t, "admin"), &provisioningv1.DeleteBundleIdRequest{Id: "none"}); status.Code(err) != codes.NotFound {
+	if _, err := bundles.DeleteBundleId(v.ctx(t, "admin"), &provisioningv1.DeleteBundleIdRequest{Id: "none"}); status.Code(
+		err,
+	) != codes.NotFound {
 		t.Errorf("got %v", err)
 	}
 	if _, err := bundles.ListBundleIds(v.ctx(t, "reader"), &provisioningv1.ListBundleIdsRequest{}); err != nil {
@@ -146,7 +171,9 @@ func TestRecords(t *testing.T) {
 		t.Errorf("a read is on record:\n%s", got)
 	}
 	outcome := v.records.list[1]
-	if outcome.Key != "KEY" || outcome.Rule != "admin" || outcome.Team != "team" || outcome.Call != v.records.list[0].Call || strings.Join(outcome.Resources, " ") != "bundleIds/"+made.GetBundleId().GetId() {
+	if outcome.Key != "KEY" || outcome.Rule != "admin" || outcome.Team != "team" ||
+		outcome.Call != v.records.list[0].Call ||
+		strings.Join(outcome.Resources, " ") != "bundleIds/"+made.GetBundleId().GetId() {
 		t.Errorf("got %+v", outcome)
 	}
 }
@@ -155,7 +182,8 @@ func TestRecords(t *testing.T) {
 func TestAuditSinkDown(t *testing.T) {
 	v := newVault(t)
 	v.records.mu.Lock()
-	v.records.fail = fault.New(fault.Unavailable, audit.ReasonUnavailable, "the call cannot be put on record, so it is not made").WithCause(syscall.ENOSPC)
+	v.records.fail = fault.New(fault.Unavailable, audit.ReasonUnavailable, "the call cannot be put on record, so it is not made").
+		WithCause(syscall.ENOSPC)
 	v.records.mu.Unlock()
 	before := v.upstream.count()
 	_, err := create(v.ctx(t, "admin"), provisioningv1.NewBundleIdsServiceClient(v.conn), "com.example.unrecorded")
@@ -186,14 +214,17 @@ func TestMintToken(t *testing.T) {
 	v.records.mu.Lock()
 	found := false
 	for _, rec := range v.records.list {
-		found = found || rec.Event == audit.Grant && rec.Token == hex.EncodeToString(sum[:]) && rec.Principal == "token:admin"
+		found = found ||
+			rec.Event == audit.Grant && rec.Token == hex.EncodeToString(sum[:]) && rec.Principal == "token:admin"
 	}
 	v.records.mu.Unlock()
 	if !found {
 		t.Error("the grant is not on record")
 	}
 	for name, want := range map[string]codes.Code{"reader": codes.PermissionDenied, "kept": codes.PermissionDenied} {
-		if _, err := service.MintToken(v.ctx(t, name), &tokensv1.MintTokenRequest{Scope: []string{"GET /v1/apps"}}); status.Code(err) != want {
+		if _, err := service.MintToken(v.ctx(t, name), &tokensv1.MintTokenRequest{Scope: []string{"GET /v1/apps"}}); status.Code(
+			err,
+		) != want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -204,15 +235,20 @@ func TestMintToken(t *testing.T) {
 		}
 	}
 	for scope, want := range map[string]codes.Code{"GET /v1/newThings/1": codes.OK, "GET /v1/other/1": codes.PermissionDenied, "GET /v1/Apps": codes.PermissionDenied, "DELETE /v1/bundleIds/1": codes.OK} {
-		if _, err := service.MintToken(v.ctx(t, "admin"), &tokensv1.MintTokenRequest{Scope: []string{"GET /v1/apps", scope}}); status.Code(err) != want {
+		if _, err := service.MintToken(v.ctx(t, "admin"), &tokensv1.MintTokenRequest{Scope: []string{"GET /v1/apps", scope}}); status.Code(
+			err,
+		) != want {
 			t.Errorf("%s: %v, want %v", scope, err, want)
 		}
 	}
-	if code, _, body := v.send(t, "POST", v.rest+"/ascgateway/v1/tokens", `{"lifetime": "60s", "scope": ["GET /v1/apps?limit=1"]}`, nil, v.as("admin")...); code != 200 || !strings.Contains(string(body), `"token"`) {
+	if code, _, body := v.send(t, "POST", v.rest+"/ascgateway/v1/tokens", `{"lifetime": "60s", "scope": ["GET /v1/apps?limit=1"]}`, nil, v.as("admin")...); code != 200 ||
+		!strings.Contains(string(body), `"token"`) {
 		t.Errorf("REST: %d", code)
 	}
 	v.gateway.Tokens.Configure(tokens.Config{})
-	if _, err := service.MintToken(v.ctx(t, "admin"), &tokensv1.MintTokenRequest{}); status.Code(err) != codes.FailedPrecondition {
+	if _, err := service.MintToken(v.ctx(t, "admin"), &tokensv1.MintTokenRequest{}); status.Code(
+		err,
+	) != codes.FailedPrecondition {
 		t.Errorf("it is on by default: %v", err)
 	}
 }
@@ -229,10 +265,15 @@ func TestNoSecretsAnywhere(t *testing.T) {
 				fmt.Fprintln(&out, h, string(body))
 			}
 		}
-		_, err := usersv1.NewUsersServiceClient(v.conn).ListUsers(v.ctx(t, name), &usersv1.ListUsersRequest{Sort: []string{"nonsense"}})
+		_, err := usersv1.NewUsersServiceClient(v.conn).
+			ListUsers(v.ctx(t, name), &usersv1.ListUsersRequest{Sort: []string{"nonsense"}})
 		fmt.Fprintln(&out, err)
 	}
-	wrong := []string{"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzZWNyZXQifQ.c2lnbmF0dXJl", "ascgw_wrong-but-secret-all-the-same", "eyJhbGciOiJ7.{}.x"}
+	wrong := []string{
+		"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzZWNyZXQifQ.c2lnbmF0dXJl",
+		"ascgw_wrong-but-secret-all-the-same",
+		"eyJhbGciOiJ7.{}.x",
+	}
 	for _, token := range wrong {
 		_, h, body := v.send(t, "GET", v.rest+"/v1/apps", "", nil, "Authorization", "Bearer "+token)
 		fmt.Fprintln(&out, h, string(body))
@@ -260,8 +301,13 @@ func TestNoSecretsAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := map[string]string{"PKCS #8": base64.StdEncoding.EncodeToString(der)[40:80], "the scalar": hex.EncodeToString(scalar), "the scalar in base64": base64.StdEncoding.EncodeToString(scalar)[:40],
-		"the scalar in decimal": new(big.Int).SetBytes(scalar).String(), "the scalar as bytes": fmt.Sprint(scalar)}
+	secrets := map[string]string{
+		"PKCS #8":               base64.StdEncoding.EncodeToString(der)[40:80],
+		"the scalar":            hex.EncodeToString(scalar),
+		"the scalar in base64":  base64.StdEncoding.EncodeToString(scalar)[:40],
+		"the scalar in decimal": new(big.Int).SetBytes(scalar).String(),
+		"the scalar as bytes":   fmt.Sprint(scalar),
+	}
 	for name, token := range v.tokens {
 		secrets["the token of "+name] = token
 	}
@@ -295,7 +341,15 @@ func TestNoSecretsAnywhere(t *testing.T) {
 // on record.
 func TestAuditMode(t *testing.T) {
 	v := newVault(t)
-	p, err := policy.Parse("policy.yaml", fmt.Appendf(nil, strings.Replace(vaultPolicy, "version: 1", "version: 1\nmode: audit", 1), v.sandbox.IDs("apps")[0]), v.gateway.Guard.Methods())
+	p, err := policy.Parse(
+		"policy.yaml",
+		fmt.Appendf(
+			nil,
+			strings.Replace(vaultPolicy, "version: 1", "version: 1\nmode: audit", 1),
+			v.sandbox.IDs("apps")[0],
+		),
+		v.gateway.Guard.Methods(),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +357,8 @@ func TestAuditMode(t *testing.T) {
 		t.Fatal(err)
 	}
 	apps := metadatav1.NewAppsServiceClient(v.conn)
-	if res, err := apps.ListApps(v.ctx(t, "kept"), &metadatav1.ListAppsRequest{}); err != nil || len(res.GetApps()) != len(v.sandbox.IDs("apps")) {
+	if res, err := apps.ListApps(v.ctx(t, "kept"), &metadatav1.ListAppsRequest{}); err != nil ||
+		len(res.GetApps()) != len(v.sandbox.IDs("apps")) {
 		t.Errorf("the list is filtered: %v %v", res, err)
 	}
 	if _, err := apps.GetApp(v.ctx(t, "kept"), &metadatav1.GetAppRequest{Id: v.sandbox.IDs("apps")[1]}); err != nil {
@@ -338,7 +393,8 @@ func TestQuota(t *testing.T) {
 	served, refused := 0, 0
 	for range 60 {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		_, err := metadatav1.NewAppsServiceClient(w.conn).ListApps(metadata.AppendToOutgoingContext(ctx, "asc-priority", "interactive"), &metadatav1.ListAppsRequest{})
+		_, err := metadatav1.NewAppsServiceClient(w.conn).
+			ListApps(metadata.AppendToOutgoingContext(ctx, "asc-priority", "interactive"), &metadatav1.ListAppsRequest{})
 		cancel()
 		switch status.Code(err) {
 		case codes.OK:
@@ -361,7 +417,8 @@ func TestQuota(t *testing.T) {
 	if served != 40 || refused != 20 || seen.count() != 40 {
 		t.Errorf("%d served, %d refused, %d requests to Apple", served, refused, seen.count())
 	}
-	if status, _, body := w.do(t, "GET", "/ascgateway/v1/quota", ""); status != 200 || !strings.Contains(strings.ReplaceAll(string(body), " ", ""), `"keyId":"KEY","limit":40,"used":40`) {
+	if status, _, body := w.do(t, "GET", "/ascgateway/v1/quota", ""); status != 200 ||
+		!strings.Contains(strings.ReplaceAll(string(body), " ", ""), `"keyId":"KEY","limit":40,"used":40`) {
 		t.Errorf("GetQuota: %d %s", status, body)
 	}
 	watch, err := quotav1.NewQuotaServiceClient(w.conn).WatchQuota(t.Context(), &quotav1.WatchQuotaRequest{})
@@ -371,7 +428,10 @@ func TestQuota(t *testing.T) {
 	if first, err := watch.Recv(); err != nil || len(first.GetKeys()) != 1 || first.GetKeys()[0].GetLimit() != 40 {
 		t.Errorf("WatchQuota: %v %v", first, err)
 	}
-	if _, _, body := w.do(t, "GET", "/v1/apps", "", "Asc-Priority", "urgent"); !strings.Contains(string(body), "asc-priority") {
+	if _, _, body := w.do(t, "GET", "/v1/apps", "", "Asc-Priority", "urgent"); !strings.Contains(
+		string(body),
+		"asc-priority",
+	) {
 		t.Errorf("a class that is none: %s", body)
 	}
 }

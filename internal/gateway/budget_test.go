@@ -103,7 +103,8 @@ func TestBudget(t *testing.T) {
 	_, err = metadatav1.NewAppsServiceClient(w.conn).ListApps(ctx, &metadatav1.ListAppsRequest{})
 	told := detailsOf(err)
 	if status.Code(err) != codes.ResourceExhausted || told.reason != "BUDGET_EXHAUSTED" || told.retry < 3500*time.Second ||
-		told.subject != "caller" || !strings.Contains(told.limit, "budget of 3 requests an hour") {
+		told.subject != "caller" ||
+		!strings.Contains(told.limit, "budget of 3 requests an hour") {
 		t.Errorf("over gRPC: %v, %+v", err, told)
 	}
 	if code, _, body := w.do(t, "GET", "/v1/apps", "", "Authorization", tokens["free"]); code != 200 {
@@ -114,7 +115,8 @@ func TestBudget(t *testing.T) {
 	}
 	quotas := quotav1.NewQuotaServiceClient(w.conn)
 	got, err := quotas.GetQuota(ctx, &quotav1.GetQuotaRequest{})
-	if b := got.GetBudget(); err != nil || b.GetLimit() != 3 || b.GetSpent() != 3 || b.GetRoomIn().AsDuration() < 3500*time.Second {
+	if b := got.GetBudget(); err != nil || b.GetLimit() != 3 || b.GetSpent() != 3 ||
+		b.GetRoomIn().AsDuration() < 3500*time.Second {
 		t.Errorf("GetQuota: %v %v", got, err)
 	}
 	watch, err := quotas.WatchQuota(ctx, &quotav1.WatchQuotaRequest{})
@@ -124,7 +126,10 @@ func TestBudget(t *testing.T) {
 	if first, err := watch.Recv(); err != nil || first.GetBudget().GetSpent() != 3 {
 		t.Errorf("WatchQuota: %v %v", first, err)
 	}
-	if _, _, body := w.do(t, "GET", "/ascgateway/v1/quota", "", "Authorization", tokens["free"]); strings.Contains(string(body), "budget") {
+	if _, _, body := w.do(t, "GET", "/ascgateway/v1/quota", "", "Authorization", tokens["free"]); strings.Contains(
+		string(body),
+		"budget",
+	) {
 		t.Errorf("who has none: %s", body)
 	}
 }

@@ -27,7 +27,7 @@ func TestMoreGroupsThanAPage(t *testing.T) {
 		s.group(fmt.Sprintf("many-%03d", i))
 	}
 	body := func(from, to int) string {
-		return `{"app":"` + trailMix + `","version":"6.0","number":"1","createGroups":true,"waitFor":"WAIT_FOR_SUBMISSION",` +
+		return `{"app":"` + trailMix + `","version":"6.0","number":"1","createGroups":true,"waitFor":"SUBMISSION",` +
 			`"usesNonExemptEncryption":false,"groups":[` + strings.Join(list[from:to], ",") + `]}`
 	}
 	for _, part := range [][2]int{{0, 70}, {70, 140}, {140, 210}} {
@@ -72,7 +72,7 @@ func TestComplianceInReview(t *testing.T) {
 	s.call(204, "PATCH", "/v1/builds/"+build+"/relationships/appEncryptionDeclaration",
 		`{"appEncryptionDeclaration":{"id":"`+declaration+`"}}`)
 	id := s.begin(`{"app":"` + trailMix + `","version":"6.1","number":"1",` +
-		`"groups":["Friends"],"waitFor":"WAIT_FOR_SUBMISSION"}`)
+		`"groups":["Friends"],"waitFor":"SUBMISSION"}`)
 	md, _ := s.until(id, func(md *operationsv1.OperationMetadata) bool {
 		return over(md) || strings.Contains(md.GetAwaiting(), "compliance")
 	})
@@ -203,7 +203,7 @@ func TestAGroupThatIsMadeMeanwhile(t *testing.T) {
 		Body: `{"data":[],"links":{"self":"https://api.appstoreconnect.apple.com/v1/betaGroups"}}`})
 	md, op := s.until(s.begin(`{"app":"`+trailMix+`","version":"6.7","number":"1",`+
 		`"groups":["Meanwhile"],"createGroups":true,`+
-		`"usesNonExemptEncryption":false,"waitFor":"WAIT_FOR_SUBMISSION"}`), over)
+		`"usesNonExemptEncryption":false,"waitFor":"SUBMISSION"}`), over)
 	if op["error"] != nil || !slices.Contains(names(md), "addToGroups") {
 		t.Errorf("%v %v", names(md), op["error"])
 	}

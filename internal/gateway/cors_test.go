@@ -18,7 +18,13 @@ func TestPagesOfAllowedOrigins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := serveWorld(t, s, httptest.NewServer(s), ringOf(private), Deps{CORS: door.CORS{Origins: []string{"https://release.example.org"}}})
+	w := serveWorld(
+		t,
+		s,
+		httptest.NewServer(s),
+		ringOf(private),
+		Deps{CORS: door.CORS{Origins: []string{"https://release.example.org"}}},
+	)
 	for _, c := range []struct {
 		name, method, origin, ask string
 		status                    int
@@ -32,7 +38,13 @@ func TestPagesOfAllowedOrigins(t *testing.T) {
 	} {
 		headers := []string{"Origin", c.origin}
 		if c.ask != "" {
-			headers = append(headers, "Access-Control-Request-Method", c.ask, "Access-Control-Request-Headers", "authorization")
+			headers = append(
+				headers,
+				"Access-Control-Request-Method",
+				c.ask,
+				"Access-Control-Request-Headers",
+				"authorization",
+			)
 		}
 		status, h, body := w.do(t, c.method, "/v1/apps?limit=1", "", headers...)
 		if status != c.status || h.Get("Access-Control-Allow-Origin") != c.allow {

@@ -214,7 +214,7 @@ func TestDistributeBuild(t *testing.T) {
 		) // those seeded are decided
 	}
 	md, op := s.until(id, over)
-	if md.GetState() != operationsv1.OperationState_OPERATION_STATE_SUCCEEDED {
+	if md.GetState() != operationsv1.OperationStateEnum_SUCCEEDED {
 		t.Fatalf("%v %v", md, op["error"])
 	}
 	res := op["response"].(map[string]any)
@@ -322,7 +322,7 @@ func TestFiftyWaitForOneBuild(t *testing.T) {
 	s := newShop(t, sandbox.World{}, Deps{})
 	body := func(i int) string {
 		return fmt.Sprintf(`{"app":"%s","version":"9.0","number":"1","groups":["G%d"],"createGroups":true,`+
-			`"usesNonExemptEncryption":false,"waitFor":"WAIT_FOR_SUBMISSION"}`, trailMix, i)
+			`"usesNonExemptEncryption":false,"waitFor":"SUBMISSION"}`, trailMix, i)
 	}
 	count := func(n int) int {
 		s.sandbox.ClearRequests()
@@ -391,7 +391,8 @@ func TestSpansOfAJob(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	for _, span := range spans.GetSpans() {
-		if text, _ := json.Marshal(span); strings.Contains(string(text), trailMix) || strings.Contains(string(text), "Spans\"") {
+		if text, _ := json.Marshal(span); strings.Contains(string(text), trailMix) ||
+			strings.Contains(string(text), "Spans\"") {
 			t.Errorf("a span tells an id or an argument: %s", text)
 		}
 	}

@@ -85,8 +85,12 @@ func TestAReportOnEveryFace(t *testing.T) {
 	_ = z.Close()
 	const name, id = "Subscription_Event_81234567_20260203_V1_3.txt.gz", "0b6e0c34-57ad-4d05-9e21-6d4cf1d1a2b3"
 	for _, encoding := range []string{"", "agzip", "gzip", "something-new"} {
-		apple.answer(200, packed.String(), map[string]string{"Content-Type": "application/a-gzip", "Content-Encoding": encoding,
-			"Content-Disposition": "attachment;filename=" + name, "x-reports-filename": name, "x-reports-download-version": "1_3", "requestId": id})
+		apple.answer(
+			200,
+			packed.String(),
+			map[string]string{"Content-Type": "application/a-gzip", "Content-Encoding": encoding,
+				"Content-Disposition": "attachment;filename=" + name, "x-reports-filename": name, "x-reports-download-version": "1_3", "requestId": id},
+		)
 		left := ""
 		if encoding == "something-new" {
 			left = encoding
@@ -100,14 +104,18 @@ func TestAReportOnEveryFace(t *testing.T) {
 			if status != 200 || !bytes.Equal(b, packed.Bytes()) || h.Get("Content-Type") != "application/a-gzip" {
 				t.Errorf("%s, %q: %d, %d bytes", face, encoding, status, len(b))
 			}
-			if h.Get("X-Reports-Filename") != name || h.Get("X-Reports-Download-Version") != "1_3" || h.Get("Requestid") != id ||
-				!strings.Contains(h.Get("Content-Disposition"), name) || h.Get("Content-Encoding") != left {
+			if h.Get("X-Reports-Filename") != name || h.Get("X-Reports-Download-Version") != "1_3" ||
+				h.Get("Requestid") != id ||
+				!strings.Contains(h.Get("Content-Disposition"), name) ||
+				h.Get("Content-Encoding") != left {
 				t.Errorf("%s, %q: %v", face, encoding, h)
 			}
 		}
 		info, data := w.report(t)
-		if info.GetFilename() != name || info.GetReportVersion() != "1_3" || info.GetRequestId() != id || info.GetContentEncoding() != left ||
-			info.GetReportHeaders()["x-reports-filename"] != name || !bytes.Equal(data, packed.Bytes()) {
+		if info.GetFilename() != name || info.GetReportVersion() != "1_3" || info.GetRequestId() != id ||
+			info.GetContentEncoding() != left ||
+			info.GetReportHeaders()["x-reports-filename"] != name ||
+			!bytes.Equal(data, packed.Bytes()) {
 			t.Errorf("gRPC, %q: %v, %d bytes", encoding, info, len(data))
 		}
 		if asked := apple.answer(200, "", nil); asked != 3 {
@@ -119,11 +127,18 @@ func TestAReportOnEveryFace(t *testing.T) {
 // report reads a report over gRPC.
 func (w *world) report(t *testing.T) (*typesv1.FileInfo, []byte) {
 	t.Helper()
-	stream, err := reportingv1.NewSalesReportsServiceClient(w.conn).ListSalesReports(t.Context(), &reportingv1.ListSalesReportsRequest{
-		Filter: &reportingv1.ListSalesReportsRequest_Filter{VendorNumber: []string{"81234567"},
-			Frequency:     []enumsv1.SalesReportFrequencyEnum_SalesReportFrequency{enumsv1.SalesReportFrequencyEnum_DAILY},
-			ReportType:    []enumsv1.SalesReportReportTypeEnum_SalesReportReportType{enumsv1.SalesReportReportTypeEnum_SUBSCRIPTION_EVENT},
-			ReportSubType: []enumsv1.SalesReportReportSubTypeEnum_SalesReportReportSubType{enumsv1.SalesReportReportSubTypeEnum_SUMMARY}}})
+	stream, err := reportingv1.NewSalesReportsServiceClient(w.conn).
+		ListSalesReports(t.Context(), &reportingv1.ListSalesReportsRequest{
+			Filter: &reportingv1.ListSalesReportsRequest_Filter{VendorNumber: []string{"81234567"},
+				Frequency: []enumsv1.SalesReportFrequencyEnum_SalesReportFrequency{
+					enumsv1.SalesReportFrequencyEnum_DAILY,
+				},
+				ReportType: []enumsv1.SalesReportReportTypeEnum_SalesReportReportType{
+					enumsv1.SalesReportReportTypeEnum_SUBSCRIPTION_EVENT,
+				},
+				ReportSubType: []enumsv1.SalesReportReportSubTypeEnum_SalesReportReportSubType{
+					enumsv1.SalesReportReportSubTypeEnum_SUMMARY,
+				}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,13 +186,23 @@ func TestWhichCode(t *testing.T) {
 		{"another build is first", 422, []string{queue}, codes.FailedPrecondition, []string{"ENTITY_UNPROCESSABLE.ANOTHER_BUILD_IN_REVIEW"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			apple.answer(c.status, `{"errors":[`+strings.Join(c.errors, ",")+`]}`, map[string]string{"Content-Type": "application/json"})
-			got, _, b := w.do(t, "POST", "/v1/appStoreVersions", `{"platform":"IOS","versionString":"2.4","app":{"id":"7"}}`)
+			apple.answer(
+				c.status,
+				`{"errors":[`+strings.Join(c.errors, ",")+`]}`,
+				map[string]string{"Content-Type": "application/json"},
+			)
+			got, _, b := w.do(
+				t,
+				"POST",
+				"/v1/appStoreVersions",
+				`{"platform":"IOS","versionString":"2.4","app":{"id":"7"}}`,
+			)
 			var over struct{ Code codes.Code }
 			if err := json.Unmarshal(b, &over); err != nil || got != c.status || over.Code != c.code {
 				t.Errorf("REST: %d %s", got, b)
 			}
-			_, err := testflightv1.NewBetaGroupsServiceClient(w.conn).DeleteBetaGroup(t.Context(), &testflightv1.DeleteBetaGroupRequest{Id: "g"})
+			_, err := testflightv1.NewBetaGroupsServiceClient(w.conn).
+				DeleteBetaGroup(t.Context(), &testflightv1.DeleteBetaGroupRequest{Id: "g"})
 			var types []string
 			for _, d := range status.Convert(err).Details() {
 				if p, ok := d.(*errdetails.PreconditionFailure); ok {
@@ -203,10 +228,12 @@ func TestSuccessWithoutABody(t *testing.T) {
 			t.Errorf("%d of a linkage: %d %s", answered, got, b)
 		}
 		got, _, b := w.do(t, "POST", "/v1/betaGroups", `{"name":"n","app":{"id":"7"}}`)
-		if got != http.StatusBadGateway || !strings.Contains(string(b), "EXECUTED_UNREAD") || !strings.Contains(string(b), "was executed") {
+		if got != http.StatusBadGateway || !strings.Contains(string(b), "EXECUTED_UNREAD") ||
+			!strings.Contains(string(b), "was executed") {
 			t.Errorf("%d of a creation: %d %s", answered, got, b)
 		}
-		if got, _, b := w.through(t, "POST", passthrough+"/v1/betaGroups", `{"data":{"type":"betaGroups"}}`); got != answered || len(b) > 0 {
+		if got, _, b := w.through(t, "POST", passthrough+"/v1/betaGroups", `{"data":{"type":"betaGroups"}}`); got != answered ||
+			len(b) > 0 {
 			t.Errorf("%d through: %d %s", answered, got, b)
 		}
 		if asked := apple.answer(200, "", nil); asked != 3 {

@@ -131,7 +131,14 @@ func New(d Deps) (*Gateway, error) {
 	g.deps = d
 	methods := Methods(g.Engine.Entries)
 	g.Guard = guard.New(
-		guard.Deps{Authn: d.Authn, Methods: methods, Upstream: g.Client, Audit: d.Audit, Teams: d.Ring.Teams, Log: d.Log},
+		guard.Deps{
+			Authn:    d.Authn,
+			Methods:  methods,
+			Upstream: g.Client,
+			Audit:    d.Audit,
+			Teams:    d.Ring.Teams,
+			Log:      d.Log,
+		},
 	)
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
@@ -158,7 +165,12 @@ func New(d Deps) (*Gateway, error) {
 	}
 	edge.Pages(
 		web.New(
-			web.Config{Version: d.Web.Version, GRPC: d.Web.GRPC, Sandboxed: d.Web.Sandboxed, Anonymous: g.Server.Anonymous},
+			web.Config{
+				Version:   d.Web.Version,
+				GRPC:      d.Web.GRPC,
+				Sandboxed: d.Web.Sandboxed,
+				Anonymous: g.Server.Anonymous,
+			},
 			g.Engine,
 			catalog,
 			methods,
@@ -235,8 +247,13 @@ func Methods(apple []*service.Entry) (list []*access.Method) {
 			md := sd.Methods().Get(i)
 			list = append(
 				list,
-				&access.Method{FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()), Verb: verbOf(md), Area: area,
-					Own: true, Describe: func() protoreflect.MethodDescriptor { return md }},
+				&access.Method{
+					FullName: "/" + string(sd.FullName()) + "/" + string(md.Name()),
+					Verb:     verbOf(md),
+					Area:     area,
+					Own:      true,
+					Describe: func() protoreflect.MethodDescriptor { return md },
+				},
 			)
 		}
 	}

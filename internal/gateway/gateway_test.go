@@ -87,8 +87,14 @@ func newWorldOf(t testing.TB, like sandbox.World) *world {
 func ringOf(private *ecdsa.PrivateKey) *keys.Ring { return ringOfID("KEY", private) }
 
 func ringOfID(kid string, private *ecdsa.PrivateKey) *keys.Ring {
-	return keys.NewRing(map[string][]keys.Credential{"team": {{ID: kid, Key: filekey.FromPrivate(kid, private), Issuer: sandbox.DefaultIssuer}}},
-		time.Now, slog.New(slog.DiscardHandler), nil)
+	return keys.NewRing(
+		map[string][]keys.Credential{
+			"team": {{ID: kid, Key: filekey.FromPrivate(kid, private), Issuer: sandbox.DefaultIssuer}},
+		},
+		time.Now,
+		slog.New(slog.DiscardHandler),
+		nil,
+	)
 }
 
 func serveWorld(t testing.TB, s *sandbox.Sandbox, upstream *httptest.Server, ring *keys.Ring, deps Deps) *world {
@@ -170,7 +176,9 @@ func TestOneResourceThroughEveryLayer(t *testing.T) {
 	if _, err := bundles.DeleteBundleId(t.Context(), &provisioningv1.DeleteBundleIdRequest{Id: id}); err != nil {
 		t.Error(err)
 	}
-	if _, err := bundles.GetBundleId(t.Context(), &provisioningv1.GetBundleIdRequest{Id: id}); codeOf(err) != codes.NotFound {
+	if _, err := bundles.GetBundleId(t.Context(), &provisioningv1.GetBundleIdRequest{Id: id}); codeOf(
+		err,
+	) != codes.NotFound {
 		t.Errorf("got %v", err)
 	}
 }
@@ -278,12 +286,15 @@ func TestUpstreamFaultsAreTyped(t *testing.T) {
 func TestNewThingsFromAppleAreKept(t *testing.T) {
 	w := newWorld(t)
 	w.sandbox.AddFault(sandbox.Fault{Unknown: true})
-	res, err := testflightv1.NewBuildsServiceClient(w.conn).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 1})
+	res, err := testflightv1.NewBuildsServiceClient(w.conn).
+		ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	extra := res.GetBuilds()[0].GetExtra()
-	if extra["sandboxNovelty"] != "9007199254740993" || extra["processingState"] != `"SANDBOX_NOVELTY"` || res.GetExtra()["included.sandboxNovelties"] == "" || w.gateway.Drifted() == 0 {
+	if extra["sandboxNovelty"] != "9007199254740993" || extra["processingState"] != `"SANDBOX_NOVELTY"` ||
+		res.GetExtra()["included.sandboxNovelties"] == "" ||
+		w.gateway.Drifted() == 0 {
 		t.Errorf("%v %v", extra, res.GetExtra())
 	}
 }
@@ -298,7 +309,10 @@ func TestPaging(t *testing.T) {
 	}
 	seen, token, pages := map[string]bool{}, "", 0
 	for {
-		res, err := bundles.ListBundleIds(t.Context(), &provisioningv1.ListBundleIdsRequest{PageSize: 3, PageToken: token, Sort: []string{"-name"}})
+		res, err := bundles.ListBundleIds(
+			t.Context(),
+			&provisioningv1.ListBundleIdsRequest{PageSize: 3, PageToken: token, Sort: []string{"-name"}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -312,7 +326,9 @@ func TestPaging(t *testing.T) {
 		if token = res.GetNextPageToken(); token == "" {
 			break
 		}
-		if _, err := bundles.ListBundleIds(t.Context(), &provisioningv1.ListBundleIdsRequest{PageToken: token}); codeOf(err) != codes.InvalidArgument {
+		if _, err := bundles.ListBundleIds(t.Context(), &provisioningv1.ListBundleIdsRequest{PageToken: token}); codeOf(
+			err,
+		) != codes.InvalidArgument {
 			t.Errorf("a token of another request: %v", err)
 		}
 	}
@@ -321,7 +337,13 @@ func TestPaging(t *testing.T) {
 	}
 	res, err := bundles.ListBundleIds(t.Context(), &provisioningv1.ListBundleIdsRequest{PageSize: 1000})
 	if err != nil || len(res.GetBundleIds()) != 10 || res.GetTotalSize() != 10 || res.GetNextPageToken() != "" {
-		t.Errorf("above the limit: %d of %d, next %q, %v", len(res.GetBundleIds()), res.GetTotalSize(), res.GetNextPageToken(), err)
+		t.Errorf(
+			"above the limit: %d of %d, next %q, %v",
+			len(res.GetBundleIds()),
+			res.GetTotalSize(),
+			res.GetNextPageToken(),
+			err,
+		)
 	}
 }
 
@@ -333,13 +355,17 @@ func TestALongFilterIsSplitAndMerged(t *testing.T) {
 	}
 	real := w.sandbox.IDs("builds")
 	ids = slices.Concat(ids[:100], real[:1], ids[100:], real[1:2], ids) // doubles do not count
-	res, err := testflightv1.NewBuildsServiceClient(w.conn).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{Filter: &testflightv1.ListBuildsRequest_Filter{Id: ids}, PageSize: 200})
+	res, err := testflightv1.NewBuildsServiceClient(w.conn).
+		ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{Filter: &testflightv1.ListBuildsRequest_Filter{Id: ids}, PageSize: 200})
 	if err != nil || len(res.GetBuilds()) != 2 {
 		t.Errorf("%d builds, %v", len(res.GetBuilds()), err)
 	}
 	one := strings.Repeat("x", 1000)
-	_, err = testflightv1.NewBuildsServiceClient(w.conn).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{Filter: &testflightv1.ListBuildsRequest_Filter{
-		Id: []string{one + "x"}, Version: []string{one}, App: []string{one}, BetaGroups: []string{one}, AppStoreVersion: []string{one}, PreReleaseVersion: []string{one}}})
+	_, err = testflightv1.NewBuildsServiceClient(w.conn).
+		ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{Filter: &testflightv1.ListBuildsRequest_Filter{
+			Id: []string{
+				one + "x",
+			}, Version: []string{one}, App: []string{one}, BetaGroups: []string{one}, AppStoreVersion: []string{one}, PreReleaseVersion: []string{one}}})
 	if codeOf(err) != codes.InvalidArgument {
 		t.Errorf("a filter that cannot be split: %v", err)
 	}
@@ -355,16 +381,21 @@ func TestWritesHaveThreeStates(t *testing.T) {
 	if linked() == "{}" {
 		t.Fatal("the seed has no build")
 	}
-	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version, `{"copyright":"(c)"}`); status != 200 || linked() == "{}" {
+	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version, `{"copyright":"(c)"}`); status != 200 ||
+		linked() == "{}" {
 		t.Errorf("absent must leave alone: %d %s", status, body)
 	}
-	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version, `{"copyright":null}`); status != 200 || strings.Contains(string(body), "copyright\"") {
+	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version, `{"copyright":null}`); status != 200 ||
+		strings.Contains(string(body), "copyright\"") {
 		t.Errorf("null must clear: %d %s", status, body)
 	}
-	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version+"/relationships/build", `{"build":null}`); status != 204 || len(body) != 0 || linked() != "{}" {
+	if status, _, body := w.do(t, "PATCH", "/v1/appStoreVersions/"+version+"/relationships/build", `{"build":null}`); status != 204 ||
+		len(body) != 0 ||
+		linked() != "{}" {
 		t.Errorf("null must detach: %d %s, now %s", status, body, linked())
 	}
-	_, err := metadatav1.NewAppStoreVersionsServiceClient(w.conn).SetAppStoreVersionBuild(t.Context(), &metadatav1.SetAppStoreVersionBuildRequest{Id: version})
+	_, err := metadatav1.NewAppStoreVersionsServiceClient(w.conn).
+		SetAppStoreVersionBuild(t.Context(), &metadatav1.SetAppStoreVersionBuildRequest{Id: version})
 	if codeOf(err) != codes.InvalidArgument {
 		t.Errorf("an unset relationship must not detach: %v", err)
 	}
@@ -374,12 +405,18 @@ func TestReports(t *testing.T) {
 	w := newWorld(t)
 	path := "/v1/salesReports?filter[frequency]=DAILY&filter[reportSubType]=SUMMARY&filter[reportType]=SALES&filter[vendorNumber]=1"
 	status, h, file := w.do(t, "GET", path, "")
-	if status != 200 || h.Get("Content-Type") != "application/a-gzip" || !bytes.HasPrefix(file, []byte{0x1f, 0x8b}) || !strings.Contains(h.Get("Content-Disposition"), ".gz") {
+	if status != 200 || h.Get("Content-Type") != "application/a-gzip" || !bytes.HasPrefix(file, []byte{0x1f, 0x8b}) ||
+		!strings.Contains(h.Get("Content-Disposition"), ".gz") {
 		t.Errorf("%d %v", status, h)
 	}
-	stream, err := reportingv1.NewSalesReportsServiceClient(w.conn).ListSalesReports(t.Context(), &reportingv1.ListSalesReportsRequest{Filter: &reportingv1.ListSalesReportsRequest_Filter{
-		VendorNumber: []string{"1"}, Frequency: []enumsv1.SalesReportFrequencyEnum_SalesReportFrequency{enumsv1.SalesReportFrequencyEnum_DAILY},
-		ReportType: []enumsv1.SalesReportReportTypeEnum_SalesReportReportType{enumsv1.SalesReportReportTypeEnum_SALES}, ReportSubType: []enumsv1.SalesReportReportSubTypeEnum_SalesReportReportSubType{enumsv1.SalesReportReportSubTypeEnum_SUMMARY}}})
+	stream, err := reportingv1.NewSalesReportsServiceClient(w.conn).
+		ListSalesReports(t.Context(), &reportingv1.ListSalesReportsRequest{Filter: &reportingv1.ListSalesReportsRequest_Filter{
+			VendorNumber: []string{
+				"1",
+			}, Frequency: []enumsv1.SalesReportFrequencyEnum_SalesReportFrequency{enumsv1.SalesReportFrequencyEnum_DAILY},
+			ReportType: []enumsv1.SalesReportReportTypeEnum_SalesReportReportType{
+				enumsv1.SalesReportReportTypeEnum_SALES,
+			}, ReportSubType: []enumsv1.SalesReportReportSubTypeEnum_SalesReportReportSubType{enumsv1.SalesReportReportSubTypeEnum_SUMMARY}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,10 +435,12 @@ func TestReports(t *testing.T) {
 		t.Errorf("csv: %d %v %s", status, h, csv)
 	}
 	segment := "/ascgateway/v1/analyticsReportSegments/" + w.sandbox.IDs("analyticsReportSegments")[0] + "/download"
-	if status, h, body := w.do(t, "GET", segment, ""); status != 200 || h.Get("Content-Type") != "application/gzip" || !bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
+	if status, h, body := w.do(t, "GET", segment, ""); status != 200 || h.Get("Content-Type") != "application/gzip" ||
+		!bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
 		t.Errorf("segment: %d %v %s", status, h, body)
 	}
-	download, err := filesv1.NewFileServiceClient(w.conn).DownloadAnalyticsReportSegment(t.Context(), &filesv1.DownloadAnalyticsReportSegmentRequest{Id: w.sandbox.IDs("analyticsReportSegments")[0]})
+	download, err := filesv1.NewFileServiceClient(w.conn).
+		DownloadAnalyticsReportSegment(t.Context(), &filesv1.DownloadAnalyticsReportSegmentRequest{Id: w.sandbox.IDs("analyticsReportSegments")[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -450,7 +489,9 @@ func TestStatusDetails(t *testing.T) {
 			bad = x
 		}
 	}
-	if s.Code() != codes.AlreadyExists || info.GetReason() != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" || info.GetDomain() != "appstoreconnect.apple.com" || bad.GetFieldViolations()[0].GetField() != "identifier" {
+	if s.Code() != codes.AlreadyExists || info.GetReason() != "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE" ||
+		info.GetDomain() != "appstoreconnect.apple.com" ||
+		bad.GetFieldViolations()[0].GetField() != "identifier" {
 		t.Errorf("%v", s.Proto())
 	}
 	if n := proto.Size(s.Proto()); n > 5<<10 {
@@ -506,14 +547,16 @@ func TestCatalog(t *testing.T) {
 		t.Errorf("%d %.300s", status, body)
 	}
 	status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/operations?query=tester+invite&pageSize=1", "")
-	if status != 200 || !strings.Contains(string(body), "betaTesterInvitations_createInstance") || !strings.Contains(string(body), "nextPageToken") {
+	if status != 200 || !strings.Contains(string(body), "betaTesterInvitations_createInstance") ||
+		!strings.Contains(string(body), "nextPageToken") {
 		t.Errorf("%d %.300s", status, body)
 	}
 	status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/version", "")
 	if status != 200 || !strings.Contains(string(body), `"documentVersion":"`+service.Document().GetVersion()+`"`) {
 		t.Errorf("%d %.300s", status, body)
 	}
-	if status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/resources/bundleIds", ""); status != 200 || !strings.Contains(string(body), "BundleId") {
+	if status, _, body = w.do(t, "GET", "/ascgateway/v1/catalog/resources/bundleIds", ""); status != 200 ||
+		!strings.Contains(string(body), "BundleId") {
 		t.Errorf("%d %.300s", status, body)
 	}
 	// The path that the catalog had is that of operations, which need a store.
@@ -535,7 +578,9 @@ func TestOnlyListedHeadersBecomeMetadata(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "asc-team", "nobody")
-	if _, err := metadatav1.NewAppsServiceClient(w.conn).ListApps(ctx, &metadatav1.ListAppsRequest{}); codeOf(err) != codes.InvalidArgument {
+	if _, err := metadatav1.NewAppsServiceClient(w.conn).ListApps(ctx, &metadatav1.ListAppsRequest{}); codeOf(
+		err,
+	) != codes.InvalidArgument {
 		t.Errorf("got %v", err)
 	}
 }
@@ -547,7 +592,8 @@ func TestDrainFinishesCallsInFlight(t *testing.T) {
 	started := make(chan struct{})
 	go func() {
 		close(started)
-		_, err := metadatav1.NewAppsServiceClient(w.conn).ListApps(t.Context(), &metadatav1.ListAppsRequest{}, grpc.WaitForReady(true))
+		_, err := metadatav1.NewAppsServiceClient(w.conn).
+			ListApps(t.Context(), &metadatav1.ListAppsRequest{}, grpc.WaitForReady(true))
 		done <- err
 	}()
 	<-started
@@ -578,6 +624,17 @@ func TestASlowCallerHoldsNobody(t *testing.T) {
 	}
 }
 
-func create(ctx context.Context, c provisioningv1.BundleIdsServiceClient, identifier string) (*provisioningv1.CreateBundleIdResponse, error) {
-	return c.CreateBundleId(ctx, &provisioningv1.CreateBundleIdRequest{Name: proto.String("N"), Platform: enumsv1.BundleIdPlatformEnum_IOS.Enum(), Identifier: &identifier})
+func create(
+	ctx context.Context,
+	c provisioningv1.BundleIdsServiceClient,
+	identifier string,
+) (*provisioningv1.CreateBundleIdResponse, error) {
+	return c.CreateBundleId(
+		ctx,
+		&provisioningv1.CreateBundleIdRequest{
+			Name:       proto.String("N"),
+			Platform:   enumsv1.BundleIdPlatformEnum_IOS.Enum(),
+			Identifier: &identifier,
+		},
+	)
 }

@@ -60,8 +60,16 @@ func (g *Gateway) openUpper(d Deps) (u upper, err error) {
 	if sealing == nil {
 		sealing = secrets.New()
 	}
-	deps := jobs.Deps{Store: d.Jobs.Store, Secrets: sealing, Rights: rights{g}, Status: service.FullStatus, Tracer: tracer,
-		Retention: d.Jobs.Retention, Workers: d.Jobs.Workers, Log: d.Log}
+	deps := jobs.Deps{
+		Store:     d.Jobs.Store,
+		Secrets:   sealing,
+		Rights:    rights{g},
+		Status:    service.FullStatus,
+		Tracer:    tracer,
+		Retention: d.Jobs.Retention,
+		Workers:   d.Jobs.Workers,
+		Log:       d.Log,
+	}
 	u.jobs, err = jobs.Open(deps, distributeBuild(u.workflows))
 	ops.jobs = u.jobs
 	return u, err

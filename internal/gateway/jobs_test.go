@@ -18,7 +18,10 @@ import (
 // storeOf opens a store that ends with the test.
 func storeOf(t *testing.T) *store.Store {
 	t.Helper()
-	s, err := store.Open(store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "store.db")}, slog.New(slog.DiscardHandler))
+	s, err := store.Open(
+		store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "store.db")},
+		slog.New(slog.DiscardHandler),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +48,13 @@ func TestAPlanIsAskedForTwice(t *testing.T) {
 	defer func() { cancel(); <-serving }()
 	ask := func(path, more string) string {
 		t.Helper()
-		code, _, body := w.do(t, "POST", "/ascgateway/v1/workflows/distributeBuild"+path, `{"app": "com.example.trailmix",
-			"build": "newest", "groups": ["Friends"], "notes": {"en-US": "The new login."}`+more+`}`)
+		code, _, body := w.do(
+			t,
+			"POST",
+			"/ascgateway/v1/workflows/distributeBuild"+path,
+			`{"app": "com.example.trailmix",
+			"build": "newest", "groups": ["Friends"], "notes": {"en-US": "The new login."}`+more+`}`,
+		)
 		if code != 200 {
 			t.Fatalf("%s: %d %s", path, code, body)
 		}

@@ -68,7 +68,8 @@ func TestMetricsWithoutSpans(t *testing.T) {
 		page := httptest.NewRecorder()
 		tell.ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
 		for line := range strings.Lines(page.Body.String()) {
-			if strings.Contains(line, "request_duration_seconds_count") || strings.Contains(line, "call_duration_seconds_count") {
+			if strings.Contains(line, "request_duration_seconds_count") ||
+				strings.Contains(line, "call_duration_seconds_count") {
 				got = append(got, strings.TrimSpace(line))
 			}
 		}

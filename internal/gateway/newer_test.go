@@ -75,7 +75,10 @@ func before(t *testing.T, a *apple) *world {
 // and what was read is written back, over REST and over gRPC.
 func TestNewValuesGoBothWays(t *testing.T) {
 	const attributes = `{"capabilityType":"HOLOGRAMS","settings":[{"key":"BEAM_WIDTH","options":[{"key":"WIDE","enabled":true}]}]}`
-	a := &apple{status: 200, answer: `{"data":[{"type":"bundleIdCapabilities","id":"C","attributes":` + attributes + `}]}`}
+	a := &apple{
+		status: 200,
+		answer: `{"data":[{"type":"bundleIdCapabilities","id":"C","attributes":` + attributes + `}]}`,
+	}
 	w := before(t, a)
 	_, _, text := w.do(t, "GET", "/v1/bundleIds/B/bundleIdCapabilities", "")
 	list, err := provisioningv1.NewBundleIdsServiceClient(w.conn).ListBundleIdBundleIdCapabilities(t.Context(),
@@ -108,8 +111,9 @@ func TestNewValuesGoBothWays(t *testing.T) {
 		}
 	}
 	got := list.GetBundleIdCapabilities()[0]
-	_, err = provisioningv1.NewBundleIdCapabilitiesServiceClient(w.conn).CreateBundleIdCapability(t.Context(), &provisioningv1.CreateBundleIdCapabilityRequest{
-		CapabilityType: got.CapabilityType, Settings: got.GetSettings(), Extra: got.GetExtra(), BundleId: &typesv1.ToOne{Id: proto.String("B")}})
+	_, err = provisioningv1.NewBundleIdCapabilitiesServiceClient(w.conn).
+		CreateBundleIdCapability(t.Context(), &provisioningv1.CreateBundleIdCapabilityRequest{
+			CapabilityType: got.CapabilityType, Settings: got.GetSettings(), Extra: got.GetExtra(), BundleId: &typesv1.ToOne{Id: proto.String("B")}})
 	if _, body, _ := a.saw(); err != nil || body != want {
 		t.Errorf("gRPC: %v\nsent %s\nwant %s", err, body, want)
 	}
@@ -134,9 +138,11 @@ func TestNewWordsInAQuery(t *testing.T) {
 			t.Errorf("%s: %d %s\nsent %s\nwant %s", query, code, text, got, want)
 		}
 	}
-	_, err := metadatav1.NewAppsServiceClient(w.conn).ListAppAppStoreVersions(t.Context(), &metadatav1.ListAppAppStoreVersionsRequest{Id: "1",
-		ExtraQuery: map[string]string{"filter[appVersionState]": "ON_FULL_MOON", "include": "teleporter"}})
-	if got, _, _ := a.saw(); err != nil || !strings.Contains(got, "filter[appVersionState]=ON_FULL_MOON") || !strings.Contains(got, "include=teleporter") {
+	_, err := metadatav1.NewAppsServiceClient(w.conn).
+		ListAppAppStoreVersions(t.Context(), &metadatav1.ListAppAppStoreVersionsRequest{Id: "1",
+			ExtraQuery: map[string]string{"filter[appVersionState]": "ON_FULL_MOON", "include": "teleporter"}})
+	if got, _, _ := a.saw(); err != nil || !strings.Contains(got, "filter[appVersionState]=ON_FULL_MOON") ||
+		!strings.Contains(got, "include=teleporter") {
 		t.Errorf("gRPC: %v, sent %s", err, got)
 	}
 }
@@ -149,8 +155,13 @@ func TestErrorsNameTheCallersFields(t *testing.T) {
 		{"id":"2","status":"409","code":"ENTITY_ERROR.INCLUDED.INVALID_ID","title":"t","detail":"'${subscriptionPrices-3}' is odd","source":{"pointer":"/included/2/id"}},
 		{"id":"3","status":"409","code":"ENTITY_ERROR.ATTRIBUTE.INVALID","title":"t","detail":"Too long.","source":{"pointer":"/data/attributes/reviewNote"}}]}`}
 	w := before(t, a)
-	code, _, text := w.do(t, "PATCH", "/v1/subscriptions/9", `{"reviewNote":"x","introductoryOffers":{"create":[{"duration":"ONE_MONTH","offerMode":"FREE_TRIAL","numberOfPeriods":1}]},
-		"prices":{"create":[{},{"subscriptionPricePoint":{"id":"p"}}]}}`)
+	code, _, text := w.do(
+		t,
+		"PATCH",
+		"/v1/subscriptions/9",
+		`{"reviewNote":"x","introductoryOffers":{"create":[{"duration":"ONE_MONTH","offerMode":"FREE_TRIAL","numberOfPeriods":1}]},
+		"prices":{"create":[{},{"subscriptionPricePoint":{"id":"p"}}]}}`,
+	)
 	if code != 409 {
 		t.Fatalf("%d %s", code, text)
 	}
@@ -160,21 +171,29 @@ func TestErrorsNameTheCallersFields(t *testing.T) {
 			t.Errorf("no %s in %s", want, text)
 		}
 	}
-	if n := strings.Count(string(text), "type.googleapis.com/google.rpc.ErrorInfo"); n != 3 || strings.Contains(string(text), "${") {
+	if n := strings.Count(string(text), "type.googleapis.com/google.rpc.ErrorInfo"); n != 3 ||
+		strings.Contains(string(text), "${") {
 		t.Errorf("three errors are told %d times: %s", n, text)
 	}
-	_, err := commercev1.NewSubscriptionsServiceClient(w.conn).UpdateSubscription(t.Context(), &commercev1.UpdateSubscriptionRequest{Id: "9", ReviewNote: proto.String("x"),
-		Prices: &typesv1.SubscriptionPriceInlineToMany{Create: []*typesv1.SubscriptionPriceInlineCreate{{}, {}, {}}}})
+	_, err := commercev1.NewSubscriptionsServiceClient(w.conn).
+		UpdateSubscription(t.Context(), &commercev1.UpdateSubscriptionRequest{Id: "9", ReviewNote: proto.String("x"),
+			Prices: &typesv1.SubscriptionPriceInlineToMany{
+				Create: []*typesv1.SubscriptionPriceInlineCreate{{}, {}, {}},
+			}})
 	if got := violations(err); got != "prices.create[1].subscription_price_point prices.create[2] review_note" {
 		t.Errorf("gRPC: %s", got)
 	}
-	a.answers(409, `{"errors":[{"id":"1","status":"409","code":"ENTITY_ERROR.RELATIONSHIP.INVALID","title":"t","source":{"pointer":"/data/1/id"}}]}`)
+	a.answers(
+		409,
+		`{"errors":[{"id":"1","status":"409","code":"ENTITY_ERROR.RELATIONSHIP.INVALID","title":"t","source":{"pointer":"/data/1/id"}}]}`,
+	)
 	_, _, text = w.do(t, "POST", "/v1/betaGroups/g/relationships/betaTesters", `{"betaTesters":{"ids":["a","b"]}}`)
 	if !strings.Contains(string(text), `betaTesters.ids[1]`) {
 		t.Errorf("a linkage over REST: %s", text)
 	}
-	_, err = testflightv1.NewBetaGroupsServiceClient(w.conn).AddBetaGroupBetaTesters(t.Context(), &testflightv1.AddBetaGroupBetaTestersRequest{
-		Id: "g", BetaTesters: &typesv1.ToMany{Ids: []string{"a", "b"}}})
+	_, err = testflightv1.NewBetaGroupsServiceClient(w.conn).
+		AddBetaGroupBetaTesters(t.Context(), &testflightv1.AddBetaGroupBetaTestersRequest{
+			Id: "g", BetaTesters: &typesv1.ToMany{Ids: []string{"a", "b"}}})
 	if got := violations(err); got != "beta_testers.ids[1]" {
 		t.Errorf("a linkage over gRPC: %s", got)
 	}
@@ -211,8 +230,14 @@ func TestAnswersAsAtApples(t *testing.T) {
 	if _, _, text := w.do(t, "GET", "/v1/betaGroups", ""); string(text) != `{"betaGroups":[]}` {
 		t.Errorf("%s", text)
 	}
-	a.answers(200, `{"data":{"type":"reviewSubmissions","id":"1","relationships":{"appStoreVersionForReview":{"data":{"type":"appStoreVersions","id":"2"},"meta":{"mood":"fine"}}}}}`)
-	if _, _, text := w.do(t, "GET", "/v1/reviewSubmissions/1", ""); !strings.Contains(string(text), `"extra":{"relationships.appStoreVersionForReview.meta.mood":"\"fine\""}`) {
+	a.answers(
+		200,
+		`{"data":{"type":"reviewSubmissions","id":"1","relationships":{"appStoreVersionForReview":{"data":{"type":"appStoreVersions","id":"2"},"meta":{"mood":"fine"}}}}}`,
+	)
+	if _, _, text := w.do(t, "GET", "/v1/reviewSubmissions/1", ""); !strings.Contains(
+		string(text),
+		`"extra":{"relationships.appStoreVersionForReview.meta.mood":"\"fine\""}`,
+	) {
 		t.Errorf("%s", text)
 	}
 	_, _, calls := a.saw()

@@ -94,7 +94,9 @@ func TestPassthroughUploadsGoElsewhere(t *testing.T) {
 	v := newVault(t)
 	set := v.sandbox.IDs("appScreenshotSets")[0]
 	status, _, body := v.send(t, "POST", v.apple+"/v1/appScreenshots", fmt.Sprintf(
-		`{"data": {"type": "appScreenshots", "attributes": {"fileName": "a.png", "fileSize": 5}, "relationships": {"appScreenshotSet": {"data": {"type": "appScreenshotSets", "id": %q}}}}}`, set), nil, v.as("admin")...)
+		`{"data": {"type": "appScreenshots", "attributes": {"fileName": "a.png", "fileSize": 5}, "relationships": {"appScreenshotSet": {"data": {"type": "appScreenshotSets", "id": %q}}}}}`,
+		set,
+	), nil, v.as("admin")...)
 	var doc struct {
 		Data struct {
 			ID         string
@@ -102,13 +104,16 @@ func TestPassthroughUploadsGoElsewhere(t *testing.T) {
 			Links      struct{ Self string }
 		}
 	}
-	if err := json.Unmarshal(body, &doc); err != nil || status != 201 || len(doc.Data.Attributes.UploadOperations) == 0 {
+	if err := json.Unmarshal(body, &doc); err != nil || status != 201 ||
+		len(doc.Data.Attributes.UploadOperations) == 0 {
 		t.Fatalf("%d %s", status, body)
 	}
-	if u := doc.Data.Attributes.UploadOperations[0].URL; strings.HasPrefix(u, v.apple) || !strings.HasPrefix(doc.Data.Links.Self, v.apple) {
+	if u := doc.Data.Attributes.UploadOperations[0].URL; strings.HasPrefix(u, v.apple) ||
+		!strings.HasPrefix(doc.Data.Links.Self, v.apple) {
 		t.Errorf("upload to %s, self %s", u, doc.Data.Links.Self)
 	}
-	if got := strings.Join(v.records.texts(), "\n"); !strings.Contains(got, "intent token:admin CreateAppScreenshot") || !strings.Contains(got, "outcome token:admin CreateAppScreenshot OK") {
+	if got := strings.Join(v.records.texts(), "\n"); !strings.Contains(got, "intent token:admin CreateAppScreenshot") ||
+		!strings.Contains(got, "outcome token:admin CreateAppScreenshot OK") {
 		t.Errorf("not on record:\n%s", got)
 	}
 }
@@ -152,13 +157,16 @@ func TestPassthroughRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, _, body := v.send(t, c.method, v.apple+c.path, c.body, nil, v.as(c.who)...)
-			if status != c.status && !(c.says == "" && status >= 400 && status < 500) || !strings.Contains(string(body), c.says) || strings.Contains(string(body), b) && c.who == "kept" {
+			if status != c.status && !(c.says == "" && status >= 400 && status < 500) ||
+				!strings.Contains(string(body), c.says) ||
+				strings.Contains(string(body), b) && c.who == "kept" {
 				t.Errorf("%d, want %d: %.300s", status, c.status, body)
 			}
 			var doc struct {
 				Errors []struct{ Status, Code, Title string }
 			}
-			if status >= 400 && (json.Unmarshal(body, &doc) != nil || len(doc.Errors) == 0 || doc.Errors[0].Code == "") {
+			if status >= 400 &&
+				(json.Unmarshal(body, &doc) != nil || len(doc.Errors) == 0 || doc.Errors[0].Code == "") {
 				t.Errorf("no error document: %s", body)
 			}
 		})

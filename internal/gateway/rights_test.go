@@ -180,7 +180,7 @@ func TestOthersOperations(t *testing.T) {
 	g.call(404, "POST", "/ascgateway/v1/operations/"+id+"/cancel", "{}", g.as("peer")...)
 	g.call(200, "POST", "/ascgateway/v1/operations/"+id+"/cancel", "{}", g.as("boss")...)
 	md, _ := g.until(id, over, g.as("ci")...)
-	if md.GetCancelledBy() != "token:boss" || md.GetState() != operationsv1.OperationState_OPERATION_STATE_CANCELLED {
+	if md.GetCancelledBy() != "token:boss" || md.GetState() != operationsv1.OperationStateEnum_CANCELLED {
 		t.Errorf("%v", md)
 	}
 }
@@ -194,7 +194,7 @@ func TestASecondPerson(t *testing.T) {
 	before := len(g.sandbox.Requests())
 	id := g.begin(body, g.as("ci")...)
 	md, _ := g.operation(id, g.as("lead-a")...)
-	if md.GetState() != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL ||
+	if md.GetState() != operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL ||
 		len(md.GetPlan().GetChanges()) != 1 {
 		t.Fatalf("%v", md)
 	}

@@ -22,28 +22,50 @@ func TestCreateWithQuery(t *testing.T) {
 	placement, owner := v.sandbox.IDs("appAssetLibraryPlacements")[0], v.sandbox.IDs("appStoreVersionLocalizations")[0]
 	const path = "/v1/appAssetLibraryPlacementOrderingRequests?include=orderedPlacements&limit[orderedPlacements]=5" +
 		"&fields[appAssetLibraryPlacements]=placementGroup"
-	typed := fmt.Sprintf(`{"placementGroup":"IPAD_13_PROFILE","orderedPlacements":{"ids":[%q]},"appStoreVersionLocalization":{"id":%q}}`, placement, owner)
+	typed := fmt.Sprintf(
+		`{"placementGroup":"IPAD_13_PROFILE","orderedPlacements":{"ids":[%q]},"appStoreVersionLocalization":{"id":%q}}`,
+		placement,
+		owner,
+	)
 	code, _, b := v.send(t, "POST", v.rest+path, typed, nil, v.as("admin")...)
-	if code != http.StatusCreated || !strings.Contains(string(b), `"included":{"appAssetLibraryPlacements":[`) || strings.Contains(string(b), "mediaType") {
+	if code != http.StatusCreated || !strings.Contains(string(b), `"included":{"appAssetLibraryPlacements":[`) ||
+		strings.Contains(string(b), "mediaType") {
 		t.Errorf("REST: %d %s", code, b)
 	}
-	apples := fmt.Sprintf(`{"data":{"type":"appAssetLibraryPlacementOrderingRequests","attributes":{"placementGroup":"IPAD_13_PROFILE"},"relationships":{
+	apples := fmt.Sprintf(
+		`{"data":{"type":"appAssetLibraryPlacementOrderingRequests","attributes":{"placementGroup":"IPAD_13_PROFILE"},"relationships":{
 		"orderedPlacements":{"data":[{"type":"appAssetLibraryPlacements","id":%q}]},
-		"appStoreVersionLocalization":{"data":{"type":"appStoreVersionLocalizations","id":%q}}}}}`, placement, owner)
+		"appStoreVersionLocalization":{"data":{"type":"appStoreVersionLocalizations","id":%q}}}}}`,
+		placement,
+		owner,
+	)
 	code, _, b = v.send(t, "POST", v.apple+path, apples, nil, v.as("admin")...)
-	if code != http.StatusCreated || !strings.Contains(string(b), `"included":[`) || strings.Contains(string(b), "mediaType") {
+	if code != http.StatusCreated || !strings.Contains(string(b), `"included":[`) ||
+		strings.Contains(string(b), "mediaType") {
 		t.Errorf("passthrough: %d %s", code, b)
 	}
-	code, _, b = v.send(t, "POST", v.rest+strings.Replace(path, "include=orderedPlacements", "include=owner", 1), typed, nil, v.as("admin")...)
+	code, _, b = v.send(
+		t,
+		"POST",
+		v.rest+strings.Replace(path, "include=orderedPlacements", "include=owner", 1),
+		typed,
+		nil,
+		v.as("admin")...)
 	if code != http.StatusBadRequest || !strings.Contains(string(b), "orderedPlacements") {
 		t.Errorf("an include that is not allowed: %d %s", code, b)
 	}
 	w := newWorld(t)
 	placement, owner = w.sandbox.IDs("appAssetLibraryPlacements")[0], w.sandbox.IDs("appStoreVersionLocalizations")[0]
-	made, err := metadatav1.NewAppAssetLibraryPlacementOrderingRequestsServiceClient(w.conn).CreateAppAssetLibraryPlacementOrderingRequest(t.Context(),
-		&metadatav1.CreateAppAssetLibraryPlacementOrderingRequestRequest{PlacementGroup: proto.String("IPAD_13_PROFILE"),
-			OrderedPlacements: &typesv1.ToMany{Ids: []string{placement}}, AppStoreVersionLocalization: &typesv1.ToOne{Id: &owner},
-			Include: []string{"orderedPlacements"}})
+	made, err := metadatav1.NewAppAssetLibraryPlacementOrderingRequestsServiceClient(w.conn).
+		CreateAppAssetLibraryPlacementOrderingRequest(t.Context(),
+			&metadatav1.CreateAppAssetLibraryPlacementOrderingRequestRequest{
+				PlacementGroup: proto.String("IPAD_13_PROFILE"),
+				OrderedPlacements: &typesv1.ToMany{
+					Ids: []string{placement},
+				},
+				AppStoreVersionLocalization: &typesv1.ToOne{Id: &owner},
+				Include:                     []string{"orderedPlacements"},
+			})
 	if err != nil || len(made.GetIncluded().GetAppAssetLibraryPlacements()) != 1 {
 		t.Errorf("gRPC: %v %v", made, err)
 	}
@@ -55,8 +77,10 @@ func TestWhatGoesTogetherSpendsNothing(t *testing.T) {
 	w := newWorld(t)
 	before := w.calls(t)
 	_, err := metadatav1.NewAppAssetLibraryPlacementsServiceClient(w.conn).CreateAppAssetLibraryPlacement(t.Context(),
-		&metadatav1.CreateAppAssetLibraryPlacementRequest{PlacementType: enumsv1.AppAssetLibraryPlacementTypeEnum_APP_SCREENSHOT.Enum(),
-			Image: &typesv1.ToOne{Id: proto.String("1")}})
+		&metadatav1.CreateAppAssetLibraryPlacementRequest{
+			PlacementType: enumsv1.AppAssetLibraryPlacementTypeEnum_APP_SCREENSHOT.Enum(),
+			Image:         &typesv1.ToOne{Id: proto.String("1")},
+		})
 	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "app_store_version_localization") {
 		t.Error(err)
 	}
@@ -94,7 +118,8 @@ func TestOverview(t *testing.T) {
 	}
 	w := newWorld(t)
 	app = w.sandbox.IDs("apps")[0]
-	got, err := metadatav1.NewAppsServiceClient(w.conn).ListAppPerformanceOverviews(t.Context(), &metadatav1.ListAppPerformanceOverviewsRequest{Id: app})
+	got, err := metadatav1.NewAppsServiceClient(w.conn).
+		ListAppPerformanceOverviews(t.Context(), &metadatav1.ListAppPerformanceOverviewsRequest{Id: app})
 	if err != nil || len(got.GetXcodeOverview().GetCategories()) == 0 {
 		t.Errorf("gRPC: %v %v", got, err)
 	}

@@ -49,14 +49,23 @@ func newThrifty(t testing.TB, limit int, names ...string) *thrifty {
 		if err != nil {
 			t.Fatal(err)
 		}
-		credentials = append(credentials, keys.Credential{ID: name, Key: filekey.FromPrivate(name, private), Issuer: sandbox.DefaultIssuer})
+		credentials = append(
+			credentials,
+			keys.Credential{ID: name, Key: filekey.FromPrivate(name, private), Issuer: sandbox.DefaultIssuer},
+		)
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	ring := keys.NewRing(map[string][]keys.Credential{"team": credentials}, time.Now, quiet, nil)
 	ids := replay.New(replay.NewMemory(time.Now), quiet)
 	m := quota.New(quota.Config{}, memory.New(quota.Rules{}, time.Now), quiet)
 	x := &thrifty{upstream: &recorder{next: s}}
-	x.world = serveWorld(t, s, httptest.NewServer(x.upstream), ring, Deps{Quota: m, CacheBytes: 1 << 20, Replays: ids, Passthrough: true})
+	x.world = serveWorld(
+		t,
+		s,
+		httptest.NewServer(x.upstream),
+		ring,
+		Deps{Quota: m, CacheBytes: 1 << 20, Replays: ids, Passthrough: true},
+	)
 	x.apple = httptest.NewServer(x.gateway.Passthrough)
 	t.Cleanup(func() { x.apple.Close(); ids.Close(); _ = m.Close() })
 	return x
@@ -80,7 +89,11 @@ func TestCacheModes(t *testing.T) {
 	app := x.sandbox.IDs("apps")[0]
 	listGroups := func(md ...string) (mode string, n int) {
 		var header metadata.MD
-		res, err := groups.ListBetaGroups(metadata.AppendToOutgoingContext(t.Context(), md...), &testflightv1.ListBetaGroupsRequest{PageSize: 200}, grpc.Header(&header))
+		res, err := groups.ListBetaGroups(
+			metadata.AppendToOutgoingContext(t.Context(), md...),
+			&testflightv1.ListBetaGroupsRequest{PageSize: 200},
+			grpc.Header(&header),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +121,10 @@ func TestCacheModes(t *testing.T) {
 	}
 	mode, again = listGroups()
 	want("after a typed write", mode, "MISS", again, n+1)
-	body := fmt.Sprintf(`{"data":{"type":"betaGroups","attributes":{"name":"Two"},"relationships":{"app":{"data":{"type":"apps","id":%q}}}}}`, app)
+	body := fmt.Sprintf(
+		`{"data":{"type":"betaGroups","attributes":{"name":"Two"},"relationships":{"app":{"data":{"type":"apps","id":%q}}}}}`,
+		app,
+	)
 	res, err := http.Post(x.apple.URL+"/v1/betaGroups", "application/json", strings.NewReader(body))
 	if err != nil || res.StatusCode != http.StatusCreated {
 		t.Fatal(res, err)
@@ -122,7 +138,8 @@ func TestCacheModes(t *testing.T) {
 		if h.Get("Asc-Cache") != wantMode {
 			t.Errorf("REST %d: %v", i, h)
 		}
-		if i == 0 && (h.Get("Asc-Quota-Limit") != "1000" || h.Get("Asc-Quota-Remaining") == "" || h.Get("Asc-Quota-Waited-Ms") != "0") {
+		if i == 0 &&
+			(h.Get("Asc-Quota-Limit") != "1000" || h.Get("Asc-Quota-Remaining") == "" || h.Get("Asc-Quota-Waited-Ms") != "0") {
 			t.Errorf("the quota is not told: %v", h)
 		}
 	}
@@ -132,7 +149,9 @@ func TestCacheModes(t *testing.T) {
 			t.Fatal(err)
 		}
 		var doc struct{ Data []any }
-		if err := json.NewDecoder(res.Body).Decode(&doc); err != nil || res.Header.Get("Asc-Cache") != wantMode || len(doc.Data) != n+2 || (res.Header.Get("X-Rate-Limit") == "") != (i == 1) {
+		if err := json.NewDecoder(res.Body).Decode(&doc); err != nil || res.Header.Get("Asc-Cache") != wantMode ||
+			len(doc.Data) != n+2 ||
+			(res.Header.Get("X-Rate-Limit") == "") != (i == 1) {
 			t.Errorf("passthrough %d: %v %v, %d groups", i, res.Header, err, len(doc.Data))
 		}
 		res.Body.Close()
@@ -178,7 +197,8 @@ func TestAThousandEqualReads(t *testing.T) {
 	for i := range 1000 {
 		wg.Go(func() {
 			var header metadata.MD
-			_, err := testflightv1.NewBuildsServiceClient(conns[i%len(conns)]).ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 5}, grpc.Header(&header))
+			_, err := testflightv1.NewBuildsServiceClient(conns[i%len(conns)]).
+				ListBuilds(t.Context(), &testflightv1.ListBuildsRequest{PageSize: 5}, grpc.Header(&header))
 			mu.Lock()
 			defer mu.Unlock()
 			modes[strings.Join(header.Get("asc-cache"), ",")]++
@@ -214,7 +234,9 @@ func TestAHitNeverSkipsThePolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"kept", "stranger"} {
-		if _, err := apps.GetApp(v.ctx(t, name), &metadatav1.GetAppRequest{Id: other}); status.Code(err) != codes.PermissionDenied {
+		if _, err := apps.GetApp(v.ctx(t, name), &metadatav1.GetAppRequest{Id: other}); status.Code(
+			err,
+		) != codes.PermissionDenied {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -224,7 +246,12 @@ func TestAHitNeverSkipsThePolicy(t *testing.T) {
 	}
 	kept, err := apps.ListApps(v.ctx(t, "kept"), &metadatav1.ListAppsRequest{})
 	if err != nil || len(full.GetApps()) < 2 || len(kept.GetApps()) != 1 {
-		t.Errorf("%d apps for the administrator, %d for who is kept to one: %v", len(full.GetApps()), len(kept.GetApps()), err)
+		t.Errorf(
+			"%d apps for the administrator, %d for who is kept to one: %v",
+			len(full.GetApps()),
+			len(kept.GetApps()),
+			err,
+		)
 	}
 }
 
@@ -236,7 +263,15 @@ func TestRequestID(t *testing.T) {
 	groups := testflightv1.NewBetaGroupsServiceClient(x.conn)
 	create := func(name string) (*testflightv1.CreateBetaGroupResponse, metadata.MD, error) {
 		var h metadata.MD
-		res, err := groups.CreateBetaGroup(t.Context(), &testflightv1.CreateBetaGroupRequest{Name: &name, App: &typesv1.ToOne{Id: &app}, RequestId: "f47ac10b-58cc-4372-a567-0e02b2c3d479"}, grpc.Header(&h))
+		res, err := groups.CreateBetaGroup(
+			t.Context(),
+			&testflightv1.CreateBetaGroupRequest{
+				Name:      &name,
+				App:       &typesv1.ToOne{Id: &app},
+				RequestId: "f47ac10b-58cc-4372-a567-0e02b2c3d479",
+			},
+			grpc.Header(&h),
+		)
 		return res, h, err
 	}
 	first, _, err := create("Nightly")
@@ -244,10 +279,12 @@ func TestRequestID(t *testing.T) {
 		t.Fatal(err)
 	}
 	second, h, err := create("Nightly")
-	if err != nil || second.GetBetaGroup().GetId() != first.GetBetaGroup().GetId() || strings.Join(h.Get("asc-cache"), "") != "REPLAYED" {
+	if err != nil || second.GetBetaGroup().GetId() != first.GetBetaGroup().GetId() ||
+		strings.Join(h.Get("asc-cache"), "") != "REPLAYED" {
 		t.Errorf("%v %v %v", second, h, err)
 	}
-	if _, _, err := create("Another"); status.Code(err) != codes.InvalidArgument || !strings.Contains(fmt.Sprint(status.Convert(err).Details()), replay.ReasonReused) {
+	if _, _, err := create("Another"); status.Code(err) != codes.InvalidArgument ||
+		!strings.Contains(fmt.Sprint(status.Convert(err).Details()), replay.ReasonReused) {
 		t.Errorf("got %v", err)
 	}
 	body := fmt.Sprintf(`{"name": "Weekly", "app": {"id": %q}, "requestId": "42"}`, app)
@@ -272,7 +309,8 @@ func TestRequestID(t *testing.T) {
 	x.sandbox.AddFault(sandbox.Fault{Path: "/v1/betaGroups", Status: 500, Count: 1})
 	lost := strings.ReplaceAll(other, `"43"`, `"44"`)
 	for range 2 {
-		if status, _, b := x.do(t, "POST", "/v1/betaGroups", lost); status != 504 || !strings.Contains(string(b), fault.ReasonOutcomeUnknown) {
+		if status, _, b := x.do(t, "POST", "/v1/betaGroups", lost); status != 504 ||
+			!strings.Contains(string(b), fault.ReasonOutcomeUnknown) {
 			t.Errorf("%d %s", status, b)
 		}
 	}
@@ -301,7 +339,10 @@ func TestValidateOnlyIsFree(t *testing.T) {
 func TestAPoolOfKeys(t *testing.T) {
 	x := newThrifty(t, 30, "A", "B", "C")
 	for i := range 90 {
-		ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "asc-priority", "interactive"), 5*time.Second)
+		ctx, cancel := context.WithTimeout(
+			metadata.AppendToOutgoingContext(t.Context(), "asc-priority", "interactive"),
+			5*time.Second,
+		)
 		_, err := testflightv1.NewBuildsServiceClient(x.conn).ListBuilds(ctx, &testflightv1.ListBuildsRequest{})
 		if cancel(); err != nil {
 			t.Fatalf("call %d of 90: %v", i, err)
@@ -309,7 +350,9 @@ func TestAPoolOfKeys(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := testflightv1.NewBuildsServiceClient(x.conn).ListBuilds(ctx, &testflightv1.ListBuildsRequest{}); status.Code(err) != codes.ResourceExhausted {
+	if _, err := testflightv1.NewBuildsServiceClient(x.conn).ListBuilds(ctx, &testflightv1.ListBuildsRequest{}); status.Code(
+		err,
+	) != codes.ResourceExhausted {
 		t.Errorf("got %v", err)
 	}
 	if x.upstream.count() != 90 {
@@ -352,7 +395,9 @@ func TestWatchQuotaOverREST(t *testing.T) {
 		if i == 1 {
 			x.do(t, "GET", "/v1/builds", "")
 		}
-		if !lines.Scan() || !strings.Contains(strings.ReplaceAll(lines.Text(), " ", ""), want) && !strings.Contains(lines.Text(), "replicas") {
+		if !lines.Scan() ||
+			!strings.Contains(strings.ReplaceAll(lines.Text(), " ", ""), want) &&
+				!strings.Contains(lines.Text(), "replicas") {
 			t.Errorf("line %d: %q %v", i, lines.Text(), lines.Err())
 		}
 		if i == 1 && !strings.Contains(strings.ReplaceAll(lines.Text(), " ", ""), want) {

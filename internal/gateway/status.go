@@ -86,7 +86,7 @@ func (g *Gateway) operationsNow(ctx context.Context) *status.Operations {
 		o.Wrong = "The store cannot be asked: operations are not known."
 		return o
 	}
-	word := func(s operationsv1.OperationState) string { return strings.TrimPrefix(s.String(), "OPERATION_STATE_") }
+	word := func(s operationsv1.OperationStateEnum_OperationState) string { return s.String() }
 	for _, state := range slices.Sorted(maps.Keys(now.Counts)) {
 		o.Counts = append(o.Counts, status.Count{State: word(state), Count: now.Counts[state]})
 	}
@@ -120,8 +120,14 @@ func (g *Gateway) addKeys(ctx context.Context, s *status.Snapshot, ring []keys.S
 			if len(s.Waiting) < mostWaiting {
 				s.Waiting = append(
 					s.Waiting,
-					status.Waiting{Team: l.Team, Caller: l.Caller, Class: l.Class.String(), Endpoint: l.Endpoint.String(),
-						Calls: l.Calls, Longest: l.Longest.Truncate(time.Second)},
+					status.Waiting{
+						Team:     l.Team,
+						Caller:   l.Caller,
+						Class:    l.Class.String(),
+						Endpoint: l.Endpoint.String(),
+						Calls:    l.Calls,
+						Longest:  l.Longest.Truncate(time.Second),
+					},
 				)
 			}
 		}

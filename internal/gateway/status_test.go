@@ -41,7 +41,9 @@ func TestStatusPage(t *testing.T) {
 	for _, path := range []string{"/v1/apps/" + app, "/v1/apps/none", "/v1/apps?filter[nothing]=x"} {
 		w.do(t, "GET", path, "")
 	}
-	ops := httptest.NewServer(w.gateway.Ops(http.NotFoundHandler(), func() string { return "key KEYID12345: does not sign" }, false))
+	ops := httptest.NewServer(
+		w.gateway.Ops(http.NotFoundHandler(), func() string { return "key KEYID12345: does not sign" }, false),
+	)
 	defer ops.Close()
 	res, err := http.Get(ops.URL)
 	if err != nil {

@@ -32,7 +32,8 @@ func tree(spans tracetest.SpanStubs) string {
 	draw = func(parent trace.SpanID, indent string) {
 		var list tracetest.SpanStubs
 		for _, s := range spans {
-			if s.Parent.SpanID() == parent && (parent.IsValid() || !s.Parent.IsValid() || s.Parent.IsRemote()) || !parent.IsValid() && s.Parent.IsRemote() {
+			if s.Parent.SpanID() == parent && (parent.IsValid() || !s.Parent.IsValid() || s.Parent.IsRemote()) ||
+				!parent.IsValid() && s.Parent.IsRemote() {
 				list = append(list, s)
 			}
 		}
@@ -46,7 +47,16 @@ func tree(spans tracetest.SpanStubs) string {
 			for _, e := range s.Events {
 				events = append(events, e.Name)
 			}
-			fmt.Fprintf(&b, "%s%s [%s] links:%d\n%s  %s\n", indent, s.Name, s.SpanKind, len(s.Links), indent, strings.Join(attributes, " "))
+			fmt.Fprintf(
+				&b,
+				"%s%s [%s] links:%d\n%s  %s\n",
+				indent,
+				s.Name,
+				s.SpanKind,
+				len(s.Links),
+				indent,
+				strings.Join(attributes, " "),
+			)
 			if len(events) > 0 {
 				fmt.Fprintf(&b, "%s  events: %s\n", indent, strings.Join(events, ", "))
 			}
@@ -76,8 +86,14 @@ func TestSpanTree(t *testing.T) {
 	t.Cleanup(func() { _ = m.Close() })
 	var mu sync.Mutex
 	log := &strings.Builder{}
-	w := serveWorld(t, s, httptest.NewServer(upstream), ringOf(private), Deps{Telemetry: tell, TrustTraces: true, Quota: m, Passthrough: true, CacheBytes: 1 << 20,
-		Log: slog.New(tell.Handler(slog.NewJSONHandler(&locked{&mu, log}, nil)))})
+	w := serveWorld(
+		t,
+		s,
+		httptest.NewServer(upstream),
+		ringOf(private),
+		Deps{Telemetry: tell, TrustTraces: true, Quota: m, Passthrough: true, CacheBytes: 1 << 20,
+			Log: slog.New(tell.Handler(slog.NewJSONHandler(&locked{&mu, log}, nil)))},
+	)
 	apple := httptest.NewServer(w.gateway.Passthrough)
 	defer apple.Close()
 	id := s.IDs("bundleIds")[0]
@@ -146,7 +162,10 @@ func TestSpanTree(t *testing.T) {
 	defer mu.Unlock()
 	for _, line := range strings.Split(strings.TrimSpace(log.String()), "\n") {
 		var event map[string]any
-		if err := json.Unmarshal([]byte(line), &event); err != nil || event["trace_id"] != parent[3:35] || event["code"] != "OK" || event["method"] == "" || strings.Contains(line, id) {
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event["trace_id"] != parent[3:35] ||
+			event["code"] != "OK" ||
+			event["method"] == "" ||
+			strings.Contains(line, id) {
 			t.Errorf("the record is %s", line)
 		}
 	}

@@ -62,7 +62,15 @@ func (r *records) texts() (out []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, x := range r.list {
-		out = append(out, strings.TrimSpace(strings.Join([]string{x.Event, x.Principal, x.Method[strings.LastIndex(x.Method, "/")+1:], x.Outcome, x.Reason}, " ")))
+		out = append(
+			out,
+			strings.TrimSpace(
+				strings.Join(
+					[]string{x.Event, x.Principal, x.Method[strings.LastIndex(x.Method, "/")+1:], x.Outcome, x.Reason},
+					" ",
+				),
+			),
+		)
 	}
 	return out
 }
@@ -110,7 +118,13 @@ func newVault(t *testing.T) *vault {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &vault{records: &records{}, log: &bytes.Buffer{}, tokens: map[string]string{}, upstream: &recorder{next: s}, ca: newAuthority(t)}
+	v := &vault{
+		records:  &records{},
+		log:      &bytes.Buffer{},
+		tokens:   map[string]string{},
+		upstream: &recorder{next: s},
+		ca:       newAuthority(t),
+	}
 	if v.private, err = s.NewKey("KEY"); err != nil {
 		t.Fatal(err)
 	}
@@ -126,14 +140,35 @@ func newVault(t *testing.T) *vault {
 	}
 	dir := t.TempDir()
 	v.ca.write(t, dir, "server", "localhost")
-	files, err := tlsfiles.Open(tlsfiles.Config{CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key"), ClientCAFile: filepath.Join(dir, "ca.pem")}, time.Now)
+	files, err := tlsfiles.Open(
+		tlsfiles.Config{
+			CertFile:     filepath.Join(dir, "server.pem"),
+			KeyFile:      filepath.Join(dir, "server.key"),
+			ClientCAFile: filepath.Join(dir, "ca.pem"),
+		},
+		time.Now,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	upstream := httptest.NewServer(v.upstream)
 	var mu sync.Mutex
-	v.world = serveWorld(t, s, upstream, ringOf(v.private), Deps{GRPC: []grpc.ServerOption{grpc.Creds(credentials.NewTLS(files.ServerConfig("h2")))}, Authn: callers, Audit: v.records, Passthrough: true, Tokens: tokens.Config{Enabled: true},
-		Log: slog.New(slog.NewJSONHandler(&locked{&mu, v.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	v.world = serveWorld(
+		t,
+		s,
+		upstream,
+		ringOf(v.private),
+		Deps{
+			GRPC:        []grpc.ServerOption{grpc.Creds(credentials.NewTLS(files.ServerConfig("h2")))},
+			Authn:       callers,
+			Audit:       v.records,
+			Passthrough: true,
+			Tokens:      tokens.Config{Enabled: true},
+			Log: slog.New(
+				slog.NewJSONHandler(&locked{&mu, v.log}, &slog.HandlerOptions{Level: slog.LevelDebug}),
+			),
+		},
+	)
 	p, err := policy.Parse("policy.yaml", fmt.Appendf(nil, vaultPolicy, s.IDs("apps")[0]), v.gateway.Guard.Methods())
 	if err != nil {
 		t.Fatal(err)
@@ -182,8 +217,15 @@ func newAuthority(t *testing.T) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "ca"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -201,8 +243,12 @@ func (a *authority) issue(t *testing.T, name string) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}
 	if u, err := url.Parse(name); err == nil && u.Scheme != "" {
 		template.URIs = []*url.URL{u}
 	} else {
@@ -230,9 +276,16 @@ func (a *authority) write(t *testing.T, dir, file, name string) {
 }
 
 // send makes a request to one of the faces over TLS.
-func (v *vault) send(t *testing.T, method, address, body string, certs []tls.Certificate, headers ...string) (int, http.Header, []byte) {
+func (v *vault) send(
+	t *testing.T,
+	method, address, body string,
+	certs []tls.Certificate,
+	headers ...string,
+) (int, http.Header, []byte) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: v.ca.pool, Certificates: certs}}}
+	client := &http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: v.ca.pool, Certificates: certs}},
+	}
 	defer client.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
 	if err != nil {

@@ -51,7 +51,7 @@ func TestNobodyApprovesWhatCannotBeRead(t *testing.T) {
 		b.stop()
 		b = open(t, cfg, first, never)
 		if op := b.get(x); op.Plan.GetEtag() != "e" ||
-			op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
+			op.State != operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL {
 			t.Errorf("%v", op.Proto())
 		}
 	})

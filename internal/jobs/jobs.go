@@ -208,9 +208,9 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 	now := time.Now()
 	op = &Operation{ID: uuid.Must(uuid.NewV7()).String(), Kind: n.Kind, Team: n.Team, App: n.App, Subject: n.Subject,
 		Caller: n.Caller, Claims: n.Claims, Priority: n.Priority, Via: n.Via, Approval: n.Approval, Request: n.Request,
-		Plan: n.Plan, State: operationsv1.OperationState_OPERATION_STATE_RUNNING, Created: now, Updated: now, Version: 1}
+		Plan: n.Plan, State: operationsv1.OperationStateEnum_RUNNING, Created: now, Updated: now, Version: 1}
 	if len(n.Approval) > 0 {
-		op.State = operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL
+		op.State = operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL
 		op.Awaiting = "approval by " + strings.Join(n.Approval, " or ")
 	}
 	about := hashed(n.Kind, n.Team, n.About)
@@ -223,7 +223,7 @@ func (j *Jobs) insert(ctx context.Context, n New) (op *Operation, err error) {
 		if err := j.put(ctx, tx, op, requestKey, sum, about); err != nil {
 			return err
 		}
-		if op.State == operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
+		if op.State == operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL {
 			return nil // [Jobs.Approve] makes the job
 		}
 		return j.enqueue(ctx, tx, op)
@@ -330,7 +330,7 @@ func (j *Jobs) Cancel(ctx context.Context, id, by string) (*Operation, error) {
 		switch {
 		case op.Done():
 			return nil // it has ended: there is nothing to cancel
-		case op.State == operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL:
+		case op.State == operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL:
 			op.CancelledBy = by
 			j.end(op, nil, cancelled(by))
 			return nil
@@ -349,14 +349,14 @@ func cancelled(by string) error {
 // Approve lets an operation go. Whether by may do so was decided before.
 func (j *Jobs) Approve(ctx context.Context, id, by string) (*Operation, error) {
 	return j.change(ctx, id, func(tx *sql.Tx, op *Operation) error {
-		if op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
+		if op.State != operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL {
 			return fault.New(fault.FailedPrecondition, ReasonNotAsked, "the operation does not wait for an approval")
 		}
 		if op.sealed != nil { // what would be let go is not known here, and would be lost
 			return secretGone()
 		}
 		op.Approver, op.Awaiting = by, ""
-		op.State = operationsv1.OperationState_OPERATION_STATE_RUNNING
+		op.State = operationsv1.OperationStateEnum_RUNNING
 		return j.enqueue(ctx, tx, op)
 	})
 }

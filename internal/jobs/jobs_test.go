@@ -142,11 +142,11 @@ func (b *bench) until(id string, ok func(*Operation) bool) *Operation {
 func done(op *Operation) bool { return op.Done() }
 
 func waiting(op *Operation) bool {
-	return op.State == operationsv1.OperationState_OPERATION_STATE_WAITING
+	return op.State == operationsv1.OperationStateEnum_WAITING
 }
 
 func did(name string) *operationsv1.Action {
-	return &operationsv1.Action{Name: name, Outcome: operationsv1.Outcome_OUTCOME_DONE}
+	return &operationsv1.Action{Name: name, Outcome: operationsv1.OutcomeEnum_DONE}
 }
 
 // TestAnOperation runs, waits, and ends; what it did is on record, and nothing of
@@ -174,7 +174,7 @@ func TestAnOperation(t *testing.T) {
 			!strings.Contains(string(got.GetValue()), "made tester@example.com") {
 			t.Errorf("%v", op.Proto())
 		}
-		if len(op.Actions) != 2 || op.App != "15" || op.State != operationsv1.OperationState_OPERATION_STATE_SUCCEEDED {
+		if len(op.Actions) != 2 || op.App != "15" || op.State != operationsv1.OperationStateEnum_SUCCEEDED {
 			t.Errorf("%v", op.Proto())
 		}
 		var arguments, progress, outcome []byte
@@ -267,7 +267,7 @@ func TestCancel(t *testing.T) {
 		close(on)
 		for x, actions := range map[string]int{works: 2, sleeps: 0} {
 			op := b.until(x, done)
-			if op.State != operationsv1.OperationState_OPERATION_STATE_CANCELLED || len(op.Actions) != actions ||
+			if op.State != operationsv1.OperationStateEnum_CANCELLED || len(op.Actions) != actions ||
 				op.CancelledBy != "token:boss" || op.Error.GetCode() != 1 {
 				t.Errorf("%v", op.Proto())
 			}
@@ -334,7 +334,7 @@ func TestApproval(t *testing.T) {
 		x := id(b.begin("x", held))
 		time.Sleep(1500 * time.Millisecond)
 		op := b.get(x)
-		if b.runs.Load() != 0 || op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
+		if b.runs.Load() != 0 || op.State != operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL {
 			t.Fatalf("it ran: %v", op.Proto())
 		}
 		md := &operationsv1.OperationMetadata{}
@@ -504,7 +504,7 @@ func TestPrune(t *testing.T) {
 			t.Errorf("it is still there: %v", err)
 		}
 		counts, err := b.Counts(t.Context())
-		if err != nil || len(counts) != 1 || counts[operationsv1.OperationState_OPERATION_STATE_WAITING] != 1 {
+		if err != nil || len(counts) != 1 || counts[operationsv1.OperationStateEnum_WAITING] != 1 {
 			t.Errorf("%v %v", counts, err)
 		}
 	})

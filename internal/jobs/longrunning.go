@@ -95,11 +95,11 @@ func (l LongRunning) ListOperations(
 		case "kind":
 			f.kind = m[2]
 		case "state":
-			n, ok := operationsv1.OperationState_value["OPERATION_STATE_"+strings.TrimPrefix(m[2], "OPERATION_STATE_")]
+			n, ok := operationsv1.OperationStateEnum_OperationState_value[m[2]]
 			if !ok {
 				return nil, fault.Invalid("filter", "there is no state %s", m[2])
 			}
-			f.state = operationsv1.OperationState(n)
+			f.state = operationsv1.OperationStateEnum_OperationState(n)
 		}
 	}
 	list, next, err := l.list(ctx, f)

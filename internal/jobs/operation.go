@@ -23,7 +23,7 @@ type Operation struct {
 	Claims                               map[string]string
 	Priority                             string
 	Via                                  string
-	State                                operationsv1.OperationState
+	State                                operationsv1.OperationStateEnum_OperationState
 	Request                              proto.Message // nil: its secret is gone, or its kind is not known here
 	Actions                              []*operationsv1.Action
 	Plan                                 *operationsv1.Plan
@@ -47,16 +47,16 @@ func (op *Operation) Done() bool { return !op.Ended.IsZero() }
 func (j *Jobs) end(op *Operation, response proto.Message, err error) {
 	op.Ended, op.Awaiting, op.AwaitingKey, op.Next = time.Now(), "", "", time.Time{}
 	if err == nil {
-		op.State = operationsv1.OperationState_OPERATION_STATE_SUCCEEDED
+		op.State = operationsv1.OperationStateEnum_SUCCEEDED
 		op.Response, err = anypb.New(response)
 	}
 	if err == nil {
 		return
 	}
-	op.State, op.Response = operationsv1.OperationState_OPERATION_STATE_FAILED, nil
+	op.State, op.Response = operationsv1.OperationStateEnum_FAILED, nil
 	op.Error = j.deps.Status(err).Proto()
 	if op.CancelledBy != "" {
-		op.State = operationsv1.OperationState_OPERATION_STATE_CANCELLED
+		op.State = operationsv1.OperationStateEnum_CANCELLED
 	}
 }
 
@@ -80,7 +80,7 @@ func (op *Operation) Proto() *longrunningpb.Operation {
 		CancelledBy: op.CancelledBy,
 		Plan:        op.Plan,
 	}
-	if op.State != operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL {
+	if op.State != operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL {
 		md.Plan = nil
 	}
 	out := &longrunningpb.Operation{Name: "operations/" + op.ID, Done: op.Done()}
@@ -125,7 +125,7 @@ func (j *Jobs) scan(scan func(...any) error) (*Operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	op.State = operationsv1.OperationState(state)
+	op.State = operationsv1.OperationStateEnum_OperationState(state)
 	op.Next, op.Created, op.Updated, op.Ended = ofMicros(next), ofMicros(created), ofMicros(updated), ofMicros(ended)
 	err = errors.Join(json.Unmarshal([]byte(claims), &op.Claims), json.Unmarshal([]byte(approval), &op.Approval))
 	if err != nil {

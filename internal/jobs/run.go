@@ -252,10 +252,10 @@ func (j *Jobs) settle(op *Operation, step Step, err error) time.Duration {
 		j.end(op, step.Response, nil)
 		return 0
 	}
-	op.State = operationsv1.OperationState_OPERATION_STATE_RUNNING
+	op.State = operationsv1.OperationStateEnum_RUNNING
 	op.Awaiting, op.AwaitingKey, op.Next = step.Awaiting, step.AwaitingKey, time.Time{}
 	if step.Awaiting != "" {
-		op.State = operationsv1.OperationState_OPERATION_STATE_WAITING
+		op.State = operationsv1.OperationStateEnum_WAITING
 	}
 	if step.Wait > 0 {
 		op.Next = time.Now().Add(step.Wait)
@@ -287,6 +287,6 @@ func (j *Jobs) failed(op *Operation, err error) time.Duration {
 		}
 	}
 	// AwaitingKey stays: the next run goes on where this one could not.
-	op.State, op.Awaiting, op.Next = operationsv1.OperationState_OPERATION_STATE_WAITING, why, time.Now().Add(wait)
+	op.State, op.Awaiting, op.Next = operationsv1.OperationStateEnum_WAITING, why, time.Now().Add(wait)
 	return wait
 }

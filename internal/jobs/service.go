@@ -174,7 +174,7 @@ const (
 // filter is what operations are listed by.
 type filter struct {
 	app, kind string
-	state     operationsv1.OperationState
+	state     operationsv1.OperationStateEnum_OperationState
 	size      int32
 	token     string
 }

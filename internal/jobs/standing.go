@@ -20,7 +20,7 @@ const (
 type Standing struct {
 	Err    error // why the store cannot be used, nil: it can
 	Size   int64 // of the store, bytes
-	Counts map[operationsv1.OperationState]int64
+	Counts map[operationsv1.OperationStateEnum_OperationState]int64
 }
 
 // Standing is how operations stood at the last look. It asks nobody, so that
@@ -93,14 +93,14 @@ const (
 
 // Overview is what there is, for a page.
 type Overview struct {
-	Counts map[operationsv1.OperationState]int64
+	Counts map[operationsv1.OperationStateEnum_OperationState]int64
 	Newest []Brief // of all teams, the newest first
 }
 
 // Brief is an operation without what it was asked.
 type Brief struct {
 	Kind, Subject, Awaiting string
-	State                   operationsv1.OperationState
+	State                   operationsv1.OperationStateEnum_OperationState
 	Created                 time.Time
 }
 
@@ -138,7 +138,7 @@ func (j *Jobs) newest(ctx context.Context) (list []Brief, err error) {
 		var state int32
 		var created int64
 		err := scan(&b.Kind, &b.Subject, &b.Awaiting, &state, &created)
-		b.State, b.Created = operationsv1.OperationState(state), ofMicros(created)
+		b.State, b.Created = operationsv1.OperationStateEnum_OperationState(state), ofMicros(created)
 		list = append(list, b)
 		return err
 	})

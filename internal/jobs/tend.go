@@ -60,7 +60,7 @@ func (j *Jobs) Prune(ctx context.Context, now time.Time) (int64, error) {
 // unapproved ends operations that nobody has let go for longer than any may take:
 // no run of theirs does.
 func (j *Jobs) unapproved(ctx context.Context, now time.Time) error {
-	waiting := operationsv1.OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL
+	waiting := operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL
 	var ids []string
 	err := j.deps.Store.Query(ctx, "SELECT id FROM operations WHERE state = $1 AND created_at < $2 LIMIT 1000",
 		[]any{int32(waiting), micros(now.Add(-oldest))}, func(scan func(...any) error) error {
@@ -85,14 +85,14 @@ func (j *Jobs) unapproved(ctx context.Context, now time.Time) error {
 }
 
 // Counts are how many operations there are in each state.
-func (j *Jobs) Counts(ctx context.Context) (map[operationsv1.OperationState]int64, error) {
-	out := map[operationsv1.OperationState]int64{}
+func (j *Jobs) Counts(ctx context.Context) (map[operationsv1.OperationStateEnum_OperationState]int64, error) {
+	out := map[operationsv1.OperationStateEnum_OperationState]int64{}
 	err := j.deps.Store.Query(ctx, "SELECT state, count(*) FROM operations GROUP BY state", nil,
 		func(scan func(...any) error) error {
 			var state int32
 			var n int64
 			err := scan(&state, &n)
-			out[operationsv1.OperationState(state)] = n
+			out[operationsv1.OperationStateEnum_OperationState(state)] = n
 			return err
 		})
 	return out, err

@@ -196,7 +196,7 @@ func (d *distribution) begunWith() string {
 		return ""
 	}
 	for _, a := range d.run.Actions {
-		if a.GetOutcome() != operationsv1.Outcome_OUTCOME_DONE && a.GetOutcome() != operationsv1.Outcome_OUTCOME_FAILED {
+		if a.GetOutcome() != operationsv1.OutcomeEnum_DONE && a.GetOutcome() != operationsv1.OutcomeEnum_FAILED {
 			continue
 		}
 		target := " " + a.GetTarget() // ends with the build, but for a group that is made

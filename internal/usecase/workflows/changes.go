@@ -79,7 +79,7 @@ func (d *distribution) requestID(c change) string {
 	sum, lost := sha256.Sum256([]byte(c.GetTarget())), 0
 	for _, a := range d.run.Actions {
 		if a.GetName() == c.GetName() && a.GetTarget() == c.GetTarget() &&
-			a.GetOutcome() == operationsv1.Outcome_OUTCOME_FAILED {
+			a.GetOutcome() == operationsv1.OutcomeEnum_FAILED {
 			lost++
 		}
 	}
@@ -297,9 +297,9 @@ func (d *distribution) notify(ctx context.Context, reviewed bool) error {
 			RequestId: d.run.ID + "/notify",
 		})
 	action := &operationsv1.Action{Name: "notify", Target: "testers of build " + build,
-		Outcome: operationsv1.Outcome_OUTCOME_DONE}
+		Outcome: operationsv1.OutcomeEnum_DONE}
 	if already(err) {
-		action.Outcome, action.Detail, err = operationsv1.Outcome_OUTCOME_UNCHANGED, "Apple tells them by itself", nil
+		action.Outcome, action.Detail, err = operationsv1.OutcomeEnum_UNCHANGED, "Apple tells them by itself", nil
 	}
 	if err != nil {
 		return err

@@ -306,7 +306,7 @@ func (d *distribution) arrived(ctx context.Context, key string) error {
 		return nil
 	}
 	return d.record(ctx, &operationsv1.Action{Name: "awaitBuild", Target: subjectOf(d.req),
-		Outcome: operationsv1.Outcome_OUTCOME_AWAITED, Detail: "VALID, id " + d.seen.build.GetId()})
+		Outcome: operationsv1.OutcomeEnum_AWAITED, Detail: "VALID, id " + d.seen.build.GetId()})
 }
 
 // write makes the changes that are missing, one after another.
@@ -328,14 +328,14 @@ func (d *distribution) write(ctx context.Context) error {
 		detail, err := d.make(ctx, c)
 		if outcomeUnknown(err) { // a run before was cut off: the next one reads what became of it
 			return errors.Join(err, d.record(ctx, &operationsv1.Action{Name: c.GetName(), Target: c.GetTarget(),
-				Outcome: operationsv1.Outcome_OUTCOME_FAILED, Detail: "what became of it is not known: it is looked at again"}))
+				Outcome: operationsv1.OutcomeEnum_FAILED, Detail: "what became of it is not known: it is looked at again"}))
 		}
 		if err != nil {
 			return err
 		}
 		d.submitted = d.submitted || c.GetName() == "submitForReview"
 		err = d.record(ctx, &operationsv1.Action{Name: c.GetName(), Target: c.GetTarget(), Detail: detail,
-			Outcome: operationsv1.Outcome_OUTCOME_DONE})
+			Outcome: operationsv1.OutcomeEnum_DONE})
 		if err != nil {
 			return err
 		}
@@ -382,7 +382,7 @@ func (d *distribution) planned(changes []change) error {
 // of the action, "" any.
 func (d *distribution) did(name string) bool {
 	return slices.ContainsFunc(d.run.Actions, func(a *operationsv1.Action) bool {
-		return a.GetOutcome() == operationsv1.Outcome_OUTCOME_DONE && (name == "" || a.GetName() == name)
+		return a.GetOutcome() == operationsv1.OutcomeEnum_DONE && (name == "" || a.GetName() == name)
 	})
 }
 
@@ -426,7 +426,7 @@ func (d *distribution) decided(ctx context.Context, key string) (Step, error) {
 		}
 		switch state {
 		case "WAITING_FOR_BETA_REVIEW", "IN_BETA_REVIEW":
-			if d.req.GetWaitFor() == workflowsv1.WaitFor_WAIT_FOR_SUBMISSION {
+			if d.req.GetWaitFor() == workflowsv1.WaitForEnum_SUBMISSION {
 				return d.done(), nil
 			}
 			return Step{Wait: d.cfg.ReviewEvery, Awaiting: "beta review: " + state, AwaitingKey: d.reviewKey()}, nil
@@ -439,7 +439,7 @@ func (d *distribution) decided(ctx context.Context, key string) (Step, error) {
 			return Step{}, err
 		}
 		err := d.record(ctx, &operationsv1.Action{Name: "awaitReview", Target: "build " + d.seen.build.GetId(),
-			Outcome: operationsv1.Outcome_OUTCOME_AWAITED, Detail: d.externalState()})
+			Outcome: operationsv1.OutcomeEnum_AWAITED, Detail: d.externalState()})
 		if err != nil {
 			return Step{}, err
 		}

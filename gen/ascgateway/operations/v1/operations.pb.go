@@ -29,127 +29,127 @@ const (
 )
 
 // Where an operation stands.
-type OperationState int32
+type OperationStateEnum_OperationState int32
 
 const (
-	OperationState_OPERATION_STATE_UNSPECIFIED OperationState = 0
+	OperationStateEnum_UNSPECIFIED OperationStateEnum_OperationState = 0
 	// A second person must let it go.
-	OperationState_OPERATION_STATE_WAITING_FOR_APPROVAL OperationState = 1
+	OperationStateEnum_WAITING_FOR_APPROVAL OperationStateEnum_OperationState = 1
 	// Something is to be done now.
-	OperationState_OPERATION_STATE_RUNNING OperationState = 2
+	OperationStateEnum_RUNNING OperationStateEnum_OperationState = 2
 	// It waits for something: awaiting says for what.
-	OperationState_OPERATION_STATE_WAITING   OperationState = 3
-	OperationState_OPERATION_STATE_SUCCEEDED OperationState = 4
-	OperationState_OPERATION_STATE_FAILED    OperationState = 5
-	OperationState_OPERATION_STATE_CANCELLED OperationState = 6
+	OperationStateEnum_WAITING   OperationStateEnum_OperationState = 3
+	OperationStateEnum_SUCCEEDED OperationStateEnum_OperationState = 4
+	OperationStateEnum_FAILED    OperationStateEnum_OperationState = 5
+	OperationStateEnum_CANCELLED OperationStateEnum_OperationState = 6
 )
 
-// Enum value maps for OperationState.
+// Enum value maps for OperationStateEnum_OperationState.
 var (
-	OperationState_name = map[int32]string{
-		0: "OPERATION_STATE_UNSPECIFIED",
-		1: "OPERATION_STATE_WAITING_FOR_APPROVAL",
-		2: "OPERATION_STATE_RUNNING",
-		3: "OPERATION_STATE_WAITING",
-		4: "OPERATION_STATE_SUCCEEDED",
-		5: "OPERATION_STATE_FAILED",
-		6: "OPERATION_STATE_CANCELLED",
+	OperationStateEnum_OperationState_name = map[int32]string{
+		0: "UNSPECIFIED",
+		1: "WAITING_FOR_APPROVAL",
+		2: "RUNNING",
+		3: "WAITING",
+		4: "SUCCEEDED",
+		5: "FAILED",
+		6: "CANCELLED",
 	}
-	OperationState_value = map[string]int32{
-		"OPERATION_STATE_UNSPECIFIED":          0,
-		"OPERATION_STATE_WAITING_FOR_APPROVAL": 1,
-		"OPERATION_STATE_RUNNING":              2,
-		"OPERATION_STATE_WAITING":              3,
-		"OPERATION_STATE_SUCCEEDED":            4,
-		"OPERATION_STATE_FAILED":               5,
-		"OPERATION_STATE_CANCELLED":            6,
+	OperationStateEnum_OperationState_value = map[string]int32{
+		"UNSPECIFIED":          0,
+		"WAITING_FOR_APPROVAL": 1,
+		"RUNNING":              2,
+		"WAITING":              3,
+		"SUCCEEDED":            4,
+		"FAILED":               5,
+		"CANCELLED":            6,
 	}
 )
 
-func (x OperationState) Enum() *OperationState {
-	p := new(OperationState)
+func (x OperationStateEnum_OperationState) Enum() *OperationStateEnum_OperationState {
+	p := new(OperationStateEnum_OperationState)
 	*p = x
 	return p
 }
 
-func (x OperationState) String() string {
+func (x OperationStateEnum_OperationState) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (OperationState) Descriptor() protoreflect.EnumDescriptor {
+func (OperationStateEnum_OperationState) Descriptor() protoreflect.EnumDescriptor {
 	return file_ascgateway_operations_v1_operations_proto_enumTypes[0].Descriptor()
 }
 
-func (OperationState) Type() protoreflect.EnumType {
+func (OperationStateEnum_OperationState) Type() protoreflect.EnumType {
 	return &file_ascgateway_operations_v1_operations_proto_enumTypes[0]
 }
 
-func (x OperationState) Number() protoreflect.EnumNumber {
+func (x OperationStateEnum_OperationState) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use OperationState.Descriptor instead.
-func (OperationState) EnumDescriptor() ([]byte, []int) {
-	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{0}
+// Deprecated: Use OperationStateEnum_OperationState.Descriptor instead.
+func (OperationStateEnum_OperationState) EnumDescriptor() ([]byte, []int) {
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // How an action ended.
-type Outcome int32
+type OutcomeEnum_Outcome int32
 
 const (
-	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
+	OutcomeEnum_UNSPECIFIED OutcomeEnum_Outcome = 0
 	// It changed something.
-	Outcome_OUTCOME_DONE Outcome = 1
+	OutcomeEnum_DONE OutcomeEnum_Outcome = 1
 	// Nothing had to be changed.
-	Outcome_OUTCOME_UNCHANGED Outcome = 2
+	OutcomeEnum_UNCHANGED OutcomeEnum_Outcome = 2
 	// It was waited for, and has come.
-	Outcome_OUTCOME_AWAITED Outcome = 3
-	Outcome_OUTCOME_FAILED  Outcome = 4
+	OutcomeEnum_AWAITED OutcomeEnum_Outcome = 3
+	OutcomeEnum_FAILED  OutcomeEnum_Outcome = 4
 )
 
-// Enum value maps for Outcome.
+// Enum value maps for OutcomeEnum_Outcome.
 var (
-	Outcome_name = map[int32]string{
-		0: "OUTCOME_UNSPECIFIED",
-		1: "OUTCOME_DONE",
-		2: "OUTCOME_UNCHANGED",
-		3: "OUTCOME_AWAITED",
-		4: "OUTCOME_FAILED",
+	OutcomeEnum_Outcome_name = map[int32]string{
+		0: "UNSPECIFIED",
+		1: "DONE",
+		2: "UNCHANGED",
+		3: "AWAITED",
+		4: "FAILED",
 	}
-	Outcome_value = map[string]int32{
-		"OUTCOME_UNSPECIFIED": 0,
-		"OUTCOME_DONE":        1,
-		"OUTCOME_UNCHANGED":   2,
-		"OUTCOME_AWAITED":     3,
-		"OUTCOME_FAILED":      4,
+	OutcomeEnum_Outcome_value = map[string]int32{
+		"UNSPECIFIED": 0,
+		"DONE":        1,
+		"UNCHANGED":   2,
+		"AWAITED":     3,
+		"FAILED":      4,
 	}
 )
 
-func (x Outcome) Enum() *Outcome {
-	p := new(Outcome)
+func (x OutcomeEnum_Outcome) Enum() *OutcomeEnum_Outcome {
+	p := new(OutcomeEnum_Outcome)
 	*p = x
 	return p
 }
 
-func (x Outcome) String() string {
+func (x OutcomeEnum_Outcome) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (Outcome) Descriptor() protoreflect.EnumDescriptor {
+func (OutcomeEnum_Outcome) Descriptor() protoreflect.EnumDescriptor {
 	return file_ascgateway_operations_v1_operations_proto_enumTypes[1].Descriptor()
 }
 
-func (Outcome) Type() protoreflect.EnumType {
+func (OutcomeEnum_Outcome) Type() protoreflect.EnumType {
 	return &file_ascgateway_operations_v1_operations_proto_enumTypes[1]
 }
 
-func (x Outcome) Number() protoreflect.EnumNumber {
+func (x OutcomeEnum_Outcome) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use Outcome.Descriptor instead.
-func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{1}
+// Deprecated: Use OutcomeEnum_Outcome.Descriptor instead.
+func (OutcomeEnum_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{9, 0}
 }
 
 type ListOperationsRequest struct {
@@ -161,7 +161,7 @@ type ListOperationsRequest struct {
 	// Only those of this kind, such as "DistributeBuild". Empty: of all.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Only those in this state. Unspecified: in all.
-	State OperationState `protobuf:"varint,4,opt,name=state,proto3,enum=ascgateway.operations.v1.OperationState" json:"state,omitempty"`
+	State OperationStateEnum_OperationState `protobuf:"varint,4,opt,name=state,proto3,enum=ascgateway.operations.v1.OperationStateEnum_OperationState" json:"state,omitempty"`
 	// How many at most. 0: 50.
 	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the answer before. Empty: the first page.
@@ -221,11 +221,11 @@ func (x *ListOperationsRequest) GetKind() string {
 	return ""
 }
 
-func (x *ListOperationsRequest) GetState() OperationState {
+func (x *ListOperationsRequest) GetState() OperationStateEnum_OperationState {
 	if x != nil {
 		return x.State
 	}
-	return OperationState_OPERATION_STATE_UNSPECIFIED
+	return OperationStateEnum_UNSPECIFIED
 }
 
 func (x *ListOperationsRequest) GetPageSize() int32 {
@@ -476,12 +476,49 @@ func (x *ApproveOperationRequest) GetId() string {
 	return ""
 }
 
+// Where an operation stands.
+type OperationStateEnum struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperationStateEnum) Reset() {
+	*x = OperationStateEnum{}
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperationStateEnum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperationStateEnum) ProtoMessage() {}
+
+func (x *OperationStateEnum) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperationStateEnum.ProtoReflect.Descriptor instead.
+func (*OperationStateEnum) Descriptor() ([]byte, []int) {
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{6}
+}
+
 // The metadata of every operation.
 type OperationMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it does, such as "DistributeBuild".
-	Kind  string         `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	State OperationState `protobuf:"varint,2,opt,name=state,proto3,enum=ascgateway.operations.v1.OperationState" json:"state,omitempty"`
+	Kind  string                            `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	State OperationStateEnum_OperationState `protobuf:"varint,2,opt,name=state,proto3,enum=ascgateway.operations.v1.OperationStateEnum_OperationState" json:"state,omitempty"`
 	// What it is about, in words: "build 42 (1.2.0) of com.example.app".
 	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
 	Team    string `protobuf:"bytes,4,opt,name=team,proto3" json:"team,omitempty"`
@@ -513,7 +550,7 @@ type OperationMetadata struct {
 
 func (x *OperationMetadata) Reset() {
 	*x = OperationMetadata{}
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[6]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +562,7 @@ func (x *OperationMetadata) String() string {
 func (*OperationMetadata) ProtoMessage() {}
 
 func (x *OperationMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[6]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +575,7 @@ func (x *OperationMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationMetadata.ProtoReflect.Descriptor instead.
 func (*OperationMetadata) Descriptor() ([]byte, []int) {
-	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{6}
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OperationMetadata) GetKind() string {
@@ -548,11 +585,11 @@ func (x *OperationMetadata) GetKind() string {
 	return ""
 }
 
-func (x *OperationMetadata) GetState() OperationState {
+func (x *OperationMetadata) GetState() OperationStateEnum_OperationState {
 	if x != nil {
 		return x.State
 	}
-	return OperationState_OPERATION_STATE_UNSPECIFIED
+	return OperationStateEnum_UNSPECIFIED
 }
 
 func (x *OperationMetadata) GetSubject() string {
@@ -661,7 +698,7 @@ type Action struct {
 	// To what, in words: "group QA".
 	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
 	// How it ended.
-	Outcome Outcome `protobuf:"varint,3,opt,name=outcome,proto3,enum=ascgateway.operations.v1.Outcome" json:"outcome,omitempty"`
+	Outcome OutcomeEnum_Outcome `protobuf:"varint,3,opt,name=outcome,proto3,enum=ascgateway.operations.v1.OutcomeEnum_Outcome" json:"outcome,omitempty"`
 	// More of it, in words.
 	Detail string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Requests of Apple's hour that it has spent.
@@ -673,7 +710,7 @@ type Action struct {
 
 func (x *Action) Reset() {
 	*x = Action{}
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[7]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +722,7 @@ func (x *Action) String() string {
 func (*Action) ProtoMessage() {}
 
 func (x *Action) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[7]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +735,7 @@ func (x *Action) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Action.ProtoReflect.Descriptor instead.
 func (*Action) Descriptor() ([]byte, []int) {
-	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{7}
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Action) GetName() string {
@@ -715,11 +752,11 @@ func (x *Action) GetTarget() string {
 	return ""
 }
 
-func (x *Action) GetOutcome() Outcome {
+func (x *Action) GetOutcome() OutcomeEnum_Outcome {
 	if x != nil {
 		return x.Outcome
 	}
-	return Outcome_OUTCOME_UNSPECIFIED
+	return OutcomeEnum_UNSPECIFIED
 }
 
 func (x *Action) GetDetail() string {
@@ -741,6 +778,43 @@ func (x *Action) GetTime() *timestamppb.Timestamp {
 		return x.Time
 	}
 	return nil
+}
+
+// How an action ended.
+type OutcomeEnum struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeEnum) Reset() {
+	*x = OutcomeEnum{}
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeEnum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeEnum) ProtoMessage() {}
+
+func (x *OutcomeEnum) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeEnum.ProtoReflect.Descriptor instead.
+func (*OutcomeEnum) Descriptor() ([]byte, []int) {
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{9}
 }
 
 // What a job would change, found by reading only.
@@ -768,7 +842,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[8]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +854,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[8]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +867,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{8}
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Plan) GetEtag() string {
@@ -866,7 +940,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[9]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +952,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[9]
+	mi := &file_ascgateway_operations_v1_operations_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +965,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{9}
+	return file_ascgateway_operations_v1_operations_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Change) GetName() string {
@@ -940,12 +1014,12 @@ var File_ascgateway_operations_v1_operations_proto protoreflect.FileDescriptor
 
 const file_ascgateway_operations_v1_operations_proto_rawDesc = "" +
 	"\n" +
-	")ascgateway/operations/v1/operations.proto\x12\x18ascgateway.operations.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x02\n" +
+	")ascgateway/operations/v1/operations.proto\x12\x18ascgateway.operations.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#google/longrunning/operations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n" +
 	"\x15ListOperationsRequest\x12\x1c\n" +
 	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x12\x1a\n" +
 	"\x03app\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x03app\x12\x1c\n" +
-	"\x04kind\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04kind\x12H\n" +
-	"\x05state\x18\x04 \x01(\x0e2(.ascgateway.operations.v1.OperationStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12'\n" +
+	"\x04kind\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04kind\x12[\n" +
+	"\x05state\x18\x04 \x01(\x0e2;.ascgateway.operations.v1.OperationStateEnum.OperationStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12'\n" +
 	"\tpage_size\x18\x05 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
 	"\n" +
@@ -962,10 +1036,20 @@ const file_ascgateway_operations_v1_operations_proto_rawDesc = "" +
 	"\x16CancelOperationRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"4\n" +
 	"\x17ApproveOperationRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"\x90\x05\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"\x95\x01\n" +
+	"\x12OperationStateEnum\"\x7f\n" +
+	"\x0eOperationState\x12\x0f\n" +
+	"\vUNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14WAITING_FOR_APPROVAL\x10\x01\x12\v\n" +
+	"\aRUNNING\x10\x02\x12\v\n" +
+	"\aWAITING\x10\x03\x12\r\n" +
+	"\tSUCCEEDED\x10\x04\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x05\x12\r\n" +
+	"\tCANCELLED\x10\x06\"\xa3\x05\n" +
 	"\x11OperationMetadata\x12\x12\n" +
-	"\x04kind\x18\x01 \x01(\tR\x04kind\x12>\n" +
-	"\x05state\x18\x02 \x01(\x0e2(.ascgateway.operations.v1.OperationStateR\x05state\x12\x18\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12Q\n" +
+	"\x05state\x18\x02 \x01(\x0e2;.ascgateway.operations.v1.OperationStateEnum.OperationStateR\x05state\x12\x18\n" +
 	"\asubject\x18\x03 \x01(\tR\asubject\x12\x12\n" +
 	"\x04team\x18\x04 \x01(\tR\x04team\x12\x10\n" +
 	"\x03app\x18\x05 \x01(\tR\x03app\x12\x16\n" +
@@ -982,14 +1066,22 @@ const file_ascgateway_operations_v1_operations_proto_rawDesc = "" +
 	"\brequests\x18\r \x01(\x05R\brequests\x12:\n" +
 	"\aactions\x18\x0e \x03(\v2 .ascgateway.operations.v1.ActionR\aactions\x12!\n" +
 	"\fcancelled_by\x18\x0f \x01(\tR\vcancelledBy\x122\n" +
-	"\x04plan\x18\x10 \x01(\v2\x1e.ascgateway.operations.v1.PlanR\x04plan\"\xd5\x01\n" +
+	"\x04plan\x18\x10 \x01(\v2\x1e.ascgateway.operations.v1.PlanR\x04plan\"\xe1\x01\n" +
 	"\x06Action\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06target\x18\x02 \x01(\tR\x06target\x12;\n" +
-	"\aoutcome\x18\x03 \x01(\x0e2!.ascgateway.operations.v1.OutcomeR\aoutcome\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12G\n" +
+	"\aoutcome\x18\x03 \x01(\x0e2-.ascgateway.operations.v1.OutcomeEnum.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n" +
 	"\brequests\x18\x05 \x01(\x05R\brequests\x12.\n" +
-	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xf3\x01\n" +
+	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"[\n" +
+	"\vOutcomeEnum\"L\n" +
+	"\aOutcome\x12\x0f\n" +
+	"\vUNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04DONE\x10\x01\x12\r\n" +
+	"\tUNCHANGED\x10\x02\x12\v\n" +
+	"\aAWAITED\x10\x03\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x04\"\xf3\x01\n" +
 	"\x04Plan\x12\x12\n" +
 	"\x04etag\x18\x01 \x01(\tR\x04etag\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12:\n" +
@@ -1004,21 +1096,7 @@ const file_ascgateway_operations_v1_operations_proto_rawDesc = "" +
 	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x04 \x01(\tR\x02to\x12\x10\n" +
 	"\x03why\x18\x05 \x01(\tR\x03why\x12\x1a\n" +
-	"\brequests\x18\x06 \x01(\x05R\brequests*\xef\x01\n" +
-	"\x0eOperationState\x12\x1f\n" +
-	"\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12(\n" +
-	"$OPERATION_STATE_WAITING_FOR_APPROVAL\x10\x01\x12\x1b\n" +
-	"\x17OPERATION_STATE_RUNNING\x10\x02\x12\x1b\n" +
-	"\x17OPERATION_STATE_WAITING\x10\x03\x12\x1d\n" +
-	"\x19OPERATION_STATE_SUCCEEDED\x10\x04\x12\x1a\n" +
-	"\x16OPERATION_STATE_FAILED\x10\x05\x12\x1d\n" +
-	"\x19OPERATION_STATE_CANCELLED\x10\x06*t\n" +
-	"\aOutcome\x12\x17\n" +
-	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fOUTCOME_DONE\x10\x01\x12\x15\n" +
-	"\x11OUTCOME_UNCHANGED\x10\x02\x12\x13\n" +
-	"\x0fOUTCOME_AWAITED\x10\x03\x12\x12\n" +
-	"\x0eOUTCOME_FAILED\x10\x042\xff\x05\n" +
+	"\brequests\x18\x06 \x01(\x05R\brequests2\xff\x05\n" +
 	"\x10OperationService\x12\x99\x01\n" +
 	"\x0eListOperations\x12/.ascgateway.operations.v1.ListOperationsRequest\x1a0.ascgateway.operations.v1.ListOperationsResponse\"$\x82\xd3\xe4\x93\x02\x1b\x12\x19/ascgateway/v1/operations\x90\x02\x01\x12\x87\x01\n" +
 	"\fGetOperation\x12-.ascgateway.operations.v1.GetOperationRequest\x1a\x1d.google.longrunning.Operation\")\x82\xd3\xe4\x93\x02 \x12\x1e/ascgateway/v1/operations/{id}\x90\x02\x01\x12\x93\x01\n" +
@@ -1039,48 +1117,50 @@ func file_ascgateway_operations_v1_operations_proto_rawDescGZIP() []byte {
 }
 
 var file_ascgateway_operations_v1_operations_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ascgateway_operations_v1_operations_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_ascgateway_operations_v1_operations_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_ascgateway_operations_v1_operations_proto_goTypes = []any{
-	(OperationState)(0),             // 0: ascgateway.operations.v1.OperationState
-	(Outcome)(0),                    // 1: ascgateway.operations.v1.Outcome
-	(*ListOperationsRequest)(nil),   // 2: ascgateway.operations.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),  // 3: ascgateway.operations.v1.ListOperationsResponse
-	(*GetOperationRequest)(nil),     // 4: ascgateway.operations.v1.GetOperationRequest
-	(*WatchOperationRequest)(nil),   // 5: ascgateway.operations.v1.WatchOperationRequest
-	(*CancelOperationRequest)(nil),  // 6: ascgateway.operations.v1.CancelOperationRequest
-	(*ApproveOperationRequest)(nil), // 7: ascgateway.operations.v1.ApproveOperationRequest
-	(*OperationMetadata)(nil),       // 8: ascgateway.operations.v1.OperationMetadata
-	(*Action)(nil),                  // 9: ascgateway.operations.v1.Action
-	(*Plan)(nil),                    // 10: ascgateway.operations.v1.Plan
-	(*Change)(nil),                  // 11: ascgateway.operations.v1.Change
-	(*longrunningpb.Operation)(nil), // 12: google.longrunning.Operation
-	(*timestamppb.Timestamp)(nil),   // 13: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 14: google.protobuf.Duration
+	(OperationStateEnum_OperationState)(0), // 0: ascgateway.operations.v1.OperationStateEnum.OperationState
+	(OutcomeEnum_Outcome)(0),               // 1: ascgateway.operations.v1.OutcomeEnum.Outcome
+	(*ListOperationsRequest)(nil),          // 2: ascgateway.operations.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),         // 3: ascgateway.operations.v1.ListOperationsResponse
+	(*GetOperationRequest)(nil),            // 4: ascgateway.operations.v1.GetOperationRequest
+	(*WatchOperationRequest)(nil),          // 5: ascgateway.operations.v1.WatchOperationRequest
+	(*CancelOperationRequest)(nil),         // 6: ascgateway.operations.v1.CancelOperationRequest
+	(*ApproveOperationRequest)(nil),        // 7: ascgateway.operations.v1.ApproveOperationRequest
+	(*OperationStateEnum)(nil),             // 8: ascgateway.operations.v1.OperationStateEnum
+	(*OperationMetadata)(nil),              // 9: ascgateway.operations.v1.OperationMetadata
+	(*Action)(nil),                         // 10: ascgateway.operations.v1.Action
+	(*OutcomeEnum)(nil),                    // 11: ascgateway.operations.v1.OutcomeEnum
+	(*Plan)(nil),                           // 12: ascgateway.operations.v1.Plan
+	(*Change)(nil),                         // 13: ascgateway.operations.v1.Change
+	(*longrunningpb.Operation)(nil),        // 14: google.longrunning.Operation
+	(*timestamppb.Timestamp)(nil),          // 15: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),            // 16: google.protobuf.Duration
 }
 var file_ascgateway_operations_v1_operations_proto_depIdxs = []int32{
-	0,  // 0: ascgateway.operations.v1.ListOperationsRequest.state:type_name -> ascgateway.operations.v1.OperationState
-	12, // 1: ascgateway.operations.v1.ListOperationsResponse.operations:type_name -> google.longrunning.Operation
-	0,  // 2: ascgateway.operations.v1.OperationMetadata.state:type_name -> ascgateway.operations.v1.OperationState
-	13, // 3: ascgateway.operations.v1.OperationMetadata.create_time:type_name -> google.protobuf.Timestamp
-	13, // 4: ascgateway.operations.v1.OperationMetadata.update_time:type_name -> google.protobuf.Timestamp
-	13, // 5: ascgateway.operations.v1.OperationMetadata.end_time:type_name -> google.protobuf.Timestamp
-	13, // 6: ascgateway.operations.v1.OperationMetadata.next_time:type_name -> google.protobuf.Timestamp
-	9,  // 7: ascgateway.operations.v1.OperationMetadata.actions:type_name -> ascgateway.operations.v1.Action
-	10, // 8: ascgateway.operations.v1.OperationMetadata.plan:type_name -> ascgateway.operations.v1.Plan
-	1,  // 9: ascgateway.operations.v1.Action.outcome:type_name -> ascgateway.operations.v1.Outcome
-	13, // 10: ascgateway.operations.v1.Action.time:type_name -> google.protobuf.Timestamp
-	11, // 11: ascgateway.operations.v1.Plan.changes:type_name -> ascgateway.operations.v1.Change
-	14, // 12: ascgateway.operations.v1.Plan.wait:type_name -> google.protobuf.Duration
+	0,  // 0: ascgateway.operations.v1.ListOperationsRequest.state:type_name -> ascgateway.operations.v1.OperationStateEnum.OperationState
+	14, // 1: ascgateway.operations.v1.ListOperationsResponse.operations:type_name -> google.longrunning.Operation
+	0,  // 2: ascgateway.operations.v1.OperationMetadata.state:type_name -> ascgateway.operations.v1.OperationStateEnum.OperationState
+	15, // 3: ascgateway.operations.v1.OperationMetadata.create_time:type_name -> google.protobuf.Timestamp
+	15, // 4: ascgateway.operations.v1.OperationMetadata.update_time:type_name -> google.protobuf.Timestamp
+	15, // 5: ascgateway.operations.v1.OperationMetadata.end_time:type_name -> google.protobuf.Timestamp
+	15, // 6: ascgateway.operations.v1.OperationMetadata.next_time:type_name -> google.protobuf.Timestamp
+	10, // 7: ascgateway.operations.v1.OperationMetadata.actions:type_name -> ascgateway.operations.v1.Action
+	12, // 8: ascgateway.operations.v1.OperationMetadata.plan:type_name -> ascgateway.operations.v1.Plan
+	1,  // 9: ascgateway.operations.v1.Action.outcome:type_name -> ascgateway.operations.v1.OutcomeEnum.Outcome
+	15, // 10: ascgateway.operations.v1.Action.time:type_name -> google.protobuf.Timestamp
+	13, // 11: ascgateway.operations.v1.Plan.changes:type_name -> ascgateway.operations.v1.Change
+	16, // 12: ascgateway.operations.v1.Plan.wait:type_name -> google.protobuf.Duration
 	2,  // 13: ascgateway.operations.v1.OperationService.ListOperations:input_type -> ascgateway.operations.v1.ListOperationsRequest
 	4,  // 14: ascgateway.operations.v1.OperationService.GetOperation:input_type -> ascgateway.operations.v1.GetOperationRequest
 	5,  // 15: ascgateway.operations.v1.OperationService.WatchOperation:input_type -> ascgateway.operations.v1.WatchOperationRequest
 	6,  // 16: ascgateway.operations.v1.OperationService.CancelOperation:input_type -> ascgateway.operations.v1.CancelOperationRequest
 	7,  // 17: ascgateway.operations.v1.OperationService.ApproveOperation:input_type -> ascgateway.operations.v1.ApproveOperationRequest
 	3,  // 18: ascgateway.operations.v1.OperationService.ListOperations:output_type -> ascgateway.operations.v1.ListOperationsResponse
-	12, // 19: ascgateway.operations.v1.OperationService.GetOperation:output_type -> google.longrunning.Operation
-	12, // 20: ascgateway.operations.v1.OperationService.WatchOperation:output_type -> google.longrunning.Operation
-	12, // 21: ascgateway.operations.v1.OperationService.CancelOperation:output_type -> google.longrunning.Operation
-	12, // 22: ascgateway.operations.v1.OperationService.ApproveOperation:output_type -> google.longrunning.Operation
+	14, // 19: ascgateway.operations.v1.OperationService.GetOperation:output_type -> google.longrunning.Operation
+	14, // 20: ascgateway.operations.v1.OperationService.WatchOperation:output_type -> google.longrunning.Operation
+	14, // 21: ascgateway.operations.v1.OperationService.CancelOperation:output_type -> google.longrunning.Operation
+	14, // 22: ascgateway.operations.v1.OperationService.ApproveOperation:output_type -> google.longrunning.Operation
 	18, // [18:23] is the sub-list for method output_type
 	13, // [13:18] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
@@ -1099,7 +1179,7 @@ func file_ascgateway_operations_v1_operations_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_operations_v1_operations_proto_rawDesc), len(file_ascgateway_operations_v1_operations_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

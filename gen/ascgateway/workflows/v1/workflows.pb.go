@@ -28,53 +28,53 @@ const (
 )
 
 // When an operation is done.
-type WaitFor int32
+type WaitForEnum_WaitFor int32
 
 const (
 	// With the decision of beta review where one is needed, else when the testers
 	// have the build.
-	WaitFor_WAIT_FOR_UNSPECIFIED WaitFor = 0
+	WaitForEnum_UNSPECIFIED WaitForEnum_WaitFor = 0
 	// As soon as all that the caller can do is done: beta review may still wait.
-	WaitFor_WAIT_FOR_SUBMISSION WaitFor = 1
+	WaitForEnum_SUBMISSION WaitForEnum_WaitFor = 1
 )
 
-// Enum value maps for WaitFor.
+// Enum value maps for WaitForEnum_WaitFor.
 var (
-	WaitFor_name = map[int32]string{
-		0: "WAIT_FOR_UNSPECIFIED",
-		1: "WAIT_FOR_SUBMISSION",
+	WaitForEnum_WaitFor_name = map[int32]string{
+		0: "UNSPECIFIED",
+		1: "SUBMISSION",
 	}
-	WaitFor_value = map[string]int32{
-		"WAIT_FOR_UNSPECIFIED": 0,
-		"WAIT_FOR_SUBMISSION":  1,
+	WaitForEnum_WaitFor_value = map[string]int32{
+		"UNSPECIFIED": 0,
+		"SUBMISSION":  1,
 	}
 )
 
-func (x WaitFor) Enum() *WaitFor {
-	p := new(WaitFor)
+func (x WaitForEnum_WaitFor) Enum() *WaitForEnum_WaitFor {
+	p := new(WaitForEnum_WaitFor)
 	*p = x
 	return p
 }
 
-func (x WaitFor) String() string {
+func (x WaitForEnum_WaitFor) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (WaitFor) Descriptor() protoreflect.EnumDescriptor {
+func (WaitForEnum_WaitFor) Descriptor() protoreflect.EnumDescriptor {
 	return file_ascgateway_workflows_v1_workflows_proto_enumTypes[0].Descriptor()
 }
 
-func (WaitFor) Type() protoreflect.EnumType {
+func (WaitForEnum_WaitFor) Type() protoreflect.EnumType {
 	return &file_ascgateway_workflows_v1_workflows_proto_enumTypes[0]
 }
 
-func (x WaitFor) Number() protoreflect.EnumNumber {
+func (x WaitForEnum_WaitFor) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use WaitFor.Descriptor instead.
-func (WaitFor) EnumDescriptor() ([]byte, []int) {
-	return file_ascgateway_workflows_v1_workflows_proto_rawDescGZIP(), []int{0}
+// Deprecated: Use WaitForEnum_WaitFor.Descriptor instead.
+func (WaitForEnum_WaitFor) EnumDescriptor() ([]byte, []int) {
+	return file_ascgateway_workflows_v1_workflows_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // The same as a DistributeBuildRequest, but for what starts one.
@@ -90,7 +90,7 @@ type PlanDistributeBuildRequest struct {
 	CreateGroups            bool                   `protobuf:"varint,8,opt,name=create_groups,json=createGroups,proto3" json:"create_groups,omitempty"`
 	Notes                   map[string]string      `protobuf:"bytes,9,rep,name=notes,proto3" json:"notes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	UsesNonExemptEncryption *bool                  `protobuf:"varint,10,opt,name=uses_non_exempt_encryption,json=usesNonExemptEncryption,proto3,oneof" json:"uses_non_exempt_encryption,omitempty"`
-	WaitFor                 WaitFor                `protobuf:"varint,11,opt,name=wait_for,json=waitFor,proto3,enum=ascgateway.workflows.v1.WaitFor" json:"wait_for,omitempty"`
+	WaitFor                 WaitForEnum_WaitFor    `protobuf:"varint,11,opt,name=wait_for,json=waitFor,proto3,enum=ascgateway.workflows.v1.WaitForEnum_WaitFor" json:"wait_for,omitempty"`
 	Notify                  bool                   `protobuf:"varint,12,opt,name=notify,proto3" json:"notify,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
@@ -196,11 +196,11 @@ func (x *PlanDistributeBuildRequest) GetUsesNonExemptEncryption() bool {
 	return false
 }
 
-func (x *PlanDistributeBuildRequest) GetWaitFor() WaitFor {
+func (x *PlanDistributeBuildRequest) GetWaitFor() WaitForEnum_WaitFor {
 	if x != nil {
 		return x.WaitFor
 	}
-	return WaitFor_WAIT_FOR_UNSPECIFIED
+	return WaitForEnum_UNSPECIFIED
 }
 
 func (x *PlanDistributeBuildRequest) GetNotify() bool {
@@ -278,7 +278,7 @@ type DistributeBuildRequest struct {
 	// exempt. Unset: the build answers itself, or the job says that it must be told.
 	UsesNonExemptEncryption *bool `protobuf:"varint,10,opt,name=uses_non_exempt_encryption,json=usesNonExemptEncryption,proto3,oneof" json:"uses_non_exempt_encryption,omitempty"`
 	// When the operation is done.
-	WaitFor WaitFor `protobuf:"varint,11,opt,name=wait_for,json=waitFor,proto3,enum=ascgateway.workflows.v1.WaitFor" json:"wait_for,omitempty"`
+	WaitFor WaitForEnum_WaitFor `protobuf:"varint,11,opt,name=wait_for,json=waitFor,proto3,enum=ascgateway.workflows.v1.WaitForEnum_WaitFor" json:"wait_for,omitempty"`
 	// Testers are told, if Apple does not do so by itself.
 	Notify bool `protobuf:"varint,12,opt,name=notify,proto3" json:"notify,omitempty"`
 	// Names the job: an equal request with the same id joins the operation (AIP-155).
@@ -390,11 +390,11 @@ func (x *DistributeBuildRequest) GetUsesNonExemptEncryption() bool {
 	return false
 }
 
-func (x *DistributeBuildRequest) GetWaitFor() WaitFor {
+func (x *DistributeBuildRequest) GetWaitFor() WaitForEnum_WaitFor {
 	if x != nil {
 		return x.WaitFor
 	}
-	return WaitFor_WAIT_FOR_UNSPECIFIED
+	return WaitForEnum_UNSPECIFIED
 }
 
 func (x *DistributeBuildRequest) GetNotify() bool {
@@ -418,6 +418,43 @@ func (x *DistributeBuildRequest) GetPlanEtag() string {
 	return ""
 }
 
+// When an operation is done.
+type WaitForEnum struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitForEnum) Reset() {
+	*x = WaitForEnum{}
+	mi := &file_ascgateway_workflows_v1_workflows_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitForEnum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitForEnum) ProtoMessage() {}
+
+func (x *WaitForEnum) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_workflows_v1_workflows_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitForEnum.ProtoReflect.Descriptor instead.
+func (*WaitForEnum) Descriptor() ([]byte, []int) {
+	return file_ascgateway_workflows_v1_workflows_proto_rawDescGZIP(), []int{3}
+}
+
 type DistributeBuildResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the build.
@@ -439,7 +476,7 @@ type DistributeBuildResponse struct {
 
 func (x *DistributeBuildResponse) Reset() {
 	*x = DistributeBuildResponse{}
-	mi := &file_ascgateway_workflows_v1_workflows_proto_msgTypes[3]
+	mi := &file_ascgateway_workflows_v1_workflows_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +488,7 @@ func (x *DistributeBuildResponse) String() string {
 func (*DistributeBuildResponse) ProtoMessage() {}
 
 func (x *DistributeBuildResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_workflows_v1_workflows_proto_msgTypes[3]
+	mi := &file_ascgateway_workflows_v1_workflows_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +501,7 @@ func (x *DistributeBuildResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DistributeBuildResponse.ProtoReflect.Descriptor instead.
 func (*DistributeBuildResponse) Descriptor() ([]byte, []int) {
-	return file_ascgateway_workflows_v1_workflows_proto_rawDescGZIP(), []int{3}
+	return file_ascgateway_workflows_v1_workflows_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DistributeBuildResponse) GetBuild() string {
@@ -527,7 +564,7 @@ var File_ascgateway_workflows_v1_workflows_proto protoreflect.FileDescriptor
 
 const file_ascgateway_workflows_v1_workflows_proto_rawDesc = "" +
 	"\n" +
-	"'ascgateway/workflows/v1/workflows.proto\x12\x17ascgateway.workflows.v1\x1a)ascgateway/operations/v1/operations.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#google/longrunning/operations.proto\"\x98\x05\n" +
+	"'ascgateway/workflows/v1/workflows.proto\x12\x17ascgateway.workflows.v1\x1a)ascgateway/operations/v1/operations.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#google/longrunning/operations.proto\"\xa4\x05\n" +
 	"\x1aPlanDistributeBuildRequest\x12\x1c\n" +
 	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x12\x1a\n" +
 	"\x03app\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x03app\x12\x1e\n" +
@@ -539,8 +576,8 @@ const file_ascgateway_workflows_v1_workflows_proto_rawDesc = "" +
 	"\rcreate_groups\x18\b \x01(\bR\fcreateGroups\x12m\n" +
 	"\x05notes\x18\t \x03(\v2>.ascgateway.workflows.v1.PlanDistributeBuildRequest.NotesEntryB\x17\xbaH\x14\x9a\x01\x11\x10d\"\x06r\x04 \x02(\x10*\x05r\x03\x18\xa0\x1fR\x05notes\x12@\n" +
 	"\x1auses_non_exempt_encryption\x18\n" +
-	" \x01(\bH\x00R\x17usesNonExemptEncryption\x88\x01\x01\x12E\n" +
-	"\bwait_for\x18\v \x01(\x0e2 .ascgateway.workflows.v1.WaitForB\b\xbaH\x05\x82\x01\x02\x10\x01R\awaitFor\x12\x16\n" +
+	" \x01(\bH\x00R\x17usesNonExemptEncryption\x88\x01\x01\x12Q\n" +
+	"\bwait_for\x18\v \x01(\x0e2,.ascgateway.workflows.v1.WaitForEnum.WaitForB\b\xbaH\x05\x82\x01\x02\x10\x01R\awaitFor\x12\x16\n" +
 	"\x06notify\x18\f \x01(\bR\x06notify\x1a8\n" +
 	"\n" +
 	"NotesEntry\x12\x10\n" +
@@ -548,7 +585,7 @@ const file_ascgateway_workflows_v1_workflows_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x1d\n" +
 	"\x1b_uses_non_exempt_encryption\"Q\n" +
 	"\x1bPlanDistributeBuildResponse\x122\n" +
-	"\x04plan\x18\x01 \x01(\v2\x1e.ascgateway.operations.v1.PlanR\x04plan\"\xe0\x05\n" +
+	"\x04plan\x18\x01 \x01(\v2\x1e.ascgateway.operations.v1.PlanR\x04plan\"\xec\x05\n" +
 	"\x16DistributeBuildRequest\x12\x1c\n" +
 	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x12\x1a\n" +
 	"\x03app\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x03app\x12\x1e\n" +
@@ -560,8 +597,8 @@ const file_ascgateway_workflows_v1_workflows_proto_rawDesc = "" +
 	"\rcreate_groups\x18\b \x01(\bR\fcreateGroups\x12i\n" +
 	"\x05notes\x18\t \x03(\v2:.ascgateway.workflows.v1.DistributeBuildRequest.NotesEntryB\x17\xbaH\x14\x9a\x01\x11\x10d\"\x06r\x04 \x02(\x10*\x05r\x03\x18\xa0\x1fR\x05notes\x12@\n" +
 	"\x1auses_non_exempt_encryption\x18\n" +
-	" \x01(\bH\x00R\x17usesNonExemptEncryption\x88\x01\x01\x12E\n" +
-	"\bwait_for\x18\v \x01(\x0e2 .ascgateway.workflows.v1.WaitForB\b\xbaH\x05\x82\x01\x02\x10\x01R\awaitFor\x12\x16\n" +
+	" \x01(\bH\x00R\x17usesNonExemptEncryption\x88\x01\x01\x12Q\n" +
+	"\bwait_for\x18\v \x01(\x0e2,.ascgateway.workflows.v1.WaitForEnum.WaitForB\b\xbaH\x05\x82\x01\x02\x10\x01R\awaitFor\x12\x16\n" +
 	"\x06notify\x18\f \x01(\bR\x06notify\x12'\n" +
 	"\n" +
 	"request_id\x18\r \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\trequestId\x12%\n" +
@@ -570,7 +607,12 @@ const file_ascgateway_workflows_v1_workflows_proto_rawDesc = "" +
 	"NotesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x1d\n" +
-	"\x1b_uses_non_exempt_encryption\"\x8b\x02\n" +
+	"\x1b_uses_non_exempt_encryption\"9\n" +
+	"\vWaitForEnum\"*\n" +
+	"\aWaitFor\x12\x0f\n" +
+	"\vUNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"SUBMISSION\x10\x01\"\x8b\x02\n" +
 	"\x17DistributeBuildResponse\x12\x14\n" +
 	"\x05build\x18\x01 \x01(\tR\x05build\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x18\n" +
@@ -579,10 +621,7 @@ const file_ascgateway_workflows_v1_workflows_proto_rawDesc = "" +
 	"\bplatform\x18\x05 \x01(\tR\bplatform\x12\x16\n" +
 	"\x06groups\x18\x06 \x03(\tR\x06groups\x120\n" +
 	"\x14internal_build_state\x18\a \x01(\tR\x12internalBuildState\x120\n" +
-	"\x14external_build_state\x18\b \x01(\tR\x12externalBuildState*<\n" +
-	"\aWaitFor\x12\x18\n" +
-	"\x14WAIT_FOR_UNSPECIFIED\x10\x00\x12\x17\n" +
-	"\x13WAIT_FOR_SUBMISSION\x10\x012\xea\x02\n" +
+	"\x14external_build_state\x18\b \x01(\tR\x12externalBuildState2\xea\x02\n" +
 	"\x0fWorkflowService\x12\xbd\x01\n" +
 	"\x13PlanDistributeBuild\x123.ascgateway.workflows.v1.PlanDistributeBuildRequest\x1a4.ascgateway.workflows.v1.PlanDistributeBuildResponse\";\x82\xd3\xe4\x93\x022:\x01*\"-/ascgateway/v1/workflows/distributeBuild/plan\x90\x02\x01\x12\x96\x01\n" +
 	"\x0fDistributeBuild\x12/.ascgateway.workflows.v1.DistributeBuildRequest\x1a\x1d.google.longrunning.Operation\"3\x82\xd3\xe4\x93\x02-:\x01*\"(/ascgateway/v1/workflows/distributeBuildBLZJgithub.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1;workflowsv1b\x06proto3"
@@ -600,28 +639,29 @@ func file_ascgateway_workflows_v1_workflows_proto_rawDescGZIP() []byte {
 }
 
 var file_ascgateway_workflows_v1_workflows_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ascgateway_workflows_v1_workflows_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_ascgateway_workflows_v1_workflows_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_ascgateway_workflows_v1_workflows_proto_goTypes = []any{
-	(WaitFor)(0),                        // 0: ascgateway.workflows.v1.WaitFor
+	(WaitForEnum_WaitFor)(0),            // 0: ascgateway.workflows.v1.WaitForEnum.WaitFor
 	(*PlanDistributeBuildRequest)(nil),  // 1: ascgateway.workflows.v1.PlanDistributeBuildRequest
 	(*PlanDistributeBuildResponse)(nil), // 2: ascgateway.workflows.v1.PlanDistributeBuildResponse
 	(*DistributeBuildRequest)(nil),      // 3: ascgateway.workflows.v1.DistributeBuildRequest
-	(*DistributeBuildResponse)(nil),     // 4: ascgateway.workflows.v1.DistributeBuildResponse
-	nil,                                 // 5: ascgateway.workflows.v1.PlanDistributeBuildRequest.NotesEntry
-	nil,                                 // 6: ascgateway.workflows.v1.DistributeBuildRequest.NotesEntry
-	(*v1.Plan)(nil),                     // 7: ascgateway.operations.v1.Plan
-	(*longrunningpb.Operation)(nil),     // 8: google.longrunning.Operation
+	(*WaitForEnum)(nil),                 // 4: ascgateway.workflows.v1.WaitForEnum
+	(*DistributeBuildResponse)(nil),     // 5: ascgateway.workflows.v1.DistributeBuildResponse
+	nil,                                 // 6: ascgateway.workflows.v1.PlanDistributeBuildRequest.NotesEntry
+	nil,                                 // 7: ascgateway.workflows.v1.DistributeBuildRequest.NotesEntry
+	(*v1.Plan)(nil),                     // 8: ascgateway.operations.v1.Plan
+	(*longrunningpb.Operation)(nil),     // 9: google.longrunning.Operation
 }
 var file_ascgateway_workflows_v1_workflows_proto_depIdxs = []int32{
-	5, // 0: ascgateway.workflows.v1.PlanDistributeBuildRequest.notes:type_name -> ascgateway.workflows.v1.PlanDistributeBuildRequest.NotesEntry
-	0, // 1: ascgateway.workflows.v1.PlanDistributeBuildRequest.wait_for:type_name -> ascgateway.workflows.v1.WaitFor
-	7, // 2: ascgateway.workflows.v1.PlanDistributeBuildResponse.plan:type_name -> ascgateway.operations.v1.Plan
-	6, // 3: ascgateway.workflows.v1.DistributeBuildRequest.notes:type_name -> ascgateway.workflows.v1.DistributeBuildRequest.NotesEntry
-	0, // 4: ascgateway.workflows.v1.DistributeBuildRequest.wait_for:type_name -> ascgateway.workflows.v1.WaitFor
+	6, // 0: ascgateway.workflows.v1.PlanDistributeBuildRequest.notes:type_name -> ascgateway.workflows.v1.PlanDistributeBuildRequest.NotesEntry
+	0, // 1: ascgateway.workflows.v1.PlanDistributeBuildRequest.wait_for:type_name -> ascgateway.workflows.v1.WaitForEnum.WaitFor
+	8, // 2: ascgateway.workflows.v1.PlanDistributeBuildResponse.plan:type_name -> ascgateway.operations.v1.Plan
+	7, // 3: ascgateway.workflows.v1.DistributeBuildRequest.notes:type_name -> ascgateway.workflows.v1.DistributeBuildRequest.NotesEntry
+	0, // 4: ascgateway.workflows.v1.DistributeBuildRequest.wait_for:type_name -> ascgateway.workflows.v1.WaitForEnum.WaitFor
 	1, // 5: ascgateway.workflows.v1.WorkflowService.PlanDistributeBuild:input_type -> ascgateway.workflows.v1.PlanDistributeBuildRequest
 	3, // 6: ascgateway.workflows.v1.WorkflowService.DistributeBuild:input_type -> ascgateway.workflows.v1.DistributeBuildRequest
 	2, // 7: ascgateway.workflows.v1.WorkflowService.PlanDistributeBuild:output_type -> ascgateway.workflows.v1.PlanDistributeBuildResponse
-	8, // 8: ascgateway.workflows.v1.WorkflowService.DistributeBuild:output_type -> google.longrunning.Operation
+	9, // 8: ascgateway.workflows.v1.WorkflowService.DistributeBuild:output_type -> google.longrunning.Operation
 	7, // [7:9] is the sub-list for method output_type
 	5, // [5:7] is the sub-list for method input_type
 	5, // [5:5] is the sub-list for extension type_name
@@ -642,7 +682,7 @@ func file_ascgateway_workflows_v1_workflows_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_workflows_v1_workflows_proto_rawDesc), len(file_ascgateway_workflows_v1_workflows_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
