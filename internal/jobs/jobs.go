@@ -75,6 +75,7 @@ type Step struct {
 	Wait        time.Duration // until the next run
 	Awaiting    string        // what is waited for, in words
 	AwaitingKey string        // names it among operations: [Jobs.Seen] wakes all that wait for it
+	Idle        bool          // it was not this run's turn to look: it says nothing of the failures before
 }
 
 // New is a new operation.

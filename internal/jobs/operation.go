@@ -115,9 +115,9 @@ type progress struct {
 // scan reads a row.
 func (j *Jobs) scan(scan func(...any) error) (*Operation, error) {
 	op := &Operation{}
-	var claims, approval string
+	var approval string
 	var state int32
-	var arguments, prog, outcome []byte
+	var claims, arguments, prog, outcome []byte
 	var next, created, updated, ended int64
 	err := scan(&op.ID, &op.Kind, &op.Team, &op.App, &op.Subject, &op.Caller, &claims, &op.Priority, &op.Via, &state,
 		&arguments, &prog, &outcome, &op.Requests, &op.Awaiting, &op.AwaitingKey, &op.Failures, &approval, &op.Approver,
@@ -127,11 +127,10 @@ func (j *Jobs) scan(scan func(...any) error) (*Operation, error) {
 	}
 	op.State = operationsv1.OperationStateEnum_OperationState(state)
 	op.Next, op.Created, op.Updated, op.Ended = ofMicros(next), ofMicros(created), ofMicros(updated), ofMicros(ended)
-	err = errors.Join(json.Unmarshal([]byte(claims), &op.Claims), json.Unmarshal([]byte(approval), &op.Approval))
-	if err != nil {
+	if err := json.Unmarshal([]byte(approval), &op.Approval); err != nil {
 		return nil, fmt.Errorf("operation %s: %w", op.ID, err)
 	}
-	op.sealed = j.open(op, arguments, prog, outcome)
+	op.sealed = errors.Join(j.openClaims(op, claims), j.open(op, arguments, prog, outcome))
 	return op, nil
 }
 
@@ -139,6 +138,14 @@ func (j *Jobs) scan(scan func(...any) error) (*Operation, error) {
 // secret is gone.
 func (j *Jobs) open(op *Operation, arguments, prog, outcome []byte) error {
 	return errors.Join(j.openArguments(op, arguments), j.openProgress(op, prog), j.openOutcome(op, outcome))
+}
+
+func (j *Jobs) openClaims(op *Operation, sealed []byte) error {
+	b, err := j.unseal(op.ID, "claims", sealed)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	return json.Unmarshal(b, &op.Claims)
 }
 
 func (j *Jobs) openArguments(op *Operation, sealed []byte) error {
@@ -251,7 +258,7 @@ func (j *Jobs) put(ctx context.Context, tx *sql.Tx, op *Operation, requestKey, s
 	_, err = tx.ExecContext(ctx, `INSERT INTO operations (id, kind, team, app, subject, caller, claims, priority, via,
 		request_key, request_sum, running_key, state, arguments, progress, awaiting, approval, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
-		op.ID, op.Kind, op.Team, op.App, op.Subject, op.Caller, string(claims), op.Priority, op.Via,
+		op.ID, op.Kind, op.Team, op.App, op.Subject, op.Caller, j.seal(op.ID, "claims", claims), op.Priority, op.Via,
 		sql.NullString{String: requestKey, Valid: requestKey != ""}, sum, about, int32(op.State),
 		j.seal(op.ID, "arguments", body), prog, op.Awaiting, string(approval), micros(op.Created), micros(op.Updated))
 	return err

@@ -247,7 +247,9 @@ func (j *Jobs) settle(op *Operation, step Step, err error) time.Duration {
 	if err != nil {
 		return j.failed(op, err)
 	}
-	op.Failures = 0
+	if !step.Idle {
+		op.Failures = 0
+	}
 	if step.Response != nil {
 		j.end(op, step.Response, nil)
 		return 0

@@ -108,6 +108,8 @@ func (s *Service) ApproveOperation(
 	switch {
 	case err != nil:
 		return nil, err
+	case len(op.Approval) == 0:
+		return nil, fault.New(fault.FailedPrecondition, ReasonNotAsked, "the operation does not wait for an approval")
 	case !v.approver(op):
 		return nil, fault.New(
 			fault.PermissionDenied,
@@ -158,7 +160,7 @@ func (s *Service) watch(ctx context.Context, id string, send func(*longrunningpb
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return fault.New(fault.Canceled, "CANCELLED", "the watch ended before the operation").WithCause(ctx.Err())
 		case <-changed:
 		case <-tick.C:
 		}

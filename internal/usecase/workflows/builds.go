@@ -289,7 +289,10 @@ func (d *distribution) readGroups(ctx context.Context) error {
 		return err
 	}
 	for _, want := range d.req.GetGroups() {
-		g := groupNamed(list, want)
+		g, err := groupNamed(list, want)
+		if err != nil {
+			return err
+		}
 		switch {
 		case g == nil && !slices.Contains(d.seen.missing, want):
 			d.seen.missing = append(d.seen.missing, want)
@@ -336,16 +339,19 @@ func (d *distribution) readHolders(ctx context.Context) error {
 	return nil
 }
 
-func groupNamed(list []*resourcesv1.BetaGroup, want string) *resourcesv1.BetaGroup {
-	for _, same := range []func(*resourcesv1.BetaGroup) bool{
-		func(g *resourcesv1.BetaGroup) bool { return g.GetId() == want },
-		func(g *resourcesv1.BetaGroup) bool { return g.GetName() == want },
-	} {
-		if i := slices.IndexFunc(list, same); i >= 0 {
-			return list[i]
+// groupNamed finds a group by its id or its name, nil if there is none.
+func groupNamed(list []*resourcesv1.BetaGroup, want string) (found *resourcesv1.BetaGroup, err error) {
+	for _, g := range list {
+		switch {
+		case g.GetId() == want:
+			return g, nil
+		case g.GetName() == want && found != nil:
+			return nil, failed(ReasonNoGroup, "several groups are named %s: say which by its id", want)
+		case g.GetName() == want:
+			found = g
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // groupIDs are the groups that have the build.

@@ -298,8 +298,11 @@ func (d *distribution) notify(ctx context.Context, reviewed bool) error {
 		})
 	action := &operationsv1.Action{Name: "notify", Target: "testers of build " + build,
 		Outcome: operationsv1.OutcomeEnum_DONE}
-	if already(err) {
+	switch {
+	case already(err):
 		action.Outcome, action.Detail, err = operationsv1.OutcomeEnum_UNCHANGED, "Apple tells them by itself", nil
+	case outcomeUnknown(err): // nothing shows whether they were told, and nobody wants to be told twice
+		action.Outcome, action.Detail, err = operationsv1.OutcomeEnum_FAILED, "whether they were told is not known", nil
 	}
 	if err != nil {
 		return err

@@ -262,7 +262,7 @@ func (d *distribution) step(ctx context.Context) (Step, error) {
 	}
 	now, again, err := d.run.Look(ctx, key, every)
 	if err != nil || !now {
-		return Step{Wait: again, Awaiting: d.subject(key), AwaitingKey: key}, err
+		return Step{Idle: true, Wait: again, Awaiting: d.subject(key), AwaitingKey: key}, err
 	}
 	awaiting, err := d.find(ctx)
 	if err != nil {
@@ -432,6 +432,8 @@ func (d *distribution) decided(ctx context.Context, key string) (Step, error) {
 			return Step{Wait: d.cfg.ReviewEvery, Awaiting: "beta review: " + state, AwaitingKey: d.reviewKey()}, nil
 		case "BETA_REJECTED":
 			return Step{}, failed(ReasonRejected, "beta review has rejected build %s", d.seen.build.GetId())
+		case "", "READY_FOR_BETA_SUBMISSION": // it needs review, which showed only now: look again, and submit it
+			return Step{Wait: d.cfg.BuildEvery, Awaiting: "Apple's state of the build", AwaitingKey: d.findKey()}, nil
 		}
 	}
 	if key == d.reviewKey() {

@@ -63,6 +63,7 @@ type Step struct {
 	Wait        time.Duration
 	Awaiting    string
 	AwaitingKey string
+	Idle        bool // it was not this run's turn to look
 }
 
 // Reasons.

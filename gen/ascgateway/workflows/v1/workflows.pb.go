@@ -279,7 +279,8 @@ type DistributeBuildRequest struct {
 	UsesNonExemptEncryption *bool `protobuf:"varint,10,opt,name=uses_non_exempt_encryption,json=usesNonExemptEncryption,proto3,oneof" json:"uses_non_exempt_encryption,omitempty"`
 	// When the operation is done.
 	WaitFor WaitForEnum_WaitFor `protobuf:"varint,11,opt,name=wait_for,json=waitFor,proto3,enum=ascgateway.workflows.v1.WaitForEnum_WaitFor" json:"wait_for,omitempty"`
-	// Testers are told, if Apple does not do so by itself.
+	// Testers are told, if Apple does not do so by itself. Where wait_for is SUBMISSION
+	// and review has not decided yet, nobody can be told.
 	Notify bool `protobuf:"varint,12,opt,name=notify,proto3" json:"notify,omitempty"`
 	// Names the job: an equal request with the same id joins the operation (AIP-155).
 	RequestId string `protobuf:"bytes,13,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

@@ -6,7 +6,7 @@ CREATE TABLE operations (
     app          TEXT NOT NULL DEFAULT '',
     subject      TEXT NOT NULL DEFAULT '',
     caller       TEXT NOT NULL,
-    claims       TEXT NOT NULL DEFAULT '{}',
+    claims       BLOB ,                  -- sealed
     priority     TEXT NOT NULL DEFAULT '',
     request_key  TEXT UNIQUE,            -- whose request_id named it; NULL: nobody named it
     request_sum  TEXT NOT NULL,          -- SHA-256 of the request
