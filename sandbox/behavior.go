@@ -13,6 +13,9 @@ type behavior struct {
 	// placed lists relationships that seed names the ids of, on one side, or none:
 	// all others lead to something in a new sandbox.
 	placed []string
+	// oneOf are relationships of which an object has one: a new sandbox has as many
+	// objects of each.
+	oneOf []string
 	// settled completes an object of a new sandbox that has its relationships.
 	settled func(st *store, o *object)
 	// unique lists sets of attributes and relationships of which no two objects

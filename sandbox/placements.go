@@ -1,11 +1,17 @@
 package sandbox
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // placements: where a picture or a video of the asset library is shown. Apple:
 // App Asset Library.
 func placements() map[string]behavior {
-	return map[string]behavior{"appAssetLibraryPlacements": {allowed: placementAllowed}}
+	return map[string]behavior{"appAssetLibraryPlacements": {
+		allowed: placementAllowed,
+		oneOf:   append(slices.Clone(shownIn), "appEventLocalization"),
+	}}
 }
 
 // placementAllowed: a placement shows one asset, in one place.

@@ -229,3 +229,28 @@ func TestAVersionIsTakenBack(t *testing.T) {
 	onSale := c.IDs("appStoreVersionSubmissions")[0]
 	c.refused(t, "DELETE", "/v1/appStoreVersionSubmissions/"+onSale, "", "cannot be taken back")
 }
+
+// TestSeededSetsHaveOneOwner: what a new sandbox has of sets and placements belongs
+// to one localization, and some of it can be edited.
+func TestSeededSetsHaveOneOwner(t *testing.T) {
+	s := newClient(t, World{NoAuth: true})
+	for _, typ := range []string{"appScreenshotSets", "appPreviewSets", "appAssetLibraryPlacements"} {
+		free, kinds := 0, map[string]int{}
+		for _, o := range s.store.all(typ) {
+			owners := 0
+			for _, rel := range partOf[typ] {
+				owners += len(s.store.ids(o, rel))
+				kinds[rel] += len(s.store.ids(o, rel))
+			}
+			if owners != 1 {
+				t.Errorf("%s %s has %d owners", typ, o.id, owners)
+			}
+			if whole, _ := (&call{s: s.Sandbox}).lockedBy(o); whole == nil {
+				free++
+			}
+		}
+		if free == 0 || len(kinds) != len(partOf[typ]) {
+			t.Errorf("%s: %d can be edited, owners %v", typ, free, kinds)
+		}
+	}
+}

@@ -26,14 +26,26 @@ func (s *Sandbox) seeded() *store {
 		st.relate(typ, s.behaviors[typ].placed)
 	}
 	for _, typ := range s.facts.types() {
-		for _, o := range st.all(typ) {
+		for i, o := range st.all(typ) {
 			s.settleFile(st, o)
+			s.settleOwner(st, o, i)
 			if b := s.behaviors[typ]; b.settled != nil {
 				b.settled(st, o)
 			}
 		}
 	}
 	return st
+}
+
+// settleOwner leaves the i-th object of a type one of the owners that it may have:
+// the first belong to the first kind of owner, and so on.
+func (s *Sandbox) settleOwner(st *store, o *object, i int) {
+	kinds := s.behaviors[o.typ].oneOf
+	for k, rel := range kinds {
+		if k != i/perType%len(kinds) {
+			st.unlink(o, rel, st.ids(o, rel)...)
+		}
+	}
 }
 
 // seededCount is how many objects of a type a new sandbox has. An empty one has
@@ -46,6 +58,8 @@ func (s *Sandbox) seededCount(typ string) int {
 		return 0
 	case s.behaviors[typ].count > 0:
 		return s.behaviors[typ].count
+	case len(s.behaviors[typ].oneOf) > 0:
+		return perType * len(s.behaviors[typ].oneOf)
 	}
 	return perType
 }

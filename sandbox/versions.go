@@ -42,10 +42,12 @@ func versions() map[string]behavior {
 			allowed: (*call).firstNews,
 		},
 		"appScreenshotSets": {
+			oneOf:  shownIn,
 			seed:   cycle("screenshotDisplayType", "APP_IPHONE_67"),
 			unique: [][]string{{"appStoreVersionLocalization", "screenshotDisplayType"}},
 		},
 		"appPreviewSets": {
+			oneOf:  shownIn,
 			seed:   cycle("previewType", "IPHONE_67"),
 			unique: [][]string{{"appStoreVersionLocalization", "previewType"}},
 		},
