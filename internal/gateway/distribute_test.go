@@ -332,7 +332,7 @@ func TestFiftyWaitForOneBuild(t *testing.T) {
 			ids = append(ids, s.begin(body(i)))
 		}
 		time.Sleep(10 * poll)
-		asked, looks = len(s.asked()), int(time.Since(begun)/poll)+1 // one look every poll, and no more
+		asked, looks = len(s.asked()), int(time.Since(begun)/poll)+1
 		for _, id := range ids {
 			s.call(200, "POST", "/ascgateway/v1/operations/"+id+"/cancel", "{}")
 		}
@@ -344,7 +344,7 @@ func TestFiftyWaitForOneBuild(t *testing.T) {
 	one, _ := count(1)
 	fifty, looks := count(50)
 	t.Logf("requests: one %d, fifty %d, in the time of at most %d looks", one, fifty, looks)
-	if fifty > looks {
+	if fifty > 2*looks { // a look reads the builds, and at times their uploads
 		t.Errorf("one job that waits took %d requests, fifty %d", one, fifty)
 	}
 }
