@@ -184,7 +184,7 @@ func notificationAllowed(c *call, o, _ *object) []apiError {
 	detail := c.betaDetail(build)
 	switch {
 	case detail.attrs["autoNotifyEnabled"] == true:
-		return stateError("/data/relationships/build", "Auto-notify is already enabled for this build.")
+		return stateError("/data/relationships/build", "Auto-notify already enabled")
 	case !slices.Contains(approved, detail.text("externalBuildState")):
 		return stateError("/data/relationships/build", "Build is not in externally testable state.")
 	}
