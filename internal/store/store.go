@@ -200,6 +200,11 @@ func (s *Store) tellTried() { s.once.Do(func() { close(s.tried) }) }
 // usable says why the store cannot be used. While it is opened for the first time
 // it waits for that.
 func (s *Store) usable(ctx context.Context) error {
+	select {
+	case <-s.tried:
+		return s.Err()
+	default:
+	}
 	timer := time.NewTimer(firstOpen)
 	defer timer.Stop()
 	select {
