@@ -17,9 +17,6 @@ const tendEvery = 10 * time.Minute
 // waitsKept is how long it is known who looked last.
 const waitsKept = 24 * time.Hour
 
-// replaysKept is longer than any request_id is remembered.
-const replaysKept = 2 * time.Hour
-
 // tend removes what is old, until ctx ends.
 func (j *Jobs) tend(ctx context.Context) {
 	tick := time.NewTicker(tendEvery)
@@ -48,10 +45,6 @@ func (j *Jobs) Prune(ctx context.Context, now time.Time) (int64, error) {
 		micros(now.Add(-j.deps.Retention)))
 	if err != nil {
 		return 0, err
-	}
-	// The request_ids that the store holds are forgotten here too: see package replay.
-	if _, err := j.deps.Store.Exec(ctx, "DELETE FROM replays WHERE written_at < $1", micros(now.Add(-replaysKept))); err != nil {
-		return n, err
 	}
 	_, err = j.deps.Store.Exec(ctx, "DELETE FROM waits WHERE looked_at < $1", micros(now.Add(-waitsKept)))
 	return n, err

@@ -48,6 +48,12 @@ func (s SQL) opened(id string, value []byte) []byte {
 func (s SQL) Claim(ctx context.Context, id string, value []byte) (present []byte, err error) {
 	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		now := time.Now()
+		// What is forgotten goes with the next claim. An outcome may be written late: one
+		// window more is kept.
+		_, err := tx.ExecContext(ctx, "DELETE FROM replays WHERE written_at < $1", now.Add(-2*Window).UnixMicro())
+		if err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, `INSERT INTO replays (id, value, written_at) VALUES ($1, $2, $3)
 			ON CONFLICT (id) DO UPDATE SET value = $2, written_at = $3 WHERE replays.written_at < $4`,
 			hexID(id), s.sealed(id, value), now.UnixMicro(), now.Add(-Window).UnixMicro())

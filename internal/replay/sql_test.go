@@ -83,6 +83,27 @@ func TestSQL(t *testing.T) {
 	}
 }
 
+// TestSQLForgets what is older than any name is remembered, and nothing else.
+func TestSQLForgets(t *testing.T) {
+	s := newSQL(t, store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "store.db")}, secrets.New())
+	for id, age := range map[string]time.Duration{"old": 3 * Window, "late": Window + time.Minute, "new": 0} {
+		_, err := s.DB.Exec(t.Context(), "INSERT INTO replays (id, value, written_at) VALUES ($1, 'v', $2)", id,
+			time.Now().Add(-age).UnixMicro())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Claim(t.Context(), "another", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	err := s.DB.Query(t.Context(), "SELECT id FROM replays WHERE id IN ('old', 'late', 'new') ORDER BY id", nil,
+		func(scan func(...any) error) error { ids = append(ids, ""); return scan(&ids[len(ids)-1]) })
+	if err != nil || strings.Join(ids, " ") != "late new" {
+		t.Errorf("%v %v", ids, err)
+	}
+}
+
 // TestWhatIsLostEndsEarlier where its caller says how long a create may take.
 func TestWhatIsLostEndsEarlier(t *testing.T) {
 	r := newReplays(t, NewMemory(time.Now))
