@@ -143,14 +143,13 @@ func Open(d Deps, kinds ...Kind) (*Jobs, error) {
 	if d.Workers <= 0 {
 		d.Workers = DefaultWorkers
 	}
+	if d.Tracer == nil {
+		d.Tracer = noop.NewTracerProvider()
+	}
 	j := &Jobs{deps: d, kinds: map[string]Kind{}}
 	for _, k := range kinds {
 		j.kinds[k.Name] = k
 	}
-	if d.Tracer == nil {
-		d.Tracer = noop.NewTracerProvider()
-	}
-	j.deps.Tracer = d.Tracer
 	var err error
 	j.runner, err = newRunner(j)
 	return j, err
@@ -329,13 +328,11 @@ func noSuch() error {
 func (j *Jobs) Cancel(ctx context.Context, id, by string) (*Operation, error) {
 	return j.change(ctx, id, func(tx *sql.Tx, op *Operation) error {
 		switch {
-		case op.Done():
-			return nil // it has ended: there is nothing to cancel
+		case op.Done(), op.CancelledBy != "":
+			return errNothing // it has ended, or was asked to
 		case op.State == operationsv1.OperationStateEnum_WAITING_FOR_APPROVAL:
 			op.CancelledBy = by
 			j.end(op, nil, cancelled(by))
-			return nil
-		case op.CancelledBy != "":
 			return nil
 		}
 		op.CancelledBy = by
@@ -367,6 +364,9 @@ func secretGone() error {
 		"what the operation was asked was sealed with a secret that is gone: ask again")
 }
 
+// errNothing says that there is nothing to change.
+var errNothing = errors.New("jobs: nothing is to be changed")
+
 // change changes an operation from outside its runs.
 func (j *Jobs) change(ctx context.Context, id string, do func(*sql.Tx, *Operation) error) (op *Operation, err error) {
 	for range 10 {
@@ -384,6 +384,9 @@ func (j *Jobs) change(ctx context.Context, id string, do func(*sql.Tx, *Operatio
 		if !errors.Is(err, errStale) {
 			break
 		}
+	}
+	if errors.Is(err, errNothing) {
+		return op, nil
 	}
 	if err == nil {
 		j.changed.tell(id)

@@ -272,7 +272,9 @@ func TestCancel(t *testing.T) {
 				t.Errorf("%v", op.Proto())
 			}
 		}
-		if op, err := b.Cancel(t.Context(), works, "token:late"); err != nil || op.CancelledBy != "token:boss" {
+		before := b.get(works)
+		op, err := b.Cancel(t.Context(), works, "token:late")
+		if err != nil || op.CancelledBy != "token:boss" || !b.get(works).Updated.Equal(before.Updated) {
 			t.Errorf("%v %v", op.Proto(), err)
 		}
 	})

@@ -65,9 +65,10 @@ func (j *Jobs) unapproved(ctx context.Context, now time.Time) error {
 	}
 	for _, id := range ids {
 		_, err := j.change(ctx, id, func(_ *sql.Tx, op *Operation) error {
-			if op.State == waiting {
-				j.end(op, nil, tooOld(op))
+			if op.State != waiting {
+				return errNothing
 			}
+			j.end(op, nil, tooOld(op))
 			return nil
 		})
 		if err != nil && fault.As(err).Reason != ReasonNoSuch {
