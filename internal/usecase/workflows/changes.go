@@ -99,14 +99,10 @@ func outcomeUnknown(err error) bool {
 	return false
 }
 
-// mentions says whether an error's details have a reason or a text.
-func mentions(err error, text string) bool {
-	for _, d := range status.Convert(err).Details() {
-		if m, ok := d.(proto.Message); ok && strings.Contains(fmt.Sprint(m), text) {
-			return true
-		}
-	}
-	return false
+// says says whether an error has a text, in its message or its details: Apple tells
+// some things in words only. Capital letters do not count.
+func says(err error, text string) bool {
+	return err != nil && strings.Contains(strings.ToLower(fmt.Sprint(status.Convert(err).Proto())), strings.ToLower(text))
 }
 
 // changes are what is missing, in the order in which it is done, and the problem
@@ -276,7 +272,7 @@ func (d *distribution) submit() change {
 					Build:     &typesv1.ToOne{Id: &build},
 					RequestId: requestID,
 				})
-			if err != nil && strings.Contains(strings.ToLower(status.Convert(err).Message()), "submitted already") {
+			if says(err, "submitted already") {
 				return "it was asked for already", nil
 			}
 			return "", err
@@ -313,21 +309,9 @@ func (d *distribution) notify(ctx context.Context, reviewed bool) error {
 // already says whether Apple refused to notify because it does so by itself, or
 // has just done so.
 func already(err error) bool {
-	if err == nil {
-		return false
-	}
 	switch status.Code(err) {
 	case codes.AlreadyExists, codes.FailedPrecondition, codes.InvalidArgument, codes.Aborted:
-	default:
-		return false
+		return says(err, "auto-notify") || says(err, "auto notify") || says(err, "already") && says(err, "notif")
 	}
-	st := status.Convert(err)
-	text := strings.ToLower(st.Message())
-	for _, d := range st.Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			text += " " + strings.ToLower(info.GetReason())
-		}
-	}
-	return strings.Contains(text, "auto-notify") || strings.Contains(text, "auto notify") ||
-		strings.Contains(text, "already") && strings.Contains(text, "notif")
+	return false
 }

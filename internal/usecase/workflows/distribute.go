@@ -293,8 +293,7 @@ func (d *distribution) did(name string) bool {
 
 // turn waits where another build of the version is in review.
 func (d *distribution) turn(err error) (Step, error) {
-	if !strings.Contains(status.Convert(err).String(), "ANOTHER_BUILD_IN_REVIEW") &&
-		!mentions(err, "ANOTHER_BUILD_IN_REVIEW") {
+	if !says(err, "ANOTHER_BUILD_IN_REVIEW") {
 		return Step{}, err
 	}
 	return Step{Wait: d.cfg.ReviewEvery, Awaiting: "its turn: another build of the version is in beta review"}, nil

@@ -38,15 +38,17 @@ func (d *distribution) readGroups(ctx context.Context) error {
 
 // groupNamed finds a group by its id or its name, nil if there is none.
 func groupNamed(list []*resourcesv1.BetaGroup, want string) (found *resourcesv1.BetaGroup, err error) {
+	named := 0
 	for _, g := range list {
-		switch {
-		case g.GetId() == want:
+		switch want {
+		case g.GetId():
 			return g, nil
-		case g.GetName() == want && found != nil:
-			return nil, failed(ReasonNoGroup, "several groups are named %s: say which by its id", want)
-		case g.GetName() == want:
-			found = g
+		case g.GetName():
+			found, named = g, named+1
 		}
+	}
+	if named > 1 {
+		return nil, failed(ReasonNoGroup, "several groups are named %s: say which by its id", want)
 	}
 	return found, nil
 }

@@ -7,6 +7,9 @@ import (
 	resourcesv1 "github.com/asc-gateway/asc-gateway/gen/asc/resources/v1"
 	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -42,8 +45,9 @@ func TestVersionsAreOneInAnySpelling(t *testing.T) {
 // refused.
 func TestAGroupIsNamedByIdOrName(t *testing.T) {
 	group := func(id, name string) *resourcesv1.BetaGroup { return &resourcesv1.BetaGroup{Id: id, Name: &name} }
-	list := []*resourcesv1.BetaGroup{group("1", "QA"), group("2", "1"), group("3", "Twice"), group("4", "Twice")}
-	for want, id := range map[string]string{"QA": "1", "1": "1", "2": "2", "None": "", "qa": ""} {
+	list := []*resourcesv1.BetaGroup{group("1", "QA"), group("2", "1"), group("3", "Twice"), group("4", "Twice"),
+		group("5", "6"), group("7", "6"), group("6", "an id counts more")}
+	for want, id := range map[string]string{"QA": "1", "1": "1", "2": "2", "6": "6", "None": "", "qa": ""} {
 		if g, err := groupNamed(list, want); g.GetId() != id || err != nil {
 			t.Errorf("%s: %v %v", want, g, err)
 		}
@@ -76,5 +80,28 @@ func TestAPlanIsAskedLikeItsJob(t *testing.T) {
 		UsesNonExemptEncryption: proto.Bool(false)})
 	if err != nil || req.GetApp() != "a" || req.GetNotes()["en-US"] != "x" || req.UsesNonExemptEncryption == nil {
 		t.Errorf("%v %v", req, err)
+	}
+}
+
+// TestSays finds what Apple tells in words, wherever it stands in an error.
+func TestSays(t *testing.T) {
+	inDetails, err := status.New(codes.FailedPrecondition, "The request cannot be fulfilled.").WithDetails(
+		&errdetails.ErrorInfo{Reason: "STATE_ERROR.ENTITY_STATE_INVALID",
+			Metadata: map[string]string{"associated": "ANOTHER_BUILD_IN_REVIEW"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !says(inDetails.Err(), "another_build_in_review") || says(inDetails.Err(), "auto-notify") || says(nil, "") {
+		t.Error("what stands in the details is not found, or what does not is")
+	}
+	for text, want := range map[string]bool{
+		"Auto-notify already enabled": true, "Testers were already notified": true, "The build was submitted already": false,
+	} {
+		if got := already(status.Error(codes.FailedPrecondition, text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if already(status.Error(codes.Unavailable, "auto-notify")) || already(nil) {
+		t.Error("an error of another kind is taken for success")
 	}
 }
