@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -181,62 +180,6 @@ type Admission struct {
 	recorded audit.Record
 	end      func(audit.Record) error // puts the outcome on record; nil: none is wanted
 	made     asc.Record
-}
-
-type teamKey struct{}
-
-// callContext is a context that knows its call.
-type callContext struct {
-	context.Context
-	admission *Admission
-}
-
-type (
-	methodKey   struct{}
-	decisionKey struct{}
-)
-
-// Value implements [context.Context].
-func (c *callContext) Value(key any) any {
-	switch key.(type) {
-	case teamKey:
-		return c.admission.Team
-	case methodKey:
-		return c.admission.recorded.Method
-	case decisionKey:
-		return &c.admission.Decision
-	}
-	return c.Context.Value(key)
-}
-
-// Decision is what policy says of an admitted call.
-func Decision(ctx context.Context) policy.Decision {
-	if d, ok := ctx.Value(decisionKey{}).(*policy.Decision); ok {
-		return *d
-	}
-	return policy.Decision{}
-}
-
-// Method is the name of an admitted call's method, without a leading slash.
-func Method(ctx context.Context) string { s, _ := ctx.Value(methodKey{}).(string); return s }
-
-// Team is the team of an admitted call.
-func Team(ctx context.Context) string { s, _ := ctx.Value(teamKey{}).(string); return s }
-
-type restrictedKey struct{}
-
-// Restricted is the caller of an admitted call that is kept to apps, "" if it is
-// not: such a caller is told nothing of others.
-func Restricted(ctx context.Context) string { s, _ := ctx.Value(restrictedKey{}).(string); return s }
-
-// Budget is the caller of an admitted call and the budget that the policy gives
-// it for the call's team, 0 if it gives none.
-func (g *Guard) Budget(ctx context.Context) (caller string, hour int) {
-	who, p := access.FromContext(ctx), g.policy.Load()
-	if who == nil || p == nil {
-		return "", 0
-	}
-	return who.ID, p.Budget(who, Team(ctx))
 }
 
 // Enter lets a call in or says why not. The context of an admitted call is to be
@@ -485,56 +428,4 @@ func TraceID(traceparent string) string {
 		return ""
 	}
 	return parts[1]
-}
-
-// errNotUnknown tells of a path that is another spelling of a known one.
-var errNotUnknown = errors.New("an operation is known for this path: write it as Apple's documentation does")
-
-// EnterPath lets a request pass to a path of Apple's that no operation is known
-// for, if a rule of the policy names it. The path is as it is sent on, encoded
-// and without the query. One that could be read in two ways, or that is an
-// operation's but for capital letters, is refused as InvalidArgument.
-func (g *Guard) EnterPath(ctx context.Context, verb, path, team, trace string) (context.Context, *Admission, error) {
-	segments, err := access.Segments(path)
-	if err == nil && g.routes.resembles(verb, segments) {
-		err = errNotUnknown
-	}
-	if err != nil {
-		return ctx, nil, fault.New(fault.InvalidArgument, fault.ReasonInvalidRequest, "%v", err)
-	}
-	who := access.FromContext(ctx)
-	method := &access.Method{FullName: "/passthrough/" + verb + " " + path, Verb: verb}
-	a := &Admission{guard: g, method: method}
-	teams := g.deps.Teams()
-	if a.Team = team; team == "" && len(teams) == 1 {
-		a.Team = teams[0]
-	}
-	if !slices.Contains(teams, a.Team) {
-		return ctx, nil, fault.New(
-			fault.InvalidArgument,
-			fault.ReasonUnknownTeam,
-			"there is no such team, or several: name one in asc-team",
-		)
-	}
-	a.recorded = audit.Record{Method: method.Name(), Team: a.Team, Trace: trace}
-	if who != nil {
-		a.recorded.Principal = who.ID
-	}
-	a.Decision = policy.Decision{Reason: "no operation is known for the path, and there is no policy that names it"}
-	if p := g.policy.Load(); p != nil {
-		a.Decision = p.DecidePath(who, verb, path, a.Team)
-	} else if g.Anonymous() { // every operation is open, so those that are not known yet are too
-		a.Decision = policy.Open()
-	}
-	a.recorded.Rule = a.Decision.Rule
-	if !a.Decision.Allowed {
-		err := a.Decision.Denied(who, verb+" "+path)
-		g.deny(a.recorded, err, "")
-		return ctx, nil, err
-	}
-	ctx, err = a.share(ctx, "", "")
-	if err != nil {
-		return ctx, nil, err
-	}
-	return ctx, a, a.begin(ctx)
 }

@@ -51,14 +51,6 @@ func NewContext(ctx context.Context, c Call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
 
-// Counting returns a context whose inner calls are counted, and what counts
-// requests that are sent to Apple.
-func Counting(ctx context.Context) (context.Context, *atomic.Int64) {
-	c := callOf(ctx)
-	c.Requests = new(atomic.Int64)
-	return NewContext(ctx, c), c.Requests
-}
-
 func callOf(ctx context.Context) Call {
 	if c, ok := ctx.Value(callKey{}).(Call); ok {
 		return c

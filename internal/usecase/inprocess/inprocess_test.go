@@ -111,7 +111,8 @@ func TestWhatComesOutwards(t *testing.T) {
 	s := &server{answer: kept, header: metadata.Pairs("asc-requests", "2", "asc-cache", "MISS")}
 	c, _ := conn(s)
 	seen := &outer{}
-	ctx, requests := inprocess.Counting(grpc.NewContextWithServerTransportStream(t.Context(), seen))
+	requests := new(atomic.Int64)
+	ctx := inprocess.NewContext(grpc.NewContextWithServerTransportStream(t.Context(), seen), inprocess.Call{Requests: requests})
 	var header metadata.MD
 	got, err := quotav1.NewQuotaServiceClient(c).GetQuota(ctx, &quotav1.GetQuotaRequest{}, grpc.Header(&header))
 	if err != nil {
