@@ -184,9 +184,9 @@ func (j *Jobs) attempt(ctx context.Context, op *Operation, lease string) (Step, 
 		Created:     op.Created,
 	}
 	r.Look = func(ctx context.Context, key string, every time.Duration) (bool, time.Duration, error) {
-		return j.Look(ctx, op.Team+"/"+key, every)
+		return j.Look(ctx, op.Team, key, every)
 	}
-	r.Seen = func(ctx context.Context, key string) error { return j.Seen(ctx, op.Team+"/"+key) }
+	r.Seen = func(ctx context.Context, key string) error { return j.Seen(ctx, op.Team, key) }
 	r.Did = func(ctx context.Context, a *operationsv1.Action) error {
 		spent := count()
 		op.Requests += spent

@@ -10,7 +10,10 @@ import (
 // Look says whether an operation should look now at what key names. Of all that
 // wait for the same, over all replicas, one looks every so often; the others sleep
 // until again. Nothing of what was seen is kept but whether to go on waiting.
-func (j *Jobs) Look(ctx context.Context, key string, every time.Duration) (now bool, again time.Duration, err error) {
+func (j *Jobs) Look(
+	ctx context.Context, team, key string, every time.Duration,
+) (now bool, again time.Duration, err error) {
+	key = team + "/" + key
 	err = j.deps.Store.Tx(ctx, func(tx *sql.Tx) error {
 		t := time.Now()
 		var looked int64
@@ -44,18 +47,18 @@ func (j *Jobs) Look(ctx context.Context, key string, every time.Duration) (now b
 }
 
 // Seen says that what key names has come: all that wait for it are woken.
-func (j *Jobs) Seen(ctx context.Context, key string) error {
+func (j *Jobs) Seen(ctx context.Context, team, key string) error {
 	var woken []string
 	var jobs []int64
 	err := j.deps.Store.Tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE waits SET waiting = 0 WHERE key = $1 AND waiting = 1", key)
+		res, err := tx.ExecContext(ctx, "UPDATE waits SET waiting = 0 WHERE key = $1 AND waiting = 1", team+"/"+key)
 		if err != nil {
 			return err
 		}
 		if n, err := res.RowsAffected(); n == 0 || err != nil {
 			return err
 		}
-		woken, jobs, err = j.wakeAll(ctx, tx, key)
+		woken, jobs, err = j.wakeAll(ctx, tx, team, key)
 		return err
 	})
 	if err != nil {
@@ -68,11 +71,14 @@ func (j *Jobs) Seen(ctx context.Context, key string) error {
 	return nil
 }
 
-func (j *Jobs) wakeAll(ctx context.Context, tx *sql.Tx, key string) (ids []string, list []int64, err error) {
+func (j *Jobs) wakeAll(ctx context.Context, tx *sql.Tx, team, key string) (ids []string, list []int64, err error) {
 	rows, err := tx.QueryContext(
 		ctx,
-		"UPDATE operations SET wakes = wakes + 1 WHERE team || '/' || awaiting_key = $1 AND awaiting_key <> '' AND ended_at = 0 RETURNING id, job",
+		// awaiting_key <> '' is that of the index.
+		`UPDATE operations SET wakes = wakes + 1
+		WHERE awaiting_key = $1 AND awaiting_key <> '' AND team = $2 AND ended_at = 0 RETURNING id, job`,
 		key,
+		team,
 	)
 	if err != nil {
 		return nil, nil, err

@@ -22,7 +22,10 @@ var allowedHeaders = []string{
 // canonical are the names of headers as net/http keeps them.
 var canonical = func() map[string]string {
 	m := map[string]string{}
-	for _, name := range append(slices.Clone(allowedHeaders), server.CacheHeader, server.LimitHeader, server.RemainingHeader, server.WaitedHeader) {
+	for _, name := range append(
+		slices.Clone(allowedHeaders),
+		server.CacheHeader, server.LimitHeader, server.RemainingHeader, server.WaitedHeader, server.RequestsHeader,
+	) {
 		m[name] = http.CanonicalHeaderKey(name)
 	}
 	return m
