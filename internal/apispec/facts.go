@@ -98,7 +98,8 @@ func Facts(doc *Document) ([]byte, error) {
 	for name, s := range doc.Schemas.All() {
 		if _, ok := s.IsResource(); ok && !isInline(name) {
 			f.Types[name] = f.object(s)
-		} else if len(s.Enum) > 0 || s.Type == "object" && !strings.HasSuffix(name, "Request") && !strings.HasSuffix(name, "Response") && !isInline(name) {
+		} else if len(s.Enum) > 0 || s.Type == "object" && !isInline(name) &&
+			!strings.HasSuffix(name, "Request") && !strings.HasSuffix(name, "Response") {
 			f.Values[name] = f.attr("", s)
 		}
 	}

@@ -311,7 +311,8 @@ func metricsTable() string {
 	var b strings.Builder
 	b.WriteString(`# Metrics
 
-Made by ` + "`gateway metrics`" + `; a test holds it. Served on the ops port as Prometheus' text (` + "`/metrics`" + `, OpenMetrics with exemplars), and by OTLP where ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` is set.
+Made by ` + "`gateway metrics`" + `; a test holds it. Served on the ops port as Prometheus' text (` +
+		"`/metrics`" + `, OpenMetrics with exemplars), and by OTLP where ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` is set.
 In Prometheus the dots are underscores, sums end in ` + "`_total`" + `, and units stand in the name.
 
 | metric | unit | kind | attributes | what it tells |
@@ -327,7 +328,8 @@ In Prometheus the dots are underscores, sums end in ` + "`_total`" + `, and unit
 	for _, x := range [][4]string{
 		{"http.client.request.duration", "s", "http.request.method, http.response.status_code, " +
 			"server.address, error.type", "Attempts at Apple"},
-		{"http.server.request.duration", "s", "http.request.method, http.route, http.response.status_code", "Requests over REST and the passthrough"},
+		{"http.server.request.duration", "s", "http.request.method, http.route, http.response.status_code",
+			"Requests over REST and the passthrough"},
 		{"rpc.server.call.duration", "s", "rpc.method, rpc.response.status_code", "Calls over gRPC"},
 	} {
 		fmt.Fprintf(&b, "| `%s` | `%s` | histogram | %s | %s |\n", x[0], x[1], x[2], x[3])

@@ -47,7 +47,8 @@ func sandboxCommand() *cobra.Command {
 			return serveBox(cmd.Context(), s, l)
 		}}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen on")
-	cmd.Flags().StringToStringVar(&publicKeys, "public-key", nil, "KEY_ID=FILE: check tokens by this public key (PEM); may stand several times")
+	cmd.Flags().StringToStringVar(&publicKeys, "public-key", nil,
+		"KEY_ID=FILE: check tokens by this public key (PEM); may stand several times")
 	cmd.Flags().StringVar(&cfg.Issuer, "issuer", sandbox.DefaultIssuer, "issuer id of team keys")
 	cmd.Flags().IntVar(&cfg.HourLimit, "hour-limit", 3600, "requests per key and hour")
 	cmd.Flags().DurationVar(&cfg.Processing, "processing", 0, "how long an upload or a build takes")

@@ -27,8 +27,10 @@ type Quota struct {
 
 // Cache is how long answers are kept.
 type Cache struct {
-	MaxBytes  *int64     `json:"max_bytes"` // default 64 MiB; 0: nothing is kept. It needs a restart
-	Lifetimes []Lifetime `json:"lifetimes"` // the first that matches counts; default: what hardly ever changes, such as territories and price points
+	MaxBytes *int64 `json:"max_bytes"` // default 64 MiB; 0: nothing is kept. It needs a restart
+	// Lifetimes: the first that matches counts; default: what hardly ever changes,
+	// such as territories and price points.
+	Lifetimes []Lifetime `json:"lifetimes"`
 }
 
 // Lifetime of the answers of some methods.
@@ -49,9 +51,11 @@ type Limits struct {
 	MaxMemory  int64 `json:"max_memory"`  // bytes of live heap; default no bound
 	// MaxConnections are those of one face at once, default 2048. Beyond it, the
 	// oldest over which nobody was identified makes room.
-	MaxConnections           int      `json:"max_connections"`
-	MaxConnectionsPerAddress int      `json:"max_connections_per_address"` // of one IP address to one face; default 1024
-	MaxConnectionAge         Duration `json:"max_connection_age"`          // of gRPC and the one port, then callers open another; default 1h. It needs a restart
+	MaxConnections           int `json:"max_connections"`
+	MaxConnectionsPerAddress int `json:"max_connections_per_address"` // of one IP address to one face; default 1024
+	// MaxConnectionAge is of gRPC and the one port, then callers open another; default
+	// 1h. It needs a restart.
+	MaxConnectionAge Duration `json:"max_connection_age"`
 }
 
 // Secrets says where the secret is that replicas share.

@@ -141,24 +141,12 @@ func New(d Deps) (*Gateway, error) {
 		},
 	)
 	g.Tokens = tokens.New(d.Tokens, d.Ring, granted(d.Audit), guard.Team, g.Guard.MayMint)
-	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	catalog := newCatalog(g.Engine, d.Version)
-	upper, err := g.openUpper(d)
+	own, err := g.services(d, catalog)
 	if err != nil {
 		return nil, err
 	}
-	g.Jobs = upper.jobs
-	operations := jobs.NewService(upper.jobs, viewer)
-	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
-	g.Server = server.New(d.Server, g.Engine, g.Guard, []server.Service{
-		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
-		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
-		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
-		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, whose)},
-		{Desc: &operationsv1.OperationService_ServiceDesc, Impl: operations},
-		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
-		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: upper.workflows},
-	}, d.Limits, d.Log, d.GRPC...)
+	g.Server = server.New(d.Server, g.Engine, g.Guard, own, d.Limits, d.Log, d.GRPC...)
 	edge, err := rest.New(g.Server, g.Engine, ownServices(), d.Limits, d.Log)
 	if err != nil {
 		return nil, err
@@ -177,18 +165,43 @@ func New(d Deps) (*Gateway, error) {
 		),
 		web.Patterns...)
 	g.REST = tracedHTTP(d.CORS.Wrap(edge), d)
+	return g, g.openPassthrough(d)
+}
+
+// openPassthrough makes the face that speaks as Apple does, where it is wanted.
+func (g *Gateway) openPassthrough(d Deps) error {
 	if !d.Passthrough {
-		return g, nil
+		return nil
 	}
 	apple, err := passthrough.New(
 		passthrough.Config{PublicURL: d.PublicURL, BaseURL: d.BaseURL},
 		passthrough.Deps{Engine: g.Engine, Guard: g.Guard, Upstream: g.Client, Limits: d.Limits, Log: d.Log},
 	)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.Passthrough = tracedHTTP(apple, d)
-	return g, nil
+	return nil
+}
+
+// services are the gateway's own.
+func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
+	workflows, err := g.openUpper(d)
+	if err != nil {
+		return nil, err
+	}
+	operations := jobs.NewService(g.Jobs, viewer)
+	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
+	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
+	return []server.Service{
+		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
+		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
+		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
+		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, whose)},
+		{Desc: &operationsv1.OperationService_ServiceDesc, Impl: operations},
+		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
+		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: workflows},
+	}, nil
 }
 
 // tracedGRPC makes a span of every call but those that are open to everyone.

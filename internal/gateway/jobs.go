@@ -37,42 +37,28 @@ type Jobs struct {
 	Workflows workflows.Config
 }
 
-// upper is the upper floor: use cases, which call the gateway as its callers do.
-type upper struct {
-	conn      *inprocess.Conn
-	jobs      *jobs.Jobs // nil: there is no store
-	workflows *workflows.Service
-}
-
-// openUpper makes the use cases. They call g.Server, which is made after them.
-func (g *Gateway) openUpper(d Deps) (u upper, err error) {
+// openUpper makes the use cases, which call the gateway as its callers do, and the
+// operations that they start. They call g.Server, which is made after them.
+func (g *Gateway) openUpper(d Deps) (*workflows.Service, error) {
 	var tracer trace.TracerProvider = noop.NewTracerProvider()
 	if d.Telemetry != nil && d.Telemetry.Traced() {
 		tracer = d.Telemetry.Tracer
 	}
-	u.conn = inprocess.New(inner{g}, tracer)
 	ops := &operations{}
-	u.workflows = workflows.New(d.Jobs.Workflows, u.conn, ops)
+	flows := workflows.New(d.Jobs.Workflows, inprocess.New(inner{g}, tracer), ops)
 	if d.Jobs.Store == nil {
-		return u, nil
+		return flows, nil
 	}
 	sealing := d.Secrets
 	if sealing == nil {
 		sealing = secrets.New()
 	}
-	deps := jobs.Deps{
-		Store:     d.Jobs.Store,
-		Secrets:   sealing,
-		Rights:    rights{g},
-		Status:    service.FullStatus,
-		Tracer:    tracer,
-		Retention: d.Jobs.Retention,
-		Workers:   d.Jobs.Workers,
-		Log:       d.Log,
-	}
-	u.jobs, err = jobs.Open(deps, distributeBuild(u.workflows))
-	ops.jobs = u.jobs
-	return u, err
+	deps := jobs.Deps{Store: d.Jobs.Store, Secrets: sealing, Rights: rights{g}, Status: service.FullStatus, Tracer: tracer,
+		Retention: d.Jobs.Retention, Workers: d.Jobs.Workers, Log: d.Log}
+	var err error
+	g.Jobs, err = jobs.Open(deps, distributeBuild(flows))
+	ops.jobs = g.Jobs
+	return flows, err
 }
 
 // inner is the server that use cases call.
