@@ -246,27 +246,9 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	if err != nil && status.Code(err) != codes.AlreadyExists {
 		return fmt.Errorf("gcpkms: no key can be made: %w", outbound.Told(err))
 	}
-	job, err := client.CreateImportJob(
-		ctx,
-		&kmspb.CreateImportJobRequest{Parent: ring, ImportJobId: fmt.Sprintf("asc-gateway-%d", time.Now().UnixNano()),
-			ImportJob: &kmspb.ImportJob{
-				ImportMethod:    kmspb.ImportJob_RSA_OAEP_4096_SHA256_AES_256,
-				ProtectionLevel: kmspb.ProtectionLevel_SOFTWARE,
-			}},
-	)
+	job, err := b.importJob(ctx, client, ring)
 	if err != nil {
-		return fmt.Errorf("gcpkms: no import job can be made: %w", outbound.Told(err))
-	}
-	for job.GetState() != kmspb.ImportJob_ACTIVE {
-		if job.GetState() == kmspb.ImportJob_EXPIRED {
-			return errors.New("gcpkms: the import job expired")
-		}
-		if err := b.pause(ctx); err != nil {
-			return err
-		}
-		if job, err = client.GetImportJob(ctx, &kmspb.GetImportJobRequest{Name: job.GetName()}); err != nil {
-			return fmt.Errorf("gcpkms: the import job: %w", outbound.Told(err))
-		}
+		return err
 	}
 	to, err := keywrap.ParsePublic([]byte(job.GetPublicKey().GetPem()))
 	if err != nil {
@@ -284,18 +266,7 @@ func (b *Backend) Import(ctx context.Context, uri string, private *ecdsa.Private
 	if err != nil {
 		return fmt.Errorf("gcpkms: the key is not taken: %w", outbound.Told(err))
 	}
-	for made.GetState() != kmspb.CryptoKeyVersion_ENABLED {
-		if made.GetState() == kmspb.CryptoKeyVersion_IMPORT_FAILED {
-			return fmt.Errorf("gcpkms: the import failed: %s", outbound.Strike(made.GetImportFailureReason()))
-		}
-		if err := b.pause(ctx); err != nil {
-			return err
-		}
-		if made, err = client.GetCryptoKeyVersion(ctx, &kmspb.GetCryptoKeyVersionRequest{Name: made.GetName()}); err != nil {
-			return fmt.Errorf("gcpkms: the import: %w", outbound.Told(err))
-		}
-	}
-	return nil
+	return b.enabled(ctx, client, made)
 }
 
 // pause waits between two looks.
@@ -312,4 +283,48 @@ func (b *Backend) pause(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("gcpkms: it is not ready yet: %w", ctx.Err())
 	}
+}
+
+// importJob makes an import job and waits until it is ready.
+func (b *Backend) importJob(ctx context.Context, client *kms.KeyManagementClient, ring string) (*kmspb.ImportJob, error) {
+	job, err := client.CreateImportJob(
+		ctx,
+		&kmspb.CreateImportJobRequest{Parent: ring, ImportJobId: fmt.Sprintf("asc-gateway-%d", time.Now().UnixNano()),
+			ImportJob: &kmspb.ImportJob{
+				ImportMethod:    kmspb.ImportJob_RSA_OAEP_4096_SHA256_AES_256,
+				ProtectionLevel: kmspb.ProtectionLevel_SOFTWARE,
+			}},
+	)
+	if err != nil {
+		return nil, fmt.Errorf("gcpkms: no import job can be made: %w", outbound.Told(err))
+	}
+	for job.GetState() != kmspb.ImportJob_ACTIVE {
+		if job.GetState() == kmspb.ImportJob_EXPIRED {
+			return nil, errors.New("gcpkms: the import job expired")
+		}
+		if err := b.pause(ctx); err != nil {
+			return nil, err
+		}
+		if job, err = client.GetImportJob(ctx, &kmspb.GetImportJobRequest{Name: job.GetName()}); err != nil {
+			return nil, fmt.Errorf("gcpkms: the import job: %w", outbound.Told(err))
+		}
+	}
+	return job, nil
+}
+
+// enabled waits until an imported version can sign.
+func (b *Backend) enabled(ctx context.Context, client *kms.KeyManagementClient, made *kmspb.CryptoKeyVersion) error {
+	var err error
+	for made.GetState() != kmspb.CryptoKeyVersion_ENABLED {
+		if made.GetState() == kmspb.CryptoKeyVersion_IMPORT_FAILED {
+			return fmt.Errorf("gcpkms: the import failed: %s", outbound.Strike(made.GetImportFailureReason()))
+		}
+		if err := b.pause(ctx); err != nil {
+			return err
+		}
+		if made, err = client.GetCryptoKeyVersion(ctx, &kmspb.GetCryptoKeyVersionRequest{Name: made.GetName()}); err != nil {
+			return fmt.Errorf("gcpkms: the import: %w", outbound.Told(err))
+		}
+	}
+	return nil
 }
