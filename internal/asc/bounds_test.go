@@ -292,7 +292,7 @@ func TestOnlyHTTPSOrTheOriginIsOpened(t *testing.T) {
 		"http://files.example.com/a": false, "http://127.0.0.1:8091/a": false, "http://127.0.0.1/a": false, "http://localhost:8090/a": false,
 		"ftp://127.0.0.1:8090/a": false, "file://127.0.0.1:8090/etc/passwd": false, "file:///etc/passwd": false, "gopher://127.0.0.1:8090/": false,
 		"https:///a": false, "https:opaque": false, "https://u:p@files.example.com/a": false, "//127.0.0.1:8090/a": false, "/a": false, "": false,
-		"https://x/" + strings.Repeat("a", maxLinkBytes): false,
+		"https://x/" + strings.Repeat("a", 16<<10): false,
 	} {
 		asked := 0
 		c, err := New(Config{BaseURL: base}, Deps{Tokens: &tokens{}, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {

@@ -7,9 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/transfer"
 )
 
 // File is an answer that passes through untouched.
@@ -128,8 +128,7 @@ func (a *answered) Unwrap() error { return a.fault }
 // there, and what the answer says is not trusted further than https, or the
 // origin of the base URL. The caller closes the body.
 func (c *Client) OpenURL(ctx context.Context, link string) (*File, error) {
-	u, err := url.Parse(link)
-	if err != nil || len(link) > maxLinkBytes || !c.fromApple(u) {
+	if _, err := (transfer.Hosts{Own: c.base, Any: true}).Allow(link); err != nil {
 		return nil, fault.New(fault.Unavailable, fault.ReasonUpstreamMalformed, "App Store Connect points to no valid file")
 	}
 	x := c.begin(ctx, c.cfg.AttemptTimeout)
@@ -153,7 +152,3 @@ func (c *Client) OpenURL(ctx context.Context, link string) (*File, error) {
 	x.keep(c.cfg.FileTimeout)
 	return c.file(res, openStored(res)), nil
 }
-
-// maxLinkBytes bounds the links that are followed; presigned ones have some
-// hundred bytes.
-const maxLinkBytes = 16 << 10

@@ -83,21 +83,3 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		DisableCompression:     true, // files must pass untouched; JSON is unpacked here
 	}, nil
 }
-
-// fromApple says whether a link may be followed: to any host by https, else to
-// the base URL's scheme, host and port.
-func (c *Client) fromApple(u *url.URL) bool {
-	if u.User != nil || u.Opaque != "" || u.Hostname() == "" {
-		return false
-	}
-	return u.Scheme == "https" || origin(u) == origin(c.base)
-}
-
-// origin is a URL's scheme, host and port.
-func origin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
-}
