@@ -15,6 +15,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/redisdb"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/uploads"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 )
 
@@ -30,6 +31,7 @@ func inForce(c *config.Config) {
 	setDefault(&c.Limits.MaxCalls, overload.DefaultMaxCalls)
 	setDefault(&c.Limits.MaxBodies, overload.DefaultMaxBodies)
 	setDefault(&c.Limits.MaxWatches, overload.DefaultMaxWatches)
+	setDefault(&c.Limits.MaxUploads, overload.DefaultMaxUploads)
 	setDefault(&c.Limits.MaxConnections, conns.DefaultMax)
 	setDefault(&c.Limits.MaxConnectionsPerAddress, min(conns.DefaultPerAddress, c.Limits.MaxConnections))
 	setDefault(&c.Limits.MaxConnectionAge, config.Duration(server.DefaultMaxConnectionAge))
@@ -39,6 +41,11 @@ func inForce(c *config.Config) {
 	setDefault(&c.Jobs.Workers, jobs.DefaultWorkers)
 	setDefault(&c.Jobs.BuildEvery, config.Duration(workflows.DefaultBuildEvery))
 	setDefault(&c.Jobs.ReviewEvery, config.Duration(workflows.DefaultReviewEvery))
+	setDefault(&c.Uploads.Memory, uploads.DefaultMemory)
+	setDefault(&c.Uploads.Parallel, uploads.DefaultParallel)
+	if len(c.Uploads.Hosts) == 0 {
+		c.Uploads.Hosts = []string{"apple.com"}
+	}
 	if c.Telemetry.TrustTraceContext == nil {
 		trusted := c.Trusted()
 		c.Telemetry.TrustTraceContext = &trusted

@@ -348,7 +348,7 @@ func metricsCommand() *cobra.Command {
 
 // roomInstruments tell of what is inside, and of what found no room.
 func (s *service) roomInstruments() []telemetry.Instrument {
-	classes := []overload.Class{overload.Calls, overload.Bodies, overload.Watches, overload.Probes}
+	classes := []overload.Class{overload.Calls, overload.Bodies, overload.Watches, overload.Probes, overload.Uploads}
 	perFace := func(values func(conns.Counts, func(float64, string))) func(telemetry.Report) {
 		return func(report telemetry.Report) {
 			s.mu.Lock()

@@ -28,6 +28,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tlsfiles"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/uploads"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 	"github.com/asc-gateway/asc-gateway/internal/watch"
 	"google.golang.org/grpc"
@@ -143,6 +144,10 @@ func (s *service) deps() gateway.Deps {
 				ReviewEvery: time.Duration(cfg.Jobs.ReviewEvery),
 			},
 		},
+		Uploads: gateway.Uploads{
+			Config: uploads.Config{Memory: cfg.Uploads.Memory, Parallel: cfg.Uploads.Parallel},
+			Hosts:  cfg.Uploads.Hosts,
+		},
 		Degraded: s.degraded,
 		Log:      s.log,
 		GRPC:     []grpc.ServerOption{grpc.Creds(s.credentials())},
@@ -195,7 +200,8 @@ func (s *service) openStore() (err error) {
 
 func limitsOf(cfg *config.Config) overload.Config {
 	l := cfg.Limits
-	return overload.Config{MaxCalls: l.MaxCalls, MaxBodies: l.MaxBodies, MaxWatches: l.MaxWatches, MaxMemory: l.MaxMemory}
+	return overload.Config{MaxCalls: l.MaxCalls, MaxBodies: l.MaxBodies, MaxWatches: l.MaxWatches, MaxUploads: l.MaxUploads,
+		MaxMemory: l.MaxMemory}
 }
 
 // makeFirstToken makes the token of authn.first_token_file, unless it is there.

@@ -295,6 +295,7 @@ func (s *service) needsRestart(cfg *config.Config) error {
 		"ops":                       cfg.Ops == s.cfg.Ops,
 		"secrets":                   cfg.Secrets == s.cfg.Secrets,
 		"store":                     cfg.Store == s.cfg.Store,
+		"uploads":                   reflect.DeepEqual(cfg.Uploads, s.cfg.Uploads),
 		"jobs":                      cfg.Jobs == s.cfg.Jobs,
 		"streams":                   cfg.Streams == s.cfg.Streams,
 		"limits.max_connection_age": cfg.Limits.MaxConnectionAge == s.cfg.Limits.MaxConnectionAge,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/transfer"
 )
 
 // check finds what is wrong with values. Each error begins with the setting.
@@ -49,6 +50,7 @@ func (c *Config) check() (errs []error) {
 		int64(l.MaxCalls),
 		int64(l.MaxBodies),
 		int64(l.MaxWatches),
+		int64(l.MaxUploads),
 		l.MaxMemory,
 		int64(l.MaxConnections),
 		int64(l.MaxConnectionsPerAddress),
@@ -107,6 +109,17 @@ func (c *Config) checkStore() (errs []error) {
 	}
 	if c.Store.URL != "" && c.Secrets.File == "" && !c.sandbox {
 		errs = append(errs, errors.New("store.url: wants secrets.file: what the store keeps is sealed with it"))
+	}
+	if c.Uploads.Memory != 0 && c.Uploads.Memory < 8<<20 {
+		errs = append(errs, errors.New("uploads.memory: want at least 8388608 (8 MiB): parts of Apple's have some MiB"))
+	}
+	if c.Uploads.Parallel < 0 || c.Uploads.Parallel > 16 {
+		errs = append(errs, errors.New("uploads.parallel: want 1 to 16"))
+	}
+	for i, host := range c.Uploads.Hosts {
+		if err := transfer.CheckSuffix(host); err != nil {
+			errs = append(errs, fmt.Errorf("uploads.hosts[%d]: %w", i, err))
+		}
 	}
 	if c.Jobs.Workers < 0 || c.Jobs.Workers > 100 {
 		errs = append(errs, errors.New("jobs.workers: want 1 to 100"))

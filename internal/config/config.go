@@ -31,6 +31,7 @@ type Config struct {
 	Secrets     Secrets         `json:"secrets"`
 	Store       Store           `json:"store"`
 	Jobs        Jobs            `json:"jobs"`
+	Uploads     Uploads         `json:"uploads"`
 	Streams     Streams         `json:"streams"`
 	Telemetry   Telemetry       `json:"telemetry"`
 	Log         Log             `json:"log"`

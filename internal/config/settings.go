@@ -48,6 +48,7 @@ type Limits struct {
 	MaxCalls   int   `json:"max_calls"`   // at once, those that wait for the quota included; default 4096
 	MaxBodies  int   `json:"max_bodies"`  // request bodies that are read at once; default 1024
 	MaxWatches int   `json:"max_watches"` // open-ended streams at once; default 512
+	MaxUploads int   `json:"max_uploads"` // files on their way at once; default 128
 	MaxMemory  int64 `json:"max_memory"`  // bytes of live heap; default no bound
 	// MaxConnections are those of one face at once, default 2048. Beyond it, the
 	// oldest over which nobody was identified makes room.
@@ -77,6 +78,17 @@ type Jobs struct {
 	Workers     int      `json:"workers"`      // operations that run at once at a replica; default 8
 	BuildEvery  Duration `json:"build_every"`  // how often a build is looked at that Apple processes; default 30s
 	ReviewEvery Duration `json:"review_every"` // how often a review is looked at; default 2m
+}
+
+// Uploads are files on their way to Apple. They need a restart.
+type Uploads struct {
+	// Memory is what parts of all files may hold, in bytes; default 48 MiB. A part of
+	// Apple's that is larger passes through, and cannot be sent again by the gateway.
+	Memory   int64 `json:"memory"`
+	Parallel int   `json:"parallel"` // parts of one file on their way at once; default 4
+	// Hosts that Apple's URLs may be on, each with all below it; default apple.com.
+	// The origin of upstream.base_url is always one.
+	Hosts []string `json:"hosts"`
 }
 
 // Streams are calls whose answers take long.

@@ -18,6 +18,7 @@ import (
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	quotav1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
 	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
+	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
 	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/access/authn"
@@ -38,6 +39,8 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/telemetry"
 	"github.com/asc-gateway/asc-gateway/internal/tokens"
+	"github.com/asc-gateway/asc-gateway/internal/transfer"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/uploads"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
@@ -71,6 +74,7 @@ type Deps struct {
 	TrustTraces bool                 // callers' trace contexts are continued; else they are linked
 	Web         Web                  // what the pages say of the gateway
 	Jobs        Jobs                 // what takes long
+	Uploads     Uploads              // files on their way
 	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
@@ -96,6 +100,7 @@ type Gateway struct {
 
 	deps     Deps
 	degraded Ready
+	parts    *transfer.Client // of files on their way
 	drift    atomic.Int64
 	draining atomic.Bool
 	drained  chan struct{} // closed with draining: pages that move end
@@ -151,6 +156,7 @@ func New(d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	edge.Uploads(uploads.StartOf)
 	edge.Pages(
 		web.New(
 			web.Config{
@@ -186,7 +192,7 @@ func (g *Gateway) openPassthrough(d Deps) error {
 
 // services are the gateway's own.
 func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
-	workflows, err := g.openUpper(d)
+	upper, err := g.openUpper(d)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +206,8 @@ func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, whose)},
 		{Desc: &operationsv1.OperationService_ServiceDesc, Impl: operations},
 		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
-		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: workflows},
+		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: upper.workflows},
+		{Desc: &uploadsv1.UploadService_ServiceDesc, Impl: upper.uploads},
 	}, nil
 }
 
@@ -245,6 +252,7 @@ func ownServices() []protoreflect.ServiceDescriptor {
 		quotav1.File_ascgateway_quota_v1_quota_proto.Services().ByName("QuotaService"),
 		operationsv1.File_ascgateway_operations_v1_operations_proto.Services().ByName("OperationService"),
 		workflowsv1.File_ascgateway_workflows_v1_workflows_proto.Services().ByName("WorkflowService"),
+		uploadsv1.File_ascgateway_uploads_v1_uploads_proto.Services().ByName("UploadService"),
 	}
 }
 
@@ -333,7 +341,7 @@ func (g *Gateway) NotReady() {
 }
 
 // Close frees what the gateway holds.
-func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close() }
+func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close(); g.parts.Close() }
 
 // Ready says why the gateway is not ready, "" if it is.
 type Ready func() string

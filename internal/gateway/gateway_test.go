@@ -69,6 +69,11 @@ func newWorld(t testing.TB) *world {
 
 func newWorldOf(t testing.TB, like sandbox.World) *world {
 	t.Helper()
+	return newWorldWith(t, like, Deps{})
+}
+
+func newWorldWith(t testing.TB, like sandbox.World, deps Deps) *world {
+	t.Helper()
 	s, err := sandbox.Open(like)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +85,7 @@ func newWorldOf(t testing.TB, like sandbox.World) *world {
 	upstream := httptest.NewUnstartedServer(s)
 	upstream.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	upstream.Start()
-	return serveWorld(t, s, upstream, ringOf(private), Deps{})
+	return serveWorld(t, s, upstream, ringOf(private), deps)
 }
 
 // ringOf is a team with one key.

@@ -22,6 +22,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/store"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/inprocess"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/uploads"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/workflows"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -37,28 +38,34 @@ type Jobs struct {
 	Workflows workflows.Config
 }
 
+// upper are the use cases.
+type upper struct {
+	workflows *workflows.Service
+	uploads   *uploads.Service
+}
+
 // openUpper makes the use cases, which call the gateway as its callers do, and the
 // operations that they start. They call g.Server, which is made after them.
-func (g *Gateway) openUpper(d Deps) (*workflows.Service, error) {
+func (g *Gateway) openUpper(d Deps) (u upper, err error) {
 	var tracer trace.TracerProvider = noop.NewTracerProvider()
 	if d.Telemetry != nil && d.Telemetry.Traced() {
 		tracer = d.Telemetry.Tracer
 	}
 	ops := &operations{}
-	flows := workflows.New(d.Jobs.Workflows, inprocess.New(inner{g}, tracer), ops)
-	if d.Jobs.Store == nil {
-		return flows, nil
-	}
+	conn := inprocess.New(inner{g}, tracer)
+	u.workflows = workflows.New(d.Jobs.Workflows, conn, ops)
 	sealing := d.Secrets
 	if sealing == nil {
 		sealing = secrets.New()
 	}
+	if u.uploads, err = g.openUploads(d, conn, sealing); err != nil || d.Jobs.Store == nil {
+		return u, err
+	}
 	deps := jobs.Deps{Store: d.Jobs.Store, Secrets: sealing, Rights: rights{g}, Status: service.FullStatus, Tracer: tracer,
 		Retention: d.Jobs.Retention, Workers: d.Jobs.Workers, Log: d.Log}
-	var err error
-	g.Jobs, err = jobs.Open(deps, distributeBuild(flows))
+	g.Jobs, err = jobs.Open(deps, distributeBuild(u.workflows))
 	ops.jobs = g.Jobs
-	return flows, err
+	return u, err
 }
 
 // inner is the server that use cases call.

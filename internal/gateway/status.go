@@ -53,7 +53,7 @@ func (g *Gateway) snapshot(ctx context.Context, ready Ready) status.Snapshot {
 		s.Degraded = reasons(g.degraded(), ring)
 	}
 	g.addKeys(ctx, &s, ring)
-	for _, c := range []overload.Class{overload.Calls, overload.Bodies, overload.Watches, overload.Probes} {
+	for _, c := range []overload.Class{overload.Calls, overload.Bodies, overload.Watches, overload.Probes, overload.Uploads} {
 		inside, shed := g.deps.Limits.Counts(c)
 		s.Rooms = append(s.Rooms, status.Room{Class: c.String(), Inside: inside, Shed: shed})
 	}

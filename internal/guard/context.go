@@ -18,6 +18,7 @@ type callContext struct {
 type (
 	methodKey   struct{}
 	decisionKey struct{}
+	callKey     struct{}
 )
 
 // Value implements [context.Context].
@@ -29,6 +30,8 @@ func (c *callContext) Value(key any) any {
 		return c.admission.recorded.Method
 	case decisionKey:
 		return &c.admission.Decision
+	case callKey:
+		return c.admission
 	}
 	return c.Context.Value(key)
 }
@@ -46,6 +49,13 @@ func Method(ctx context.Context) string { s, _ := ctx.Value(methodKey{}).(string
 
 // Team is the team of an admitted call.
 func Team(ctx context.Context) string { s, _ := ctx.Value(teamKey{}).(string); return s }
+
+// Note puts a text on the record of an admitted call: its outcome will have it.
+func Note(ctx context.Context, text string) {
+	if a, ok := ctx.Value(callKey{}).(*Admission); ok {
+		a.noted.Store(&text)
+	}
+}
 
 type restrictedKey struct{}
 

@@ -180,6 +180,7 @@ type Admission struct {
 	recorded audit.Record
 	end      func(audit.Record) error // puts the outcome on record; nil: none is wanted
 	made     asc.Record
+	noted    atomic.Pointer[string] // what the call itself has to say
 }
 
 // Enter lets a call in or says why not. The context of an admitted call is to be
@@ -402,6 +403,9 @@ func (a *Admission) Done(ctx context.Context, res proto.Message, err error) {
 	}
 	r := a.recorded
 	r.Event, r.Outcome = audit.Outcome, "OK"
+	if text := a.noted.Load(); text != nil {
+		r.Detail = *text
+	}
 	made := a.made.Made()
 	r.Key, r.Request = made.KeyID, made.RequestID
 	if err != nil {

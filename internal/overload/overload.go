@@ -28,10 +28,11 @@ const (
 	Bodies               // requests whose body is being read
 	Watches              // streams that end only with their caller
 	Probes               // health and reflection, which may come from callers that nobody knows
+	Uploads              // files on their way: their callers send as long as the file is
 	classes
 )
 
-var classNames = [classes]string{"calls", "bodies", "watches", "probes"}
+var classNames = [classes]string{"calls", "bodies", "watches", "probes", "uploads"}
 
 // String is the name of a class, as metrics have it.
 func (c Class) String() string { return classNames[c] }
@@ -41,6 +42,7 @@ const (
 	DefaultMaxCalls   = 4096
 	DefaultMaxBodies  = 1024
 	DefaultMaxWatches = 512
+	DefaultMaxUploads = 128
 	maxProbes         = 256
 )
 
@@ -55,6 +57,7 @@ type Config struct {
 	MaxCalls   int   // at once, those that wait for the quota included
 	MaxBodies  int   // request bodies that are read at once
 	MaxWatches int   // open-ended streams at once
+	MaxUploads int   // files on their way at once
 	MaxMemory  int64 // bytes of live heap beyond which calls are shed; 0: no bound
 }
 
@@ -92,6 +95,7 @@ func (l *Limiter) Configure(c Config) {
 		or(c.MaxBodies, DefaultMaxBodies),
 		or(c.MaxWatches, DefaultMaxWatches),
 		maxProbes,
+		or(c.MaxUploads, DefaultMaxUploads),
 	} {
 		p := &l.pools[i]
 		p.mu.Lock()

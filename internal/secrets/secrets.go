@@ -43,10 +43,11 @@ const (
 	PageTokens Use = "page tokens"
 	Operations Use = "operations" // what the store keeps of them
 	Answers    Use = "answers"    // to creates with a request_id, in the store
+	Uploads    Use = "uploads"    // tokens by which they go on
 )
 
 // uses lists them all: their keys are derived once.
-var uses = []Use{PageTokens, Operations, Answers}
+var uses = []Use{PageTokens, Operations, Answers, Uploads}
 
 // Secrets derives keys. It is safe for concurrent use, and prints nothing.
 type Secrets struct{ current atomic.Pointer[[]derived] }

@@ -28,7 +28,8 @@ import (
 const (
 	receiveTimeout = 10 * time.Second // for its request
 	sendTimeout    = 30 * time.Second // to read a part of its answer
-	probeTimeout   = 60 * time.Second // for its next message, where a method takes several
+	probeTimeout   = 60 * time.Second // for its next message, where health or reflection take several
+	uploadTimeout  = 60 * time.Second // for its next message, while it sends a file
 )
 
 type stopKey struct{}
@@ -62,15 +63,24 @@ func endless(fullMethod string) bool {
 	return strings.HasPrefix(fullMethod[strings.LastIndexByte(fullMethod, '/')+1:], "Watch")
 }
 
+// classOf is the room that a call takes. uploads says that its caller sends a
+// stream.
+func classOf(fullMethod string, uploads bool) overload.Class {
+	switch {
+	case uploads:
+		return overload.Uploads
+	case endless(fullMethod):
+		return overload.Watches
+	}
+	return overload.Calls
+}
+
 // stream is what every call over gRPC passes, with the error as a status.
-func (s *Server) stream(srv any, ss grpc.ServerStream, method string, parts bool, next grpc.StreamHandler) error {
-	c := &call{ServerStream: ss, server: s, method: method, class: overload.Calls, streams: parts,
+func (s *Server) stream(srv any, ss grpc.ServerStream, method string, d grpc.StreamDesc, next grpc.StreamHandler) error {
+	c := &call{ServerStream: ss, server: s, method: method, class: classOf(method, d.ClientStreams), streams: d.ServerStreams,
 		ctx: ss.Context(), stop: stopOf(ss.Context()), conn: conns.Of(ss.Context())}
 	c.conn.Begin()
 	defer c.conn.End()
-	if endless(c.method) {
-		c.class = overload.Watches
-	}
 	observer, begun := s.cfg.Observer, time.Now()
 	if observer == nil || unguarded(method) {
 		if err := c.serve(srv, next); err != nil {
@@ -213,7 +223,7 @@ func (p *probeStream) RecvMsg(m any) error {
 // RecvMsg reads the request, and lets the call in with it.
 func (c *call) RecvMsg(m any) error {
 	if c.received {
-		return c.ServerStream.RecvMsg(m)
+		return c.receive(m, uploadTimeout)
 	}
 	c.received = true
 	slot, err := c.server.limits.Enter(overload.Bodies, access.FromContext(c.ctx).ID, c.weight)

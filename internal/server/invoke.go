@@ -130,13 +130,26 @@ func (s *Server) Stream(
 	req proto.Message,
 	send func(proto.Message) error,
 ) error {
+	return s.Duplex(ctx, fullMethod, req, func(proto.Message) error { return io.EOF }, send)
+}
+
+// Duplex makes a call in which both sides stream, as one over gRPC is made. The
+// first message of the caller is req; receive reads those after it, and returns
+// io.EOF at their end. The context must come from [Server.Identify].
+func (s *Server) Duplex(
+	ctx context.Context,
+	fullMethod string,
+	req proto.Message,
+	receive func(proto.Message) error,
+	send func(proto.Message) error,
+) error {
 	m, ok := s.streams[fullMethod]
 	if !ok {
 		return noMethod()
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	l := &localStream{server: s, ctx: ctx, stop: stop, method: fullMethod, req: req, send: send}
+	l := &localStream{server: s, ctx: ctx, stop: stop, method: fullMethod, req: req, receive: receive, send: send}
 	return l.serve(m)
 }
 
@@ -148,6 +161,7 @@ type localStream struct {
 	stop              context.CancelCauseFunc
 	method            string
 	req               proto.Message // nil once it was received
+	receive           func(proto.Message) error
 	send              func(proto.Message) error
 }
 
@@ -166,14 +180,10 @@ func (l *localStream) serve(m registeredStream) (err error) {
 		}
 		l.server.event(l.ctx, l.method, begun, err)
 	}()
-	class := overload.Calls
-	if endless(l.method) {
-		class = overload.Watches
-	}
 	ctx, cancel, e, err := l.server.let(
 		l.ctx,
 		l.method,
-		class,
+		classOf(l.method, m.uploads),
 		l.req,
 		&openStream{endless: endless(l.method), stop: l.stop},
 	)
@@ -194,7 +204,7 @@ func (l *localStream) SetTrailer(metadata.MD) {}
 // RecvMsg implements [grpc.ServerStream].
 func (l *localStream) RecvMsg(m any) error {
 	if l.req == nil {
-		return io.EOF
+		return l.receive(m.(proto.Message))
 	}
 	proto.Merge(m.(proto.Message), l.req)
 	l.req = nil

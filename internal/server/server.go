@@ -113,6 +113,7 @@ type Server struct {
 type registeredStream struct {
 	impl    any
 	handler grpc.StreamHandler
+	uploads bool // its caller sends messages too
 }
 
 type registered struct {
@@ -191,7 +192,7 @@ func (s *Server) register(o Service) {
 		s.methods["/"+o.Desc.ServiceName+"/"+m.MethodName] = registered{impl: o.Impl, handler: m.Handler}
 	}
 	for _, m := range o.Desc.Streams {
-		s.streams["/"+o.Desc.ServiceName+"/"+m.StreamName] = registeredStream{o.Impl, m.Handler}
+		s.streams["/"+o.Desc.ServiceName+"/"+m.StreamName] = registeredStream{o.Impl, m.Handler, m.ClientStreams}
 	}
 	s.health.SetServingStatus(o.Desc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 }
@@ -205,7 +206,7 @@ func (s *Server) serve(o Service) {
 	d.Methods, d.Streams = nil, nil
 	add := func(m grpc.StreamDesc) {
 		handler, name := m.Handler, "/"+d.ServiceName+"/"+m.StreamName
-		m.Handler = func(srv any, ss grpc.ServerStream) error { return s.stream(srv, ss, name, m.ServerStreams, handler) }
+		m.Handler = func(srv any, ss grpc.ServerStream) error { return s.stream(srv, ss, name, m, handler) }
 		d.Streams = append(d.Streams, m)
 	}
 	for _, m := range o.Desc.Methods {

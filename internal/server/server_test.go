@@ -61,7 +61,7 @@ func TestPanicsAndPlainErrorsTellNothing(t *testing.T) {
 		"panic": func(any, grpc.ServerStream) error { panic("secret") },
 		"error": func(any, grpc.ServerStream) error { return errors.New("secret") },
 	} {
-		err := s.stream(nil, stranger{}, "/grpc.health.v1.Health/Check", false, handler)
+		err := s.stream(nil, stranger{}, "/grpc.health.v1.Health/Check", grpc.StreamDesc{}, handler)
 		if st := status.Convert(err); st.Code() != codes.Internal || st.Message() != "internal error" {
 			t.Errorf("%s: %v", name, err)
 		}

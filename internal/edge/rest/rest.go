@@ -48,6 +48,9 @@ type Backend interface {
 	Approach(ctx context.Context, fullMethod, team string) (weight int, err error)
 	Invoke(ctx context.Context, fullMethod string, req proto.Message) (proto.Message, error)
 	Stream(ctx context.Context, fullMethod string, req proto.Message, send func(proto.Message) error) error
+	// Duplex is Stream for a caller that sends more messages than req: receive reads
+	// them, and ends with io.EOF.
+	Duplex(ctx context.Context, fullMethod string, req proto.Message, receive, send func(proto.Message) error) error
 	Open(ctx context.Context, m *service.Method, req proto.Message, accept string) (*service.File, error)
 	OpenSegment(ctx context.Context, id string) (*service.File, error)
 }
@@ -112,6 +115,7 @@ type route struct {
 	method        string    // full name, for policy; "": open to every caller that is known
 	body          door.Body // the zero value: none is taken
 	bodyNeeded    bool
+	streamed      bool                                  // serve reads the body itself, as it comes
 	produces      []string                              // content types beside application/json that may be asked for
 	input         func() protoreflect.MessageDescriptor // of the request, nil: none
 	apples        bool                                  // one of Apple's operations
@@ -141,6 +145,9 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, rt *route) (body 
 		if weight, err = h.backend.Approach(r.Context(), rt.method, r.Header.Get(server.TeamHeader)); err != nil {
 			return nil, err
 		}
+	}
+	if rt.streamed {
+		return nil, nil
 	}
 	if r.ContentLength != 0 {
 		slot, err := h.limits.Enter(overload.Bodies, h.backend.Caller(r.Context()), weight)
@@ -360,7 +367,9 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 			return err
 		}
 		if md.IsStreamingServer() {
-			return h.lines(ctx, w, full, req.Interface(), formOf(r))
+			return h.lines(w, formOf(r), func(send func(proto.Message) error) error {
+				return h.backend.Stream(ctx, full, req.Interface(), send)
+			})
 		}
 		res, err := h.backend.Invoke(ctx, full, req.Interface())
 		if err != nil {
@@ -391,9 +400,7 @@ func formOf(r *http.Request) form {
 
 // lines writes each message of a stream as JSON, as soon as it is there. An error
 // that comes later is one more with the member error.
-func (h *Handler) lines(
-	ctx context.Context, w http.ResponseWriter, fullMethod string, req proto.Message, as form,
-) error {
+func (h *Handler) lines(w http.ResponseWriter, as form, call func(send func(proto.Message) error) error) error {
 	begun := false
 	line := func(b []byte) error {
 		if !begun {
@@ -408,7 +415,7 @@ func (h *Handler) lines(
 		}
 		return http.NewResponseController(w).Flush()
 	}
-	err := h.backend.Stream(ctx, fullMethod, req, func(m proto.Message) error {
+	err := call(func(m proto.Message) error {
 		b, err := h.spell.marshal(m)
 		if err != nil {
 			return err

@@ -44,6 +44,9 @@ type Call struct {
 	Requests *atomic.Int64 // counts what is sent to Apple; nil: nobody counts
 }
 
+// cacheControl is the header by which a read asks for what is there now.
+const cacheControl = "cache-control"
+
 type callKey struct{}
 
 // NewContext returns a context for the inner calls of c.
@@ -116,6 +119,9 @@ func (c *Conn) begin(ctx context.Context, method string) *inner {
 	}
 	set(server.TeamHeader, call.Team)
 	set(server.PriorityHeader, call.Priority)
+	if out, ok := metadata.FromOutgoingContext(ctx); ok { // what the use case itself asks for, as any client
+		set(cacheControl, first(out, cacheControl))
+	}
 	propagation.TraceContext{}.Inject(ctx, carrier(md))
 	ctx = metadata.NewIncomingContext(access.WithVia(ctx, via), md)
 	ctx = context.WithValue(ctx, callKey{}, nil) // a use case within is a call of its own

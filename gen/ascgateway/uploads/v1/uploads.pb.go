@@ -795,7 +795,9 @@ type UploadStart struct {
 	Sha256 string `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	// MD5 of the file in hexadecimal digits, if the caller knows it: an equal file
 	// that is there already is not uploaded again.
-	Md5           string `protobuf:"bytes,6,opt,name=md5,proto3" json:"md5,omitempty"`
+	Md5 string `protobuf:"bytes,6,opt,name=md5,proto3" json:"md5,omitempty"`
+	// Nobody will go on after a break: what is half done is deleted then.
+	Once          bool `protobuf:"varint,7,opt,name=once,proto3" json:"once,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -870,6 +872,13 @@ func (x *UploadStart) GetMd5() string {
 		return x.Md5
 	}
 	return ""
+}
+
+func (x *UploadStart) GetOnce() bool {
+	if x != nil {
+		return x.Once
+	}
+	return false
 }
 
 // Bytes of a file, at most 512 KiB.
@@ -3351,14 +3360,15 @@ const file_ascgateway_uploads_v1_uploads_proto_rawDesc = "" +
 	"\aWaitFor\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\r\n" +
 	"\tCOMMITTED\x10\x01\x12\r\n" +
-	"\tPROCESSED\x10\x02\"\x96\x02\n" +
+	"\tPROCESSED\x10\x02\"\xaa\x02\n" +
 	"\vUploadStart\x125\n" +
 	"\x06target\x18\x01 \x01(\v2\x1d.ascgateway.uploads.v1.TargetR\x06target\x12O\n" +
 	"\bwait_for\x18\x02 \x01(\x0e2*.ascgateway.uploads.v1.WaitForEnum.WaitForB\b\xbaH\x05\x82\x01\x02\x10\x01R\awaitFor\x12+\n" +
 	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80 R\vresumeToken\x12\x16\n" +
 	"\x06strict\x18\x04 \x01(\bR\x06strict\x12\x1f\n" +
 	"\x06sha256\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@R\x06sha256\x12\x19\n" +
-	"\x03md5\x18\x06 \x01(\tB\a\xbaH\x04r\x02( R\x03md5\"=\n" +
+	"\x03md5\x18\x06 \x01(\tB\a\xbaH\x04r\x02( R\x03md5\x12\x12\n" +
+	"\x04once\x18\a \x01(\bR\x04once\"=\n" +
 	"\x04Data\x12!\n" +
 	"\fwrite_offset\x18\x01 \x01(\x03R\vwriteOffset\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"\xa4\x01\n" +

@@ -1,0 +1,420 @@
+package uploads
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
+	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/transfer"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Bounds of a request.
+const (
+	dataMost  = 512 << 10 // bytes of one message
+	nameMost  = 255       // bytes of a file's name
+	headBytes = 64 << 10  // of a file that are looked at before anything is reserved
+)
+
+// Upload implements the RPC.
+func (s *Service) Upload(stream grpc.BidiStreamingServer[uploadsv1.UploadRequest, uploadsv1.UploadResponse]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	if first.GetStart() == nil {
+		return fault.Invalid("start", "the first message must be a start")
+	}
+	ctx, stop := context.WithCancelCause(stream.Context())
+	defer stop(nil)
+	u := &upload{caller: caller{Service: s, stop: stop}, start: first.GetStart()}
+	u.source = &chunks{next: func() (int64, []byte, error) {
+		m, err := stream.Recv()
+		switch {
+		case err != nil:
+			return 0, nil, err
+		case m.GetData() == nil:
+			return 0, nil, fault.Invalid("data", "after the start there is only data")
+		case len(m.GetData().GetData()) > dataMost:
+			return 0, nil, fault.Invalid("data", "must be at most %d bytes", dataMost)
+		}
+		return m.GetData().GetWriteOffset(), m.GetData().GetData(), nil
+	}}
+	u.tell = func(p *uploadsv1.UploadProgress) error {
+		return stream.Send(&uploadsv1.UploadResponse{Part: &uploadsv1.UploadResponse_Progress{Progress: p}})
+	}
+	res, err := u.run(ctx)
+	if err != nil {
+		return err
+	}
+	return stream.Send(&uploadsv1.UploadResponse{Part: &uploadsv1.UploadResponse_Result{Result: res}})
+}
+
+// upload is one file on its way.
+type upload struct {
+	caller
+	start    *uploadsv1.UploadStart
+	source   *chunks
+	file     io.Reader // the source, with what was looked at ahead
+	tell     func(*uploadsv1.UploadProgress) error
+	telling  sync.Mutex
+	told     time.Time
+	last     uploadsv1.PhaseEnum_Phase
+	res      *reservation
+	digest   *digest
+	token    resume
+	warnings []*uploadsv1.Warning
+	build    *uploadsv1.BuildUploaded // of a build
+	bound    string                   // to whom tokens are bound
+	existed  bool
+	isSent   bool // all bytes are with Apple, and committed
+}
+
+// run uploads the file. What is left behind when it fails is deleted, unless the
+// caller can go on.
+func (u *upload) run(ctx context.Context) (res *uploadsv1.UploadResult, err error) {
+	defer func() {
+		if u.res != nil && u.res.ours {
+			u.claims.give(u.res.id)
+		}
+		u.note(ctx, err)
+	}()
+	if err := u.begin(ctx); err != nil {
+		return nil, err
+	}
+	if !u.existed {
+		if err := u.finish(ctx); err != nil {
+			return nil, u.broken(ctx, err)
+		}
+	}
+	res = &uploadsv1.UploadResult{Size: u.token.Size, Existed: u.existed, Warnings: u.warnings, Build: u.build}
+	if u.res != nil {
+		res.Resource = u.res.kind.result(u.res.resource)
+	}
+	if !u.existed && u.digest != nil {
+		res.Sha256, res.Md5 = u.digest.sums()
+	}
+	res.Requests = u.requests.Load()
+	return res, nil
+}
+
+// note puts the file on the audit record of the call.
+func (u *upload) note(ctx context.Context, err error) {
+	if u.token.Name == "" {
+		return
+	}
+	text := fmt.Sprintf("%s, %d bytes", clip(u.token.Name), u.token.Size)
+	switch {
+	case u.existed:
+		text += ", was there"
+	case err == nil && u.digest != nil:
+		sha, _ := u.digest.sums()
+		text += ", sha256 " + sha
+	}
+	u.deps.Note(ctx, text)
+}
+
+func clip(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}
+
+// begin gets a reservation: the one of the token, one that is there, or a new one.
+func (u *upload) begin(ctx context.Context) error {
+	if err := checkStart(u.start); err != nil {
+		return err
+	}
+	u.file, u.bound = u.source, u.place(ctx)
+	if u.start.GetResumeToken() != "" {
+		return u.resumed(ctx)
+	}
+	if b := u.start.GetTarget().GetBuild(); b != nil {
+		return u.beginBuild(ctx, b)
+	}
+	target := u.start.GetTarget().ProtoReflect()
+	k := u.kinds.byTarget[target.WhichOneof(target.Descriptor().Oneofs().ByName("what")).Number()]
+	create := target.Get(k.target).Message()
+	if err := k.check(create); err != nil {
+		return err
+	}
+	u.token = resume{Kind: k.schema, Name: text(create, "file_name"), Size: number(create, "file_size")}
+	if err := u.say(uploadsv1.PhaseEnum_CHECKING, ""); err != nil {
+		return err
+	}
+	if err := u.inspect(k, create); err != nil {
+		return err
+	}
+	equal, full, err := u.there(ctx, k, create, strings.ToLower(u.start.GetMd5()))
+	switch {
+	case err != nil:
+		return err
+	case equal != nil:
+		u.existed = true
+		u.res = &reservation{kind: k, resource: equal, id: text(equal, "id")}
+		return u.wait(ctx)
+	case full:
+		return failed(ReasonSetFull, "there are %d files already: that is the most", k.most)
+	}
+	if u.res, err = u.reserve(ctx, k, create.Interface()); err != nil {
+		return err
+	}
+	return u.reserved()
+}
+
+// reserved begins the token and the digest of a new reservation.
+func (u *upload) reserved() error {
+	r := u.res
+	u.token = resume{Kind: r.kind.schema, ID: r.id, Parent: r.parent, App: r.app, Owner: r.owner, By: r.relation,
+		Name: r.name, Size: r.size, SHA256: strings.ToLower(u.start.GetSha256())}
+	u.digest = newDigest(r.kind.sum == md5Sum || u.start.GetMd5() != "")
+	u.token.Digest = u.digest.state()
+	return nil
+}
+
+// checkStart says what is wrong with a start by itself.
+func checkStart(start *uploadsv1.UploadStart) error {
+	hex := func(s string, n int) bool {
+		return s == "" || len(s) == n && strings.Trim(strings.ToLower(s), "0123456789abcdef") == ""
+	}
+	switch {
+	case len(start.GetResumeToken()) > 4096:
+		return fault.Invalid("start.resume_token", "is too long")
+	case start.GetResumeToken() == "" && start.GetTarget().GetWhat() == nil:
+		return fault.Invalid("start.target", "say what is uploaded")
+	case !hex(start.GetSha256(), 64):
+		return fault.Invalid("start.sha256", "want 64 hexadecimal digits")
+	case !hex(start.GetMd5(), 32):
+		return fault.Invalid("start.md5", "want 32 hexadecimal digits")
+	}
+	return nil
+}
+
+// check says what is missing in a create request.
+func (k *kind) check(create protoreflect.Message) error {
+	at := func(name string) string { return "start.target." + string(k.target.Name()) + "." + name }
+	if err := checkFile(at, text(create, "file_name"), number(create, "file_size")); err != nil {
+		return err
+	}
+	has := func(name string) bool {
+		return create.Has(create.Descriptor().Fields().ByName(protoreflect.Name(name)))
+	}
+	for _, name := range k.needs {
+		if !has(name) {
+			return fault.Invalid(at(name), "is required")
+		}
+	}
+	n := 0
+	for _, name := range k.either {
+		if has(name) {
+			n++
+		}
+	}
+	if len(k.either) > 0 && n != 1 {
+		return fault.Invalid(at(k.either[0]), "want one of %s", strings.Join(k.either, " and "))
+	}
+	return nil
+}
+
+func checkFile(at func(string) string, name string, size int64) error {
+	switch {
+	case name == "" || len(name) > nameMost || strings.ContainsAny(name, "/\\\x00\r\n"):
+		return fault.Invalid(at("file_name"), `want 1 to %d bytes without / \ and line ends`, nameMost)
+	case size <= 0:
+		return fault.Invalid(at("file_size"), "an empty file cannot be uploaded: want its bytes")
+	}
+	return nil
+}
+
+// resumed goes on with the upload of a token: the file's resource says how far it
+// is.
+func (u *upload) resumed(ctx context.Context) error {
+	t, err := u.unseal(ctx, u.start.GetResumeToken())
+	if err != nil {
+		return err
+	}
+	k := u.kinds.bySchema[t.Kind]
+	if k == nil || t.Direct {
+		return fault.New(fault.InvalidArgument, ReasonToken, "the token is of another method")
+	}
+	u.token = *t
+	if err := u.claims.takeOver(ctx, t.ID, u.stop); err != nil {
+		return err
+	}
+	u.res = &reservation{kind: k, id: t.ID, name: t.Name, size: t.Size, relation: t.By, owner: t.Owner, parent: t.Parent,
+		app: t.App, ours: true}
+	if u.res.resource, err = u.read(fresh(ctx), k, t.ID); err != nil {
+		return u.gone(err)
+	}
+	cond := k.conditionOf(u.res.resource)
+	u.isSent = cond.word != awaiting && cond.word != ""
+	if u.digest, err = t.Digest.restore(); err != nil {
+		return fault.New(fault.InvalidArgument, ReasonToken, "the token is of another release: begin anew").WithCause(err)
+	}
+	return nil
+}
+
+// finish sends what Apple does not have, commits, and waits.
+func (u *upload) finish(ctx context.Context) error {
+	if !u.isSent {
+		if err := u.sendAll(ctx); err != nil {
+			return err
+		}
+		sha, md5 := u.digest.sums()
+		want := u.start.GetMd5()
+		if u.token.SHA256 != "" && u.token.SHA256 != sha || md5 != "" && want != "" && !strings.EqualFold(md5, want) {
+			return failed(ReasonChecksum, "the bytes are not those of the checksum that was announced: nothing was committed")
+		}
+		if err := u.commit(ctx, u.res, md5); err != nil {
+			return err
+		}
+		u.isSent = true
+	}
+	if err := u.say(uploadsv1.PhaseEnum_COMMITTED, u.res.kind.conditionOf(u.res.resource).word); err != nil {
+		return err
+	}
+	return u.wait(ctx)
+}
+
+// wait waits for what the caller wants to wait for.
+func (u *upload) wait(ctx context.Context) error {
+	if u.start.GetWaitFor() == uploadsv1.WaitForEnum_COMMITTED {
+		return nil
+	}
+	err := u.await(ctx, u.res, func(c condition) error { return u.say(uploadsv1.PhaseEnum_PROCESSING, c.word) })
+	if err != nil || u.res.parent == "" {
+		return err
+	}
+	return u.awaitBuild(ctx)
+}
+
+// sendAll sends all parts that Apple does not have.
+func (u *upload) sendAll(ctx context.Context) error {
+	ops, expires, err := operationsOf(u.res.resource, u.token.Size)
+	if err != nil {
+		return err
+	}
+	if expires.IsZero() {
+		expires = time.Now().Add(tokenLife)
+	}
+	u.token.Expires = expires.Unix()
+	first := 0
+	for first < len(ops) && ops[first].offset < u.token.Offset {
+		first++
+	}
+	if first == len(ops) && u.token.Offset != u.token.Size || first < len(ops) && ops[first].offset != u.token.Offset {
+		first, u.token.Offset = 0, 0 // Apple has cut the file anew
+		u.digest = newDigest(u.digest.md5 != nil)
+		u.token.Digest = u.digest.state()
+	}
+	u.source.at = max(u.source.at, u.token.Offset)
+	if err := u.say(uploadsv1.PhaseEnum_RESERVED, awaiting); err != nil {
+		return err
+	}
+	s := &sender{Service: u.Service, file: u.file, digest: u.digest, ops: ops}
+	s.moved = func(offset int64, d digestState) error {
+		u.telling.Lock()
+		u.token.Offset, u.token.Digest = offset, d
+		u.telling.Unlock()
+		return u.say(uploadsv1.PhaseEnum_SENDING, awaiting)
+	}
+	return s.send(ctx, first)
+}
+
+// sayEvery is how often the caller hears of bytes that have arrived.
+const sayEvery = 200 * time.Millisecond
+
+// say tells the caller how far the upload is.
+func (u *upload) say(phase uploadsv1.PhaseEnum_Phase, state string) error {
+	u.telling.Lock()
+	defer u.telling.Unlock()
+	if phase == u.last && phase == uploadsv1.PhaseEnum_SENDING && time.Since(u.told) < sayEvery {
+		return nil
+	}
+	u.last, u.told = phase, time.Now()
+	return u.tell(u.progress(phase, state))
+}
+
+// progress is what the caller hears. A token comes with it as long as there are
+// bytes to be sent, and while Apple looks at them.
+func (u *upload) progress(phase uploadsv1.PhaseEnum_Phase, state string) *uploadsv1.UploadProgress {
+	p := &uploadsv1.UploadProgress{Phase: phase, Size: u.token.Size, CommittedSize: u.token.Offset, Id: u.token.ID,
+		State: state, Warnings: u.warnings}
+	if u.isSent {
+		p.CommittedSize = u.token.Size
+	}
+	if u.token.ID != "" && u.token.Expires != 0 && !u.existed {
+		p.ResumeToken = u.seal(u.bound, &u.token)
+		p.ExpireTime = timestamppb.New(time.Unix(u.token.Expires, 0))
+	}
+	return p
+}
+
+// useless are the faults after which a reservation is of no use to anybody.
+var useless = map[string]bool{
+	ReasonTooLong: true, ReasonChecksum: true, ReasonFailed: true, ReasonOperations: true, transfer.ReasonExpired: true,
+	transfer.ReasonRefused: true, transfer.ReasonForeignHost: true, transfer.ReasonRedirected: true, transfer.ReasonBadURL: true,
+}
+
+// broken deletes what cannot be finished, or tells the caller how to go on.
+func (u *upload) broken(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errTakenOver) {
+		return fault.New(fault.Canceled, "UPLOAD_TAKEN_OVER", "%s", errTakenOver.Error())
+	}
+	var f *fault.Error
+	known := errors.As(err, &f)
+	if known && useless[f.Reason] || u.start.GetOnce() && !u.isSent {
+		if u.abandon(ctx, u.res) && known {
+			f.Message += "; the reservation was deleted"
+		}
+		return err
+	}
+	if known && u.token.Expires != 0 {
+		if f.Metadata == nil {
+			f.Metadata = map[string]string{}
+		}
+		u.telling.Lock()
+		f.Metadata["resume_token"] = u.seal(u.bound, &u.token)
+		f.Metadata["committed_size"] = fmt.Sprint(u.token.Offset)
+		u.telling.Unlock()
+	}
+	return err
+}
+
+// gone is the error of a reservation that is not there any more.
+func (u *upload) gone(err error) error {
+	if isNotFound(err) {
+		return failed(ReasonGone, "the reservation is no longer there: begin anew")
+	}
+	return err
+}
+
+// ahead reads the first bytes of the file, and puts them back.
+func (u *upload) ahead(most int64) ([]byte, error) {
+	head := make([]byte, min(most, u.token.Size))
+	n, err := io.ReadFull(u.file, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	if int64(n) < min(most, u.token.Size) {
+		return nil, truncated(int64(n), u.token.Size)
+	}
+	u.file = io.MultiReader(bytes.NewReader(head), u.file)
+	return head, nil
+}
+
+// inspect looks at the beginning of the file.
+func (u *upload) inspect(_ *kind, _ protoreflect.Message) error {
+	_, err := u.ahead(headBytes)
+	return err
+}
