@@ -110,7 +110,7 @@ type look struct {
 // for, else with all the others.
 func (c *caller) look(ctx context.Context, r *reservation, every time.Duration) (protoreflect.Message, error) {
 	m := r.kind.siblings[r.relation]
-	if m == nil || !m.data.IsList() {
+	if m == nil || !m.data.IsList() || m.in.Descriptor().Fields().ByName("filter") != nil { // a library is large
 		return c.read(fresh(ctx), r.kind, r.id)
 	}
 	l := c.looks.join(c.place(ctx) + m.name + r.owner)

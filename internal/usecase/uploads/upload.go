@@ -36,7 +36,7 @@ func (s *Service) Upload(stream grpc.BidiStreamingServer[uploadsv1.UploadRequest
 	}
 	ctx, stop := context.WithCancelCause(stream.Context())
 	defer stop(nil)
-	u := &upload{caller: caller{Service: s, stop: stop}, start: first.GetStart()}
+	u := &upload{caller: &caller{Service: s, stop: stop}, start: first.GetStart(), bound: s.place(ctx)}
 	u.source = &chunks{next: func() (int64, []byte, error) {
 		m, err := stream.Recv()
 		switch {
@@ -61,7 +61,7 @@ func (s *Service) Upload(stream grpc.BidiStreamingServer[uploadsv1.UploadRequest
 
 // upload is one file on its way.
 type upload struct {
-	caller
+	*caller
 	start    *uploadsv1.UploadStart
 	source   *chunks
 	file     io.Reader // the source, with what was looked at ahead
@@ -75,7 +75,11 @@ type upload struct {
 	warnings []*uploadsv1.Warning
 	build    *uploadsv1.BuildUploaded // of a build
 	bound    string                   // to whom tokens are bound
+	kind     *kind                    // of a file among others
+	create   protoreflect.Message     // and its request
+	slot     *slot                    // and what it is for
 	existed  bool
+	noBytes  bool // the caller sends them itself
 	isSent   bool // all bytes are with Apple, and committed
 }
 
@@ -83,9 +87,7 @@ type upload struct {
 // caller can go on.
 func (u *upload) run(ctx context.Context) (res *uploadsv1.UploadResult, err error) {
 	defer func() {
-		if u.res != nil && u.res.ours {
-			u.claims.give(u.res.id)
-		}
+		u.release()
 		u.note(ctx, err)
 	}()
 	if err := u.begin(ctx); err != nil {
@@ -96,15 +98,20 @@ func (u *upload) run(ctx context.Context) (res *uploadsv1.UploadResult, err erro
 			return nil, u.broken(ctx, err)
 		}
 	}
-	res = &uploadsv1.UploadResult{Size: u.token.Size, Existed: u.existed, Warnings: u.warnings, Build: u.build}
+	return u.outcome(), nil
+}
+
+// outcome is what the caller gets at the end.
+func (u *upload) outcome() *uploadsv1.UploadResult {
+	res := &uploadsv1.UploadResult{Size: u.token.Size, Existed: u.existed, Warnings: u.warnings, Build: u.build,
+		Requests: u.requests.Load()}
 	if u.res != nil {
 		res.Resource = u.res.kind.result(u.res.resource)
 	}
 	if !u.existed && u.digest != nil {
 		res.Sha256, res.Md5 = u.digest.sums()
 	}
-	res.Requests = u.requests.Load()
-	return res, nil
+	return res
 }
 
 // note puts the file on the audit record of the call.
@@ -135,24 +142,25 @@ func (u *upload) begin(ctx context.Context) error {
 	if err := checkStart(u.start); err != nil {
 		return err
 	}
-	u.file, u.bound = u.source, u.place(ctx)
+	u.file = u.source
 	if u.start.GetResumeToken() != "" {
 		return u.resumed(ctx)
 	}
 	if b := u.start.GetTarget().GetBuild(); b != nil {
 		return u.beginBuild(ctx, b)
 	}
+	return u.beginPlain(ctx)
+}
+
+// beginPlain gets a reservation for a file that is no build.
+func (u *upload) beginPlain(ctx context.Context) error {
 	target := u.start.GetTarget().ProtoReflect()
 	k := u.kinds.byTarget[target.WhichOneof(target.Descriptor().Oneofs().ByName("what")).Number()]
 	create := target.Get(k.target).Message()
 	if err := k.check(create); err != nil {
 		return err
 	}
-	u.token = resume{Kind: k.schema, Name: text(create, "file_name"), Size: number(create, "file_size")}
-	if err := u.say(uploadsv1.PhaseEnum_CHECKING, ""); err != nil {
-		return err
-	}
-	if err := u.inspect(k, create); err != nil {
+	if err := u.beforehand(k, create); err != nil {
 		return err
 	}
 	equal, full, err := u.there(ctx, k, create, strings.ToLower(u.start.GetMd5()))
@@ -170,6 +178,15 @@ func (u *upload) begin(ctx context.Context) error {
 		return err
 	}
 	return u.reserved()
+}
+
+// beforehand looks at the file before anything is reserved for it.
+func (u *upload) beforehand(k *kind, create protoreflect.Message) error {
+	u.token = resume{Kind: k.schema, Name: text(create, "file_name"), Size: number(create, "file_size")}
+	if err := u.say(uploadsv1.PhaseEnum_CHECKING, ""); err != nil {
+		return err
+	}
+	return u.inspect(k, create)
 }
 
 // reserved begins the token and the digest of a new reservation.
@@ -270,11 +287,10 @@ func (u *upload) finish(ctx context.Context) error {
 		if err := u.sendAll(ctx); err != nil {
 			return err
 		}
-		sha, md5 := u.digest.sums()
-		want := u.start.GetMd5()
-		if u.token.SHA256 != "" && u.token.SHA256 != sha || md5 != "" && want != "" && !strings.EqualFold(md5, want) {
-			return failed(ReasonChecksum, "the bytes are not those of the checksum that was announced: nothing was committed")
+		if err := u.sameBytes(); err != nil {
+			return err
 		}
+		_, md5 := u.digest.sums()
 		if err := u.commit(ctx, u.res, md5); err != nil {
 			return err
 		}
@@ -284,6 +300,16 @@ func (u *upload) finish(ctx context.Context) error {
 		return err
 	}
 	return u.wait(ctx)
+}
+
+// sameBytes says whether the bytes are those that the caller announced.
+func (u *upload) sameBytes() error {
+	sha, md5 := u.digest.sums()
+	want := u.start.GetMd5()
+	if u.token.SHA256 != "" && u.token.SHA256 != sha || md5 != "" && want != "" && !strings.EqualFold(md5, want) {
+		return failed(ReasonChecksum, "the bytes are not those of the checksum that was announced: nothing was committed")
+	}
+	return nil
 }
 
 // wait waits for what the caller wants to wait for.
@@ -373,7 +399,8 @@ func (u *upload) broken(ctx context.Context, err error) error {
 	}
 	var f *fault.Error
 	known := errors.As(err, &f)
-	if known && useless[f.Reason] || u.start.GetOnce() && !u.isSent {
+	gone := ctx.Err() != nil || known && f.Kind == fault.Canceled
+	if known && useless[f.Reason] || u.start.GetOnce() && !u.isSent && gone {
 		if u.abandon(ctx, u.res) && known {
 			f.Message += "; the reservation was deleted"
 		}
@@ -415,6 +442,9 @@ func (u *upload) ahead(most int64) ([]byte, error) {
 
 // inspect looks at the beginning of the file.
 func (u *upload) inspect(_ *kind, _ protoreflect.Message) error {
+	if u.noBytes {
+		return nil
+	}
 	_, err := u.ahead(headBytes)
 	return err
 }
