@@ -88,7 +88,10 @@ var demo = Build{
 func appFiles(t testing.TB, format int, changes map[string]any) map[string]string {
 	nested := func(id string) string { return plistOf(t, format, map[string]any{"CFBundleIdentifier": id}) }
 	return map[string]string{
-		"Payload/Demo.app/Demo":                                   strings.Repeat("\xca\xfe\xba\xbe code ", 20_000),
+		"Payload/Demo.app/Demo": strings.Repeat("\xca\xfe\xba\xbe code ", 20_000),
+		"Payload/Demo.app/Another.zip": string(
+			zipOf(t, "Payload/X.app/Info.plist", "x", "y", ""),
+		),
 		"Payload/Demo.app/Info.plist":                             plistOf(t, format, changes),
 		"Payload/Demo.app/PlugIns/Share.appex/Info.plist":         nested("com.example.demo.share"),
 		"Payload/Demo.app/Watch/DemoWatch.app/Info.plist":         nested("com.example.demo.watch"),

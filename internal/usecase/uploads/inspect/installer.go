@@ -9,7 +9,32 @@ import (
 	"strings"
 )
 
-// installer is what a .pkg's descriptions say.
+// descriptions are what a .pkg's files say: the Distribution, and each PackageInfo,
+// which counts if the Distribution names no app.
+type descriptions struct{ product, packages installer }
+
+func (d *descriptions) add(f heapFile, packed []byte) error {
+	if f.name == distributionFile {
+		return d.product.add(f, packed)
+	}
+	return d.packages.add(f, packed)
+}
+
+// enough says whether the Distribution tells all.
+func (d *descriptions) enough() bool { return len(d.product.apps) > 0 }
+
+func (d *descriptions) build() (Build, error) {
+	if d.enough() {
+		return d.product.build()
+	}
+	packages := d.packages
+	if d.product.product != "" {
+		packages.product = d.product.product
+	}
+	return packages.build()
+}
+
+// installer is what a Distribution says, or the packages together.
 type installer struct {
 	product string // the product's id, or a single component's
 	apps    []app
@@ -53,7 +78,7 @@ func (p *installer) add(f heapFile, packed []byte) error {
 	}
 }
 
-// name keeps the first id: the Distribution is read before the packages.
+// name keeps the first id.
 func (p *installer) name(id string) {
 	if p.product == "" {
 		p.product = id

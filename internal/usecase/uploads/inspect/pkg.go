@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"compress/zlib"
 	"encoding/binary"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -74,11 +76,14 @@ func (f heapFile) unpack(packed []byte) ([]byte, error) {
 	return readAll(r, f.size)
 }
 
-// contents are the files of a xar that describe it, in the table's order.
+// contents are the files of a xar that describe it.
 type contents struct {
 	distribution []heapFile // at most one
-	infos        []heapFile // PackageInfo: of a component package, or of the packages in a product archive
+	// PackageInfo: of a component package, or of the packages in a product archive, as they follow in the heap.
+	infos []heapFile
 }
+
+func byOffset(a, b heapFile) int { return cmp.Compare(a.offset, b.offset) }
 
 // readContents reads the packed table of contents.
 func readContents(packed []byte) (contents, error) {
@@ -92,6 +97,7 @@ func readContents(packed []byte) (contents, error) {
 	for {
 		token, err := x.next()
 		if errors.Is(err, io.EOF) {
+			slices.SortStableFunc(c.infos, byOffset)
 			return c, nil
 		}
 		if err != nil {
@@ -192,18 +198,18 @@ func readXar(r io.ReaderAt, size int64) (Build, error) {
 	if err != nil {
 		return Build{}, err
 	}
-	var p installer
+	var d descriptions
 	for _, f := range append(c.distribution, c.infos...) {
 		packed, err := readPart(r, h.heap+f.offset, f.length, size)
 		if err != nil {
 			return Build{}, err
 		}
-		if err := p.add(f, packed); err != nil {
+		if err := d.add(f, packed); err != nil {
 			return Build{}, err
 		}
-		if f.name == distributionFile && len(p.apps) > 0 {
+		if d.enough() {
 			break
 		}
 	}
-	return p.build()
+	return d.build()
 }
