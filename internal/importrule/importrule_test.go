@@ -87,6 +87,8 @@ var allowed = map[string]struct {
 	"internal/attack":             {"", "a bench: it holds tests only"},
 	"internal/importrule":         {"", "this test"},
 	"internal/conformance":        {"", "a bench: it holds tests only"},
+
+	"internal/usecase/uploads/inspect": {"internal/fault", "a leaf: what is inside files"},
 }
 
 func TestImportRule(t *testing.T) {
