@@ -39,7 +39,7 @@ func (u *upload) beginBuild(ctx context.Context, t *uploadsv1.BuildTarget) error
 	if err := u.say(uploadsv1.PhaseEnum_CHECKING, ""); err != nil {
 		return err
 	}
-	b, err := u.whichBuild(t)
+	b, err := u.whichBuild(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -238,9 +238,4 @@ func (u *upload) buildStands(res *testflightv1.GetBuildUploadResponse) (word str
 		return word, false, failed(ReasonFailed, "Apple could not process the build: it is %s", word)
 	}
 	return "build " + word, false, nil
-}
-
-// whichBuild is the build that the caller names, or that the file tells.
-func (u *upload) whichBuild(t *uploadsv1.BuildTarget) (buildOf, error) {
-	return buildOf{app: t.GetApp(), version: t.GetVersion(), number: t.GetNumber(), platform: t.GetPlatform()}, nil
 }

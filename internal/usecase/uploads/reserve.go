@@ -95,13 +95,15 @@ func (c *caller) orphan(ctx context.Context, r *reservation, patient bool) (foun
 
 // there is a file of an owner that is equal to the one that is to be uploaded, not
 // valid if there is none. full says that there is no room for one more.
-func (c *caller) there(ctx context.Context, k *kind, create protoreflect.Message, md5 string) (equal protoreflect.Message, full bool, err error) {
+func (u *upload) there(
+	ctx context.Context, k *kind, create protoreflect.Message, md5 string,
+) (equal protoreflect.Message, full bool, err error) {
 	relation, owner := k.owner(create)
 	m := k.siblings[relation]
 	if m == nil || k.most == 0 && (md5 == "" || k.sum != md5Sum) {
 		return nil, false, nil
 	}
-	list, err := c.siblings(ctx, m, owner)
+	list, err := u.siblings(fresh(ctx), m, owner)
 	if err != nil {
 		return nil, false, err
 	}

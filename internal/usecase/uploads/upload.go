@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/transfer"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/uploads/inspect"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -20,9 +20,8 @@ import (
 
 // Bounds of a request.
 const (
-	dataMost  = 512 << 10 // bytes of one message
-	nameMost  = 255       // bytes of a file's name
-	headBytes = 64 << 10  // of a file that are looked at before anything is reserved
+	dataMost = 512 << 10 // bytes of one message
+	nameMost = 255       // bytes of a file's name
 )
 
 // Upload implements the RPC.
@@ -74,6 +73,10 @@ type upload struct {
 	token    resume
 	warnings []*uploadsv1.Warning
 	build    *uploadsv1.BuildUploaded // of a build
+	scan     *inspect.Scanner         // looks on the way which build it is; nil: it is known
+	named    buildOf                  // what it must be
+	display  string                   // type that a screenshot or preview is for, "": not known
+	free     []func()                 // gives memory back
 	bound    string                   // to whom tokens are bound
 	kind     *kind                    // of a file among others
 	create   protoreflect.Message     // and its request
@@ -88,6 +91,9 @@ type upload struct {
 func (u *upload) run(ctx context.Context) (res *uploadsv1.UploadResult, err error) {
 	defer func() {
 		u.release()
+		for _, free := range u.free {
+			free()
+		}
 		u.note(ctx, err)
 	}()
 	if err := u.begin(ctx); err != nil {
@@ -160,9 +166,7 @@ func (u *upload) beginPlain(ctx context.Context) error {
 	if err := k.check(create); err != nil {
 		return err
 	}
-	if err := u.beforehand(k, create); err != nil {
-		return err
-	}
+	u.token = resume{Kind: k.schema, Name: text(create, "file_name"), Size: number(create, "file_size")}
 	equal, full, err := u.there(ctx, k, create, strings.ToLower(u.start.GetMd5()))
 	switch {
 	case err != nil:
@@ -173,6 +177,9 @@ func (u *upload) beginPlain(ctx context.Context) error {
 		return u.wait(ctx)
 	case full:
 		return failed(ReasonSetFull, "there are %d files already: that is the most", k.most)
+	}
+	if err := u.beforehand(k, create); err != nil {
+		return err
 	}
 	if u.res, err = u.reserve(ctx, k, create.Interface()); err != nil {
 		return err
@@ -309,7 +316,18 @@ func (u *upload) sameBytes() error {
 	if u.token.SHA256 != "" && u.token.SHA256 != sha || md5 != "" && want != "" && !strings.EqualFold(md5, want) {
 		return failed(ReasonChecksum, "the bytes are not those of the checksum that was announced: nothing was committed")
 	}
-	return nil
+	if u.scan == nil {
+		return nil
+	}
+	u.scan.End()
+	found, ok, err := u.scan.Build()
+	switch {
+	case ok:
+		return u.named.same(found)
+	case fault.As(err).Reason == inspect.ReasonTooLate:
+		return nil // Apple compares
+	}
+	return u.complain([]inspect.Problem{{Code: fault.As(err).Reason, Message: fault.As(err).Message}})
 }
 
 // wait waits for what the caller wants to wait for.
@@ -388,7 +406,7 @@ func (u *upload) progress(phase uploadsv1.PhaseEnum_Phase, state string) *upload
 
 // useless are the faults after which a reservation is of no use to anybody.
 var useless = map[string]bool{
-	ReasonTooLong: true, ReasonChecksum: true, ReasonFailed: true, ReasonOperations: true, transfer.ReasonExpired: true,
+	ReasonTooLong: true, ReasonChecksum: true, ReasonOtherBuild: true, ReasonContent: true, ReasonFailed: true, ReasonOperations: true, transfer.ReasonExpired: true,
 	transfer.ReasonRefused: true, transfer.ReasonForeignHost: true, transfer.ReasonRedirected: true, transfer.ReasonBadURL: true,
 }
 
@@ -423,28 +441,5 @@ func (u *upload) gone(err error) error {
 	if isNotFound(err) {
 		return failed(ReasonGone, "the reservation is no longer there: begin anew")
 	}
-	return err
-}
-
-// ahead reads the first bytes of the file, and puts them back.
-func (u *upload) ahead(most int64) ([]byte, error) {
-	head := make([]byte, min(most, u.token.Size))
-	n, err := io.ReadFull(u.file, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
-	}
-	if int64(n) < min(most, u.token.Size) {
-		return nil, truncated(int64(n), u.token.Size)
-	}
-	u.file = io.MultiReader(bytes.NewReader(head), u.file)
-	return head, nil
-}
-
-// inspect looks at the beginning of the file.
-func (u *upload) inspect(_ *kind, _ protoreflect.Message) error {
-	if u.noBytes {
-		return nil
-	}
-	_, err := u.ahead(headBytes)
 	return err
 }

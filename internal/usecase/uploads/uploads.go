@@ -34,7 +34,7 @@ const (
 	ReasonOperations = "UPLOAD_OPERATIONS"        // the parts that Apple wants are not the file
 	ReasonToken      = "INVALID_RESUME_TOKEN"     // of another caller, damaged, or too old
 	ReasonNoApp      = "APP_NOT_FOUND"
-	ReasonNoBuild    = "BUILD_INFO_MISSING" // the file does not tell which build it is
+	ReasonNoBuild    = "BUILD_INFO_MISSING" // nobody tells which build it is
 	ReasonOtherBuild = "BUILD_INFO_MISMATCH"
 	ReasonInFlight   = "BUILD_IN_FLIGHT" // another file with the same number is on its way
 	ReasonPlanStale  = "PLAN_STALE"
@@ -49,7 +49,7 @@ type Config struct {
 
 // Defaults of [Config].
 const (
-	DefaultMemory   = 48 << 20
+	DefaultMemory   = 40 << 20
 	DefaultParallel = 4
 	DefaultPollMost = 15 * time.Second
 )
@@ -83,7 +83,8 @@ type Service struct {
 	deps    Deps
 	kinds   *kinds
 	memory  *semaphore.Weighted
-	buffers sync.Pool // of *[]byte
+	heads   *semaphore.Weighted // what is read ahead to find out which build a file is
+	buffers sync.Pool           // of *[]byte
 	claims  claims
 	looks   looks
 	pause   func(ctx context.Context, d time.Duration) error // for tests
@@ -107,7 +108,8 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if deps.Note == nil {
 		deps.Note = func(context.Context, string) {}
 	}
-	return &Service{cfg: cfg, deps: deps, kinds: k, memory: semaphore.NewWeighted(cfg.Memory), pause: sleep}, nil
+	return &Service{cfg: cfg, deps: deps, kinds: k, memory: semaphore.NewWeighted(cfg.Memory),
+		heads: semaphore.NewWeighted(scanWindow), pause: sleep}, nil
 }
 
 // sleep waits, or ends with its context.
