@@ -40,7 +40,9 @@ func picture(t testing.TB, width, height int, c color.Color) []byte {
 }
 
 // quick looks often at files that are processed.
-func quick() Deps { return Deps{Uploads: Uploads{Config: uploads.Config{PollMost: 20 * time.Millisecond}}} }
+func quick() Deps {
+	return Deps{Uploads: Uploads{Config: uploads.Config{PollMost: 20 * time.Millisecond}}}
+}
 
 // post uploads a plain file over REST.
 func (w *world) post(t testing.TB, words url.Values, file []byte, headers ...string) (int, []byte) {

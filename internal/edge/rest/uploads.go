@@ -39,7 +39,10 @@ func (h *Handler) Uploads(start func(query url.Values, length int64) (*uploadsv1
 		if err != nil {
 			return err
 		}
-		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 is so by itself
+		if told { // over HTTP/1.1 the connection is of no use after an answer that began before its request ended
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			w.Header().Set("Connection", "close")
+		}
 		call := func(send func(proto.Message) error) error {
 			b := newBody(w, r)
 			b.at = offsetOf(r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	enumsv1 "github.com/asc-gateway/asc-gateway/gen/asc/enums/v1"
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
@@ -51,20 +52,40 @@ func (u *upload) beginBuild(ctx context.Context, t *uploadsv1.BuildTarget) error
 		return err
 	}
 	u.build = &uploadsv1.BuildUploaded{App: b.app}
+	if taken, err := u.joinAny(ctx, b, enumsv1.PlatformEnum_Platform(platform)); taken || err != nil {
+		return err
+	}
+	err = u.reserveBuild(ctx, b, enumsv1.PlatformEnum_Platform(platform))
+	if err == nil || !unclear(err) || u.res != nil {
+		return err
+	}
+	for _, p := range []time.Duration{time.Second, 5 * time.Second} { // it may have been made all the same
+		if perr := u.pause(ctx, p); perr != nil {
+			return perr
+		}
+		if taken, jerr := u.joinAny(ctx, b, enumsv1.PlatformEnum_Platform(platform)); taken || jerr != nil {
+			return jerr
+		}
+	}
+	return err
+}
+
+// joinAny looks for an upload of the same build.
+func (u *upload) joinAny(ctx context.Context, b buildOf, platform enumsv1.PlatformEnum_Platform) (taken bool, err error) {
 	list := &metadatav1.ListAppBuildUploadsResponse{}
 	err = u.invoke(fresh(ctx), listUploads, &metadatav1.ListAppBuildUploadsRequest{Id: b.app, PageSize: 20,
 		Sort: []string{"-uploadedDate"}, Filter: &metadatav1.ListAppBuildUploadsRequest_Filter{
 			CfBundleShortVersionString: []string{b.version}, CfBundleVersion: []string{b.number},
-			Platform: []enumsv1.PlatformEnum_Platform{enumsv1.PlatformEnum_Platform(platform)}}}, list)
+			Platform: []enumsv1.PlatformEnum_Platform{platform}}}, list)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, old := range list.GetBuildUploads() {
 		if taken, err := u.join(ctx, old, b); taken || err != nil {
-			return err
+			return taken, err
 		}
 	}
-	return u.reserveBuild(ctx, b, enumsv1.PlatformEnum_Platform(platform))
+	return false, nil
 }
 
 // join goes on with an upload of the same build that is there already. One that
@@ -210,9 +231,11 @@ func (u *upload) buildStands(res *testflightv1.GetBuildUploadResponse) (word str
 	}
 	state := res.GetBuildUpload().GetState()
 	word = state.GetState().String()
-	u.warnings = nil
 	for _, w := range state.GetWarnings() {
-		u.warnings = append(u.warnings, &uploadsv1.Warning{Code: w.GetCode(), Message: w.GetDescription()})
+		known := func(o *uploadsv1.Warning) bool { return o.GetCode() == w.GetCode() && o.GetMessage() == w.GetDescription() }
+		if !slices.ContainsFunc(u.warnings, known) {
+			u.warnings = append(u.warnings, &uploadsv1.Warning{Code: w.GetCode(), Message: w.GetDescription()})
+		}
 	}
 	switch word {
 	case failedWord:

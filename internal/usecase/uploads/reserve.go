@@ -72,7 +72,7 @@ func (c *caller) orphan(ctx context.Context, r *reservation, patient bool) (foun
 	}
 	pauses := []time.Duration{0}
 	if patient {
-		pauses = []time.Duration{time.Second, 3 * time.Second, 8 * time.Second}
+		pauses = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second}
 	}
 	for _, p := range pauses {
 		if err := c.pause(ctx, p); err != nil {
