@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/asc-gateway/asc-gateway/sandbox/internal/picture"
 )
@@ -196,8 +197,10 @@ func (s librarySpec) fits(size picture.Size) bool {
 		size.Width*s.most.Height == size.Height*s.most.Width
 }
 
-// librarySpecs are all specs, each once: those of groups first.
-func librarySpecs() (list []librarySpec) {
+// librarySpecs are all specs, each once: those of groups first. Nobody changes them.
+var librarySpecs = sync.OnceValue(makeLibrarySpecs)
+
+func makeLibrarySpecs() (list []librarySpec) {
 	at := map[string]int{}
 	add := func(s librarySpec) {
 		i, known := at[s.id()]
