@@ -61,7 +61,7 @@ func behaviors() map[string]behavior {
 		provisioning(), certificates(), profiles(), testFlight(), testers(), feedback(), builds(), exportCompliance(),
 		buildUploads(), betaReview(),
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
-		distribution(), customerReviews(), placements(), organisation(), xcodeCloud(), reporting(), gameCenter(),
+		distribution(), customerReviews(), library(), organisation(), xcodeCloud(), reporting(), gameCenter(),
 	} {
 		for typ, b := range list {
 			all[typ] = b

@@ -17,31 +17,32 @@ var partOf = map[string][]string{
 		"appStoreVersionExperimentV2",
 	},
 	"appStoreVersionExperimentTreatmentLocalizations": {"appStoreVersionExperimentTreatment"},
-	"appScreenshotSets":                     shownIn,
-	"appPreviewSets":                        shownIn,
-	"appScreenshots":                        {"appScreenshotSet"},
-	"appPreviews":                           {"appPreviewSet"},
-	"appEventLocalizations":                 {"appEvent"},
-	"appEventScreenshots":                   {"appEventLocalization"},
-	"appEventVideoClips":                    {"appEventLocalization"},
-	"appAssetLibraryPlacements":             append([]string{"appEventLocalization"}, shownIn...),
-	"inAppPurchaseLocalizations":            {"version"},
-	"inAppPurchaseImages":                   {"version"},
-	"subscriptionLocalizations":             {"version"},
-	"subscriptionImages":                    {"version"},
-	"subscriptionGroupLocalizations":        {"version"},
-	"gameCenterAchievementLocalizations":    {"version"},
-	"gameCenterAchievementImages":           {"localization"},
-	"gameCenterActivityLocalizations":       {"version"},
-	"gameCenterActivityImages":              {"localization", "version"},
-	"gameCenterChallengeLocalizations":      {"version"},
-	"gameCenterChallengeImages":             {"localization", "version"},
-	"gameCenterLeaderboardLocalizations":    {"version"},
-	"gameCenterLeaderboardImages":           {"localization"},
-	"gameCenterLeaderboardSetLocalizations": {"version"},
-	"gameCenterLeaderboardSetImages":        {"localization"},
-	"backgroundAssetUploadFiles":            {"backgroundAssetVersion"},
-	"backgroundAssetVersions":               {"appStoreRelease"},
+	"appScreenshotSets":                        shownIn,
+	"appPreviewSets":                           shownIn,
+	"appScreenshots":                           {"appScreenshotSet"},
+	"appPreviews":                              {"appPreviewSet"},
+	"appEventLocalizations":                    {"appEvent"},
+	"appEventScreenshots":                      {"appEventLocalization"},
+	"appEventVideoClips":                       {"appEventLocalization"},
+	"appAssetLibraryPlacements":                append([]string{"appEventLocalization"}, shownIn...),
+	"appAssetLibraryPlacementOrderingRequests": shownIn,
+	"inAppPurchaseLocalizations":               {"version"},
+	"inAppPurchaseImages":                      {"version"},
+	"subscriptionLocalizations":                {"version"},
+	"subscriptionImages":                       {"version"},
+	"subscriptionGroupLocalizations":           {"version"},
+	"gameCenterAchievementLocalizations":       {"version"},
+	"gameCenterAchievementImages":              {"localization"},
+	"gameCenterActivityLocalizations":          {"version"},
+	"gameCenterActivityImages":                 {"localization", "version"},
+	"gameCenterChallengeLocalizations":         {"version"},
+	"gameCenterChallengeImages":                {"localization", "version"},
+	"gameCenterLeaderboardLocalizations":       {"version"},
+	"gameCenterLeaderboardImages":              {"localization"},
+	"gameCenterLeaderboardSetLocalizations":    {"version"},
+	"gameCenterLeaderboardSetImages":           {"localization"},
+	"backgroundAssetUploadFiles":               {"backgroundAssetVersion"},
+	"backgroundAssetVersions":                  {"appStoreRelease"},
 }
 
 // shownIn are the localizations that have sets of pictures.
@@ -179,13 +180,26 @@ func (c *call) firstNews(o, old *object) []apiError {
 
 func lockedRemovable(c *call, o *object) []apiError {
 	whole, state := c.lockedBy(o)
-	if o.typ == "appStoreVersions" && o.text("appVersionState") == "READY_FOR_REVIEW" {
-		whole, state = o, "READY_FOR_REVIEW"
+	if held := heldState(o); whole == nil && held != "" {
+		whole, state = o, held
 	}
 	if whole == nil {
 		return nil
 	}
 	return stateError("", "The resource cannot be deleted while "+isIn(whole, state)+".")
+}
+
+// heldState is the state of what is part of a submission that it can be taken out of:
+// it can be changed, and not deleted. "" otherwise.
+func heldState(o *object) string {
+	attr := kindsOfReview()[o.typ].attr
+	if o.typ == "appStoreVersions" {
+		attr = "appVersionState"
+	}
+	if state := o.text(attr); state == "READY_FOR_REVIEW" || state == "ACCEPTED" {
+		return state
+	}
+	return ""
 }
 
 func lockedRelating(c *call, o *object, w relWrite) []apiError {

@@ -20,8 +20,8 @@ func kindsOfReview() map[string]reviewKind {
 	return map[string]reviewKind{
 		"appCustomProductPageVersions":     page,
 		"appStoreVersionExperiments":       page,
-		"appAssetLibraryImages":            page,
-		"appAssetLibraryVideos":            page,
+		libraryImages:                      page,
+		libraryVideos:                      page,
 		"appEvents":                        {"eventState", []string{"DRAFT"}, "APPROVED", "DRAFT"},
 		"inAppPurchaseVersions":            product,
 		"subscriptionVersions":             product,
@@ -45,7 +45,9 @@ func reviewKinds() map[string]behavior {
 			removable: lockedRemovable,
 			relating:  lockedRelating,
 		}
-		if typ != "appAssetLibraryImages" && typ != "appAssetLibraryVideos" { // whose state follows their upload
+		if typ == libraryImages || typ == libraryVideos {
+			libraryAsset(&b)
+		} else {
 			b.created = setting(map[string]any{k.attr: k.drafts[0]})
 		}
 		all[typ] = b

@@ -77,6 +77,8 @@ func seedID(typ string, i int) string {
 		return categories[i%len(categories)]
 	case typ == "buildBetaDetails":
 		return seedID("builds", i) // Apple gives a build's detail the id of the build
+	case typ == "appAssetLibraries":
+		return seedID("apps", i) // seen live: a library has the id of its app
 	case numbered(typ):
 		return fmt.Sprint(1_500_000_000 + len(typ)*1000 + i)
 	}

@@ -52,9 +52,9 @@ func (c *call) fits(o *object, what content, s picture.Size) bool {
 		return picture.AnyScreenshot(s)
 	case eventPicture:
 		if o.text("appEventAssetType") == "EVENT_CARD" {
-			return s == picture.Size{Width: 1920, Height: 1080}
+			return s == eventCard
 		}
-		return s == picture.Size{Width: 1080, Height: 1920}
+		return s == eventPage
 	case clipPicture:
 		return s == picture.Size{Width: 1800, Height: 1200}
 	case productPicture:
@@ -62,8 +62,8 @@ func (c *call) fits(o *object, what content, s picture.Size) bool {
 	case gamePicture:
 		return s == picture.Size{Width: 1024, Height: 1024} || s == picture.Size{Width: 512, Height: 512}
 	case libraryPicture:
-		if o.text("category") == "CREATIVE_ASSETS" {
-			return picture.Creative(s)
+		if o.text("category") == creativeCategory {
+			return picture.Creative(s) || s == eventCard || s == eventPage
 		}
 		return picture.AnyScreenshot(s)
 	}

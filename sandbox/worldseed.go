@@ -104,7 +104,13 @@ type sower struct {
 
 // sow adds the resources of a seed to a store. The sandbox is locked.
 func (s *Sandbox) sow(st *store, f *seedFile) error {
-	x := &sower{s: s, st: st, w: &writer{c: s.inner(s.clock.shown)}, named: map[string]*object{}, mine: map[*object]bool{}}
+	x := &sower{
+		s:     s,
+		st:    st,
+		w:     &writer{c: s.inner(s.clock.shown)},
+		named: map[string]*object{},
+		mine:  map[*object]bool{},
+	}
 	for i, r := range f.Resources {
 		o := x.add(fmt.Sprintf("/resources/%d", i), r)
 		x.made, x.mine[o] = append(x.made, o), true
@@ -117,6 +123,11 @@ func (s *Sandbox) sow(st *store, f *seedFile) error {
 	for i, o := range x.made {
 		if o != nil {
 			x.complete(fmt.Sprintf("/resources/%d", i), o)
+		}
+	}
+	for _, o := range x.made {
+		if o != nil && o.typ == "apps" {
+			s.addLibrary(st, o)
 		}
 	}
 	for _, e := range x.w.errs {

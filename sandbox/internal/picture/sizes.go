@@ -84,3 +84,31 @@ func Creative(s Size) bool {
 	return slices.Contains(headers, s) ||
 		s.Width*2 == s.Height*3 && s.Width >= searchLeast && s.Width <= searchMost
 }
+
+// Sizes are all sizes that a display type takes, turned ones too.
+func Sizes(displayType string) (list []Size) {
+	for _, s := range screenshots[displayType] {
+		for _, s := range []Size{s, s.turned()} {
+			if Screenshot(displayType, s) && !slices.Contains(list, s) {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
+// DuoSizes are those of the display class that only the asset library has.
+func DuoSizes() (list []Size) {
+	for _, s := range duo {
+		list = append(list, s, s.turned())
+	}
+	return list
+}
+
+// Headers are the sizes for the top of a product page.
+func Headers() []Size { return slices.Clone(headers) }
+
+// SearchResults are the least and the largest size for search results.
+func SearchResults() (least, most Size) {
+	return Size{searchLeast, searchLeast * 2 / 3}, Size{searchMost, searchMost * 2 / 3}
+}
