@@ -334,6 +334,9 @@ func (s *Server) recovered(ctx context.Context, method string, p any) error {
 
 // event tells of a call that has ended.
 func (s *Server) event(ctx context.Context, method string, begun time.Time, err error) {
+	if err != nil {
+		err = service.AsFault(err)
+	}
 	guard.Event(ctx, s.log, method, first(ctx, "x-request-id"), begun, err)
 }
 

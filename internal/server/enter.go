@@ -11,6 +11,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
+	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -59,6 +60,9 @@ func (s *Server) enter(
 func (e *entered) leave(ctx context.Context, res proto.Message, err error) {
 	e.once.Do(func() {
 		e.forget()
+		if err != nil {
+			err = service.AsFault(err) // of a use case it may be the status of an inner call
+		}
 		e.admission.Done(ctx, res, err)
 		e.slot.Leave()
 	})

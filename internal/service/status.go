@@ -2,6 +2,7 @@ package service
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -70,6 +71,37 @@ func statusWithin(err error, limit int) *status.Status {
 		return with
 	}
 	return s
+}
+
+// AsFault is the fault in an error, and what a fault would be of a status that
+// another call within the gateway ended with: its kind, reason and message.
+func AsFault(err error) *fault.Error {
+	var f *fault.Error
+	s, ok := status.FromError(err)
+	if errors.As(err, &f) || !ok || err == nil {
+		return fault.As(err)
+	}
+	f = fault.New(fault.Internal, "INTERNAL", "%s", s.Message())
+	for kind, code := range kindCodes {
+		if code == s.Code() {
+			f.Kind = fault.Kind(kind)
+		}
+	}
+	for _, d := range s.Details() {
+		switch d := d.(type) {
+		case *errdetails.RetryInfo:
+			f.RetryAfter = d.GetRetryDelay().AsDuration()
+		case *errdetails.ErrorInfo:
+			if f.Reason != "INTERNAL" {
+				continue // others than the first are of what else Apple said
+			}
+			f.Reason = d.GetReason()
+			if n, err := strconv.Atoi(d.GetMetadata()["http_status"]); err == nil {
+				f.Upstream = &fault.Upstream{HTTPStatus: n}
+			}
+		}
+	}
+	return f
 }
 
 // cutTo leaves out details of a status that another call within the gateway ended

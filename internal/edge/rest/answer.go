@@ -3,7 +3,6 @@ package rest
 import (
 	"compress/gzip"
 	"context"
-	"errors"
 	"io"
 	"maps"
 	"mime"
@@ -99,15 +98,13 @@ func disposition(f *service.File) string {
 // fail writes an error as JSON: a google.rpc.Status with all details.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.backend.Refused(err)
-	var f *fault.Error
-	status := http.StatusInternalServerError
-	if errors.As(err, &f) {
-		if status = httpStatus(f); status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="asc-gateway"`)
-		}
-		if f.RetryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
-		}
+	f := service.AsFault(err)
+	status := httpStatus(f)
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="asc-gateway"`)
+	}
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter.Seconds() + 0.999))))
 	}
 	b, merr := protojson.Marshal(once(service.FullStatus(err).Proto()))
 	if merr != nil {

@@ -200,7 +200,7 @@ func (u *upload) awaitJoined(ctx context.Context, id string) error {
 	for look := 0; ; look++ {
 		res := &testflightv1.GetBuildUploadResponse{}
 		err := u.invoke(fresh(ctx), getBuildUpload,
-			&testflightv1.GetBuildUploadRequest{Id: id, Include: []string{"build"}}, res)
+			&testflightv1.GetBuildUploadRequest{Id: id, Include: []string{"build", "assetFile"}}, res)
 		if err != nil && !unclear(err) {
 			return err
 		}
@@ -229,10 +229,21 @@ func (u *upload) buildStands(res *testflightv1.GetBuildUploadResponse) (word str
 	for _, b := range res.GetIncluded().GetBuilds() {
 		u.build.Build = b
 	}
+	for _, f := range res.GetIncluded().GetBuildUploadFiles() {
+		cond := u.kinds.build.conditionOf(f.ProtoReflect())
+		if u.res != nil && f.GetId() == u.res.id {
+			u.res.resource = f.ProtoReflect()
+		}
+		if cond.failed {
+			return cond.word, false, cond.failure()
+		}
+	}
 	state := res.GetBuildUpload().GetState()
 	word = state.GetState().String()
 	for _, w := range state.GetWarnings() {
-		known := func(o *uploadsv1.Warning) bool { return o.GetCode() == w.GetCode() && o.GetMessage() == w.GetDescription() }
+		known := func(o *uploadsv1.Warning) bool {
+			return o.GetCode() == w.GetCode() && o.GetMessage() == w.GetDescription()
+		}
 		if !slices.ContainsFunc(u.warnings, known) {
 			u.warnings = append(u.warnings, &uploadsv1.Warning{Code: w.GetCode(), Message: w.GetDescription()})
 		}

@@ -335,11 +335,10 @@ func (u *upload) wait(ctx context.Context) error {
 	if u.start.GetWaitFor() == uploadsv1.WaitForEnum_COMMITTED {
 		return nil
 	}
-	err := u.await(ctx, u.res, func(c condition) error { return u.say(uploadsv1.PhaseEnum_PROCESSING, c.word) })
-	if err != nil || u.res.parent == "" {
-		return err
+	if u.res.parent != "" {
+		return u.awaitBuild(ctx)
 	}
-	return u.awaitBuild(ctx)
+	return u.await(ctx, u.res, func(c condition) error { return u.say(uploadsv1.PhaseEnum_PROCESSING, c.word) })
 }
 
 // sendAll sends all parts that Apple does not have.
@@ -418,7 +417,8 @@ func (u *upload) broken(ctx context.Context, err error) error {
 	var f *fault.Error
 	known := errors.As(err, &f)
 	gone := ctx.Err() != nil || known && f.Kind == fault.Canceled
-	if known && useless[f.Reason] || u.start.GetOnce() && !u.isSent && gone {
+	refused := known && f.Reason == ReasonFailed && u.res.parent != "" // it stays, with Apple's words
+	if known && useless[f.Reason] && !refused || u.start.GetOnce() && !u.isSent && gone {
 		if u.abandon(ctx, u.res) && known {
 			f.Message += "; the reservation was deleted"
 		}
