@@ -131,3 +131,27 @@ func TestOverlappingFiles(t *testing.T) {
 		t.Errorf("%v, %v", ok, err)
 	}
 }
+
+// FuzzPackage reads a xar of any table and heap, whole and in a stream: both find
+// the same, but for files that overlap, or that the stream ends before.
+func FuzzPackage(f *testing.F) {
+	text := packageInfoOf("com.example.demo", demoBundle)
+	info := xarFile("PackageInfo", 0, len(text), len(text), "application/octet-stream")
+	f.Add(info, []byte(text))
+	f.Add("<file>"+info+"<name>a.pkg</name></file>"+xarFile("Distribution", 9, 9, 9, ""), []byte(text))
+	f.Add(xarFile("Distribution", 0, len(text), 9, "application/x-bzip2"), []byte(text))
+	f.Fuzz(func(t *testing.T, files string, heap []byte) {
+		b := rawXar(files, heap)
+		whole, err := ReadBuild(bytes.NewReader(b), int64(len(b)))
+		if strings.HasPrefix(reasonOf(err), "untyped") {
+			t.Fatal(err)
+		}
+		streamed, ok, streamErr := scan(t, b, 100, 1<<20)
+		if ok != (streamErr == nil) || ok && (streamed != whole || err != nil) {
+			t.Errorf("%+v, %v; in a stream %+v, %v", whole, err, streamed, streamErr)
+		}
+		if reason := reasonOf(streamErr); err == nil && !ok && reason != ReasonUnreadable && reason != ReasonTooLate {
+			t.Errorf("%+v; in a stream %v", whole, streamErr)
+		}
+	})
+}
