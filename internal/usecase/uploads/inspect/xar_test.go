@@ -94,6 +94,10 @@ func hostileXars(t testing.TB) map[string]struct {
 			rawXar(strings.Repeat("<file>"+file("PackageInfo")+"<name>a.pkg</name></file>", 17), heap),
 			ReasonUnreadable,
 		},
+		"two of 3 MiB": {
+			rawXar(xarFile("Distribution", 0, n, 3<<20, packed)+xarFile("PackageInfo", n, n, 3<<20, packed), heap),
+			ReasonUnreadable,
+		},
 		"a name without end": {
 			rawXar("<file><name>"+strings.Repeat("x", 5000)+"</name></file>", nil),
 			ReasonUnreadable,
