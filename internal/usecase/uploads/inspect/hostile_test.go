@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"runtime"
@@ -97,6 +98,7 @@ func hostileZips(t testing.TB) map[string]struct {
 	good := plistOf(t, plist.XMLFormat, nil)
 	plain := zipOf(t, zip.Deflate, infoName, good)
 	twice := strings.Replace(good, "<dict>", "<dict><key>CFBundleVersion</key><string>1</string>", 1)
+	deep := strings.Repeat("<array>", maxDepth-1) + strings.Repeat("</array>", maxDepth-1)
 	zeros := deflated(t, io.LimitReader(zeroes{}, 100<<20))
 	header := func(size uint64, sum uint32, method, flags uint16) zip.FileHeader {
 		return zip.FileHeader{Name: infoName, Method: method, Flags: flags, CRC32: sum, UncompressedSize64: size}
@@ -124,7 +126,11 @@ func hostileZips(t testing.TB) map[string]struct {
 		"nothing":          {zipOf(t, zip.Deflate, infoName, ""), ReasonUnreadable},
 		"an array":         {zipOf(t, zip.Deflate, infoName, "<plist><array/></plist>"), ReasonUnreadable},
 		"a value twice":    {zipOf(t, zip.Deflate, infoName, twice), ReasonUnreadable},
-		"XML cut":          {zipOf(t, zip.Deflate, infoName, good[:len(good)/2]), ReasonUnreadable},
+		"XML 65 deep": {
+			zipOf(t, zip.Deflate, infoName, strings.Replace(good, "<dict>", "<dict><key>k</key>"+deep, 1)),
+			ReasonUnreadable,
+		},
+		"XML cut": {zipOf(t, zip.Deflate, infoName, good[:len(good)/2]), ReasonUnreadable},
 		"deep XML": {
 			zipOf(t, zip.Deflate, infoName, "<plist><dict>"+strings.Repeat("<array>", 300_000)),
 			ReasonUnreadable,
@@ -170,6 +176,12 @@ func TestHostileApps(t *testing.T) {
 	add("a directory elsewhere", patched(plain, -6, 0xf0, 0xff, 0xff, 0x7f), ReasonUnreadable)
 	add("a directory that is too long", patched(plain, -10, 0xf0, 0xff, 0xff, 0x7f), ReasonUnreadable)
 	add("zip64 without its record", patched(plain, -6, 0xff, 0xff, 0xff, 0xff), ReasonUnreadable)
+	for _, at := range []uint64{1 << 63, 1<<64 - 1, uint64(len(plain))} {
+		locator := le.AppendUint64([]byte(zip64Locator+"\x00\x00\x00\x00"), at)
+		end := patched(plain[len(plain)-endLength:], 16, 0xff, 0xff, 0xff, 0xff)
+		add(fmt.Sprintf("a zip64 record at %d", at),
+			slices.Concat(plain[:len(plain)-endLength], locator, []byte{1, 0, 0, 0}, end), ReasonUnreadable)
+	}
 	add("a file elsewhere", patched(plain, directory+42, 0xf0, 0xff, 0xff, 0x7f), ReasonUnreadable)
 	add("a file at another's place", patched(plain, directory+42, 1), ReasonUnreadable)
 	add("a file that is too long", patched(plain, directory+20, 0xff, 0xff, 0x3f, 0), ReasonUnreadable)

@@ -109,6 +109,43 @@ func raw64(n uint64) []byte {
 	return append(b, make([]byte, 1000)...)
 }
 
+// TestDescriptors reads a zip whose lengths stand behind each file, in all forms
+// that tools write, after bodies that hold zips themselves.
+func TestDescriptors(t *testing.T) {
+	info := plistOf(t, plist.BinaryFormat, map[string]any{"Long": nil})
+	other := string(zipOf(t, zip.Store, "Payload/X.app/Info.plist", "x", "y", strings.Repeat("PK\x03\x04", 100)))
+	for _, d := range []struct{ signed, wide bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+		for _, told := range []bool{false, true} { // in the local header too, as some writers do
+			var b []byte
+			for _, f := range [][2]string{{"empty", ""}, {"Payload/Demo.app/a.zip", other}, {infoName, info}, {"end", ""}} {
+				header := append([]byte(zipLocal), make([]byte, localLength-4)...)
+				header[6], header[26] = flagDescriptor, byte(len(f[0]))
+				if told {
+					le.PutUint32(header[18:], uint32(len(f[1])))
+					le.PutUint32(header[22:], uint32(len(f[1])))
+				}
+				b = append(append(append(b, header...), f[0]...), f[1]...)
+				if d.signed {
+					b = append(b, zipDescriptor...)
+				}
+				b = le.AppendUint32(b, crc32.ChecksumIEEE([]byte(f[1])))
+				for range 2 {
+					if d.wide {
+						b = le.AppendUint64(b, uint64(len(f[1])))
+					} else {
+						b = le.AppendUint32(b, uint32(len(f[1])))
+					}
+				}
+			}
+			for _, step := range []int{1, 29, len(b)} {
+				if got, ok, err := scan(t, b, step, window); got != demo || !ok || err != nil {
+					t.Errorf("%+v, told before: %v, %d at a time: %+v, %v", d, told, step, got, err)
+				}
+			}
+		}
+	}
+}
+
 // TestWindow says so when the description is not in the first bytes.
 func TestWindow(t *testing.T) {
 	good := plistOf(t, plist.BinaryFormat, nil)

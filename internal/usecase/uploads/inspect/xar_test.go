@@ -127,7 +127,8 @@ func TestHostilePackages(t *testing.T) {
 func TestOverlappingFiles(t *testing.T) {
 	text := packageInfoOf("com.example.demo", demoBundle)
 	info := xarFile("PackageInfo", 0, len(text), len(text), "application/octet-stream")
-	b := rawXar("<file>"+info+"<name>a.pkg</name></file><file>"+info+"<name>b.pkg</name></file>", []byte(text))
+	next := packageInfoOf("com.example.next", bundle("Next.app", "com.example.next", "9.9.9", "999"))
+	b := rawXar("<file>"+info+"<name>a.pkg</name></file><file>"+info+"<name>b.pkg</name></file>", []byte(text+next))
 	if got, err := ReadBuild(bytes.NewReader(b), int64(len(b))); got != demoPackage || err != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
