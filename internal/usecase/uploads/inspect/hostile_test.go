@@ -90,11 +90,14 @@ func patched(b []byte, at int, with ...byte) []byte {
 
 const infoName = "Payload/Demo.app/Info.plist"
 
-// hostileZips are files that begin like an .ipa, and the reason that each gets.
-func hostileZips(t testing.TB) map[string]struct {
+// hostile is a file, and the reason of the error that it gets.
+type hostile struct {
 	b      []byte
 	reason string
-} {
+}
+
+// hostileZips are files that begin like an .ipa, and the reason that each gets.
+func hostileZips(t testing.TB) map[string]hostile {
 	good := plistOf(t, plist.XMLFormat, nil)
 	plain := zipOf(t, zip.Deflate, infoName, good)
 	twice := strings.Replace(good, "<dict>", "<dict><key>CFBundleVersion</key><string>1</string>", 1)
@@ -110,10 +113,7 @@ func hostileZips(t testing.TB) map[string]struct {
 	}
 	size := uint64(len(good))
 	packed := deflated(t, strings.NewReader(good))
-	return map[string]struct {
-		b      []byte
-		reason string
-	}{
+	return map[string]hostile{
 		"no app": {
 			zipOf(t, zip.Deflate, "Payload/readme.txt", "x", "Demo.app/Info.plist", good),
 			ReasonNoApp,
@@ -159,10 +159,7 @@ func TestHostileApps(t *testing.T) {
 	plain := zipOf(t, zip.Deflate, infoName, good)
 	directory := bytes.Index(plain, []byte(zipCentral)) - len(plain)
 	add := func(name string, b []byte, reason string) {
-		cases[name] = struct {
-			b      []byte
-			reason string
-		}{b, reason}
+		cases[name] = hostile{b, reason}
 	}
 	// What only the directory tells.
 	add("two apps", zipOf(t, zip.Deflate, infoName, good, "Payload/Other.app/Info.plist", good), ReasonSeveralApps)

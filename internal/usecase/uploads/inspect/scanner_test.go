@@ -80,10 +80,7 @@ func TestHostileStreams(t *testing.T) {
 	}
 	good := plistOf(t, plist.XMLFormat, nil)
 	plain := zipOf(t, zip.Deflate, infoName, good)
-	for name, c := range map[string]struct {
-		b      []byte
-		reason string
-	}{
+	for name, c := range map[string]hostile{
 		"text":                   {[]byte("text"), ReasonUnknownFile},
 		"nothing":                {nil, ReasonUnreadable},
 		"three bytes":            {[]byte("PK\x03"), ReasonUnreadable},

@@ -36,10 +36,7 @@ func xarFile(name string, offset, length, size any, encoding string) string {
 	)
 }
 
-func hostileXars(t testing.TB) map[string]struct {
-	b      []byte
-	reason string
-} {
+func hostileXars(t testing.TB) map[string]hostile {
 	const stored, packed = "application/octet-stream", "application/x-gzip"
 	text := distributionOf("com.example.demo", demoBundle)
 	n := len(text)
@@ -57,10 +54,7 @@ func hostileXars(t testing.TB) map[string]struct {
 		w.Close()
 		return b.Bytes()
 	}()
-	return map[string]struct {
-		b      []byte
-		reason string
-	}{
+	return map[string]hostile{
 		"a wrong version":         {patched(plain, 7, 9), ReasonUnreadable},
 		"a short header":          {patched(plain, 5, 8), ReasonUnreadable},
 		"a long header":           {patched(plain, 4, 0xff), ReasonUnreadable},
