@@ -35,8 +35,8 @@ const (
 	FormatPKG = "pkg"
 )
 
-// maxMeta bounds each file within an archive that is read whole: an Info.plist, a
-// Distribution, a PackageInfo. Real ones have a few KiB.
+// maxMeta bounds the files within an archive that are read whole: an Info.plist; a
+// Distribution and each PackageInfo together. Real ones have a few KiB.
 const maxMeta = 4 << 20
 
 // Build is what a build says about itself, and what Apple wants to know before it
@@ -113,7 +113,7 @@ func readPart(r io.ReaderAt, at, n, size int64) ([]byte, error) {
 }
 
 func tooLarge() error {
-	return unreadable("a file that describes it has more than %d bytes", maxMeta)
+	return unreadable("what describes it has more than %d bytes", maxMeta)
 }
 
 // readAll reads what an archive says has exactly so many bytes, at most maxMeta.

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func appFiles(t testing.TB, format int, changes map[string]any) map[string]strin
 	return map[string]string{
 		"Payload/Demo.app/Demo": strings.Repeat("\xca\xfe\xba\xbe code ", 20_000),
 		"Payload/Demo.app/Another.zip": string(
-			zipOf(t, "Payload/X.app/Info.plist", "x", "y", ""),
+			zipOf(t, zip.Deflate, "Payload/X.app/Info.plist", "x", "y", ""),
 		),
 		"Payload/Demo.app/Info.plist":                             plistOf(t, format, changes),
 		"Payload/Demo.app/PlugIns/Share.appex/Info.plist":         nested("com.example.demo.share"),
@@ -126,6 +127,16 @@ with open(name, 'wb') as f:
             else: z.write(n)
 `
 
+func python(program, way string) func(testing.TB, string) {
+	return func(t testing.TB, dir string) { run(t, dir, "python3", "-c", program, "App.ipa", way) }
+}
+
+func bsdtar(args ...string) func(testing.TB, string) {
+	return func(t testing.TB, dir string) {
+		run(t, dir, "bsdtar", append([]string{"--format=zip", "-cf", "App.ipa"}, args...)...)
+	}
+}
+
 // zippers make App.ipa of a folder's files.
 var zippers = map[string]func(testing.TB, string){
 	"Info-ZIP":           func(t testing.TB, dir string) { run(t, dir, "zip", "-q", "-r", "App.ipa", ".") },
@@ -135,43 +146,28 @@ var zippers = map[string]func(testing.TB, string){
 	"Info-ZIP, descriptors": func(t testing.TB, dir string) {
 		run(t, dir, "zip", "-q", "-fd", "-r", "App.ipa", ".")
 	},
-	"bsdtar": func(t testing.TB, dir string) {
-		run(t, dir, "bsdtar", "--format=zip", "-cf", "App.ipa", "Payload", "Symbols")
-	},
-	"bsdtar, stored": func(t testing.TB, dir string) {
-		run(t, dir, "bsdtar", "--format=zip", "--options", "zip:compression=store", "-cf", "App.ipa", "Payload")
-	},
+	"bsdtar":         bsdtar("Payload", "Symbols"),
+	"bsdtar, stored": bsdtar("--options", "zip:compression=store", "Payload"),
 	"bsdtar, streamed": func(t testing.TB, dir string) {
 		run(t, dir, "sh", "-c", "bsdtar --format=zip -cf - Payload Symbols | cat > App.ipa")
 	},
-	"bsdtar, dot names": func(t testing.TB, dir string) { run(t, dir, "bsdtar", "--format=zip", "-cf", "App.ipa", "./Payload") },
-	"Python":            func(t testing.TB, dir string) { run(t, dir, "python3", "-c", pythonZip, "App.ipa", "deflated") },
-	"Python, stored":    func(t testing.TB, dir string) { run(t, dir, "python3", "-c", pythonZip, "App.ipa", "stored") },
-	"Python, zip64":     func(t testing.TB, dir string) { run(t, dir, "python3", "-c", pythonZip, "App.ipa", "deflated zip64") },
-	"Python, streamed": func(t testing.TB, dir string) {
-		run(t, dir, "python3", "-c", pythonZip, "App.ipa", "deflated streamed")
-	},
-	"Python, stored and streamed": func(t testing.TB, dir string) {
-		run(t, dir, "python3", "-c", pythonZip, "App.ipa", "stored streamed")
-	},
-	"Python, zip64 and streamed": func(t testing.TB, dir string) {
-		run(
-			t,
-			dir,
-			"python3",
-			"-c",
-			strings.ReplaceAll(pythonZip, "way.endswith('zip64')", "True"),
-			"App.ipa",
-			"deflated streamed",
-		)
-	},
+	"bsdtar, dot names":           bsdtar("./Payload"),
+	"Python":                      python(pythonZip, "deflated"),
+	"Python, stored":              python(pythonZip, "stored"),
+	"Python, zip64":               python(pythonZip, "deflated zip64"),
+	"Python, streamed":            python(pythonZip, "deflated streamed"),
+	"Python, stored and streamed": python(pythonZip, "stored streamed"),
+	"Python, zip64 and streamed": python(
+		strings.ReplaceAll(pythonZip, "way.endswith('zip64')", "True"),
+		"deflated streamed",
+	),
 }
 
 func TestAppsOfRealTools(t *testing.T) {
-	for name, zip := range zippers {
+	for name, pack := range zippers {
 		t.Run(name, func(t *testing.T) {
 			dir := tree(t, appFiles(t, plist.BinaryFormat, nil))
-			zip(t, dir)
+			pack(t, dir)
 			b := load(t, dir, "App.ipa")
 			if got, err := ReadBuild(bytes.NewReader(b), int64(len(b))); got != demo || err != nil {
 				t.Errorf("%+v, %v", got, err)
@@ -186,8 +182,10 @@ func TestPropertyListsOfPython(t *testing.T) {
 	const program = `
 import plistlib, sys, datetime
 d = {'CFBundleIdentifier': 'com.example.demo', 'CFBundleShortVersionString': '1.4.2', 'CFBundleVersion': '341',
-     'CFBundleSupportedPlatforms': ['iPhoneOS'], 'Date': datetime.datetime(2026, 1, 2), 'Data': b'x' * 9000, 'Ü': 'ä & <b>',
-     'Deep': {'CFBundleVersion': '9', 'a': [{'CFBundleIdentifier': 'no'}] * 3}, 'Big': 1 << 40, 'Yes': True, 'Real': -0.5}
+     'CFBundleSupportedPlatforms': ['iPhoneOS'], 'Date': datetime.datetime(2026, 1, 2), 'Data': b'x' * 9000,
+     'Ü': 'ä & <b>',
+     'Deep': {'CFBundleVersion': '9', 'a': [{'CFBundleIdentifier': 'no'}] * 3}, 'Big': 1 << 40,
+     'Yes': True, 'Real': -0.5}
 d.update(('key%d' % n, 'value %d' % n) for n in range(70000 if 'wide' in sys.argv[1] else 300))
 plistlib.dump(d, open(sys.argv[1], 'wb'), fmt=plistlib.FMT_XML if 'xml' in sys.argv[1] else plistlib.FMT_BINARY)
 `
@@ -274,7 +272,8 @@ func bundle(path, id, version, number string) string {
 // packageInfoOf is as pkgbuild writes it.
 func packageInfoOf(id string, bundles ...string) string {
 	return fmt.Sprintf(`<?xml version="1.0" encoding="utf-8"?>
-<pkg-info overwrite-permissions="true" identifier=%q version="1.4.2" format-version="2" install-location="/Applications">
+<pkg-info overwrite-permissions="true" identifier=%q version="1.4.2" format-version="2"
+    install-location="/Applications">
     <payload numberOfFiles="27" installKBytes="306"/>%s
     <bundle-version><bundle id=%[1]q/></bundle-version><upgrade-bundle/><relocate><bundle id=%[1]q/></relocate>
 </pkg-info>`, id, strings.Join(bundles, "\n"))
@@ -282,7 +281,8 @@ func packageInfoOf(id string, bundles ...string) string {
 
 var (
 	demoPackage = Build{
-		BundleID: "com.example.demo", Version: "1.4.2", Number: "341", Platform: "MAC_OS", Format: "pkg", UTI: "com.apple.pkg",
+		BundleID: "com.example.demo", Version: "1.4.2", Number: "341",
+		Platform: "MAC_OS", Format: "pkg", UTI: "com.apple.pkg",
 	}
 	demoBundle   = bundle("Demo.app", "com.example.demo", "1.4.2", "341")
 	nestedBundle = bundle("Demo.app/Contents/Helpers/Demo.app", "com.example.demo", "1.0", "1")

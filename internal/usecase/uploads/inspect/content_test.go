@@ -90,7 +90,10 @@ func TestPictures(t *testing.T) {
 		{"a PNG with alpha", pngOf(t, image.NewRGBA(rect)), Content{Type: PNG, Width: 4, Height: 2, Alpha: true}},
 		{"16 bits", pngOf(t, image.NewNRGBA64(rect)), Content{Type: PNG, Width: 4, Height: 2, Alpha: true}},
 		{"gray", pngOf(t, image.NewGray(rect)), Content{Type: PNG, Width: 4, Height: 2}},
-		{"a palette", pngOf(t, image.NewPaletted(rect, color.Palette{color.Black})), Content{Type: PNG, Width: 4, Height: 2}},
+		{
+			"a palette", pngOf(t, image.NewPaletted(rect, color.Palette{color.Black})),
+			Content{Type: PNG, Width: 4, Height: 2},
+		},
 		{
 			"a transparent palette", pngOf(t, image.NewPaletted(rect, color.Palette{color.Transparent})),
 			Content{Type: PNG, Width: 4, Height: 2, Alpha: true},
@@ -139,16 +142,25 @@ func TestMovies(t *testing.T) {
 		name, text string
 		want       Content
 	}{
-		{"64-bit times", box("ftyp", "mp42\x00\x00\x00\x00") + box("moov", header(600, 600*20+300), track(0, 0), track(1920, 1080)),
+		{"64-bit times", box("ftyp", "mp42") + box("moov", header(600, 600*20+300), track(0, 0), track(1920, 1080)),
 			Content{Type: MP4, Width: 1920, Height: 1080, Duration: 20*time.Second + 500*time.Millisecond}},
-		{"64-bit sizes", box("ftyp", "qt  \x00\x00\x00\x00") + large("free", "x") + large("moov", header(1, 3)+track(2, 1)),
+		{"64-bit sizes", box("ftyp", "qt  ") + large("free", "x") + large("moov", header(1, 3)+track(2, 1)),
 			Content{Type: MOV, Width: 2, Height: 1, Duration: 3 * time.Second}},
 		{"before ftyp", box("wide") + be(0, 4) + "mdat" + "pixels", Content{Type: MOV}},
-		{"an index to the end", box("ftyp", "isom") + be(0, 4) + "moov" + track(4, 3), Content{Type: MP4, Width: 4, Height: 3}},
+		{
+			"an index to the end", box("ftyp", "isom") + be(0, 4) + "moov" + track(4, 3),
+			Content{Type: MP4, Width: 4, Height: 3},
+		},
 		{"no scale", box("ftyp", "isom") + box("moov", header(0, 1)), Content{Type: MP4}},
 		{"eternity", box("ftyp", "isom") + box("moov", header(1, 1<<63)), Content{Type: MP4}},
-		{"a box that is smaller than its head", box("ftyp", "isom") + be(7, 4) + "moov" + track(4, 3), Content{Type: MP4}},
-		{"a box that overflows", box("ftyp", "isom") + be(1, 4) + "free" + be(1<<64-1, 8) + track(4, 3), Content{Type: MP4}},
+		{
+			"a box that is smaller than its head", box("ftyp", "isom") + be(7, 4) + "moov" + track(4, 3),
+			Content{Type: MP4},
+		},
+		{
+			"a box that overflows", box("ftyp", "isom") + be(1, 4) + "free" + be(1<<64-1, 8) + track(4, 3),
+			Content{Type: MP4},
+		},
 		{"a picture of a phone", box("ftyp", "heic\x00\x00\x00\x00"), Content{Type: HEIC}},
 		{"AVIF", box("ftyp", "avif\x00\x00\x00\x00"), Content{Type: HEIC}},
 	} {
@@ -191,7 +203,10 @@ func TestTypes(t *testing.T) {
 		{`{"type": "object", "title": "Point"}`, JSON},
 		{`["type", "Point"]`, JSON},
 		{`{"type": "MultiPolygon", "coordinates": [[[[1, 2`, GeoJSON},
-		{"\ufeff\n{\"crs\": {\"a\": [\"type\"]}, \"name\": \"type\", \"x\": null, \"type\": \"FeatureCollection\"}", GeoJSON},
+		{
+			"\ufeff\n{\"crs\": {\"a\": [\"type\"]}, \"name\": \"type\", \"x\": null, \"type\": \"FeatureCollection\"}",
+			GeoJSON,
+		},
 		{`{"type": "Multi Polygon"}`, JSON},
 		{`{"type": "Point LineString"}`, JSON},
 		{strings.Repeat("[", 200_000), JSON},

@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"runtime"
@@ -16,13 +17,13 @@ import (
 	"howett.net/plist"
 )
 
-// zipOf makes a zip of names and contents, in this order.
-func zipOf(t testing.TB, pairs ...string) []byte {
+// zipOf makes a zip of names and contents, in this order, with data descriptors.
+func zipOf(t testing.TB, method uint16, pairs ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for i := 0; i < len(pairs); i += 2 {
-		m, err := w.Create(pairs[i])
+		m, err := w.CreateHeader(&zip.FileHeader{Name: pairs[i], Method: method})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,13 +90,18 @@ func patched(b []byte, at int, with ...byte) []byte {
 
 const infoName = "Payload/Demo.app/Info.plist"
 
-// hostileZips are files that begin like an .ipa, and the reason that each gets.
-func hostileZips(t testing.TB) map[string]struct {
+// hostile is a file, and the reason of the error that it gets.
+type hostile struct {
 	b      []byte
 	reason string
-} {
+}
+
+// hostileZips are files that begin like an .ipa, and the reason that each gets.
+func hostileZips(t testing.TB) map[string]hostile {
 	good := plistOf(t, plist.XMLFormat, nil)
-	plain := zipOf(t, infoName, good)
+	plain := zipOf(t, zip.Deflate, infoName, good)
+	twice := strings.Replace(good, "<dict>", "<dict><key>CFBundleVersion</key><string>1</string>", 1)
+	deep := strings.Repeat("<array>", maxDepth-1) + strings.Repeat("</array>", maxDepth-1)
 	zeros := deflated(t, io.LimitReader(zeroes{}, 100<<20))
 	header := func(size uint64, sum uint32, method, flags uint16) zip.FileHeader {
 		return zip.FileHeader{Name: infoName, Method: method, Flags: flags, CRC32: sum, UncompressedSize64: size}
@@ -107,28 +113,28 @@ func hostileZips(t testing.TB) map[string]struct {
 	}
 	size := uint64(len(good))
 	packed := deflated(t, strings.NewReader(good))
-	return map[string]struct {
-		b      []byte
-		reason string
-	}{
-		"no app":           {zipOf(t, "Payload/readme.txt", "x", "Demo.app/Info.plist", good), ReasonNoApp},
-		"no Info.plist":    {zipOf(t, "Payload/Demo.app/Demo", "x"), ReasonNoApp},
-		"only nested ones": {zipOf(t, "Payload/Demo.app/Watch/W.app/Info.plist", good), ReasonNoApp},
-		"a Mac's app":      {zipOf(t, "Payload/Demo.app/Contents/Info.plist", good), ReasonNoApp},
-		"an empty list":    {zipOf(t, infoName, "<plist><dict/></plist>"), ReasonNoApp},
-		"no list":          {zipOf(t, infoName, "CFBundleIdentifier = x;"), ReasonUnreadable},
-		"nothing":          {zipOf(t, infoName, ""), ReasonUnreadable},
-		"an array":         {zipOf(t, infoName, "<plist><array/></plist>"), ReasonUnreadable},
-		"a value twice": {
-			zipOf(
-				t,
-				infoName,
-				strings.Replace(good, "<dict>", "<dict><key>CFBundleVersion</key><string>1</string>", 1),
-			),
+	return map[string]hostile{
+		"no app": {
+			zipOf(t, zip.Deflate, "Payload/readme.txt", "x", "Demo.app/Info.plist", good),
+			ReasonNoApp,
+		},
+		"no Info.plist":    {zipOf(t, zip.Deflate, "Payload/Demo.app/Demo", "x"), ReasonNoApp},
+		"only nested ones": {zipOf(t, zip.Deflate, "Payload/Demo.app/Watch/W.app/Info.plist", good), ReasonNoApp},
+		"a Mac's app":      {zipOf(t, zip.Deflate, "Payload/Demo.app/Contents/Info.plist", good), ReasonNoApp},
+		"an empty list":    {zipOf(t, zip.Deflate, infoName, "<plist><dict/></plist>"), ReasonNoApp},
+		"no list":          {zipOf(t, zip.Deflate, infoName, "CFBundleIdentifier = x;"), ReasonUnreadable},
+		"nothing":          {zipOf(t, zip.Deflate, infoName, ""), ReasonUnreadable},
+		"an array":         {zipOf(t, zip.Deflate, infoName, "<plist><array/></plist>"), ReasonUnreadable},
+		"a value twice":    {zipOf(t, zip.Deflate, infoName, twice), ReasonUnreadable},
+		"XML 65 deep": {
+			zipOf(t, zip.Deflate, infoName, strings.Replace(good, "<dict>", "<dict><key>k</key>"+deep, 1)),
 			ReasonUnreadable,
 		},
-		"XML cut":           {zipOf(t, infoName, good[:len(good)/2]), ReasonUnreadable},
-		"deep XML":          {zipOf(t, infoName, "<plist><dict>"+strings.Repeat("<array>", 300_000)), ReasonUnreadable},
+		"XML cut": {zipOf(t, zip.Deflate, infoName, good[:len(good)/2]), ReasonUnreadable},
+		"deep XML": {
+			zipOf(t, zip.Deflate, infoName, "<plist><dict>"+strings.Repeat("<array>", 300_000)),
+			ReasonUnreadable,
+		},
 		"a bomb":            {raw(header(100<<20, 0, methodDeflate, 0), zeros), ReasonUnreadable},
 		"a hidden bomb":     {raw(header(1000, 0, methodDeflate, 0), zeros), ReasonUnreadable},
 		"a wrong checksum":  {raw(header(size, goodSum+1, methodDeflate, 0), packed), ReasonUnreadable},
@@ -150,22 +156,29 @@ func (zeroes) Read(p []byte) (int, error) {
 func TestHostileApps(t *testing.T) {
 	cases := hostileZips(t)
 	good := plistOf(t, plist.BinaryFormat, nil)
-	plain := zipOf(t, infoName, good)
+	plain := zipOf(t, zip.Deflate, infoName, good)
 	directory := bytes.Index(plain, []byte(zipCentral)) - len(plain)
 	add := func(name string, b []byte, reason string) {
-		cases[name] = struct {
-			b      []byte
-			reason string
-		}{b, reason}
+		cases[name] = hostile{b, reason}
 	}
 	// What only the directory tells.
-	add("two apps", zipOf(t, infoName, good, "Payload/Other.app/Info.plist", good), ReasonSeveralApps)
-	add("two apps, one without Info.plist", zipOf(t, infoName, good, "Payload/Other.app/x", ""), ReasonSeveralApps)
-	add("two of one name", zipOf(t, infoName, good, infoName, good), ReasonUnreadable)
+	add("two apps", zipOf(t, zip.Deflate, infoName, good, "Payload/Other.app/Info.plist", good), ReasonSeveralApps)
+	add(
+		"two apps, one without Info.plist",
+		zipOf(t, zip.Deflate, infoName, good, "Payload/Other.app/x", ""),
+		ReasonSeveralApps,
+	)
+	add("two of one name", zipOf(t, zip.Deflate, infoName, good, infoName, good), ReasonUnreadable)
 	add("cut", plain[:len(plain)-1], ReasonUnreadable)
 	add("a directory elsewhere", patched(plain, -6, 0xf0, 0xff, 0xff, 0x7f), ReasonUnreadable)
 	add("a directory that is too long", patched(plain, -10, 0xf0, 0xff, 0xff, 0x7f), ReasonUnreadable)
 	add("zip64 without its record", patched(plain, -6, 0xff, 0xff, 0xff, 0xff), ReasonUnreadable)
+	for _, at := range []uint64{1 << 63, 1<<64 - 1, uint64(len(plain))} {
+		locator := le.AppendUint64([]byte(zip64Locator+"\x00\x00\x00\x00"), at)
+		end := patched(plain[len(plain)-endLength:], 16, 0xff, 0xff, 0xff, 0xff)
+		add(fmt.Sprintf("a zip64 record at %d", at),
+			slices.Concat(plain[:len(plain)-endLength], locator, []byte{1, 0, 0, 0}, end), ReasonUnreadable)
+	}
 	add("a file elsewhere", patched(plain, directory+42, 0xf0, 0xff, 0xff, 0x7f), ReasonUnreadable)
 	add("a file at another's place", patched(plain, directory+42, 1), ReasonUnreadable)
 	add("a file that is too long", patched(plain, directory+20, 0xff, 0xff, 0x3f, 0), ReasonUnreadable)
@@ -177,9 +190,9 @@ func TestHostileApps(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	for name, text := range map[string]string{"nothing": "", "three": "PK\x03", "text": "text", "a gzip": "\x1f\x8b\x08\x00"} {
+	for _, text := range []string{"", "PK\x03", "text", "\x1f\x8b\x08\x00"} {
 		if _, err := ReadBuild(strings.NewReader(text), int64(len(text))); reasonOf(err) != ReasonUnknownFile {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
@@ -201,7 +214,7 @@ func (d brokenDisk) ReadAt(p []byte, at int64) (int, error) {
 
 // TestReadersErrors keeps a reader's error apart from what is wrong with a file.
 func TestReadersErrors(t *testing.T) {
-	b := zipOf(t, infoName, plistOf(t, plist.BinaryFormat, nil))
+	b := zipOf(t, zip.Deflate, infoName, plistOf(t, plist.BinaryFormat, nil))
 	for _, from := range []int64{0, 100, int64(len(b)) - 1} {
 		if _, err := ReadBuild(brokenDisk{b, from}, int64(len(b))); !errors.Is(err, errDisk) {
 			t.Errorf("%d: %v", from, err)
@@ -231,8 +244,10 @@ func binaryOf(objects ...string) []byte {
 
 func TestHostileBinaryPropertyLists(t *testing.T) {
 	const key, one = "\x5f\x10\x0fCFBundleVersion", "\x00\x00\x00\x01"
-	platforms := "\x5f\x10\x1aCFBundleSupportedPlatforms"
-	good := binaryOf("\xd1"+one+"\x00\x00\x00\x02", key, "\x513")
+	const two = "\x00\x00\x00\x02"
+	const platforms = "\x5f\x10\x1aCFBundleSupportedPlatforms"
+	with := func(key, value string) []byte { return binaryOf("\xd1"+one+two, key, value) }
+	good := with(key, "\x513")
 	i, err := readInfo(good)
 	if err != nil || i.text["CFBundleVersion"] != "3" {
 		t.Fatalf("%+v, %v", i, err)
@@ -253,12 +268,12 @@ func TestHostileBinaryPropertyLists(t *testing.T) {
 		"a length of no integer":                      binaryOf("\xdf\x51" + one + one),
 		"a length of 16 bytes":                        binaryOf("\xdf\x14" + one + one),
 		"a length that is cut":                        binaryOf("\xdf\x13"),
-		"a string beyond the end":                     binaryOf("\xd1"+one+"\x00\x00\x00\x02", key, "\x5f\x11\x0f\xff"),
-		"UTF-16 beyond the end":                       binaryOf("\xd1"+one+"\x00\x00\x00\x02", key, "\x6f\x11\x0f\xff"),
-		"a list of 100 million":                       binaryOf("\xd1"+one+"\x00\x00\x00\x02", platforms, "\xaf\x12\x05\xf5\xe1\x00"),
-		"a list beyond the end":                       binaryOf("\xd1"+one+"\x00\x00\x00\x02", platforms, "\xaf\x10\x10"),
-		"a list of what is not there":                 binaryOf("\xd1"+one+"\x00\x00\x00\x02", platforms, "\xa1\x00\x00\x00\x63"),
-		"a value twice":                               binaryOf("\xd2"+one+one+"\x00\x00\x00\x02\x00\x00\x00\x02", key, "\x513"),
+		"a string beyond the end":                     with(key, "\x5f\x11\x0f\xff"),
+		"UTF-16 beyond the end":                       with(key, "\x6f\x11\x0f\xff"),
+		"a list of 100 million":                       with(platforms, "\xaf\x12\x05\xf5\xe1\x00"),
+		"a list beyond the end":                       with(platforms, "\xaf\x10\x10"),
+		"a list of what is not there":                 with(platforms, "\xa1\x00\x00\x00\x63"),
+		"a value twice":                               binaryOf("\xd2"+one+one+two+two, key, "\x513"),
 	} {
 		if _, err := readInfo(b); reasonOf(err) != ReasonUnreadable {
 			t.Errorf("%s: %v", name, err)
@@ -268,8 +283,8 @@ func TestHostileBinaryPropertyLists(t *testing.T) {
 	if i, err := readInfo(binaryOf("\xd1"+one+"\x00\x00\x00\x00", key)); err != nil || i.text["CFBundleVersion"] != "" {
 		t.Errorf("%+v, %v", i, err)
 	}
-	if i, err := readInfo(binaryOf("\xd1"+one+"\x00\x00\x00\x02", platforms, "\xa2\x00\x00\x00\x02\x00\x00\x00\x02")); err != nil ||
-		len(i.list["CFBundleSupportedPlatforms"]) != 0 {
+	i, err = readInfo(with(platforms, "\xa2\x00\x00\x00\x02\x00\x00\x00\x02"))
+	if err != nil || len(i.list["CFBundleSupportedPlatforms"]) != 0 {
 		t.Errorf("%+v, %v", i, err)
 	}
 }
@@ -307,20 +322,8 @@ func TestManyReferencesTakeNoMemory(t *testing.T) {
 func FuzzBuild(f *testing.F) {
 	for _, format := range []int{plist.XMLFormat, plist.BinaryFormat} {
 		changes := map[string]any{"Long": nil}
-		f.Add(zipOf(f, infoName, plistOf(f, format, changes)))
-		var b bytes.Buffer
-		w := zip.NewWriter(&b)
-		m, err := w.CreateHeader(&zip.FileHeader{Name: infoName, Method: zip.Store})
-		if err == nil {
-			_, err = io.WriteString(m, plistOf(f, format, changes))
-		}
-		if err == nil {
-			err = w.Close()
-		}
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b.Bytes())
+		f.Add(zipOf(f, zip.Deflate, infoName, plistOf(f, format, changes)))
+		f.Add(zipOf(f, zip.Store, infoName, plistOf(f, format, changes)))
 	}
 	f.Add(xarOf(f, "none", map[string]string{"Distribution": distributionOf("com.example.demo", demoBundle)}))
 	f.Add(xarOf(f, "gzip", installers[3].files))

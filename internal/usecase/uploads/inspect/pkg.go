@@ -25,9 +25,9 @@ const (
 )
 
 const (
-	maxContents      = 16 << 20 // bytes of the plain table: a product archive with 10,000 files has less
-	maxPackages      = 16       // component packages that are looked into
-	maxBundles       = 1000     // apps that a Distribution or a PackageInfo names
+	maxContents      = 4 << 20 // bytes of the plain table: a product archive with 3,000 files has less
+	maxPackages      = 16      // component packages that are looked into
+	maxBundles       = 1000    // apps that a Distribution or a PackageInfo names
 	maxHeaderLength  = 4 << 10
 	maxFilesNested   = 32 // in folders; deeper ones are not wanted, and their XML is deeper than maxDepth
 	distributionFile = "Distribution"
@@ -83,6 +83,18 @@ type contents struct {
 	infos []heapFile
 }
 
+// bounded refuses files that have more than maxMeta bytes together.
+func (c *contents) bounded() error {
+	packed, plain := int64(maxMeta), int64(maxMeta)
+	for _, f := range slices.Concat(c.distribution, c.infos) {
+		if f.length > packed || f.size > plain {
+			return tooLarge()
+		}
+		packed, plain = packed-f.length, plain-f.size
+	}
+	return nil
+}
+
 func byOffset(a, b heapFile) int { return cmp.Compare(a.offset, b.offset) }
 
 // readContents reads the packed table of contents.
@@ -98,7 +110,7 @@ func readContents(packed []byte) (contents, error) {
 		token, err := x.next()
 		if errors.Is(err, io.EOF) {
 			slices.SortStableFunc(c.infos, byOffset)
-			return c, nil
+			return c, c.bounded()
 		}
 		if err != nil {
 			return contents{}, err

@@ -98,7 +98,7 @@ func TestDisplayTypes(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"", "APP_", "APP_IPHONE_69", "IPHONE_67", "IMESSAGE_APP_DESKTOP", "IMESSAGE_APP_IPHONE_35"} {
+	for _, name := range strings.Fields("APP_ APP_IPHONE_69 IPHONE_67 IMESSAGE_APP_DESKTOP IMESSAGE_APP_IPHONE_35") {
 		if _, ok := screenshotSizes(name); ok || Fits(name, 1290, 2796) || Fits(name, 2880, 1800) ||
 			Fits(name, 640, 960) {
 			t.Errorf("%s is no display type", name)
@@ -136,21 +136,40 @@ func TestPreviewTypes(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	shot := func(width, height int) Content {
-		return Content{Name: "a.png", Size: 1000, Type: PNG, Width: width, Height: height}
+// judged is a file, and its problems by a rule.
+type judged struct {
+	rule Rule
+	c    Content
+	want string // code: message; code: message
+}
+
+func judge(t *testing.T, cases []judged) {
+	t.Helper()
+	for _, c := range cases {
+		var got []string
+		for _, p := range Problems(c.rule, c.c) {
+			got = append(got, p.Code+": "+p.Message)
+		}
+		if text := strings.Join(got, "; "); text != c.want {
+			t.Errorf("%+v\ngot  %s\nwant %s", c.c, text, c.want)
+		}
 	}
-	video := Content{Name: "a.mp4", Size: 1 << 20, Type: MP4, Width: 886, Height: 1920, Duration: 20 * time.Second}
-	with := func(c Content, change func(*Content)) Content {
-		change(&c)
-		return c
-	}
-	phone67, preview := ScreenshotRule("APP_IPHONE_67"), PreviewRule("IPHONE_67")
-	for _, c := range []struct {
-		rule Rule
-		c    Content
-		want string
-	}{
+}
+
+func shot(width, height int) Content {
+	return Content{Name: "a.png", Size: 1000, Type: PNG, Width: width, Height: height}
+}
+
+var video = Content{Name: "a.mp4", Size: 1 << 20, Type: MP4, Width: 886, Height: 1920, Duration: 20 * time.Second}
+
+func with(c Content, change func(*Content)) Content {
+	change(&c)
+	return c
+}
+
+func TestProblemsOfScreenshots(t *testing.T) {
+	phone67 := ScreenshotRule("APP_IPHONE_67")
+	judge(t, []judged{
 		{phone67, shot(1290, 2796), ""},
 		{phone67, shot(2796, 1290), ""},
 		{phone67, shot(0, 0), ""}, // not known
@@ -167,8 +186,20 @@ func TestProblems(t *testing.T) {
 		{phone67, with(shot(1290, 2796), func(c *Content) { c.Name, c.Type = "a", JPEG }),
 			"WRONG_EXTENSION: the name of a JPEG file ends in .jpg or .jpeg"},
 		{phone67, Content{Name: "a.png"}, "EMPTY_FILE: the file is empty"},
-		{phone67, with(video, func(*Content) {}), "WRONG_TYPE: an MP4 file is no format of APP_IPHONE_67: want PNG or JPEG"},
-		{phone67, Content{Name: "a.png", Size: 9}, "WRONG_TYPE: this file is no format of APP_IPHONE_67: want PNG or JPEG"},
+		{
+			phone67, video,
+			"WRONG_TYPE: an MP4 file is no format of APP_IPHONE_67: want PNG or JPEG",
+		},
+		{
+			phone67, Content{Name: "a.png", Size: 9},
+			"WRONG_TYPE: this file is no format of APP_IPHONE_67: want PNG or JPEG",
+		},
+	})
+}
+
+func TestProblemsOfPreviews(t *testing.T) {
+	preview := PreviewRule("IPHONE_67")
+	judge(t, []judged{
 		{preview, video, ""},
 		{preview, with(video, func(c *Content) { c.Name, c.Type = "a.m4v", MP4 }), ""},
 		{preview, with(video, func(c *Content) { c.Duration = 0 }), ""},
@@ -180,28 +211,37 @@ func TestProblems(t *testing.T) {
 		{PreviewRule("DESKTOP"), video, "WRONG_DIMENSIONS: 886×1920 is no size of DESKTOP: want any size of 16:9"},
 		{preview, shot(886, 1920), "WRONG_TYPE: a PNG file is no format of IPHONE_67: want MP4, QuickTime or M4V"},
 		{PreviewRule("IPHONE_35"), video, ""},
+	})
+}
+
+func TestProblemsOfOthers(t *testing.T) {
+	judge(t, []judged{
 		{EventCardImage, shot(1920, 1080), ""},
-		{EventCardImage, shot(1080, 1920), "WRONG_DIMENSIONS: 1080×1920 is no size of the event's card: want 1920×1080"},
+		{
+			EventCardImage, shot(1080, 1920),
+			"WRONG_DIMENSIONS: 1080×1920 is no size of the event's card: want 1920×1080",
+		},
 		{EventDetailsVideo, with(video, func(c *Content) { c.Width, c.Duration = 1080, 29*time.Second }), ""},
 		{AppClipHeader, shot(1800, 1200), ""},
 		{PromotionalImage, shot(1024, 1024), ""},
 		{GameCenterImage, shot(512, 512), ""},
-		{GameCenterImage, shot(512, 513), "WRONG_DIMENSIONS: 512×513 is no size of a Game Center image: want 512×512 or 1024×1024"},
+		{
+			GameCenterImage, shot(512, 513),
+			"WRONG_DIMENSIONS: 512×513 is no size of a Game Center image: want 512×512 or 1024×1024",
+		},
 		{GameCenterWideImage, shot(3840, 2160), ""},
 		{ReviewScreenshot, with(shot(920, 640), func(c *Content) { c.Alpha = true }), ""},
-		{ReviewScreenshot, shot(640, 800), "WRONG_DIMENSIONS: 640×800 is too small for a review screenshot: want at least 640×920"},
+		{
+			ReviewScreenshot, shot(640, 800),
+			"WRONG_DIMENSIONS: 640×800 is too small for a review screenshot: want at least 640×920",
+		},
 		{RoutingCoverage, Content{Name: "a.geojson", Size: 9, Type: GeoJSON}, ""},
 		{RoutingCoverage, Content{Name: "a.geojson", Size: 9, Type: JSON},
 			"WRONG_TYPE: a JSON file is no format of a routing coverage: want GeoJSON"},
-		{AssetPack, Content{Name: "a.aar", Size: 9, Type: ZIP}, "WRONG_TYPE: a ZIP file is no format of an asset pack: want Apple Archive"},
+		{
+			AssetPack, Content{Name: "a.aar", Size: 9, Type: ZIP},
+			"WRONG_TYPE: a ZIP file is no format of an asset pack: want Apple Archive",
+		},
 		{AnyFile, Content{Name: "a.crash", Size: 9}, ""},
-	} {
-		var got []string
-		for _, p := range Problems(c.rule, c.c) {
-			got = append(got, p.Code+": "+p.Message)
-		}
-		if text := strings.Join(got, "; "); text != c.want {
-			t.Errorf("%+v\ngot  %s\nwant %s", c.c, text, c.want)
-		}
-	}
+	})
 }

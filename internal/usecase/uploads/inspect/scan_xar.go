@@ -59,10 +59,7 @@ func (w *xarWalker) contents(b []byte) (int64, *Build, error) {
 // file reads the next file that is wanted, or passes what is before it.
 func (w *xarWalker) file(b []byte) (int64, *Build, error) {
 	f := w.files[0]
-	switch {
-	case f.length > maxMeta:
-		return 0, nil, tooLarge()
-	case f.offset < w.at:
+	if f.offset < w.at {
 		return 0, nil, unreadable("files in it overlap")
 	}
 	if err := w.inWindow(w.header.heap + f.offset + f.length); err != nil {

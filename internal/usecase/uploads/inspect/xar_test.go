@@ -36,10 +36,7 @@ func xarFile(name string, offset, length, size any, encoding string) string {
 	)
 }
 
-func hostileXars(t testing.TB) map[string]struct {
-	b      []byte
-	reason string
-} {
+func hostileXars(t testing.TB) map[string]hostile {
 	const stored, packed = "application/octet-stream", "application/x-gzip"
 	text := distributionOf("com.example.demo", demoBundle)
 	n := len(text)
@@ -57,10 +54,7 @@ func hostileXars(t testing.TB) map[string]struct {
 		w.Close()
 		return b.Bytes()
 	}()
-	return map[string]struct {
-		b      []byte
-		reason string
-	}{
+	return map[string]hostile{
 		"a wrong version":         {patched(plain, 7, 9), ReasonUnreadable},
 		"a short header":          {patched(plain, 5, 8), ReasonUnreadable},
 		"a long header":           {patched(plain, 4, 0xff), ReasonUnreadable},
@@ -94,6 +88,10 @@ func hostileXars(t testing.TB) map[string]struct {
 			rawXar(strings.Repeat("<file>"+file("PackageInfo")+"<name>a.pkg</name></file>", 17), heap),
 			ReasonUnreadable,
 		},
+		"two of 3 MiB": {
+			rawXar(xarFile("Distribution", 0, n, 3<<20, packed)+xarFile("PackageInfo", n, n, 3<<20, packed), heap),
+			ReasonUnreadable,
+		},
 		"a name without end": {
 			rawXar("<file><name>"+strings.Repeat("x", 5000)+"</name></file>", nil),
 			ReasonUnreadable,
@@ -123,11 +121,36 @@ func TestHostilePackages(t *testing.T) {
 func TestOverlappingFiles(t *testing.T) {
 	text := packageInfoOf("com.example.demo", demoBundle)
 	info := xarFile("PackageInfo", 0, len(text), len(text), "application/octet-stream")
-	b := rawXar("<file>"+info+"<name>a.pkg</name></file><file>"+info+"<name>b.pkg</name></file>", []byte(text))
+	next := packageInfoOf("com.example.next", bundle("Next.app", "com.example.next", "9.9.9", "999"))
+	b := rawXar("<file>"+info+"<name>a.pkg</name></file><file>"+info+"<name>b.pkg</name></file>", []byte(text+next))
 	if got, err := ReadBuild(bytes.NewReader(b), int64(len(b))); got != demoPackage || err != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, ok, err := scan(t, b, len(b), window); ok || reasonOf(err) != ReasonUnreadable {
 		t.Errorf("%v, %v", ok, err)
 	}
+}
+
+// FuzzPackage reads a xar of any table and heap, whole and in a stream: both find
+// the same, but for files that overlap, or that the stream ends before.
+func FuzzPackage(f *testing.F) {
+	text := packageInfoOf("com.example.demo", demoBundle)
+	info := xarFile("PackageInfo", 0, len(text), len(text), "application/octet-stream")
+	f.Add(info, []byte(text))
+	f.Add("<file>"+info+"<name>a.pkg</name></file>"+xarFile("Distribution", 9, 9, 9, ""), []byte(text))
+	f.Add(xarFile("Distribution", 0, len(text), 9, "application/x-bzip2"), []byte(text))
+	f.Fuzz(func(t *testing.T, files string, heap []byte) {
+		b := rawXar(files, heap)
+		whole, err := ReadBuild(bytes.NewReader(b), int64(len(b)))
+		if strings.HasPrefix(reasonOf(err), "untyped") {
+			t.Fatal(err)
+		}
+		streamed, ok, streamErr := scan(t, b, 100, 1<<20)
+		if ok != (streamErr == nil) || ok && (streamed != whole || err != nil) {
+			t.Errorf("%+v, %v; in a stream %+v, %v", whole, err, streamed, streamErr)
+		}
+		if reason := reasonOf(streamErr); err == nil && !ok && reason != ReasonUnreadable && reason != ReasonTooLate {
+			t.Errorf("%+v; in a stream %v", whole, streamErr)
+		}
+	})
 }
