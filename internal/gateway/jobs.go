@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -164,14 +166,24 @@ func viewer(ctx context.Context) jobs.Viewer {
 	return v
 }
 
+// jobSets are the rights that each job needs, by its RPC.
+var jobSets = sync.OnceValue(func() map[string][]string {
+	all := maps.Clone(workflows.Jobs)
+	sets, err := uploads.Jobs()
+	if err != nil { // only if its table does not fit the descriptors: then no gateway starts
+		panic(err)
+	}
+	maps.Copy(all, sets)
+	return all
+})
+
 // jobsNeeding are the jobs that need the right to call a method.
 func jobsNeeding(fullMethod string) (names []string) {
-	for job, methods := range workflows.Jobs {
-		for _, m := range methods {
-			if m == strings.TrimPrefix(fullMethod, "/") {
-				names = append(names, job)
-			}
+	for job, methods := range jobSets() {
+		if slices.Contains(methods, strings.TrimPrefix(fullMethod, "/")) {
+			names = append(names, job)
 		}
 	}
+	slices.Sort(names)
 	return names
 }

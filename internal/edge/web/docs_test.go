@@ -75,7 +75,7 @@ func (w *world) linesOf(t testing.TB, fullName string) map[string]string {
 	for _, m := range lineOf.FindAllStringSubmatch(body, -1) {
 		lines[m[1]] = html.UnescapeString(m[2])
 	}
-	if len(lines) != 6 {
+	if streamed := strings.HasSuffix(fullName, "/Upload") || strings.HasSuffix(fullName, "/ReplaceAssets"); len(lines) != 6 && !streamed {
 		t.Fatalf("%s: %d lines", fullName, len(lines))
 	}
 	return lines

@@ -128,6 +128,9 @@ func (x *example) url(base string) string {
 
 // lines are the calls in all languages.
 func (x *example) lines(c caller) []Line {
+	if x.method.Desc.IsStreamingClient() {
+		return x.sent(c)
+	}
 	if x.path == "" { // no REST
 		return []Line{{"gateway call", x.call()}, {"grpcurl", x.grpcurl(c)}, {"Go", x.goProgram(c)}}
 	}
@@ -138,6 +141,24 @@ func (x *example) lines(c caller) []Line {
 		{"Go", x.goProgram(c)},
 		{"Node", x.node(c)},
 		{"Python", x.python(c)},
+	}
+}
+
+// sent are the calls of a method whose caller sends a file. A message alone would
+// do nothing.
+func (x *example) sent(c caller) []Line {
+	if x.short != "Upload" {
+		return []Line{{"gateway upload", "gateway upload screenshots --version-localization APP_STORE_VERSION_LOCALIZATION_ID *.png"}}
+	}
+	words := []string{"curl -gs"}
+	if c.token {
+		words = append(words, `-H "Authorization: Bearer $`+tokenVariable+`"`)
+	}
+	words = append(words, "--data-binary @shot.png -H 'Content-Type: application/octet-stream'",
+		quoted(c.base+"/ascgateway/v1/uploads?type=appScreenshots&appScreenshotSet=APP_SCREENSHOT_SET_ID&fileName=shot.png"))
+	return []Line{
+		{"gateway upload", "gateway upload file shot.png --type appScreenshots --set appScreenshotSet=APP_SCREENSHOT_SET_ID"},
+		{"curl", strings.Join(words, " \\\n  ")},
 	}
 }
 

@@ -152,7 +152,7 @@ func (p *Pages) ownOperation(o *own, c caller) (operationPage, error) {
 	page.About = p.about()(o.Desc.Parent()) + " " + p.about()(o.Desc)
 	page.Request, page.Answer = p.ownRequest(o), p.ownAnswer(o)
 	page.Errors = ownProblems(o)
-	page.CanTry = o.Template != "" && !o.watch
+	page.CanTry = o.Template != "" && !o.watch && !o.Desc.IsStreamingClient()
 	if o.Template == "" {
 		page.Ours = ""
 	}

@@ -160,7 +160,7 @@ func TestOwnLines(t *testing.T) {
 		return string(bytes.TrimSpace(out))
 	}
 	methods := slices.DeleteFunc(gateway.Methods(nil), func(m *access.Method) bool {
-		return m.Job == "" && m.Verb != "GET" || !strings.HasPrefix(m.Name(), "ascgateway.")
+		return m.Desc().IsStreamingClient() || m.Job == "" && m.Verb != "GET" || !strings.HasPrefix(m.Name(), "ascgateway.")
 	})
 	// A job is first: there is an operation then.
 	slices.SortStableFunc(methods, func(a, b *access.Method) int { return strings.Compare(b.Job, a.Job) })
@@ -211,7 +211,11 @@ func TestOwnProgramsRun(t *testing.T) {
 	args := []string{"vet"}
 	for _, name := range ownInDescriptors() {
 		short := name[strings.LastIndexByte(name, '/')+1:]
-		text := strings.Replace(w.linesOf(t, name)["Go"], "func main()", "func main"+short+"()", 1)
+		lines := w.linesOf(t, name)
+		if lines["Go"] == "" { // its caller sends a file
+			continue
+		}
+		text := strings.Replace(lines["Go"], "func main()", "func main"+short+"()", 1)
 		args = append(args, write(t, dir, strings.ToLower(short)+".go", text))
 	}
 	args = append(args, write(t, dir, "main.go", "package main\n\nfunc main() {}\n"))

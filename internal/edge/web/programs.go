@@ -173,10 +173,20 @@ func (g *goWriter) message(m protoreflect.Message, depth int) string {
 	fields := m.Descriptor().Fields()
 	n := 0
 	for i := range fields.Len() {
-		if fd := fields.Get(i); m.Has(fd) && !fd.IsMap() {
-			fmt.Fprintf(&b, "\n%s\t%s: %s,", tab, goName(string(fd.Name())), g.field(fd, m.Get(fd), depth+1))
-			n++
+		fd := fields.Get(i)
+		if !m.Has(fd) || fd.IsMap() {
+			continue
 		}
+		name, value := goName(string(fd.Name())), ""
+		if one := fd.ContainingOneof(); one != nil && !one.IsSynthetic() {
+			value = fmt.Sprintf("&%s.%s_%s{%s: %s}", g.use(m.Descriptor().ParentFile()), goTypeName(m.Descriptor()), name, name,
+				g.element(fd, m.Get(fd), depth+1))
+			name = goName(string(one.Name()))
+		} else {
+			value = g.field(fd, m.Get(fd), depth+1)
+		}
+		fmt.Fprintf(&b, "\n%s\t%s: %s,", tab, name, value)
+		n++
 	}
 	if n > 0 {
 		b.WriteString("\n" + tab)

@@ -200,6 +200,9 @@ func sampleText(fd protoreflect.FieldDescriptor) string {
 		return "ada@example.org"
 	}
 	name := string(fd.Name())
+	if one := fd.ContainingOneof(); one != nil && !one.IsSynthetic() { // of the gateway's own: what it names is an id
+		return strings.ToUpper(name) + "_ID"
+	}
 	if o.GetRole() == optionsv1.Role_ROLE_FILTER && name == "app" {
 		return placeholder("apps")
 	}

@@ -1,0 +1,71 @@
+package uploads
+
+import (
+	"slices"
+	"strings"
+
+	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
+	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
+)
+
+// Jobs are what each job needs the right to call, by its RPC: all that it can need,
+// whichever resource the file is of.
+func Jobs() (map[string][]string, error) {
+	all, err := kindsOnce()
+	if err != nil {
+		return nil, err
+	}
+	var files, sets []string
+	for _, k := range all.list {
+		files = append(files, k.methods()...)
+		if strings.HasPrefix(k.schema, "AppAssetLibrary") || k.schema == "AppScreenshot" || k.schema == "AppPreview" {
+			sets = append(sets, k.methods()...)
+		}
+	}
+	builds := []string{listApps, listUploads, createBuildUpload, getBuildUpload, deleteUpload, listUploadFiles}
+	upload := []string{uploadsv1.UploadService_Upload_FullMethodName}
+	direct := []string{uploadsv1.UploadService_BeginDirectUpload_FullMethodName, uploadsv1.UploadService_CommitDirectUpload_FullMethodName}
+	replace := []string{uploadsv1.UploadService_PlanReplaceAssets_FullMethodName, uploadsv1.UploadService_ReplaceAssets_FullMethodName,
+		metadatav1.AppScreenshotSetsService_CreateAppScreenshotSet_FullMethodName,
+		metadatav1.AppScreenshotSetsService_ReplaceAppScreenshotSetAppScreenshots_FullMethodName,
+		metadatav1.AppPreviewSetsService_CreateAppPreviewSet_FullMethodName,
+		metadatav1.AppPreviewSetsService_ReplaceAppPreviewSetAppPreviews_FullMethodName,
+		metadatav1.AppAssetLibraryPlacementsService_CreateAppAssetLibraryPlacement_FullMethodName,
+		metadatav1.AppAssetLibraryPlacementsService_DeleteAppAssetLibraryPlacement_FullMethodName,
+		metadatav1.AppAssetLibraryPlacementOrderingRequestsService_CreateAppAssetLibraryPlacementOrderingRequest_FullMethodName,
+	}
+	for _, owner := range []string{"AppStoreVersionLocalization", "AppCustomProductPageLocalization",
+		"AppStoreVersionExperimentTreatmentLocalization", "AppEventLocalization"} {
+		for _, what := range []string{"AppScreenshotSets", "AppPreviewSets", "Placements"} {
+			if m, err := find(owner+"sService", "List"+owner+what); err == nil {
+				replace = append(replace, m.name)
+			}
+		}
+	}
+	jobs := map[string][]string{
+		"Upload":            slices.Concat(upload, files, builds),
+		"BeginDirectUpload": slices.Concat(direct, files, builds),
+		"ReplaceAssets":     slices.Concat(replace, sets),
+	}
+	for name, list := range jobs {
+		for i := range list {
+			list[i] = strings.TrimPrefix(list[i], "/")
+		}
+		slices.Sort(list)
+		jobs[name] = slices.Compact(list)
+	}
+	return jobs, nil
+}
+
+// methods are the calls that a kind needs.
+func (k *kind) methods() (names []string) {
+	for _, m := range []*method{k.create, k.get, k.update, k.remove} {
+		if m != nil {
+			names = append(names, m.name)
+		}
+	}
+	for _, m := range k.siblings {
+		names = append(names, m.name)
+	}
+	return names
+}
