@@ -1,15 +1,21 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"image/color"
 	"io"
+	"os"
+	"strconv"
 	"testing"
 
+	enumsv1 "github.com/asc-gateway/asc-gateway/gen/asc/enums/v1"
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
+	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/uploads"
 	"github.com/asc-gateway/asc-gateway/sandbox"
+	"google.golang.org/protobuf/proto"
 )
 
 // gallery are files that are to be in a place.
@@ -152,4 +158,122 @@ func TestReplaceAssets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// localizations are so many of the version that the set belongs to.
+func (d *depot) localizations(t testing.TB, n int) (ids []string) {
+	t.Helper()
+	ctx, locs := t.Context(), metadatav1.NewAppStoreVersionLocalizationsServiceClient(d.conn)
+	version, _ := d.draft(t)
+	for _, locale := range []string{"ar-SA", "ca", "cs", "da", "de-DE", "el", "en-AU", "en-CA", "en-GB", "en-US", "es-ES", "es-MX", "fi",
+		"fr-CA", "fr-FR", "he", "hi", "hr", "hu", "id", "it", "ja", "ko", "ms", "nl-NL", "no", "pl", "pt-BR", "pt-PT", "ro", "ru", "sk",
+		"sv", "th", "tr", "uk", "vi", "zh-Hans", "zh-Hant", "bn-BD", "gu-IN", "kn-IN", "ml-IN", "mr-IN", "or-IN", "pa-IN", "sl-SI", "ta-IN"} {
+		if len(ids) == n {
+			return ids
+		}
+		res, err := locs.CreateAppStoreVersionLocalization(ctx, &metadatav1.CreateAppStoreVersionLocalizationRequest{
+			Locale: proto.String(locale), AppStoreVersion: &typesv1.ToOne{Id: proto.String(version)}})
+		if err == nil { // else it is there already
+			ids = append(ids, res.GetAppStoreVersionLocalization().GetId())
+		}
+	}
+	if len(ids) < n {
+		t.Fatalf("only %d localizations", len(ids))
+	}
+	return ids
+}
+
+// TestReplaceAssetsOfManyLocales: locales with ten screenshots each take
+// L × (2 + 2 × N) requests, and the looks at what Apple processes. ASC_LOCALES says
+// how many there are.
+func TestReplaceAssetsOfManyLocales(t *testing.T) {
+	d := newDepot(t, sandbox.World{})
+	const shots = 10
+	locales, err := strconv.Atoi(cmp.Or(os.Getenv("ASC_LOCALES"), "4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ten := galleryOf(t, shots)
+	total, looks := int32(0), int32(0)
+	for _, id := range d.localizations(t, locales) {
+		place := &uploadsv1.AssetPlace{Place: &uploadsv1.AssetPlace_DisplaySet{DisplaySet: &uploadsv1.DisplaySet{
+			DisplayType: "APP_IPHONE_67", Owner: &uploadsv1.DisplaySet_AppStoreVersionLocalization{AppStoreVersionLocalization: id}}}}
+		res, err := d.replace(t, place, ten, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += res.GetRequests()
+		looks += res.GetRequests() - (2 + 2*shots)
+		again, err := d.replace(t, place, ten, "")
+		if err != nil || again.GetRequests() != 1 {
+			t.Fatalf("again: %v %v", again, err)
+		}
+	}
+	t.Logf("%d locales × %d: %d requests = %d × (1 read + 1 set + 2 × %d) + %d looks", locales, shots, total, locales, shots, looks)
+	if int(looks) > 2*locales || int(looks) < locales {
+		t.Errorf("%d looks", looks)
+	}
+}
+
+// TestReplacePlacements: the pictures of a group are uploaded once, whatever number
+// of localizations shows them.
+func TestReplacePlacements(t *testing.T) {
+	d := newDepot(t, sandbox.World{})
+	locs := d.localizations(t, 3)
+	_, app := d.draft(t)
+	three := gallery{}
+	for i := range 3 {
+		three.names = append(three.names, string(rune('x'+i))+".png")
+		three.files = append(three.files, picture(t, 2007, 2853, color.RGBA{uint8(i), 1, 7, 255}))
+	}
+	placeOf := func(loc string) *uploadsv1.AssetPlace {
+		return &uploadsv1.AssetPlace{Place: &uploadsv1.AssetPlace_PlacementGroup{PlacementGroup: &uploadsv1.PlacementGroup{
+			App: app, PlacementType: "APP_SCREENSHOT", PlacementGroup: "IPHONE_DUO_PROFILE",
+			Owner: &uploadsv1.PlacementGroup_AppStoreVersionLocalization{AppStoreVersionLocalization: loc}}}}
+	}
+	for _, x := range []struct {
+		name              string
+		loc               string
+		files             gallery
+		requests, uploads int32
+		ordered           bool
+	}{
+		{"three new ones", locs[0], three, 2 + 3*3 + 2, 3, false},
+		{"again", locs[0], three, 1, 0, false},
+		{"another locale", locs[1], three, 2 + 3, 0, false},
+		{"one more, in another order", locs[2], three.pick(2, 0, 1), 2 + 3, 0, false},
+		{"turned", locs[0], three.pick(2, 1, 0), 2, 0, true},
+		{"one goes", locs[0], three.pick(2, 0), 2, 0, false},
+	} {
+		res, err := d.replace(t, placeOf(x.loc), x.files, "")
+		if err != nil {
+			t.Fatalf("%s: %v", x.name, err)
+		}
+		if res.GetRequests() > x.requests || res.GetUploaded() != x.uploads || res.GetReordered() != x.ordered {
+			t.Errorf("%s: %d requests, %d uploaded, ordered %v", x.name, res.GetRequests(), res.GetUploaded(), res.GetReordered())
+		}
+		for i, a := range res.GetAssets() {
+			if a.GetAppAssetLibraryImage().GetFileName() != x.files.names[i] {
+				t.Errorf("%s: %v", x.name, a)
+			}
+		}
+		t.Logf("%s: %d requests", x.name, res.GetRequests())
+	}
+}
+
+// draft is a version that can be changed, and its app.
+func (d *depot) draft(t testing.TB) (version, app string) {
+	t.Helper()
+	var err error
+	for _, app := range d.sandbox.IDs("apps") {
+		var res *metadatav1.CreateAppStoreVersionResponse
+		res, err = metadatav1.NewAppStoreVersionsServiceClient(d.conn).CreateAppStoreVersion(t.Context(),
+			&metadatav1.CreateAppStoreVersionRequest{Platform: enumsv1.PlatformEnum_IOS.Enum(), VersionString: proto.String("99.0"),
+				App: &typesv1.ToOne{Id: proto.String(app)}})
+		if err == nil {
+			return res.GetAppStoreVersion().GetId(), app
+		}
+	}
+	t.Fatal(err)
+	return "", ""
 }
