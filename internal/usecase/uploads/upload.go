@@ -412,7 +412,7 @@ var useless = map[string]bool{
 // broken deletes what cannot be finished, or tells the caller how to go on.
 func (u *upload) broken(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTakenOver) {
-		return fault.New(fault.Canceled, "UPLOAD_TAKEN_OVER", "%s", errTakenOver.Error())
+		return fault.New(fault.Canceled, ReasonTakenOver, "%s", errTakenOver.Error())
 	}
 	var f *fault.Error
 	known := errors.As(err, &f)

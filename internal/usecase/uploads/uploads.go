@@ -38,6 +38,7 @@ const (
 	ReasonOtherBuild = "BUILD_INFO_MISMATCH"
 	ReasonInFlight   = "BUILD_IN_FLIGHT" // another file with the same number is on its way
 	ReasonPlanStale  = "PLAN_STALE"
+	ReasonTakenOver  = "UPLOAD_TAKEN_OVER" // another call goes on with it
 )
 
 // Config of the service. A zero takes the default.
