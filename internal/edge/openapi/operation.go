@@ -95,6 +95,10 @@ func (b *builder) own(md protoreflect.MethodDescriptor) {
 	}
 	op := b.operation(md)
 	op["summary"] = string(md.Name()) + " (" + verb + " " + path + ")"
+	if md.IsStreamingClient() {
+		b.file(path, verb, md, op)
+		return
+	}
 	op["responses"] = responses(http.StatusOK, b.ownSuccess(md))
 	var params []object
 	inPath := func(fd protoreflect.FieldDescriptor) bool { return strings.Contains(path, "{"+string(fd.Name())+"}") }
@@ -110,6 +114,34 @@ func (b *builder) own(md protoreflect.MethodDescriptor) {
 	if rule.GetBody() != "" {
 		op["requestBody"] = object{"required": true, "content": content(jsonType, b.body(md.Input(), inPath))}
 	}
+	b.add(path, verb, md, op)
+}
+
+// file describes a method that takes a plain file. Which words its query takes
+// depends on the type: docs/uploads.md lists them.
+func (b *builder) file(path, verb string, md protoreflect.MethodDescriptor, op object) {
+	word := func(name, about string, required bool) object {
+		return object{"name": name, "in": "query", "required": required, "description": about, "schema": object{"type": "string"}}
+	}
+	op["parameters"] = slices.Concat([]object{
+		word("type", "JSON:API type of the resource, such as appScreenshots; builds for a build", false),
+		word("fileName", "Name of the file", false),
+		word("fileSize", "Bytes; needed where Content-Length does not tell them", false),
+		word("waitFor", "COMMITTED or PROCESSED", false),
+		word("strict", "true: what is not as the resource takes it is an error", false),
+		word("sha256", "Of the file, in hexadecimal digits", false),
+		word("md5", "Of the file, in hexadecimal digits", false),
+		word("resumeToken", "Goes on with an upload", false),
+		word("offset", "Where the body begins in the file, with resumeToken", false),
+		{"name": "attributes", "in": "query", "style": "form", "explode": true, "schema": object{"type": "object",
+			"additionalProperties": object{"type": "string"}},
+			"description": "Attributes of the resource, and its relationships with the id of what they name: appScreenshotSet=ID"},
+	}, commonHeaders())
+	op["requestBody"] = object{"required": true, "content": content("application/octet-stream",
+		object{"type": "string", "format": "binary"})}
+	media := content("application/x-ndjson", b.answer(md.Output()))
+	media[jsonType] = object{"schema": b.answer(md.Output().Fields().ByName("result").Message())}
+	op["responses"] = responses(http.StatusCreated, object{"description": "The file is uploaded", "content": media})
 	b.add(path, verb, md, op)
 }
 

@@ -329,8 +329,8 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 	if path == "" {
 		verb, path = "POST", rule.GetPost()
 	}
-	if path == "" {
-		return nil // no route: over gRPC only
+	if path == "" || md.IsStreamingClient() {
+		return nil // over gRPC only, or a route of its own
 	}
 	in, err := protoregistry.GlobalTypes.FindMessageByName(md.Input().FullName())
 	if err != nil {

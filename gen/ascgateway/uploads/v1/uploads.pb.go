@@ -3542,9 +3542,9 @@ const file_ascgateway_uploads_v1_uploads_proto_rawDesc = "" +
 	"\x03md5\x18\x03 \x01(\tB\a\xbaH\x04r\x02( R\x03md5\x12O\n" +
 	"\bwait_for\x18\x04 \x01(\x0e2*.ascgateway.uploads.v1.WaitForEnum.WaitForB\b\xbaH\x05\x82\x01\x02\x10\x01R\awaitFor\"Y\n" +
 	"\x1aCommitDirectUploadResponse\x12;\n" +
-	"\x06result\x18\x01 \x01(\v2#.ascgateway.uploads.v1.UploadResultR\x06result2\xd3\x05\n" +
-	"\rUploadService\x12Y\n" +
-	"\x06Upload\x12$.ascgateway.uploads.v1.UploadRequest\x1a%.ascgateway.uploads.v1.UploadResponse(\x010\x01\x12\xa8\x01\n" +
+	"\x06result\x18\x01 \x01(\v2#.ascgateway.uploads.v1.UploadResultR\x06result2\xf3\x05\n" +
+	"\rUploadService\x12y\n" +
+	"\x06Upload\x12$.ascgateway.uploads.v1.UploadRequest\x1a%.ascgateway.uploads.v1.UploadResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x16/ascgateway/v1/uploads(\x010\x01\x12\xa8\x01\n" +
 	"\x11PlanReplaceAssets\x12/.ascgateway.uploads.v1.PlanReplaceAssetsRequest\x1a0.ascgateway.uploads.v1.PlanReplaceAssetsResponse\"0\x82\xd3\xe4\x93\x02':\x01*\"\"/ascgateway/v1/assets/replace/plan\x90\x02\x01\x12n\n" +
 	"\rReplaceAssets\x12+.ascgateway.uploads.v1.ReplaceAssetsRequest\x1a,.ascgateway.uploads.v1.ReplaceAssetsResponse(\x010\x01\x12\x9f\x01\n" +
 	"\x11BeginDirectUpload\x12/.ascgateway.uploads.v1.BeginDirectUploadRequest\x1a0.ascgateway.uploads.v1.BeginDirectUploadResponse\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/ascgateway/v1/directUploads\x12\xa9\x01\n" +

@@ -40,6 +40,7 @@ type UploadServiceClient interface {
 	// data in their order. The gateway answers with progress, and at the end with the
 	// result. A stream that breaks off goes on with the resume_token of the last
 	// progress: then the first progress says from which byte.
+	// Over REST the body is the plain file, and the query says what it is.
 	Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[UploadRequest, UploadResponse], error)
 	// What ReplaceAssets would do now. It changes nothing.
 	PlanReplaceAssets(ctx context.Context, in *PlanReplaceAssetsRequest, opts ...grpc.CallOption) (*PlanReplaceAssetsResponse, error)
@@ -131,6 +132,7 @@ type UploadServiceServer interface {
 	// data in their order. The gateway answers with progress, and at the end with the
 	// result. A stream that breaks off goes on with the resume_token of the last
 	// progress: then the first progress says from which byte.
+	// Over REST the body is the plain file, and the query says what it is.
 	Upload(grpc.BidiStreamingServer[UploadRequest, UploadResponse]) error
 	// What ReplaceAssets would do now. It changes nothing.
 	PlanReplaceAssets(context.Context, *PlanReplaceAssetsRequest) (*PlanReplaceAssetsResponse, error)
