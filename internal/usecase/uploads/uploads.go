@@ -49,7 +49,7 @@ type Config struct {
 
 // Defaults of [Config].
 const (
-	DefaultMemory   = 40 << 20
+	DefaultMemory   = 32 << 20
 	DefaultParallel = 4
 	DefaultPollMost = 15 * time.Second
 )
@@ -79,15 +79,14 @@ type Deps struct {
 // Service implements ascgateway.uploads.v1.UploadService.
 type Service struct {
 	uploadsv1.UnimplementedUploadServiceServer
-	cfg     Config
-	deps    Deps
-	kinds   *kinds
-	memory  *semaphore.Weighted
-	heads   *semaphore.Weighted // what is read ahead to find out which build a file is
-	buffers sync.Pool           // of *[]byte
-	claims  claims
-	looks   looks
-	pause   func(ctx context.Context, d time.Duration) error // for tests
+	cfg    Config
+	deps   Deps
+	kinds  *kinds
+	memory *arena
+	heads  *semaphore.Weighted // what is read ahead to find out which build a file is
+	claims claims
+	looks  looks
+	pause  func(ctx context.Context, d time.Duration) error // for tests
 }
 
 // New makes the service.
@@ -108,7 +107,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if deps.Note == nil {
 		deps.Note = func(context.Context, string) {}
 	}
-	return &Service{cfg: cfg, deps: deps, kinds: k, memory: semaphore.NewWeighted(cfg.Memory),
+	return &Service{cfg: cfg, deps: deps, kinds: k, memory: newArena(cfg.Memory),
 		heads: semaphore.NewWeighted(scanWindow), pause: sleep}, nil
 }
 
