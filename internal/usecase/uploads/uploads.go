@@ -83,7 +83,8 @@ type Service struct {
 	deps   Deps
 	kinds  *kinds
 	memory *arena
-	heads  *semaphore.Weighted // what is read ahead to find out which build a file is
+	heads  *semaphore.Weighted // files of which much is read ahead to find out which build they are
+	briefs *semaphore.Weighted // files of which something is
 	claims claims
 	looks  looks
 	pause  func(ctx context.Context, d time.Duration) error // for tests
@@ -108,7 +109,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		deps.Note = func(context.Context, string) {}
 	}
 	return &Service{cfg: cfg, deps: deps, kinds: k, memory: newArena(cfg.Memory),
-		heads: semaphore.NewWeighted(scanWindow), pause: sleep}, nil
+		heads: semaphore.NewWeighted(1), briefs: semaphore.NewWeighted(briefsMost), pause: sleep}, nil
 }
 
 // sleep waits, or ends with its context.
