@@ -87,6 +87,7 @@ var allowed = map[string]struct {
 	"internal/attack":             {"", "a bench: it holds tests only"},
 	"internal/importrule":         {"", "this test"},
 	"internal/conformance":        {"", "a bench: it holds tests only"},
+	"internal/conformance/sink":   {"", "a program for tests: it shares no code with what it tests"},
 
 	"internal/usecase/uploads/inspect": {"internal/fault", "a leaf: what is inside files"},
 }
