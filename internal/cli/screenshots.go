@@ -48,6 +48,7 @@ type shotPlace struct {
 	owner    string // id of the localization
 	pictures []*picture
 	planned  *uploadsv1.PlanReplaceAssetsResponse // nil: nobody asked
+	begun    bool                                 // the gateway has answered
 	result   *uploadsv1.ReplaceAssetsResult
 	err      error
 }
@@ -166,6 +167,7 @@ func (c *shotUploader) localizations(ctx context.Context, conn *grpc.ClientConn)
 func (c *shotUploader) sort(ctx context.Context, folders []*folder, owners map[string]string) error {
 	var wrong []string
 	byName := map[string]*shotPlace{}
+	seen := map[string]int{} // a warning of many files is told of the first
 	for _, f := range folders {
 		for _, path := range f.paths {
 			one, notes, err := readPicture(ctx, path, c.display, f.messages)
@@ -177,7 +179,9 @@ func (c *shotUploader) sort(ctx context.Context, folders []*folder, owners map[s
 				continue
 			}
 			for _, text := range notes {
-				fmt.Fprintf(c.stderr, "warning  %s: %s\n", clip(path), printable(text))
+				if seen[text]++; seen[text] == 1 {
+					fmt.Fprintf(c.stderr, "warning  %s: %s\n", clip(path), printable(text))
+				}
 			}
 			key := f.locale + " " + one.display
 			if byName[key] == nil {
@@ -265,14 +269,14 @@ func (c *shotUploader) ask(ctx context.Context) error {
 	case n == 0:
 		return nil
 	case !c.asks():
-		return usagef("%d screenshots would be deleted: --plan shows which, --yes does it", n)
+		return usagef("screenshots that would be deleted: %d; --plan shows which, --yes does it", n)
 	}
 	for _, p := range c.places {
 		if err := p.writePlan(c.stderr); err != nil {
 			return err
 		}
 	}
-	ok, err := c.confirm(ctx, fmt.Sprintf("Delete %d screenshots, and carry it out?", n))
+	ok, err := c.confirm(ctx, fmt.Sprintf("Carry it out, and delete %d?", n))
 	if err == nil && !ok {
 		err = &ended{"nothing was done", ExitFailed}
 	}

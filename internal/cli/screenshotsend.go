@@ -75,7 +75,7 @@ func (c *shotUploader) replace(
 			return res, nil
 		case ctx.Err() != nil:
 			return nil, &ended{"interrupted", ExitInterrupted}
-		case !comesBack(err) || failed >= tries:
+		case !comesBack(err) || failed >= tries || !p.begun:
 			var changed *changedError
 			if errors.As(err, &changed) {
 				return nil, err
@@ -111,6 +111,7 @@ func (c *shotUploader) replaceOnce(
 	if err != nil {
 		return nil, err
 	}
+	p.begun = true
 	wanted := m.GetPlan().GetWanted()
 	sent := make(chan struct{})
 	go func() {

@@ -81,7 +81,7 @@ func (s *sender) judge(ctx context.Context, err error, failed int) (again bool, 
 		s.kept.remove()
 		s.token = keptToken{}
 		return true, nil
-	case reason != uploadTakenOver && comesBack(err) && failed < s.tries:
+	case reason != uploadTakenOver && comesBack(err) && failed < s.tries && s.seen > 0: // else it may never have been there
 		if failed == 0 {
 			s.say("the connection is lost: trying again")
 		}
