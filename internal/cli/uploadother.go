@@ -127,12 +127,10 @@ func (c *fileUploader) ends(res *uploadsv1.UploadResult) error {
 	}
 	fmt.Fprintln(c.stdout, word)
 	m := res.GetResource().ProtoReflect()
+	w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
 	if what := m.WhichOneof(m.Descriptor().Oneofs().ByName("what")); what != nil {
-		w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
 		(&caller{stdout: c.stdout}).record(w, m.Get(what).Message())
-		if err := w.Flush(); err != nil {
-			return err
-		}
 	}
-	return grid(c.stdout, []string{"requests", fmt.Sprint(res.GetRequests())})
+	fmt.Fprintf(w, "requests\t%d\n", res.GetRequests())
+	return w.Flush()
 }

@@ -132,13 +132,22 @@ func empty(t *testing.T, kept string) {
 	}
 }
 
+// squeezed are lines with single spaces between their words.
+func squeezed(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
+	}
+	return b.String()
+}
+
 func TestUploadBuild(t *testing.T) {
 	kept := uploading(t)
 	file, sum := buildFile(t, "900", 9<<20)
 	r, told := says(t, "upload", "build", file, "--wait")
 	for _, want := range []string{"Trail.ipa: com.example.trailmix 9.1 (900), IOS, 9.0 MiB\nuploaded\n",
-		"state             COMPLETE", "app               1500004000", "sha256            " + sum} {
-		if r.err != nil || !strings.Contains(r.stdout, want) {
+		"\nstate COMPLETE\n", "\napp 1500004000\n", "\nsha256 " + sum} {
+		if r.err != nil || !strings.Contains(squeezed(r.stdout), want) {
 			t.Fatalf("want %q: %v\n%s", want, r.err, r.stdout)
 		}
 	}
@@ -225,11 +234,11 @@ func TestUploadScreenshots(t *testing.T) {
 		t.Errorf("without --yes: exit code %d: %v", r.exit(), r.err)
 	}
 	r := gw(t, line+" --yes")
-	if got := columns(r.stdout); r.err != nil || got != "de-DE APP_IPHONE_67 3 3 0 0|en-US APP_IPAD_PRO_129 1 1 0 0|"+
+	if got := columns(r.stdout, 6); r.err != nil || got != "de-DE APP_IPHONE_67 3 3 0 0|en-US APP_IPAD_PRO_129 1 1 0 0|"+
 		"en-US APP_IPHONE_67 3 3 1 0|en-US IMESSAGE_APP_IPHONE_67 1 1 0 0" {
 		t.Fatalf("the summary: %v %s\n%s", r.err, got, r.stdout)
 	}
-	if r := gw(t, line); r.err != nil || !strings.Contains(columns(r.stdout), "en-US APP_IPHONE_67 3 0 0 3") {
+	if r := gw(t, line); r.err != nil || !strings.Contains(columns(r.stdout, 6), "en-US APP_IPHONE_67 3 0 0 3") {
 		t.Errorf("again: %v %s", r.err, r.stdout)
 	}
 	sets := gw(t, "call ListAppStoreVersionLocalizationAppScreenshotSets "+localization+" -o table --columns id,screenshot_display_type")
@@ -243,12 +252,12 @@ func TestUploadScreenshots(t *testing.T) {
 	}
 }
 
-// columns are the first six of each row of a summary.
-func columns(table string) string {
+// columns are the first words of each row of a summary.
+func columns(table string, most int) string {
 	var rows []string
 	for row := range strings.Lines(table) {
 		words := strings.Fields(row)
-		rows = append(rows, strings.Join(words[:min(6, len(words))], " "))
+		rows = append(rows, strings.Join(words[:min(most, len(words))], " "))
 	}
 	return strings.Join(rows[1:], "|")
 }
@@ -289,11 +298,11 @@ func TestUploadScreenshotsOfOneLocalization(t *testing.T) {
 func TestUploadFile(t *testing.T) {
 	kept := uploading(t)
 	v, localization := nextVersion(t)
-	detail := idOf(t, "CreateAppStoreReviewDetail app_store_version="+v)
+	detail := idOf(t, "GetAppStoreVersionAppStoreReviewDetail "+v)
 	dir := t.TempDir()
 	notes, _ := written(t, filepath.Join(dir, "notes.pdf"), append([]byte("%PDF-1.7\n"), random(1000)...))
 	attach := "upload file " + notes + " --type appStoreReviewAttachments --set appStoreReviewDetail=" + detail
-	if r := gw(t, attach); r.err != nil || !strings.Contains(r.stdout, "file_name              notes.pdf") {
+	if r := gw(t, attach); r.err != nil || !strings.Contains(squeezed(r.stdout), "\nfile_name notes.pdf\n") {
 		t.Errorf("%v\n%s", r.err, r.stdout)
 	}
 	if r := gw(t, attach); r.err != nil || !strings.Contains(r.stdout, "nothing was uploaded") {
