@@ -73,14 +73,24 @@ func (p *shotPlace) files() (list []*uploadsv1.AssetFile) {
 
 func uploadScreenshotsCommand(d Deps) *cobra.Command {
 	c := &shotUploader{asker: asker{deps: d}}
-	cmd := &cobra.Command{Use: "screenshots FILE… | DIR", Short: "Make the screenshots of a version those of your files",
-		Long: uploadScreenshotsHelp, Example: uploadScreenshotsExamples, Args: cobra.MinimumNArgs(1)}
+	cmd := &cobra.Command{
+		Use:     "screenshots FILE… | DIR",
+		Short:   "Make the screenshots of a version those of your files",
+		Long:    uploadScreenshotsHelp,
+		Example: uploadScreenshotsExamples,
+		Args:    cobra.MinimumNArgs(1),
+	}
 	cmd.RunE = c.reached(c.run)
 	c.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&c.version, "version", "", "id of the App Store version; DIR has a folder for each locale")
 	f.StringVar(&c.localization, "version-localization", "", "id of the localization that the files are for")
-	f.StringVar(&c.display, "display-type", "", "what all files are for, such as APP_IPHONE_67; default: by their sizes")
+	f.StringVar(
+		&c.display,
+		"display-type",
+		"",
+		"what all files are for, such as APP_IPHONE_67; default: by their sizes",
+	)
 	f.BoolVar(&c.plan, "plan", false, "show what would be done, and do nothing")
 	f.BoolVar(&c.dryRun, "dry-run", false, "the same as --plan")
 	f.BoolVar(&c.yes, "yes", false, "do not ask before screenshots are deleted")
@@ -91,7 +101,9 @@ func uploadScreenshotsCommand(d Deps) *cobra.Command {
 func (c *shotUploader) run(ctx context.Context, conn *grpc.ClientConn, args []string) error {
 	c.plan = c.plan || c.dryRun
 	if (c.version == "") == (c.localization == "") {
-		return usagef("say where the screenshots go: --version ID with a folder, or --version-localization ID with files")
+		return usagef(
+			"say where the screenshots go: --version ID with a folder, or --version-localization ID with files",
+		)
 	}
 	if err := c.find(ctx, conn, args); err != nil {
 		return err
@@ -151,9 +163,16 @@ func (c *shotUploader) find(ctx context.Context, conn *grpc.ClientConn, args []s
 // localizations are the ids of the version's localizations, by locale.
 func (c *shotUploader) localizations(ctx context.Context, conn *grpc.ClientConn) (map[string]string, error) {
 	res, err := metadatav1.NewAppStoreVersionsServiceClient(conn).ListAppStoreVersionAppStoreVersionLocalizations(ctx,
-		&metadatav1.ListAppStoreVersionAppStoreVersionLocalizationsRequest{Id: c.version, PageSize: 200}) // Apple has fewer
+		&metadatav1.ListAppStoreVersionAppStoreVersionLocalizationsRequest{
+			Id:       c.version,
+			PageSize: 200,
+		})
+	// Apple has fewer
 	if err != nil {
-		return nil, answered(metadatav1.AppStoreVersionsService_ListAppStoreVersionAppStoreVersionLocalizations_FullMethodName, err)
+		return nil, answered(
+			metadatav1.AppStoreVersionsService_ListAppStoreVersionAppStoreVersionLocalizations_FullMethodName,
+			err,
+		)
 	}
 	owners := map[string]string{}
 	for _, l := range res.GetAppStoreVersionLocalizations() {

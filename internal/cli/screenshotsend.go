@@ -106,7 +106,9 @@ func (c *shotUploader) replaceOnce(
 		return nil, err
 	}
 	start := &uploadsv1.ReplaceAssetsStart{Place: p.place(), Files: p.files(), PlanEtag: etag, Strict: c.strict}
-	_ = stream.Send(&uploadsv1.ReplaceAssetsRequest{Part: &uploadsv1.ReplaceAssetsRequest_Start{Start: start}}) // Recv tells
+	_ = stream.Send(
+		&uploadsv1.ReplaceAssetsRequest{Part: &uploadsv1.ReplaceAssetsRequest_Start{Start: start}},
+	) // Recv tells
 	m, err := stream.Recv()
 	if err != nil {
 		return nil, err
@@ -167,7 +169,11 @@ func (p *picture) send(to func(offset int64, b []byte) error) error {
 }
 
 // receive reads what the gateway says, until the set is as it should be.
-func (p *shotPlace) receive(stream replaceStream, wanted []int32, shown *meters) (*uploadsv1.ReplaceAssetsResult, error) {
+func (p *shotPlace) receive(
+	stream replaceStream,
+	wanted []int32,
+	shown *meters,
+) (*uploadsv1.ReplaceAssetsResult, error) {
 	var size int64
 	for _, i := range wanted {
 		if i >= 0 && int(i) < len(p.pictures) {
@@ -184,7 +190,10 @@ func (p *shotPlace) receive(stream replaceStream, wanted []int32, shown *meters)
 		m, err := stream.Recv()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil, status.Error(codes.Unavailable, "the gateway ended the answer before the screenshots were there")
+			return nil, status.Error(
+				codes.Unavailable,
+				"the gateway ended the answer before the screenshots were there",
+			)
 		case err != nil:
 			return nil, err
 		case m.GetResult() != nil:

@@ -72,7 +72,10 @@ func (u *uploader) upload(
 	}
 	told.tell(res.GetWarnings())
 	if u.json {
-		err = writeLine(u.stdout, (&uploadsv1.UploadResponse{Part: &uploadsv1.UploadResponse_Result{Result: res}}).ProtoReflect())
+		err = writeLine(
+			u.stdout,
+			(&uploadsv1.UploadResponse{Part: &uploadsv1.UploadResponse_Result{Result: res}}).ProtoReflect(),
+		)
 	}
 	return res, err
 }
@@ -121,5 +124,8 @@ func (l *progressLines) progress(p *uploadsv1.UploadProgress) {
 	l.last, l.at = what, time.Now()
 	p = proto.CloneOf(p)
 	p.ResumeToken, p.ExpireTime = "", nil // it is kept in a file; a log is no place for it
-	_ = writeLine(l.w, (&uploadsv1.UploadResponse{Part: &uploadsv1.UploadResponse_Progress{Progress: p}}).ProtoReflect())
+	_ = writeLine(
+		l.w,
+		(&uploadsv1.UploadResponse{Part: &uploadsv1.UploadResponse_Progress{Progress: p}}).ProtoReflect(),
+	)
 }

@@ -3,12 +3,14 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 )
 
 // linesEvery is how often a line tells how far a file is, where there is no
@@ -25,11 +27,18 @@ type meters struct {
 
 func newMeters(w io.Writer) *meters {
 	m := &meters{w: w, now: time.Now}
-	if isTerminal(w) {
-		m.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(32))
-		m.w = m.bars // lines go above the bars
+	if f, ok := w.(*os.File); ok && isTerminal(w) {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 { // 0: nobody has told it
+			m.draw(mpb.WithOutput(w), mpb.WithWidth(32))
+		}
 	}
 	return m
+}
+
+// draw makes bars of what is added from now on. Lines go above them.
+func (m *meters) draw(options ...mpb.ContainerOption) {
+	m.bars = mpb.New(options...)
+	m.w = m.bars
 }
 
 // say writes a line.
@@ -63,9 +72,15 @@ func (m *meters) add(name string, size int64) *meter {
 	one := &meter{of: m, name: clip(name), size: size}
 	if m.bars != nil {
 		state := func(decor.Statistics) string { one.mu.Lock(); defer one.mu.Unlock(); return one.word }
-		one.bar = m.bars.AddBar(size, mpb.BarRemoveOnComplete(),
+		one.bar = m.bars.AddBar(
+			size,
+			mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(one.name, decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f", decor.WCSyncSpace), decor.Any(state, decor.WCSyncSpace)))
+			mpb.AppendDecorators(
+				decor.CountersKibiByte("% .1f / % .1f", decor.WCSyncSpace),
+				decor.Any(state, decor.WCSyncSpace),
+			),
+		)
 	}
 	return one
 }

@@ -108,8 +108,10 @@ func (b *buildUploader) which(f *sendFile) error {
 		case *v.said == "":
 			*v.said = v.found
 		case v.mustBeEqual && v.found != "" && *v.said != v.found:
-			return &ended{fmt.Sprintf("%s: %s is %s, but the file says %s", clip(f.path), v.flag, clip(*v.said), clip(v.found)),
-				ExitInvalid}
+			return &ended{
+				fmt.Sprintf("%s: %s is %s, but the file says %s", clip(f.path), v.flag, clip(*v.said), clip(v.found)),
+				ExitInvalid,
+			}
 		}
 	}
 	if t.GetPlatform() == "" {

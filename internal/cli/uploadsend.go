@@ -184,7 +184,11 @@ func (s *sender) once(ctx context.Context) (*uploadsv1.UploadResult, error) {
 // of the upload: other bytes are not committed then.
 func (s *sender) first(ctx context.Context) (*uploadsv1.UploadStart, error) {
 	if s.token.Token != "" {
-		return &uploadsv1.UploadStart{ResumeToken: s.token.Token, WaitFor: s.start.GetWaitFor(), Strict: s.start.GetStrict()}, nil
+		return &uploadsv1.UploadStart{
+			ResumeToken: s.token.Token,
+			WaitFor:     s.start.GetWaitFor(),
+			Strict:      s.start.GetStrict(),
+		}, nil
 	}
 	if !s.summed {
 		sha, sum, err := s.file.sums(ctx)

@@ -82,7 +82,8 @@ func (t *tokenFile) remove() {
 	_ = os.Remove(t.name)
 	old, _ := filepath.Glob(filepath.Join(filepath.Dir(t.name), "*"))
 	for _, name := range old {
-		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > tokenKept {
+		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() &&
+			time.Since(info.ModTime()) > tokenKept {
 			_ = os.Remove(name)
 		}
 	}

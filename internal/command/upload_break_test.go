@@ -223,7 +223,8 @@ func TestUploadOfAFileThatChanges(t *testing.T) {
 	}
 	f.Close()
 	p.open()
-	if r := <-ended; r.exit() != cli.ExitConflict || !r.fails("Trail.ipa changed while it was sent: nothing was committed") {
+	if r := <-ended; r.exit() != cli.ExitConflict ||
+		!r.fails("Trail.ipa changed while it was sent: nothing was committed") {
 		t.Errorf("exit code %d: %v", r.exit(), r.err)
 	}
 	empty(t, kept)

@@ -234,14 +234,18 @@ func TestUploadScreenshots(t *testing.T) {
 		t.Errorf("without --yes: exit code %d: %v", r.exit(), r.err)
 	}
 	r := gw(t, line+" --yes")
-	if got := columns(r.stdout, 6); r.err != nil || got != "de-DE APP_IPHONE_67 3 3 0 0|en-US APP_IPAD_PRO_129 1 1 0 0|"+
-		"en-US APP_IPHONE_67 3 3 1 0|en-US IMESSAGE_APP_IPHONE_67 1 1 0 0" {
+	if got := columns(r.stdout, 6); r.err != nil ||
+		got != "de-DE APP_IPHONE_67 3 3 0 0|en-US APP_IPAD_PRO_129 1 1 0 0|"+
+			"en-US APP_IPHONE_67 3 3 1 0|en-US IMESSAGE_APP_IPHONE_67 1 1 0 0" {
 		t.Fatalf("the summary: %v %s\n%s", r.err, got, r.stdout)
 	}
 	if r := gw(t, line); r.err != nil || !strings.Contains(columns(r.stdout, 6), "en-US APP_IPHONE_67 3 0 0 3") {
 		t.Errorf("again: %v %s", r.err, r.stdout)
 	}
-	sets := gw(t, "call ListAppStoreVersionLocalizationAppScreenshotSets "+localization+" -o table --columns id,screenshot_display_type")
+	sets := gw(
+		t,
+		"call ListAppStoreVersionLocalizationAppScreenshotSets "+localization+" -o table --columns id,screenshot_display_type",
+	)
 	for row := range strings.Lines(sets.stdout) {
 		if words := strings.Fields(row); words[1] == "APP_IPHONE_67" {
 			names := gw(t, "call ListAppScreenshotSetAppScreenshots "+words[0]+" -o table --columns file_name")
@@ -319,7 +323,9 @@ func TestUploadFile(t *testing.T) {
 	if r := gwLong(t, "upload screenshots --yes --version-localization "+localization+" "+strings.Join(files[:10], " ")); r.err != nil {
 		t.Fatal(r.err)
 	}
-	set := strings.Fields(gw(t, "call ListAppStoreVersionLocalizationAppScreenshotSets "+localization+" -o table --columns id").stdout)
+	set := strings.Fields(
+		gw(t, "call ListAppStoreVersionLocalizationAppScreenshotSets "+localization+" -o table --columns id").stdout,
+	)
 	for args, want := range map[string]struct {
 		exit int
 		says string
@@ -345,7 +351,8 @@ func TestUploadCompletes(t *testing.T) {
 		"upload build --platform ": "VISION_OS"} {
 		var out bytes.Buffer
 		args := append([]string{"__complete"}, strings.Split(line, " ")...)
-		if err := Run(context.Background(), args, &out, io.Discard); err != nil || !strings.Contains(out.String(), want) {
+		if err := Run(context.Background(), args, &out, io.Discard); err != nil ||
+			!strings.Contains(out.String(), want) {
 			t.Errorf("%s: no %s in %s: %v", line, want, &out, err)
 		}
 	}
