@@ -66,6 +66,9 @@ func (c *shotUploader) replaceAll(ctx context.Context, conn *grpc.ClientConn) er
 func (c *shotUploader) replace(
 	ctx context.Context, conn *grpc.ClientConn, p *shotPlace, shown *meters,
 ) (*uploadsv1.ReplaceAssetsResult, error) {
+	if p.planned != nil && len(p.planned.GetPlan().GetChanges()) == 0 {
+		return &uploadsv1.ReplaceAssetsResult{}, nil
+	}
 	etag := p.planned.GetPlan().GetEtag()
 	for failed := 0; ; failed++ {
 		res, err := c.replaceOnce(ctx, conn, p, etag, shown)
@@ -75,7 +78,7 @@ func (c *shotUploader) replace(
 			return res, nil
 		case ctx.Err() != nil:
 			return nil, &ended{"interrupted", ExitInterrupted}
-		case !comesBack(err) || failed >= tries || !p.begun:
+		case !p.begun || failed >= tries || !worthWaiting(err):
 			var changed *changedError
 			if errors.As(err, &changed) {
 				return nil, err
@@ -89,7 +92,9 @@ func (c *shotUploader) replace(
 			shown.say("%v: the connection is lost: trying again", p)
 		}
 		etag = "" // the set may have changed, by what was done
-		reconnect(ctx, conn, failed, firstWait)
+		if !reconnectAfter(ctx, conn, err, failed, firstWait) {
+			return nil, &ended{"interrupted", ExitInterrupted}
+		}
 	}
 }
 
@@ -261,6 +266,9 @@ func (p *shotPlace) row() []string {
 		return []string{p.locale, p.display, n, "", "", "", "", "not begun"}
 	default:
 		outcome := "done"
+		if p.planned != nil && len(p.planned.GetPlan().GetChanges()) == 0 {
+			outcome = "as it was"
+		}
 		if r.GetReordered() {
 			outcome = "done, in order"
 		}

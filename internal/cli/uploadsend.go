@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/asc-gateway/asc-gateway/client"
 	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -81,12 +82,12 @@ func (s *sender) judge(ctx context.Context, err error, failed int) (again bool, 
 		s.kept.remove()
 		s.token = keptToken{}
 		return true, nil
-	case reason != uploadTakenOver && comesBack(err) && failed < s.tries && s.seen > 0: // else it may never have been there
+	case reason != uploadTakenOver && s.seen > 0 && failed < s.tries && worthWaiting(err):
 		if failed == 0 {
 			s.say("the connection is lost: trying again")
 		}
-		reconnect(ctx, s.conn, failed, s.wait)
-		return true, nil
+		again := reconnectAfter(ctx, s.conn, err, failed, s.wait)
+		return again, s.interrupted()
 	}
 	final := answered(uploadsv1.UploadService_Upload_FullMethodName, err)
 	var e *callError
@@ -105,6 +106,29 @@ func (s *sender) judge(ctx context.Context, err error, failed int) (again bool, 
 		e.Hints = append(e.Hints, s.goesOn())
 	}
 	return false, e
+}
+
+// retryMost is how long a command waits where the gateway says how long it has no
+// room.
+const retryMost = time.Minute
+
+// worthWaiting says whether a call that broke may go well soon.
+func worthWaiting(err error) bool {
+	wait, _ := client.RetryAfter(err)
+	return comesBack(err) && wait <= retryMost
+}
+
+// reconnectAfter is [reconnect], not before the gateway wants to be asked again. It
+// says whether nobody has interrupted it.
+func reconnectAfter(ctx context.Context, conn *grpc.ClientConn, err error, failed int, first time.Duration) bool {
+	if wait, _ := client.RetryAfter(err); wait > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+	reconnect(ctx, conn, failed, first)
+	return ctx.Err() == nil
 }
 
 // goesOn tells what can be done after a break.

@@ -31,7 +31,8 @@ type tap struct {
 	to    string
 	mu    sync.Mutex
 	more  *sync.Cond
-	left  int // bytes
+	left  int  // bytes
+	past  bool // new connections go past the tap
 	conns []net.Conn
 }
 
@@ -59,8 +60,12 @@ func tapped(t *testing.T, left int) *tap {
 			}
 			p.mu.Lock()
 			p.conns = append(p.conns, c, other)
+			var to io.Writer = other
+			if !p.past {
+				to = io.MultiWriter(p, other)
+			}
 			p.mu.Unlock()
-			go func() { _, _ = io.Copy(io.MultiWriter(p, other), c); other.Close() }()
+			go func() { _, _ = io.Copy(to, c); other.Close() }()
 			go func() { _, _ = io.Copy(c, other); c.Close() }()
 		}
 	}()
@@ -85,6 +90,9 @@ func (p *tap) open() {
 	p.left = 1 << 40
 	p.more.Broadcast()
 }
+
+// passBy lets new connections past the tap.
+func (p *tap) passBy() { p.mu.Lock(); defer p.mu.Unlock(); p.past = true }
 
 // cut ends all connections. New ones can be made.
 func (p *tap) cut() {
@@ -204,6 +212,21 @@ func TestUploadOverALostConnection(t *testing.T) {
 		t.Errorf("%v\n%s\n%s", err, out, told)
 	}
 	empty(t, kept)
+}
+
+// TestUploadByTwoCommands starts an upload again while the first one stands still.
+func TestUploadByTwoCommands(t *testing.T) {
+	kept := uploading(t)
+	file, sum := buildFile(t, "900", 26<<20)
+	p := tapped(t, 18<<20)
+	ended := make(chan ran, 1)
+	go func() { ended <- gwUntil(t.Context(), &output{}, "upload build "+file) }()
+	tokenKept(t, kept)
+	p.passBy()
+	arrived(t, kept, file, sum, "it goes on\n")
+	if r := <-ended; r.exit() != cli.ExitConflict || !r.fails("UPLOAD_TAKEN_OVER") {
+		t.Errorf("the first: exit code %d: %v", r.exit(), r.err)
+	}
 }
 
 // TestUploadOfAFileThatChanges changes the file while it is sent.
