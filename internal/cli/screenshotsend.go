@@ -15,9 +15,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// asItIs says whether a plan was made, and nothing is to be done.
+func (p *shotPlace) asItIs() bool {
+	return p.planned != nil && len(p.planned.GetPlan().GetChanges()) == 0
+}
+
 // writePlan writes what would be done to a set, for people.
 func (p *shotPlace) writePlan(w io.Writer) error {
-	if len(p.planned.GetPlan().GetChanges()) == 0 {
+	if p.asItIs() {
 		_, err := fmt.Fprintf(w, "%v: nothing is to be done\n", p)
 		return err
 	}
@@ -66,7 +71,7 @@ func (c *shotUploader) replaceAll(ctx context.Context, conn *grpc.ClientConn) er
 func (c *shotUploader) replace(
 	ctx context.Context, conn *grpc.ClientConn, p *shotPlace, shown *meters,
 ) (*uploadsv1.ReplaceAssetsResult, error) {
-	if p.planned != nil && len(p.planned.GetPlan().GetChanges()) == 0 {
+	if p.asItIs() {
 		return &uploadsv1.ReplaceAssetsResult{}, nil
 	}
 	etag := p.planned.GetPlan().GetEtag()
@@ -212,7 +217,11 @@ func (p *shotPlace) receive(
 		for _, bytes := range at {
 			n += bytes
 		}
-		one.set(n, "sending")
+		word := "sending"
+		if n >= size {
+			word = "processing"
+		}
+		one.set(n, word)
 	}
 }
 
@@ -262,13 +271,12 @@ func (p *shotPlace) row() []string {
 	switch r := p.result; {
 	case p.err != nil:
 		return []string{p.locale, p.display, n, "", "", "", "", "failed"}
+	case p.asItIs():
+		return []string{p.locale, p.display, n, "0", "0", n, "", "as it was"}
 	case r == nil:
 		return []string{p.locale, p.display, n, "", "", "", "", "not begun"}
 	default:
 		outcome := "done"
-		if p.planned != nil && len(p.planned.GetPlan().GetChanges()) == 0 {
-			outcome = "as it was"
-		}
 		if r.GetReordered() {
 			outcome = "done, in order"
 		}
