@@ -23,7 +23,10 @@ const tokenKept = 8 * 24 * time.Hour
 
 // tokenFile keeps the token with which an upload goes on after a break. Its name is
 // made of the gateway, the team, the file as it is now, and what is uploaded.
-type tokenFile struct{ name string }
+type tokenFile struct {
+	name string
+	err  error // there is no place for it
+}
 
 // keptToken is what the file holds.
 type keptToken struct {
@@ -35,7 +38,7 @@ type keptToken struct {
 func (a *asker) tokenFor(f *sendFile, target proto.Message) (*tokenFile, error) {
 	dir, err := a.deps.CacheDir()
 	if err != nil {
-		return nil, err
+		return &tokenFile{err: err}, nil
 	}
 	what, err := protojson.Marshal(target)
 	if err != nil {
@@ -50,13 +53,16 @@ func (a *asker) tokenFor(f *sendFile, target proto.Message) (*tokenFile, error) 
 		return nil, err
 	}
 	sum := sha256.Sum256(b)
-	return &tokenFile{filepath.Join(dir, "asc-gateway", "uploads", hex.EncodeToString(sum[:16])+".json")}, nil
+	return &tokenFile{name: filepath.Join(dir, "asc-gateway", "uploads", hex.EncodeToString(sum[:16])+".json")}, nil
 }
 
 // read is the token of an upload that was interrupted, "" if there is none that can
 // be read: then it begins anew.
 func (t *tokenFile) read() keptToken {
 	var k keptToken
+	if t.err != nil {
+		return k
+	}
 	b, err := files.Read(t.name, maxKeptBytes)
 	if err != nil || json.Unmarshal(b, &k) != nil {
 		return keptToken{}
@@ -66,6 +72,9 @@ func (t *tokenFile) read() keptToken {
 
 // write keeps a token in a file that only the user can read.
 func (t *tokenFile) write(k keptToken) error {
+	if t.err != nil {
+		return t.err
+	}
 	dir := filepath.Dir(t.name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -79,6 +88,9 @@ func (t *tokenFile) write(k keptToken) error {
 
 // remove forgets the token, and those of others that are too old to be of use.
 func (t *tokenFile) remove() {
+	if t.err != nil {
+		return
+	}
 	_ = os.Remove(t.name)
 	old, _ := filepath.Glob(filepath.Join(filepath.Dir(t.name), "*"))
 	for _, name := range old {

@@ -173,6 +173,23 @@ func TestUploadBuild(t *testing.T) {
 	empty(t, kept)
 }
 
+// TestUploadWithoutACache is on a computer where nothing can be kept.
+func TestUploadWithoutACache(t *testing.T) {
+	uploading(t)
+	file, _ := buildFile(t, "900", 100)
+	other, _ := buildFile(t, "901", 100)
+	t.Setenv("XDG_CACHE_HOME", file) // no folder
+	r, told := says(t, "upload", "build", file)
+	if r.err != nil || strings.Count(told, "after an interruption it will begin anew") != 1 {
+		t.Errorf("%v\n%s", r.err, told)
+	}
+	t.Setenv("XDG_CACHE_HOME", "relative") // none
+	r, told = says(t, "upload", "build", other)
+	if r.err != nil || strings.Count(told, "after an interruption it will begin anew") != 1 {
+		t.Errorf("%v\n%s", r.err, told)
+	}
+}
+
 func TestUploadBuildExitCodes(t *testing.T) {
 	uploading(t)
 	file, _ := buildFile(t, "900", 100)
