@@ -131,6 +131,8 @@ func readLayout(dir string) (list []*folder, unused []string, err error) {
 			if err != nil {
 				return nil, nil, err
 			}
+			paths, bare := framed(paths)
+			unused = append(unused, bare...)
 			if len(paths) > 0 {
 				list = append(list, &folder{locale: name, paths: paths})
 			}
@@ -159,6 +161,20 @@ func picturesIn(dir string) (paths []string, err error) {
 	})
 	sortByName(paths)
 	return paths, err
+}
+
+// framed leaves out pictures that have a framed one beside them, as fastlane's
+// frameit makes: of a.png and a_framed.png, the latter is used.
+func framed(paths []string) (used, bare []string) {
+	for _, path := range paths {
+		ext := filepath.Ext(path)
+		if slices.Contains(paths, strings.TrimSuffix(path, ext)+"_framed"+ext) {
+			bare = append(bare, path)
+			continue
+		}
+		used = append(used, path)
+	}
+	return used, bare
 }
 
 func isPicture(path string) bool {

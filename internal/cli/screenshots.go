@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -127,8 +128,11 @@ func (c *shotUploader) run(ctx context.Context, conn *grpc.ClientConn, args []st
 // find finds the files, and where each goes.
 func (c *shotUploader) find(ctx context.Context, conn *grpc.ClientConn, args []string) error {
 	if c.localization != "" {
-		sortByName(args)
-		return c.sort(ctx, []*folder{{paths: args}}, map[string]string{"": c.localization})
+		paths, err := expanded(args)
+		if err != nil {
+			return err
+		}
+		return c.sort(ctx, []*folder{{paths: paths}}, map[string]string{"": c.localization})
 	}
 	if len(args) != 1 {
 		return usagef("--version takes one folder: for files, --version-localization")
@@ -138,7 +142,11 @@ func (c *shotUploader) find(ctx context.Context, conn *grpc.ClientConn, args []s
 		return err
 	}
 	for _, name := range unused {
-		fmt.Fprintf(c.stderr, "%s is not used: say for each locale what it has\n", clip(name))
+		why := "each locale says what it has"
+		if isPicture(name) {
+			why = "the framed one is"
+		}
+		fmt.Fprintf(c.stderr, "%s is not used: %s\n", clip(name), why)
 	}
 	if len(folders) == 0 {
 		return usagef("%s has no pictures: want %s/en-US/*.png", clip(args[0]), clip(args[0]))
@@ -158,6 +166,26 @@ func (c *shotUploader) find(ctx context.Context, conn *grpc.ClientConn, args []s
 			clip(strings.Join(sortedKeys(owners), ", "))), ExitNotFound}
 	}
 	return c.sort(ctx, folders, owners)
+}
+
+// expanded are the files that are named, and the pictures of folders that are named.
+func expanded(args []string) (paths []string, err error) {
+	for _, arg := range args {
+		if info, err := os.Stat(arg); err != nil || !info.IsDir() {
+			paths = append(paths, arg)
+			continue
+		}
+		more, err := picturesIn(arg)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(more) == 0:
+			return nil, usagef("%s has no pictures", clip(arg))
+		}
+		paths = append(paths, more...)
+	}
+	sortByName(paths)
+	return paths, nil
 }
 
 // localizations are the ids of the version's localizations, by locale.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,30 +34,41 @@ func TestLinesWithoutATerminal(t *testing.T) {
 	}
 }
 
+// drawn is what a terminal got.
+type drawn struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (d *drawn) Write(p []byte) (int, error) { d.mu.Lock(); defer d.mu.Unlock(); return d.b.Write(p) }
+
+func (d *drawn) String() string { d.mu.Lock(); defer d.mu.Unlock(); return d.b.String() }
+
 // TestBars draws a bar as on a terminal, and takes it away at the end.
 func TestBars(t *testing.T) {
-	var out bytes.Buffer
-	m := newMeters(&out)
-	m.draw(
-		mpb.WithOutput(&out),
-		mpb.WithWidth(100),
-		mpb.ForceTTY(),
-		mpb.WithAutoRefresh(),
-		mpb.WithRefreshRate(time.Millisecond),
-	)
-	one := m.add("a.ipa", 4<<20)
-	one.set(2<<20, "SENDING")
-	time.Sleep(50 * time.Millisecond)
-	m.say("warning  something")
-	one.set(4<<20, "UPLOAD_COMPLETE")
-	time.Sleep(50 * time.Millisecond)
-	one.end()
-	m.end()
-	for _, want := range []string{`a\.ipa +\[=+>?-+\] +2\.0 MiB / 4\.0 MiB +sending`, "warning  something\n", "upload complete"} {
-		if !regexp.MustCompile(want).MatchString(out.String()) {
-			t.Errorf("no %q in %q", want, &out)
+	out := &drawn{}
+	m := newMeters(out)
+	m.draw(mpb.WithOutput(out), mpb.WithWidth(100), mpb.ForceTTY(), mpb.WithAutoRefresh(),
+		mpb.WithRefreshRate(time.Millisecond))
+	comes := func(pattern string) {
+		t.Helper()
+		is := regexp.MustCompile(pattern)
+		for deadline := time.Now().Add(20 * time.Second); !is.MatchString(out.String()); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("no %q in %q", pattern, out)
+			}
 		}
 	}
+	one := m.add("a.ipa", 4<<20)
+	one.set(2<<20, "SENDING")
+	comes(`a\.ipa +\[=+>?-+\] +2\.0 MiB / 4\.0 MiB +sending`)
+	m.say("warning  something")
+	comes(`warning  something\n`)
+	one.set(4<<20, "UPLOAD_COMPLETE")
+	comes(`upload complete`)
+	one.end()
+	m.end()
 	if text := out.String(); strings.Contains(text[strings.LastIndex(text, "\x1b["):], "a.ipa") {
 		t.Errorf("the bar stays: %q", text)
 	}

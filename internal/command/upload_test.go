@@ -232,14 +232,17 @@ func TestUploadScreenshots(t *testing.T) {
 	shot(t, filepath.Join(dir, "en-US", "APP_IPAD_PRO_129-a.png"), 2048, 2732, 1)
 	shot(t, filepath.Join(dir, "iMessage", "en-US", "m.png"), 1290, 2796, 1)
 	shot(t, filepath.Join(dir, "default", "x.png"), 1290, 2796, 1)
+	shot(t, filepath.Join(dir, "en-US", "c_framed.png"), 1290, 2796, 99)
 	line := "upload screenshots --version " + v + " " + dir
 	if r := gw(t, line+" --plan"); r.exit() != cli.ExitNotFound || !r.fails("no localization de-DE") {
 		t.Errorf("an unknown locale: %v", r.err)
 	}
 	idOf(t, "CreateAppStoreVersionLocalization app_store_version="+v+" locale=de-DE")
 	plan, told := says(t, strings.Fields(line+" --dry-run")...)
-	if !strings.Contains(told, "default is not used") {
-		t.Errorf("the folder default: %s", told)
+	for _, want := range []string{"default is not used: each locale", "c.png is not used: the framed one is"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("want %q in %s", want, told)
+		}
 	}
 	for _, want := range []string{"de-DE APP_IPHONE_67: plan for", "en-US APP_IPAD_PRO_129: plan", "en-US IMESSAGE_APP_IPHONE_67: plan",
 		"removeAsset  picture.png", "uploadAsset  a.PNG"} {
@@ -266,7 +269,7 @@ func TestUploadScreenshots(t *testing.T) {
 	for row := range strings.Lines(sets.stdout) {
 		if words := strings.Fields(row); words[1] == "APP_IPHONE_67" {
 			names := gw(t, "call ListAppScreenshotSetAppScreenshots "+words[0]+" -o table --columns file_name")
-			if got := strings.Join(strings.Fields(names.stdout)[1:], " "); got != "a.png b.png c.png" {
+			if got := strings.Join(strings.Fields(names.stdout)[1:], " "); got != "a.png b.png c_framed.png" {
 				t.Errorf("the order: %s", got)
 			}
 		}
@@ -306,6 +309,8 @@ func TestUploadScreenshotsOfOneLocalization(t *testing.T) {
 		files[0] + " --version 7":                 {cli.ExitUsage, "say where the screenshots go"},
 		odd + " --display-type NO_SUCH":           {cli.ExitInvalid, "1 of 1 sets failed"},
 		odd + " --display-type APP_IPHONE_67":     {cli.ExitOperation, "1 of 1 sets failed"},
+		dir + " " + files[0]:                      {cli.ExitInvalid, "no display takes"},
+		t.TempDir():                               {cli.ExitUsage, "has no pictures"},
 		strings.Join(files[:10], " "):             {0, ""},
 		"--json " + strings.Join(files[1:3], " "): {0, ""},
 	} {
