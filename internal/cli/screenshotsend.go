@@ -84,9 +84,8 @@ func (c *shotUploader) replace(
 		case ctx.Err() != nil:
 			return nil, &ended{"interrupted", ExitInterrupted}
 		case !p.begun || failed >= tries || !worthWaiting(err):
-			var changed *changedError
-			if errors.As(err, &changed) {
-				return nil, err
+			if local := onlyLocal(err); local != nil {
+				return nil, local
 			}
 			err = answered(uploadsv1.UploadService_ReplaceAssets_FullMethodName, err)
 			if e, ok := err.(*callError); ok && reason == uploadFailed {
@@ -128,7 +127,7 @@ func (c *shotUploader) replaceOnce(
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		if err := p.send(stream, wanted); err != nil {
+		if err := onlyLocal(p.send(stream, wanted)); err != nil {
 			cancel(err)
 		}
 	}()
@@ -137,9 +136,8 @@ func (c *shotUploader) replaceOnce(
 		cancel(nil)
 	}
 	<-sent
-	var changed *changedError
-	if err != nil && errors.As(context.Cause(ctx), &changed) {
-		err = changed
+	if local := onlyLocal(context.Cause(ctx)); err != nil && local != nil {
+		err = local
 	}
 	return res, err
 }
@@ -148,15 +146,12 @@ func (c *shotUploader) replaceOnce(
 func (p *shotPlace) send(stream replaceStream, wanted []int32) error {
 	for _, i := range wanted {
 		if i < 0 || int(i) >= len(p.pictures) {
-			return status.Errorf(codes.Internal, "the gateway wants file %d of %d", i, len(p.pictures))
+			return &localError{fmt.Errorf("the gateway wants file %d of %d: is it newer?", i, len(p.pictures))}
 		}
 		err := p.pictures[i].send(func(offset int64, b []byte) error {
 			return stream.Send(&uploadsv1.ReplaceAssetsRequest{Part: &uploadsv1.ReplaceAssetsRequest_Data{
 				Data: &uploadsv1.AssetData{File: i, WriteOffset: offset, Data: b}}})
 		})
-		if errors.Is(err, io.EOF) {
-			return nil // the gateway has ended the call
-		}
 		if err != nil {
 			return err
 		}
@@ -169,11 +164,11 @@ func (p *shotPlace) send(stream replaceStream, wanted []int32) error {
 func (p *picture) send(to func(offset int64, b []byte) error) error {
 	f, err := openFile(p.path)
 	if err != nil {
-		return &changedError{p.path}
+		return &localError{&changedError{p.path}}
 	}
 	defer f.Close()
 	if f.size() != p.file.GetFileSize() {
-		return &changedError{p.path}
+		return &localError{&changedError{p.path}}
 	}
 	return f.pieces(0, to)
 }

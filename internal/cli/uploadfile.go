@@ -60,6 +60,26 @@ func (e *changedError) Error() string {
 // ExitCode implements the interface that [ExitCode] looks for.
 func (*changedError) ExitCode() int { return ExitConflict }
 
+// localError is an error with the file, and not with the gateway.
+type localError struct{ error }
+
+// Unwrap is for [ExitCode].
+func (e *localError) Unwrap() error { return e.error }
+
+// local are errors of reading the file.
+func (f *sendFile) local(err error) error {
+	var changed *changedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF):
+		err = &changedError{f.path}
+	case !errors.As(err, &changed) && !errors.Is(err, context.Canceled):
+		err = fmt.Errorf("%s cannot be read: %w", clip(f.path), err)
+	}
+	return &localError{err}
+}
+
 // unchanged says whether the file is still as it was: what is open, and what has its
 // name.
 func (f *sendFile) unchanged() error {
@@ -79,7 +99,7 @@ func (f *sendFile) sums(ctx context.Context) (sha, sum string, err error) {
 	if err == nil && n != f.size() {
 		err = &changedError{f.path}
 	}
-	return hex.EncodeToString(a.Sum(nil)), hex.EncodeToString(b.Sum(nil)), err
+	return hex.EncodeToString(a.Sum(nil)), hex.EncodeToString(b.Sum(nil)), f.local(err)
 }
 
 // untilDone reads until a context is done.
@@ -105,19 +125,17 @@ func (f *sendFile) look() (inspect.Content, error) {
 	return inspect.Look(f.base(), head, f.size()), nil
 }
 
-// pieces gives the file in pieces, from an offset on.
+// pieces gives the file in pieces, from an offset on. What is wrong with the file is
+// a localError.
 func (f *sendFile) pieces(offset int64, send func(offset int64, data []byte) error) error {
 	for offset < f.size() {
 		b := make([]byte, min(chunkBytes, f.size()-offset)) // gRPC may hold it beyond the call
 		n, err := f.ReadAt(b, offset)
-		if n < len(b) {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = &changedError{f.path}
-			}
-			return err
+		if n == len(b) {
+			err = f.unchanged()
 		}
-		if err := f.unchanged(); err != nil {
-			return err
+		if err != nil {
+			return f.local(err)
 		}
 		if err := send(offset, b); err != nil {
 			return err

@@ -34,11 +34,10 @@ type sender struct {
 	tries int
 	wait  time.Duration // after the first failure
 
-	token   keptToken
-	seen    int // progress that has come
-	unkept  bool
-	summed  bool
-	changed bool // the file is not what it was
+	token  keptToken
+	seen   int // progress that has come
+	unkept bool
+	summed bool
 }
 
 // run sends the file, again and again where the connection breaks.
@@ -70,13 +69,17 @@ func (s *sender) judge(ctx context.Context, err error, failed int) (again bool, 
 	if token.Token != "" {
 		s.keep(token)
 	}
+	var local *localError
+	var changed *changedError
 	switch {
-	case s.changed:
-		s.abandon(ctx)
-		s.kept.remove()
-		return false, err
 	case ctx.Err() != nil:
 		return false, s.interrupted()
+	case errors.As(err, &changed):
+		s.abandon(ctx)
+		s.kept.remove()
+		return false, changed
+	case errors.As(err, &local):
+		return false, local
 	case s.token.Token != "" && (reason == tokenInvalid || reason == uploadGone):
 		s.say("it cannot go on (%s): it begins anew", reason)
 		s.kept.remove()
@@ -196,10 +199,8 @@ func (s *sender) once(ctx context.Context) (*uploadsv1.UploadResult, error) {
 		cancel(nil) // what is being sent ends too
 	}
 	<-sent
-	var changed *changedError
-	if errors.As(context.Cause(ctx), &changed) && err != nil {
-		s.changed = true
-		return nil, changed
+	if local := onlyLocal(context.Cause(ctx)); err != nil && local != nil {
+		err = local
 	}
 	return res, err
 }
@@ -241,13 +242,19 @@ func (s *sender) send(ctx context.Context, stream uploadStream, start *uploadsv1
 		return stream.Send(&uploadsv1.UploadRequest{Part: &uploadsv1.UploadRequest_Data{
 			Data: &uploadsv1.Data{WriteOffset: offset, Data: b}}})
 	})
-	if errors.Is(err, io.EOF) {
-		return nil // the gateway has ended the call
-	}
 	if err == nil {
 		err = stream.CloseSend()
 	}
-	return err
+	return onlyLocal(err)
+}
+
+// onlyLocal leaves out what Recv tells as well.
+func onlyLocal(err error) error {
+	var local *localError
+	if errors.As(err, &local) {
+		return local
+	}
+	return nil
 }
 
 // receive reads what the gateway says. The first word about an upload that goes on
