@@ -2,6 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -83,5 +86,53 @@ func TestDisplayTypeInAPath(t *testing.T) {
 		if got := namedIn(path, all); got != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
+	}
+}
+
+// TestPiecesOfAFile are all of it, from any byte on; what is wrong with the file is
+// told as such.
+func TestPiecesOfAFile(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcde"), 40_000) // more than two pieces
+	path := filepath.Join(t.TempDir(), "a.bin")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := openFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, from := range []int64{0, 1, 300_000, int64(len(content))} {
+		at, got := from, []byte{}
+		err := f.pieces(from, func(offset int64, data []byte) error {
+			if offset != at || len(data) > chunkBytes {
+				t.Errorf("a piece of %d bytes at %d, want one at %d", len(data), offset, at)
+			}
+			at += int64(len(data))
+			got = append(got, data...)
+			return nil
+		})
+		if err != nil || !bytes.Equal(got, content[from:]) {
+			t.Errorf("from %d: %d bytes: %v", from, len(got), err)
+		}
+	}
+	none := func(int64, []byte) error { return nil }
+	for what, change := range map[string]func() error{
+		"touched":  func() error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) },
+		"replaced": func() error { return replaceFile(path, content) },
+		"shorter":  func() error { return os.Truncate(path, 5) },
+	} {
+		var changed *changedError
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.pieces(0, none); !errors.As(err, &changed) || ExitCode(err) != ExitConflict {
+			t.Errorf("%s: exit code %d: %v", what, ExitCode(err), err)
+		}
+	}
+	f.File.Close()
+	err = f.pieces(0, none)
+	if err == nil || !strings.Contains(err.Error(), "a.bin cannot be read: ") || ExitCode(err) != ExitFailed {
+		t.Errorf("exit code %d: %v", ExitCode(err), err)
 	}
 }
