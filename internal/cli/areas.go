@@ -18,5 +18,6 @@ import (
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
+	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
 	_ "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
 )

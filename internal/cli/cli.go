@@ -1,5 +1,5 @@
-// Package cli holds the commands that call a gateway: login, call, distribute and
-// operations. They know the methods from the descriptors, as every client does, and
+// Package cli holds the commands that call a gateway: login, call, distribute,
+// operations and upload. They know the methods from the descriptors, as every client does, and
 // reach the gateway over gRPC only.
 //
 // It must never import what serves: a gateway in this process is given to it by a
@@ -23,6 +23,8 @@ type Deps struct {
 	Getenv func(string) string
 	// ConfigDir is the user's folder for configurations.
 	ConfigDir func() (string, error)
+	// CacheDir is the user's folder for what can be made again.
+	CacheDir func() (string, error)
 	// Sandbox starts a gateway before a sandbox in this process, and says where its
 	// gRPC face is. nil: there is none.
 	Sandbox func(context.Context) (address string, stop func(), err error)
@@ -32,7 +34,8 @@ type Deps struct {
 
 // Commands are those that call a gateway.
 func Commands(d Deps) []*cobra.Command {
-	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d)}
+	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d),
+		uploadCommand(d)}
 }
 
 func (d Deps) catalog() *catalog { return newCatalog(protoregistry.GlobalFiles) }

@@ -59,21 +59,22 @@ func (f *follower) follow(ctx context.Context) error {
 		case failed == 0:
 			f.say("the connection is lost: trying again")
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(min(f.wait<<failed, maxWait)):
-		}
-		f.reconnect(ctx)
+		reconnect(ctx, f.conn, failed, f.wait)
 	}
 }
 
-// reconnect makes gRPC try now, and not when its own patience says so.
-func (f *follower) reconnect(ctx context.Context) {
-	f.conn.ResetConnectBackoff()
-	ctx, cancel := context.WithTimeout(ctx, f.wait)
+// reconnect pauses, longer after each failure, and makes gRPC try again then, and
+// not when its own patience says so.
+func reconnect(ctx context.Context, conn *grpc.ClientConn, failed int, first time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(first<<failed, maxWait)):
+	}
+	conn.ResetConnectBackoff()
+	ctx, cancel := context.WithTimeout(ctx, first)
 	defer cancel()
-	if state := f.conn.GetState(); state == connectivity.TransientFailure {
-		f.conn.WaitForStateChange(ctx, state)
+	if state := conn.GetState(); state == connectivity.TransientFailure {
+		conn.WaitForStateChange(ctx, state)
 	}
 }
 

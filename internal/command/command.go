@@ -62,7 +62,8 @@ func rootCommand(extra []keys.Backend) *cobra.Command {
 		Version: version(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	root.SetVersionTemplate("gateway {{.Version}}\n")
-	root.AddCommand(cli.Commands(cli.Deps{Getenv: os.Getenv, ConfigDir: os.UserConfigDir, Sandbox: sandboxForCalls})...)
+	root.AddCommand(cli.Commands(cli.Deps{Getenv: os.Getenv, ConfigDir: os.UserConfigDir, CacheDir: os.UserCacheDir,
+		Sandbox: sandboxForCalls})...)
 	root.AddCommand(
 		serveCommand(extra),
 		keysCommand(extra),

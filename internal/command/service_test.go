@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	if listen := os.Getenv("SERVE_VAULT_FOR_TEST"); listen != "" {
 		serveVault(listen)
 	}
+	if os.Getenv(runEnv) != "" {
+		runCommand()
+	}
 	os.Exit(m.Run())
 }
 
