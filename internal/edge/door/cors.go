@@ -18,10 +18,13 @@ type CORS struct {
 
 // What an allowed page may send and read.
 const (
-	corsMethods = "GET, POST, PATCH, DELETE"
+	corsMethods = "GET, HEAD, POST, PATCH, DELETE"
 	corsHeaders = "Accept, Asc-Priority, Asc-Team, Authorization, Cache-Control, Content-Type, " +
-		"Traceparent, Tracestate, X-Request-Id"
-	corsExposed = "Asc-Cache, Asc-Quota-Limit, Asc-Quota-Remaining, Asc-Quota-Waited-Ms, Retry-After"
+		"Traceparent, Tracestate, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, " +
+		"X-Http-Method-Override, X-Request-Id"
+	corsExposed = "Asc-Cache, Asc-Quota-Limit, Asc-Quota-Remaining, Asc-Quota-Waited-Ms, Asc-Upload-Resource, " +
+		"Asc-Upload-Storage, Location, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, " +
+		"Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
 	corsSeconds = "600" // that a browser keeps the answer to a preflight
 )
 
