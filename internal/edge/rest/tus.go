@@ -293,7 +293,7 @@ func (t tusFace) tell(w http.ResponseWriter, rec *tus.Record, status int) {
 // tusStatus is the HTTP status of a reason of tus's, 0 if it is none.
 func tusStatus(reason string) int {
 	switch reason {
-	case tus.ReasonConflict:
+	case tus.ReasonConflict, tus.ReasonElsewhere:
 		return http.StatusConflict
 	case tus.ReasonEnded:
 		return http.StatusGone

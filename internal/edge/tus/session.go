@@ -197,7 +197,7 @@ func (s *session) keep() {
 		select {
 		case <-s.dirty:
 			if errors.Is(s.save(), ErrChanged) {
-				s.stop(fault.New(fault.Canceled, reasonElse, "another replica goes on with this upload"))
+				s.stop(fault.New(fault.Canceled, ReasonElsewhere, "another replica goes on with this upload"))
 			}
 		case <-s.done:
 		}

@@ -33,8 +33,9 @@ const (
 	ReasonLocked   = "UPLOAD_LOCKED"          // another request still feeds it
 	ReasonEnded    = "UPLOAD_ENDED"           // it has failed for good, or was deleted
 	ReasonTooMany  = "TOO_MANY_UPLOADS"       // of one caller
-	reasonElse     = "UPLOAD_TAKEN_OVER"      // another replica goes on with it
-	reasonTooLong  = "UPLOAD_TOO_LONG"        // more bytes came than the file has
+	// ReasonElsewhere is the reason of a call that another replica goes on with.
+	ReasonElsewhere = "UPLOAD_TAKEN_OVER"
+	reasonTooLong   = "UPLOAD_TOO_LONG" // more bytes came than the file has
 )
 
 // MaxSize is the largest file, in bytes: far beyond what Apple takes.
