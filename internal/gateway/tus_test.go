@@ -236,7 +236,7 @@ func TestTusAfterABreak(t *testing.T) {
 			w.cut(t, path, 0, file[:654_321], len(file), hangs)
 			taken := `"committedSize":654321,`
 			if hangs {
-				taken = `"committedSize":524288,` // whole pieces; HEAD ends the wait for the rest
+				taken = `"committedSize":589824,` // whole pieces; HEAD ends the wait for the rest
 			}
 			until(t, func() said { return w.tus(t, "GET", path, nil) }, func(s said) bool { return strings.Contains(s.body, taken) })
 			if head := w.tus(t, "HEAD", path, nil); head.status != 200 || head.offset() != 654_321 {
@@ -328,7 +328,7 @@ func TestTusElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			first, second := twoReplicas(t)
 			file := photo(t, 600, 600, 5)
-			words := screenshot(t, first)
+			words, before := screenshot(t, first), len(first.sandbox.IDs("appScreenshots"))
 			path := first.create(t, words, len(file))
 			if got := first.patch(t, path, file, 0, 654_321); got.status != 204 || got.offset() != 654_321 ||
 				got.header.Get("Asc-Upload-Storage") != "" {
@@ -349,10 +349,15 @@ func TestTusElsewhere(t *testing.T) {
 			}
 			second.tusArrived(t, path, file)
 			if name == "it waits" {
-				got := first.patch(t, path, file, 654_321, 660_000)
-				got = until(t, func() said { return first.tus(t, "HEAD", path, nil) },
-					func(s said) bool { return s.status != 200 || s.offset() == len(file) || s.offset() == 660_000 })
-				t.Logf("the first replica, which did not hear of it: %d %v", got.status, got.header)
+				got := first.patch(t, path, file, 654_321, len(file)) // the first has not heard of it yet
+				if got.status != 409 || !strings.Contains(got.body, "UPLOAD_TAKEN_OVER") {
+					t.Errorf("%d %s", got.status, got.body)
+				}
+				until(t, func() said { return first.tus(t, "HEAD", path, nil) },
+					func(s said) bool { return s.offset() == len(file) && s.header.Get("Asc-Upload-Resource") != "" })
+			}
+			if now := second.sandbox.IDs("appScreenshots"); len(now) != before+1 {
+				t.Errorf("%d screenshots, there were %d", len(now), before)
 			}
 		})
 	}
