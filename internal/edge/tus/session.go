@@ -84,7 +84,9 @@ func (s *session) run(start proto.Message) {
 	s.stop(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := &s.record
+	r, f := &s.record, fault.As(err)
+	committed, token := f.Metadata["committed_size"], f.Metadata["resume_token"]
+	delete(f.Metadata, "resume_token") // the record has it
 	switch {
 	case s.result != nil:
 		b, merr := proto.Marshal(s.result)
@@ -100,11 +102,12 @@ func (s *session) run(start proto.Message) {
 	case s.up.deps.Final(err):
 		r.Failure, r.Token, r.Expires = failureOf(err), "", time.Now().Add(resultLife)
 	default:
-		f := fault.As(err)
-		if n, perr := strconv.ParseInt(f.Metadata["committed_size"], 10, 64); perr == nil {
-			r.Token, r.Offset = f.Metadata["resume_token"], n
+		if n, perr := strconv.ParseInt(committed, 10, 64); perr == nil {
+			r.Token, r.Offset = token, n
 		}
-		delete(f.Metadata, "resume_token") // the record has it
+		if s.isLeft() {
+			err = draining()
+		}
 	}
 	s.err = err
 	s.settle(r.Offset)
@@ -270,15 +273,19 @@ func (s *session) give() {
 	<-s.turn
 }
 
-// feed passes a body on to the call, as fast as the call takes it.
-func (s *session) feed(ctx context.Context, offset int64, body Body) error {
+// feed passes a body on to the call, as fast as the call takes it. own says that the
+// call was opened for it.
+func (s *session) feed(ctx context.Context, offset int64, body Body, own bool) error {
 	select {
 	case <-s.begun:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if s.over() && s.failure() != nil {
-		return s.failure()
+	switch err := s.failure(); {
+	case err != nil && (own || s.up.deps.Final(err)):
+		return err
+	case err != nil: // it has just ended: there may be less than its client thinks
+		return conflict(s.at())
 	}
 	if at := s.at(); at != offset {
 		return conflict(at)
@@ -380,6 +387,15 @@ func (s *session) over() bool {
 
 // leave ends the call as soon as it wants more bytes.
 func (s *session) leave() { s.leaving.Do(func() { close(s.leaves) }) }
+
+func (s *session) isLeft() bool {
+	select {
+	case <-s.leaves:
+		return true
+	default:
+		return false
+	}
+}
 
 // ended waits until a call that was left has ended.
 func (s *session) ended(ctx context.Context) error {

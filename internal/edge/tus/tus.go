@@ -141,6 +141,7 @@ func (u *Uploads) Look(ctx context.Context, o Owner, id string) (*Record, error)
 // waits for the outcome.
 func (u *Uploads) Append(ctx context.Context, o Owner, id string, offset int64, body Body) (*Record, error) {
 	s, r, err := u.find(ctx, o, id)
+	own := s == nil
 	switch {
 	case err != nil:
 		return nil, err
@@ -159,7 +160,7 @@ func (u *Uploads) Append(ctx context.Context, o Owner, id string, offset int64, 
 	if err := s.take(ctx, body); err != nil {
 		return nil, err
 	}
-	err = s.feed(ctx, offset, body)
+	err = s.feed(ctx, offset, body, own)
 	s.give()
 	if err != nil {
 		return nil, err
@@ -285,9 +286,7 @@ func (u *Uploads) begin(ctx context.Context, r *Record) (*session, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
-		f := fault.New(fault.Unavailable, "DRAINING", "the gateway is ending: call again, and another replica answers")
-		f.RetryAfter = time.Second
-		return nil, f
+		return nil, draining()
 	}
 	u.live[r.ID] = s
 	go s.run(first(start))
@@ -340,6 +339,12 @@ func conflict(offset int64) error {
 
 func locked() error {
 	f := fault.New(fault.Unavailable, ReasonLocked, "another request still works on this upload: call again")
+	f.RetryAfter = time.Second
+	return f
+}
+
+func draining() error {
+	f := fault.New(fault.Unavailable, "DRAINING", "the gateway is ending: call again, and another replica answers")
 	f.RetryAfter = time.Second
 	return f
 }
