@@ -15,7 +15,7 @@ import (
 )
 
 // pieceBytes is how much of a body is one message.
-const pieceBytes = 256 << 10
+const pieceBytes = 64 << 10
 
 // saveEvery is how often the offset of an open call is kept: as much is sent again
 // after a crash.
