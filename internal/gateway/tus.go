@@ -91,8 +91,14 @@ func (s tusRecords) insert(ctx context.Context, r *tus.Record, sealed []byte, ex
 		case own >= tus.OwnMost:
 			return tus.TooMany()
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO uploads (id, caller, record, version, expires_at) VALUES ($1, $2, $3, 1, $4)",
-			r.ID, r.Owner.Caller, sealed, expires)
+		_, err = tx.ExecContext(
+			ctx,
+			"INSERT INTO uploads (id, caller, record, version, expires_at) VALUES ($1, $2, $3, 1, $4)",
+			r.ID,
+			r.Owner.Caller,
+			sealed,
+			expires,
+		)
 		return err
 	})
 }

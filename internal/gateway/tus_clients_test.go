@@ -107,7 +107,12 @@ func TestTusClient(t *testing.T) {
 	var jobs []jsJob
 	n := 0
 	for fd := range kinds() {
-		job := jsJob{Name: string(fd.Name()), Endpoint: w.rest + tusPath, File: name, Metadata: jsMetadata(wordsOf(t, w.sandbox, fd))}
+		job := jsJob{
+			Name:     string(fd.Name()),
+			Endpoint: w.rest + tusPath,
+			File:     name,
+			Metadata: jsMetadata(wordsOf(t, w.sandbox, fd)),
+		}
 		switch n++; n % 3 {
 		case 0:
 			job.ChunkSize = 700
@@ -165,7 +170,12 @@ func TestTusClientTerminates(t *testing.T) {
 	file := photo(t, 30, 30, 3)
 	bad := jsMetadata(screenshot(t, w))
 	bad["sha256"] = strings.Repeat("0", 64)
-	job := jsJob{Endpoint: w.rest + tusPath, File: jsFile(t, file), Terminate: true, Metadata: jsMetadata(screenshot(t, w))}
+	job := jsJob{
+		Endpoint:  w.rest + tusPath,
+		File:      jsFile(t, file),
+		Terminate: true,
+		Metadata:  jsMetadata(screenshot(t, w)),
+	}
 	wrong := jsJob{Endpoint: w.rest + tusPath, File: job.File, Metadata: bad}
 	told := tusJS(t, job, wrong)
 	if told[0].Error != "" {

@@ -35,7 +35,11 @@ func (c CORS) Check() error {
 		u, err := url.Parse(origin)
 		switch {
 		case err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ToLower(origin) != origin:
-			return fmt.Errorf("cors.origins[%d]: %q is not an origin such as https://release.example.org", i, clip(origin))
+			return fmt.Errorf(
+				"cors.origins[%d]: %q is not an origin such as https://release.example.org",
+				i,
+				clip(origin),
+			)
 		case strings.Contains(u.Host, "*"):
 			return fmt.Errorf("cors.origins[%d]: %q: name each origin", i, clip(origin))
 		case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Host)):

@@ -74,7 +74,8 @@ func (f *flow) Interrupt() {
 // goneAway is the fault of a body that does not go on.
 func goneAway(err error) error {
 	if strings.Contains(err.Error(), "i/o timeout") {
-		return fault.New(fault.DeadlineExceeded, fault.ReasonPeerTooSlow, "no byte came within %v", bodyStall).WithCause(err)
+		return fault.New(fault.DeadlineExceeded, fault.ReasonPeerTooSlow, "no byte came within %v", bodyStall).
+			WithCause(err)
 	}
 	return fault.New(fault.Canceled, "CANCELED", "the caller went away").WithCause(err)
 }

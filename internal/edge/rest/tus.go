@@ -86,7 +86,12 @@ func versioned(next serve) serve {
 	return func(w http.ResponseWriter, r *http.Request, body []byte) error {
 		if r.Header.Get("Tus-Resumable") != tusVersion {
 			w.Header().Set("Tus-Version", tusVersion)
-			return fault.New(fault.FailedPrecondition, reasonTusVersion, "want the header Tus-Resumable: %s", tusVersion)
+			return fault.New(
+				fault.FailedPrecondition,
+				reasonTusVersion,
+				"want the header Tus-Resumable: %s",
+				tusVersion,
+			)
 		}
 		return next(w, r, body)
 	}
@@ -173,7 +178,12 @@ func isPart(r *http.Request) bool {
 }
 
 func notAPart() error {
-	return fault.New(fault.InvalidArgument, door.ReasonMediaType, "the body must be sent with Content-Type: %s", tusType)
+	return fault.New(
+		fault.InvalidArgument,
+		door.ReasonMediaType,
+		"the body must be sent with Content-Type: %s",
+		tusType,
+	)
 }
 
 // whole reads a header that is a number of bytes.

@@ -21,7 +21,13 @@ const chunkBytes = 64 << 10
 // request's query, and of the length of its body (-1: not told).
 func (h *Handler) Uploads(start func(query url.Values, length int64) (*uploadsv1.UploadStart, error)) {
 	full := uploadsv1.UploadService_Upload_FullMethodName
-	rt := route{verb: "POST", pattern: UploadsPath, method: full, streamed: true, produces: []string{ndjson.contentType, events.contentType}}
+	rt := route{
+		verb:     "POST",
+		pattern:  UploadsPath,
+		method:   full,
+		streamed: true,
+		produces: []string{ndjson.contentType, events.contentType},
+	}
 	rt.serve = func(w http.ResponseWriter, r *http.Request, _ []byte) error {
 		first, err := start(r.URL.Query(), r.ContentLength)
 		if err != nil {
@@ -40,8 +46,13 @@ func (h *Handler) Uploads(start func(query url.Values, length int64) (*uploadsv1
 		call := func(send func(proto.Message) error) error {
 			b := newBody(w, r)
 			b.at = offsetOf(r)
-			return h.backend.Duplex(ctx, full, &uploadsv1.UploadRequest{Part: &uploadsv1.UploadRequest_Start{Start: first}},
-				b.receive, send)
+			return h.backend.Duplex(
+				ctx,
+				full,
+				&uploadsv1.UploadRequest{Part: &uploadsv1.UploadRequest_Start{Start: first}},
+				b.receive,
+				send,
+			)
 		}
 		if told {
 			return h.lines(w, formOf(r), call)
@@ -53,7 +64,11 @@ func (h *Handler) Uploads(start func(query url.Values, length int64) (*uploadsv1
 
 // uploaded answers with the result alone.
 func (h *Handler) uploaded(
-	ctx context.Context, w http.ResponseWriter, r *http.Request, stream *headers, call func(func(proto.Message) error) error,
+	ctx context.Context,
+	w http.ResponseWriter,
+	r *http.Request,
+	stream *headers,
+	call func(func(proto.Message) error) error,
 ) error {
 	var result *uploadsv1.UploadResult
 	err := call(func(m proto.Message) error {

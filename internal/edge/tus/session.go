@@ -61,7 +61,9 @@ type session struct {
 // newSession makes a session. It lives on after the request that it is made for.
 func newSession(ctx context.Context, u *Uploads, r Record) *session {
 	s := &session{up: u, owner: r.Owner, length: r.Length, record: r, received: r.Offset,
-		pieces: make(chan []byte), taken: make(chan struct{}, 1), turn: make(chan struct{}, 1), leaves: make(chan struct{}),
+		pieces: make(
+			chan []byte,
+		), taken: make(chan struct{}, 1), turn: make(chan struct{}, 1), leaves: make(chan struct{}),
 		begun: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}), dirty: make(chan struct{}, 1)}
 	s.ctx, s.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	if r.Token == "" {

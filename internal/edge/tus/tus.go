@@ -94,9 +94,20 @@ func New(d Deps) *Uploads {
 func (u *Uploads) InMemory() bool { return u.deps.Records == nil }
 
 // Create makes an upload of a file of length bytes. metadata is as it was sent.
-func (u *Uploads) Create(ctx context.Context, o Owner, metadata string, words url.Values, length int64) (*Record, error) {
+func (u *Uploads) Create(
+	ctx context.Context,
+	o Owner,
+	metadata string,
+	words url.Values,
+	length int64,
+) (*Record, error) {
 	if length > MaxSize {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonTooLarge, "the file is larger than %d bytes", int64(MaxSize))
+		return nil, fault.New(
+			fault.InvalidArgument,
+			fault.ReasonTooLarge,
+			"the file is larger than %d bytes",
+			int64(MaxSize),
+		)
 	}
 	for _, name := range []string{"resumeToken", "offset"} {
 		if words.Has(name) {
@@ -111,7 +122,14 @@ func (u *Uploads) Create(ctx context.Context, o Owner, metadata string, words ur
 	if err != nil {
 		return nil, fault.Invalid("Upload-Metadata", "is not UTF-8").WithCause(err)
 	}
-	r := &Record{ID: rand.Text(), Owner: o, Start: b, Metadata: metadata, Length: length, Expires: time.Now().Add(startLife)}
+	r := &Record{
+		ID:       rand.Text(),
+		Owner:    o,
+		Start:    b,
+		Metadata: metadata,
+		Length:   length,
+		Expires:  time.Now().Add(startLife),
+	}
 	return r, u.records.Put(ctx, r)
 }
 
@@ -170,7 +188,11 @@ func (u *Uploads) Append(ctx context.Context, o Owner, id string, offset int64, 
 
 // Outcome is an upload's result, or nil and how far it is. Its error may be the
 // reason why it failed.
-func (u *Uploads) Outcome(ctx context.Context, o Owner, id string) (*uploadsv1.UploadResult, *uploadsv1.UploadProgress, error) {
+func (u *Uploads) Outcome(
+	ctx context.Context,
+	o Owner,
+	id string,
+) (*uploadsv1.UploadResult, *uploadsv1.UploadProgress, error) {
 	s, r, err := u.find(ctx, o, id)
 	if err == nil && s != nil {
 		r, err = s.view(ctx)
@@ -333,8 +355,12 @@ func noSuch() error {
 }
 
 func conflict(offset int64) error {
-	return fault.New(fault.FailedPrecondition, ReasonConflict, "Upload-Offset is not where the upload goes on (%d): ask by HEAD",
-		offset)
+	return fault.New(
+		fault.FailedPrecondition,
+		ReasonConflict,
+		"Upload-Offset is not where the upload goes on (%d): ask by HEAD",
+		offset,
+	)
 }
 
 func locked() error {

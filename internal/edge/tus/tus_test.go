@@ -52,10 +52,17 @@ func (a *apple) Duplex(_ context.Context, _ string, req proto.Message, receive, 
 		a.mu.Unlock()
 		switch {
 		case errors.Is(err, io.EOF) && n == a.size:
-			return send(&uploadsv1.UploadResponse{Part: &uploadsv1.UploadResponse_Result{Result: &uploadsv1.UploadResult{Size: n}}})
+			return send(
+				&uploadsv1.UploadResponse{
+					Part: &uploadsv1.UploadResponse_Result{Result: &uploadsv1.UploadResult{Size: n}},
+				},
+			)
 		case err != nil:
 			f := fault.As(err)
-			f.Metadata = map[string]string{"resume_token": strconv.FormatInt(n/100*100, 10), "committed_size": strconv.FormatInt(n/100*100, 10)}
+			f.Metadata = map[string]string{
+				"resume_token":   strconv.FormatInt(n/100*100, 10),
+				"committed_size": strconv.FormatInt(n/100*100, 10),
+			}
 			return f
 		}
 	}
@@ -136,7 +143,8 @@ func TestClose(t *testing.T) {
 	}
 	other := New(u.deps)
 	defer other.Close()
-	if r, err := other.Append(ctx, me, id, 200, body(file[200:])); err != nil || r.Offset != 1000 || !bytes.Equal(a.file, file) {
+	if r, err := other.Append(ctx, me, id, 200, body(file[200:])); err != nil || r.Offset != 1000 ||
+		!bytes.Equal(a.file, file) {
 		t.Errorf("%v %v", r, err)
 	}
 	if r, err := other.Append(ctx, me, id, 1000, body(nil)); err != nil || r.Result == nil { // asked again
