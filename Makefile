@@ -94,14 +94,16 @@ rehearse: bin/buf protos ## Upgrade 4.3 → 4.4 → 4.4.1 → 4.5.1 with one loc
 conformance: ## Every operation over gRPC and REST, judged by a third-party OpenAPI validator: make conformance SPEC=FILE
 	ASC_SPEC="$(abspath $(SPEC))" go test -count=1 -timeout 30m -tags conformance -v ./internal/conformance ./sandbox
 
-clients: ## Third-party clients from npm: one of Apple's API against the passthrough, one generated from /openapi; protos in Java
+clients: ## Third-party clients from npm: one of Apple's API against the passthrough, one generated from /openapi, one of tus; protos in Java
 	@command -v npm >/dev/null || { apt-get update -q && apt-get install -qy nodejs npm; }
 	@command -v protoc >/dev/null && [ -f /usr/share/java/protobuf.jar ] && [ -f /usr/include/google/protobuf/timestamp.proto ] && \
 	  command -v javac >/dev/null || { apt-get update -q && \
 	  apt-get install -qy protobuf-compiler libprotobuf-dev libprotobuf-java default-jdk-headless; }
 	cd internal/conformance/node && npm ci --no-audit --no-fund
 	cd internal/conformance/typescript && npm ci --no-audit --no-fund
+	cd internal/conformance/tus && npm ci --no-audit --no-fund
 	go test -count=1 -tags clients -run 'TestNodeClient|TestTypeScriptClient' -v ./internal/conformance
+	go test -count=1 -tags clients -run 'TestTusClient' -v ./internal/gateway
 	go test -count=1 -tags clients -run 'TestLanguagesOfProtoc|TestJavaOfAnArea' -v ./internal/protofiles
 
 fleet: ## Four gateway processes on one Redis, through what can go wrong; 6 minutes

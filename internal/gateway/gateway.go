@@ -27,6 +27,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/edge/door"
 	"github.com/asc-gateway/asc-gateway/internal/edge/passthrough"
 	"github.com/asc-gateway/asc-gateway/internal/edge/rest"
+	"github.com/asc-gateway/asc-gateway/internal/edge/tus"
 	"github.com/asc-gateway/asc-gateway/internal/edge/web"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jobs"
@@ -101,6 +102,8 @@ type Gateway struct {
 	deps     Deps
 	degraded Ready
 	parts    *transfer.Client // of files on their way
+	tus      *tus.Uploads
+	secrets  *secrets.Secrets
 	drift    atomic.Int64
 	draining atomic.Bool
 	drained  chan struct{} // closed with draining: pages that move end
@@ -157,6 +160,7 @@ func New(d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	edge.Uploads(uploads.StartOf)
+	edge.Tus(g.openTus(d))
 	edge.Pages(
 		web.New(
 			web.Config{
@@ -341,7 +345,7 @@ func (g *Gateway) NotReady() {
 }
 
 // Close frees what the gateway holds.
-func (g *Gateway) Close() { g.Client.Close(); g.Engine.Close(); g.parts.Close() }
+func (g *Gateway) Close() { g.tus.Close(); g.Client.Close(); g.Engine.Close(); g.parts.Close() }
 
 // Ready says why the gateway is not ready, "" if it is.
 type Ready func() string

@@ -60,6 +60,7 @@ func (g *Gateway) openUpper(d Deps) (u upper, err error) {
 	if sealing == nil {
 		sealing = secrets.New()
 	}
+	g.secrets = sealing
 	if u.uploads, err = g.openUploads(d, conn, sealing); err != nil || d.Jobs.Store == nil {
 		return u, err
 	}

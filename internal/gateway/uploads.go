@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
@@ -16,7 +17,8 @@ import (
 // Uploads are the settings of files on their way.
 type Uploads struct {
 	uploads.Config
-	Hosts []string // that Apple's URLs may be on, beside the upstream's origin
+	Hosts []string      // that Apple's URLs may be on, beside the upstream's origin
+	Idle  time.Duration // that an upload of tus stays open between two requests; 0: a minute
 }
 
 // openUploads makes the use case that uploads files.

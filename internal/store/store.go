@@ -346,7 +346,7 @@ func (s *Store) Size(ctx context.Context) (int64, error) {
 	if s.dir == postgresDialect {
 		query = `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c
 			WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
-			AND (c.relname IN ('operations', 'replays') OR c.relname LIKE 'river\_%')`
+			AND (c.relname IN ('operations', 'replays', 'uploads') OR c.relname LIKE 'river\_%')`
 	}
 	var n int64
 	err := s.Query(ctx, query, nil, func(scan func(...any) error) error { return scan(&n) })

@@ -18,10 +18,13 @@ type CORS struct {
 
 // What an allowed page may send and read.
 const (
-	corsMethods = "GET, POST, PATCH, DELETE"
+	corsMethods = "GET, HEAD, POST, PATCH, DELETE"
 	corsHeaders = "Accept, Asc-Priority, Asc-Team, Authorization, Cache-Control, Content-Type, " +
-		"Traceparent, Tracestate, X-Request-Id"
-	corsExposed = "Asc-Cache, Asc-Quota-Limit, Asc-Quota-Remaining, Asc-Quota-Waited-Ms, Retry-After"
+		"Traceparent, Tracestate, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, " +
+		"X-Http-Method-Override, X-Request-Id"
+	corsExposed = "Asc-Cache, Asc-Quota-Limit, Asc-Quota-Remaining, Asc-Quota-Waited-Ms, Asc-Upload-Resource, " +
+		"Asc-Upload-Storage, Location, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, " +
+		"Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
 	corsSeconds = "600" // that a browser keeps the answer to a preflight
 )
 
@@ -32,7 +35,11 @@ func (c CORS) Check() error {
 		u, err := url.Parse(origin)
 		switch {
 		case err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ToLower(origin) != origin:
-			return fmt.Errorf("cors.origins[%d]: %q is not an origin such as https://release.example.org", i, clip(origin))
+			return fmt.Errorf(
+				"cors.origins[%d]: %q is not an origin such as https://release.example.org",
+				i,
+				clip(origin),
+			)
 		case strings.Contains(u.Host, "*"):
 			return fmt.Errorf("cors.origins[%d]: %q: name each origin", i, clip(origin))
 		case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Host)):

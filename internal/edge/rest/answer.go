@@ -131,6 +131,9 @@ func httpStatus(f *fault.Error) int {
 	if status, ok := door.Status(f.Reason); ok {
 		return status
 	}
+	if status := tusStatus(f.Reason); status != 0 {
+		return status
+	}
 	switch {
 	case f.Reason == fault.ReasonOutcomeUnknown:
 		return http.StatusGatewayTimeout

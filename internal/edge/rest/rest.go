@@ -195,7 +195,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.page(w, r)
 		return
 	}
-	if r.Method == http.MethodHead {
+	if isTus(r.URL.Path) {
+		r = asTus(w, r)
+	} else if r.Method == http.MethodHead {
 		w.Header().Set("Allow", "GET")
 		h.fail(w, r, notAllowed("HEAD is not served: it would spend quota"))
 		return

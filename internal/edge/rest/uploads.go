@@ -2,12 +2,8 @@ package rest
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
 
 	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -17,17 +13,21 @@ import (
 // UploadsPath takes a plain file.
 const UploadsPath = "/ascgateway/v1/uploads"
 
-// Of a body that is a file.
-const (
-	chunkBytes = 64 << 10    // each upload holds so much, those that wait included
-	bodyStall  = time.Minute // without a byte
-)
+// chunkBytes is how much of a body is one message: each upload holds so much, those
+// that wait included.
+const chunkBytes = 64 << 10
 
 // Uploads serves the upload of a plain file. start makes the first message of a
 // request's query, and of the length of its body (-1: not told).
 func (h *Handler) Uploads(start func(query url.Values, length int64) (*uploadsv1.UploadStart, error)) {
 	full := uploadsv1.UploadService_Upload_FullMethodName
-	rt := route{verb: "POST", pattern: UploadsPath, method: full, streamed: true, produces: []string{ndjson.contentType, events.contentType}}
+	rt := route{
+		verb:     "POST",
+		pattern:  UploadsPath,
+		method:   full,
+		streamed: true,
+		produces: []string{ndjson.contentType, events.contentType},
+	}
 	rt.serve = func(w http.ResponseWriter, r *http.Request, _ []byte) error {
 		first, err := start(r.URL.Query(), r.ContentLength)
 		if err != nil {
@@ -46,8 +46,13 @@ func (h *Handler) Uploads(start func(query url.Values, length int64) (*uploadsv1
 		call := func(send func(proto.Message) error) error {
 			b := newBody(w, r)
 			b.at = offsetOf(r)
-			return h.backend.Duplex(ctx, full, &uploadsv1.UploadRequest{Part: &uploadsv1.UploadRequest_Start{Start: first}},
-				b.receive, send)
+			return h.backend.Duplex(
+				ctx,
+				full,
+				&uploadsv1.UploadRequest{Part: &uploadsv1.UploadRequest_Start{Start: first}},
+				b.receive,
+				send,
+			)
 		}
 		if told {
 			return h.lines(w, formOf(r), call)
@@ -59,7 +64,11 @@ func (h *Handler) Uploads(start func(query url.Values, length int64) (*uploadsv1
 
 // uploaded answers with the result alone.
 func (h *Handler) uploaded(
-	ctx context.Context, w http.ResponseWriter, r *http.Request, stream *headers, call func(func(proto.Message) error) error,
+	ctx context.Context,
+	w http.ResponseWriter,
+	r *http.Request,
+	stream *headers,
+	call func(func(proto.Message) error) error,
 ) error {
 	var result *uploadsv1.UploadResult
 	err := call(func(m proto.Message) error {
@@ -91,27 +100,25 @@ func offsetOf(r *http.Request) (n int64) {
 
 // body is a file on its way: each piece of it is a message.
 type body struct {
-	w   http.ResponseWriter
-	r   *http.Request
+	*flow
 	at  int64
 	buf []byte
+	end error // of the file
 }
 
 func newBody(w http.ResponseWriter, r *http.Request) *body {
-	return &body{w: w, r: r, buf: make([]byte, chunkBytes)}
+	return &body{flow: newFlow(w, r), buf: make([]byte, chunkBytes)}
 }
 
 // receive reads the next piece. The message is of use until the next one is read.
 func (b *body) receive(into proto.Message) error {
-	control := http.NewResponseController(b.w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyStall)) // not every writer can
-	n, err := io.ReadFull(b.r.Body, b.buf)
-	switch {
-	case errors.Is(err, io.EOF):
-		_ = control.SetReadDeadline(time.Time{})
-		return io.EOF
-	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-		return goneAway(err)
+	if b.end != nil {
+		return b.end
+	}
+	n, err := b.ReadFull(b.buf)
+	b.end = err
+	if n == 0 && err != nil {
+		return err
 	}
 	m, ok := into.(*uploadsv1.UploadRequest)
 	if !ok {
@@ -120,12 +127,4 @@ func (b *body) receive(into proto.Message) error {
 	m.Part = &uploadsv1.UploadRequest_Data{Data: &uploadsv1.Data{WriteOffset: b.at, Data: b.buf[:n]}}
 	b.at += int64(n)
 	return nil
-}
-
-// goneAway is the fault of a body that does not go on.
-func goneAway(err error) error {
-	if strings.Contains(err.Error(), "i/o timeout") {
-		return fault.New(fault.DeadlineExceeded, fault.ReasonPeerTooSlow, "no byte came within %v", bodyStall).WithCause(err)
-	}
-	return fault.New(fault.Canceled, "CANCELED", "the caller went away").WithCause(err)
 }

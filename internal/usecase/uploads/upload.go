@@ -412,11 +412,15 @@ var useless = map[string]bool{
 // broken deletes what cannot be finished, or tells the caller how to go on.
 func (u *upload) broken(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTakenOver) {
-		return fault.New(fault.Canceled, ReasonTakenOver, "%s", errTakenOver.Error())
+		return takenOver()
 	}
 	var f *fault.Error
 	known := errors.As(err, &f)
 	gone := ctx.Err() != nil || known && f.Kind == fault.Canceled
+	if known && (f.Reason == transfer.ReasonExpired || f.Reason == transfer.ReasonRefused) && u.isElsewhere(ctx) {
+		f = takenOver()
+		err = f
+	}
 	refused := known && f.Reason == ReasonFailed && u.res.parent != "" // it stays, with Apple's words
 	if known && useless[f.Reason] && !refused || u.start.GetOnce() && !u.isSent && gone {
 		if u.abandon(ctx, u.res) && known {
@@ -434,6 +438,26 @@ func (u *upload) broken(ctx context.Context, err error) error {
 		u.telling.Unlock()
 	}
 	return err
+}
+
+func takenOver() *fault.Error {
+	return fault.New(fault.Canceled, ReasonTakenOver, "%s", errTakenOver.Error())
+}
+
+// isElsewhere says whether another process has committed the file: Apple takes no
+// more parts then, and the file is not this call's to delete.
+func (u *upload) isElsewhere(ctx context.Context) bool {
+	if u.isSent {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	now, err := u.read(fresh(ctx), u.res.kind, u.res.id)
+	if err != nil {
+		return false
+	}
+	cond := u.res.kind.conditionOf(now)
+	return cond.word != "" && cond.word != awaiting && !cond.failed
 }
 
 // gone is the error of a reservation that is not there any more.
