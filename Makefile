@@ -106,9 +106,9 @@ clients: ## Third-party clients from npm: one of Apple's API against the passthr
 	go test -count=1 -tags clients -run 'TestTusClient' -v ./internal/gateway
 	go test -count=1 -tags clients -run 'TestLanguagesOfProtoc|TestJavaOfAnArea' -v ./internal/protofiles
 
-fleet: ## Four gateway processes on one Redis, through what can go wrong; 6 minutes
-	@./.ci/setup redis-server initdb
-	go test -count=1 -timeout 20m -tags fleet -run 'TestFleet|TestRollingRestart|TestFlood|TestJobs' -v ./internal/conformance
+fleet: ## Gateway processes on one Redis, and uploads of 1 GiB, through what can go wrong; 8 minutes
+	@./.ci/setup redis-server initdb curl
+	go test -count=1 -timeout 20m -tags fleet -run 'TestFleet|TestRollingRestart|TestFlood|TestJobs|TestMadeBuild|TestUpload' -v ./internal/conformance
 
 report: ## Simulate the quota and draw docs/quota.svg
 	go test -count=1 -run TestReport -v ./internal/quota -report docs/quota.svg

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -80,6 +81,7 @@ func (s *service) serve(ctx context.Context, stdout io.Writer) error {
 	if was := debug.SetGCPercent(gcPercent); was != 100 {
 		debug.SetGCPercent(was) // GOGC says otherwise
 	}
+	runtime.GC()         // what pools hold outlives one collection, and would let the heap grow
 	debug.FreeOSMemory() // compiling the plans leaves garbage: an idle gateway should be small
 	s.hello(stdout)
 	began := time.Now()

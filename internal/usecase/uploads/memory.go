@@ -13,9 +13,9 @@ import (
 // page is the unit in which memory is given out, in bytes.
 const page = 64 << 10
 
-// arena is the memory of all parts on their way. It is beside Go's heap: there, 32
-// MiB of parts would let garbage grow by another 16 (GOGC). While no part is on its
-// way, the system has it back.
+// arena is the memory of all parts on their way. It is beside Go's heap: there, 24
+// MiB of parts would let garbage grow by another 12 (GOGC is 50). While no part is on
+// its way, the system has it back.
 type arena struct {
 	size int64               // bytes, whole pages
 	left *semaphore.Weighted // bytes

@@ -50,7 +50,7 @@ type Config struct {
 
 // Defaults of [Config].
 const (
-	DefaultMemory   = 32 << 20
+	DefaultMemory   = 24 << 20
 	DefaultParallel = 4
 	DefaultPollMost = 15 * time.Second
 )
