@@ -35,19 +35,13 @@ func commerce() map[string]behavior {
 			created: setting(map[string]any{"state": "MISSING_METADATA"}),
 		},
 		"territories": {
-			count: len(territories),
-			seed:  func(o *object, i int) { o.attrs["currency"] = territories[i%len(territories)].currency },
+			count: len(allTerritories()),
+			seed:  func(o *object, i int) { o.attrs["currency"] = allTerritories()[i].currency },
 		},
 		"appPricePoints":           {count: 24, seed: prices},
 		"inAppPurchasePricePoints": {count: 24, seed: prices},
 		"subscriptionPricePoints":  {count: 24, seed: prices},
 	}
-}
-
-// territories of a new sandbox; Apple has 175.
-var territories = [...]struct{ id, currency string }{
-	{"USA", "USD"}, {"DEU", "EUR"}, {"JPN", "JPY"}, {"GBR", "GBP"}, {"FRA", "EUR"}, {"CAN", "CAD"},
-	{"AUS", "AUD"}, {"BRA", "BRL"}, {"IND", "INR"}, {"CHN", "CNY"}, {"KOR", "KRW"}, {"MEX", "MXN"},
 }
 
 func prices(o *object, i int) {

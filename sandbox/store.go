@@ -72,7 +72,7 @@ func (s *store) newID(typ string) string {
 func seedID(typ string, i int) string {
 	switch {
 	case typ == "territories":
-		return territories[i%len(territories)].id
+		return allTerritories()[i].id
 	case typ == "appCategories":
 		return categories[i%len(categories)]
 	case typ == "buildBetaDetails":
