@@ -18,6 +18,9 @@ type behavior struct {
 	oneOf []string
 	// settled completes an object of a new sandbox that has its relationships.
 	settled func(st *store, o *object)
+	// named gives a new object the id that Apple makes of what it belongs to; "" leaves
+	// it its own. What has that id already ends: the new one takes its place.
+	named func(c *call, o *object) string
 	// unique lists sets of attributes and relationships of which no two objects
 	// have the same values. Errors point to the last of a set.
 	unique [][]string
@@ -32,6 +35,9 @@ type behavior struct {
 	// cannot be created without it. outlives lists those without which an object
 	// cannot be created, but goes on.
 	owns, outlives []string
+	// grows lists relationships to many to which a change of the object adds; it
+	// replaces all others.
+	grows []string
 	// relating refuses a write to a relationship's own URL; related follows one.
 	relating func(c *call, o *object, w relWrite) []apiError
 	related  func(c *call, o *object, w relWrite)
@@ -62,6 +68,7 @@ func behaviors() map[string]behavior {
 		buildUploads(), betaReview(),
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
 		distribution(), customerReviews(), library(), organisation(), xcodeCloud(), reporting(), gameCenter(),
+		priceSchedules(), availabilities(), offers(),
 	} {
 		for typ, b := range list {
 			all[typ] = b

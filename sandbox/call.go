@@ -17,8 +17,9 @@ type call struct {
 	now  time.Time
 	base string // "http://127.0.0.1:8090"
 
-	query  query
-	acting string // type that an act was asked of
+	query   query
+	acting  string  // type that an act was asked of
+	writing *writer // of the request's document, if it has one
 }
 
 // run carries out the operation.
@@ -107,6 +108,9 @@ func (c *call) links() map[string]any { return map[string]any{"self": c.base + c
 func (c *call) related(o *object) []apiError {
 	if c.op.Answer != nil || c.op.Schema == "" {
 		return c.file(o)
+	}
+	if pointTypes[c.op.Type] != "" && c.op.Many {
+		return c.listPoints(o)
 	}
 	list := c.s.store.related(o, c.op.Rel)
 	if c.op.Many {

@@ -1,11 +1,10 @@
 package sandbox
 
-import "fmt"
-
 // commerce: what is sold in apps, where, and for how much.
 func commerce() map[string]behavior {
 	return map[string]behavior{
 		"inAppPurchases": {
+			placed: []string{"apps"},
 			unique: [][]string{{"productId"}},
 			seed: each(
 				cycle("name", "100 Coins", "Remove Ads", "Season Pass"),
@@ -36,21 +35,9 @@ func commerce() map[string]behavior {
 		},
 		"territories": {
 			count: len(allTerritories()),
-			seed:  func(o *object, i int) { o.attrs["currency"] = allTerritories()[i].currency },
+			seed: firstOnly(len(allTerritories()), func(o *object, i int) {
+				o.attrs["currency"] = allTerritories()[i].currency
+			}),
 		},
-		"appPricePoints":           {count: 24, seed: prices},
-		"inAppPurchasePricePoints": {count: 24, seed: prices},
-		"subscriptionPricePoints":  {count: 24, seed: prices},
 	}
-}
-
-func prices(o *object, i int) {
-	o.attrs["customerPrice"], o.attrs["proceeds"] = fmt.Sprintf(
-		"%d.99",
-		i,
-	), fmt.Sprintf(
-		"%d.%02d",
-		(i*100+99)*70/10000,
-		(i*100+99)*70/100%100,
-	)
 }

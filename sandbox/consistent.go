@@ -100,7 +100,7 @@ func (w *checker) relations(st *store, o *object) {
 				w.say(o, "%s points to %s %s, which is not there", name, r.typ, id)
 				continue
 			}
-			if r.back != "" && !w.points(x, st.facts.relation(r.typ, r.back).name, o.id) {
+			if r.back != "" && pointTypes[r.typ] == "" && !w.points(x, st.facts.relation(r.typ, r.back).name, o.id) {
 				w.say(o, "%s points to %s %s, whose %s does not point back", name, r.typ, id, r.back)
 			}
 			if other := st.appOf(x); w.ties && app != nil && other != nil && app != other {
@@ -122,7 +122,7 @@ func (w *checker) indexed(st *store, o *object) {
 	}
 	for name, ids := range o.rels {
 		r := st.facts.relation(o.typ, name)
-		if r == nil || r.back != "" {
+		if r == nil || r.back != "" || pointTypes[r.typ] != "" { // which are not kept
 			continue
 		}
 		for _, id := range ids {

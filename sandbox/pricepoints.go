@@ -167,7 +167,11 @@ type wirePoint struct {
 
 // id is Apple's: opaque to callers, a small JSON in base64 without padding (seen live).
 func (p pricePoint) id() string {
-	return opaque(wirePoint{p.product, p.territory.id, strconv.Itoa(firstTier + p.tier)})
+	return pointID(p.product, p.territory.id, p.tier)
+}
+
+func pointID(product, territory string, tier int) string {
+	return opaque(wirePoint{product, territory, strconv.Itoa(firstTier + tier)})
 }
 
 // opaque makes an id of what it holds, which is strings and numbers.

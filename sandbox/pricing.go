@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -46,9 +47,8 @@ func (s *store) priceIn(product *object, territory, on string) (o priceTag, ok b
 	if product.typ == "subscriptions" {
 		return s.subscriptionPriceIn(product, territory, upfront, on)
 	}
-	k, sold := schedules[product.typ]
-	schedule := s.one(product, k.schedule)
-	if !sold || schedule == nil {
+	schedule := s.one(product, scheduleOf[product.typ])
+	if schedule == nil {
 		return o, false
 	}
 	return s.scheduledIn(schedule, territory, on)
@@ -93,18 +93,8 @@ func (s *store) manualPrices(schedule *object, territory string) (list []schedul
 			list = append(list, scheduledPrice{p, price.text("startDate"), price.text("endDate"), price})
 		}
 	}
-	slices.SortFunc(list, compareStart)
+	slices.SortFunc(list, func(a, b scheduledPrice) int { return strings.Compare(a.from, b.from) })
 	return list
-}
-
-func compareStart(a, b scheduledPrice) int {
-	switch {
-	case a.from < b.from:
-		return -1
-	case a.from > b.from:
-		return 1
-	}
-	return 0
 }
 
 // pointOf is the id of the price point that a price, or the price of an offer, has;

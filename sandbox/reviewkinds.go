@@ -39,6 +39,7 @@ func reviewKinds() map[string]behavior {
 	all := map[string]behavior{}
 	for typ, k := range kindsOfReview() {
 		b := behavior{
+			placed:    []string{"image"},
 			seed:      cycle(k.attr, k.approved),
 			machines:  []machine{k.machine()},
 			allowed:   lockedAllowed,

@@ -341,6 +341,8 @@ func TestEveryReadAnswers(t *testing.T) {
 					v = c.IDs(r.typ)[0]
 				} else if rel == "id" {
 					v = c.IDs(op.root())[0]
+				} else if rel == "planType" {
+					v = monthly
 				}
 				if list := c.facts.enum(p.Enum); len(list) > 0 {
 					v = list[0]
