@@ -49,7 +49,7 @@ type behavior struct {
 	// filters match a filter's value in another way than by being equal, by key.
 	filters map[string]func(have, want string) bool
 	// tests are filters that compare in a way of their own, by key.
-	tests map[string]func(o *object, want string) bool
+	tests map[string]test
 	// listed puts the answer to a list in an order of its own, unless sort asks
 	// for another.
 	listed func(c *call, list []*object)
@@ -60,6 +60,9 @@ type behavior struct {
 	show func(c *call, o *object) map[string]any
 }
 
+// test says whether an object matches a filter's value.
+type test func(s *store, o *object, want string) bool
+
 // behaviors of all types that have one. A type stands in one of the lists only.
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
@@ -69,6 +72,7 @@ func behaviors() map[string]behavior {
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
 		distribution(), customerReviews(), library(), organisation(), xcodeCloud(), reporting(), gameCenter(),
 		priceSchedules(), availabilities(), offers(),
+		submissions(), subscriptionPrices(), offerCodes(), promoted(),
 	} {
 		for typ, b := range list {
 			all[typ] = b

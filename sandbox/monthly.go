@@ -48,8 +48,9 @@ func (b *priceBook) band(tier int) (low, high int, wrong []string) {
 // wrong names the territories in which none does.
 func (s *store) adjustedTier(p pricePoint, upfrontPoint string) (tier int, wrong []string) {
 	year, ok := s.facts.book.parsePoint(upfrontPoint)
-	if !ok {
-		for _, price := range s.pricesOf(s.get("subscriptions", p.product), upfront, p.territory.id) {
+	subscription := s.get("subscriptions", p.product)
+	if !ok && subscription != nil && subscription.text("subscriptionPeriod") == "ONE_YEAR" {
+		for _, price := range s.pricesOf(subscription, upfront, p.territory.id) {
 			year, ok = s.facts.book.parsePoint(pointOf(price))
 		}
 	}
@@ -62,12 +63,8 @@ func (s *store) adjustedTier(p pricePoint, upfrontPoint string) (tier int, wrong
 
 // pricesOf are a subscription's prices of a plan in a territory, by the day they start.
 func (s *store) pricesOf(subscription *object, plan, territory string) (list []*object) {
-	if subscription == nil {
-		return nil
-	}
 	for _, price := range s.related(subscription, "prices") {
-		p, ok := s.facts.book.parsePoint(pointOf(price))
-		if ok && p.territory.id == territory && planOf(price) == plan {
+		if slices.Contains(price.rels["territory"], territory) && planOf(price) == plan {
 			list = append(list, price)
 		}
 	}

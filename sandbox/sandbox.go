@@ -35,6 +35,7 @@ type World struct {
 	Processing  time.Duration    // how long Apple's side takes for what Times does not name; none if 0
 	Times       Times            // how long Apple's side takes, thing by thing
 	Auto        Auto             // what people at Apple do by themselves; nothing if zero
+	OneByOne    bool             // refuse to take several prices or offers of a subscription in one PATCH
 	NoRules     bool             // take every write that the document allows: to test codecs, not jobs
 	Empty       bool             // start with nothing but territories, categories and the account holder
 	State       string           // directory in which the world is kept; nowhere if ""
