@@ -52,15 +52,14 @@ func appAvailability() behavior {
 
 // territoryAvailability is that of an app in one territory, which can be changed.
 func territoryAvailability() behavior {
-	list := allTerritories()
-	count := perType * len(list)
+	const count = perType * territoryCount
 	return behavior{
 		count:  count,
 		placed: []string{"territory"},
 		seed: firstOnly(count, each(
 			cycle("available", true), cycle("preOrderEnabled", false), cycle("contentStatuses", []any{"AVAILABLE"}),
 			nothing("releaseDate", "preOrderPublishDate"),
-			func(o *object, i int) { o.rels["territory"] = []string{list[i%len(list)].id} },
+			func(o *object, i int) { o.rels["territory"] = []string{territoryAt(i % territoryCount)} },
 		)),
 		allowed: preOrderAllowed,
 		named: func(c *call, o *object) string {

@@ -4,7 +4,7 @@ import "fmt"
 
 // commerce: what is sold in apps.
 func commerce() map[string]behavior {
-	count := len(allTerritories())
+	territories := allTerritories()
 	draft := setting(map[string]any{"state": "PREPARE_FOR_SUBMISSION"})
 	return map[string]behavior{
 		"inAppPurchases": productBehavior(behavior{
@@ -47,8 +47,10 @@ func commerce() map[string]behavior {
 		"subscriptionLocalizations":      {created: draft},
 		"subscriptionGroupLocalizations": {created: draft},
 		"territories": {
-			count: count,
-			seed:  firstOnly(count, func(o *object, i int) { o.attrs["currency"] = allTerritories()[i].currency }),
+			count: territoryCount,
+			seed: firstOnly(territoryCount, func(o *object, i int) {
+				o.attrs["currency"] = territories[i].currency
+			}),
 		},
 	}
 }

@@ -106,7 +106,9 @@ func (j *judge) value(op *factOp, p *factParam) string {
 	case "planType":
 		return monthly
 	case "upfrontPricePointId":
-		return j.c.IDs("subscriptionPricePoints")[0]
+		if ids := j.c.IDs("subscriptionPricePoints"); len(ids) > 0 {
+			return ids[0]
+		}
 	case "territory":
 		return "USA"
 	}

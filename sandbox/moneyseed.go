@@ -10,8 +10,8 @@ import "slices"
 func seedMoneyID(typ string, i int) string {
 	switch typ {
 	case "territories":
-		if list := allTerritories(); i < len(list) {
-			return list[i].id
+		if i < territoryCount {
+			return territoryAt(i)
 		}
 	case "appPriceSchedules", "appAvailabilities":
 		return seedID("apps", i)
@@ -24,8 +24,7 @@ func seedMoneyID(typ string, i int) string {
 	case "inAppPurchasePrices":
 		return priceID(seedID("inAppPurchases", i), "USA", seedTier(typ, i), "", "")
 	case "territoryAvailabilities":
-		list := allTerritories()
-		return territoryAvailabilityID(seedID("apps", i/len(list)), list[i%len(list)].id)
+		return territoryAvailabilityID(seedID("apps", i/territoryCount), territoryAt(i%territoryCount))
 	}
 	return ""
 }
@@ -72,8 +71,8 @@ func always1(id string) func(int) []string { return func(int) []string { return 
 
 // everyTerritory are the ids of all territories.
 func everyTerritory(int) (ids []string) {
-	for _, t := range allTerritories() {
-		ids = append(ids, t.id)
+	for i := range territoryCount {
+		ids = append(ids, territoryAt(i))
 	}
 	return ids
 }
@@ -107,18 +106,21 @@ func seededPrice(typ, productType, pointRel string) behavior {
 
 // seededSubscriptionPrices gives each subscription a price in all territories.
 func seededSubscriptionPrices() behavior {
-	list := allTerritories()
-	count := perType * len(list)
+	const count = perType * territoryCount
+	var tiers [perType]int
+	for i := range tiers {
+		tiers[i] = seedTier("subscriptionPrices", i)
+	}
 	return behavior{
 		count:  count,
 		placed: []string{"subscription", "territory", "subscriptionPricePoint"},
 		seed: firstOnly(count, each(
 			nothing("startDate"), cycle("preserved", false), cycle("planType", upfront),
 			func(o *object, i int) {
-				subscription, territory := seedID("subscriptions", i/len(list)), list[i%len(list)].id
+				product := i / territoryCount
+				subscription, territory := seedID("subscriptions", product), territoryAt(i%territoryCount)
 				o.rels["subscription"], o.rels["territory"] = []string{subscription}, []string{territory}
-				tier := seedTier("subscriptionPrices", i/len(list))
-				o.rels["subscriptionPricePoint"] = []string{pointID(subscription, territory, tier)}
+				o.rels["subscriptionPricePoint"] = []string{pointID(subscription, territory, tiers[product])}
 			},
 		)),
 	}

@@ -25,6 +25,15 @@ const otherTerritories = "AFG AGO AIA ALB ARE ARG ARM ATG AUT AZE BEL BEN BFA BG
 	"SRB STP SUR SVK SVN SWE SWZ SYC TCA TCD THA TJK TKM TON TTO TUN TUR TWN TZA UGA UKR URY UZB VCT VEN VGB VNM " +
 	"VUT XKS YEM ZAF ZMB ZWE"
 
+// territoryIDs are all, each of three letters, with a space between.
+const (
+	territoryIDs   = leadingTerritories + " " + otherTerritories
+	territoryCount = (len(territoryIDs) + 1) / 4
+)
+
+// territoryAt is the id of the i-th territory.
+func territoryAt(i int) string { return territoryIDs[4*i : 4*i+3] }
+
 // euroTerritories are priced in euro.
 const euroTerritories = "AUT BEL BGR BIH CYP DEU ESP EST FIN FRA GRC HRV IRL ITA LTU LUX LVA MLT MNE NLD PRT SRB SVK " +
 	"SVN XKS"
@@ -56,7 +65,7 @@ var taxes = map[string]int64{
 // allTerritories are the 175 that Apple sells in.
 func allTerritories() (list []territory) {
 	euro := strings.Fields(euroTerritories)
-	for _, id := range strings.Fields(leadingTerritories + " " + otherTerritories) {
+	for _, id := range strings.Fields(territoryIDs) {
 		t := territory{id: id, currency: "USD", tax: taxes[id]}
 		if own := ownCurrencies[id]; own != "" {
 			t.currency = own
