@@ -293,3 +293,42 @@ func TestPreOrders(t *testing.T) {
 		t.Errorf("ended twice: %d", s)
 	}
 }
+
+// TestTheCheckerSeesMoney: what the checker tells of prices that do not fit together.
+func TestTheCheckerSeesMoney(t *testing.T) {
+	for want, spoil := range map[string]func(c *client){
+		"has a point of": func(c *client) {
+			price := c.store.all("subscriptionPrices")[0]
+			c.store.set(price, "subscriptionPricePoint", []string{pointID(c.IDs("subscriptions")[1], "USA", 9)})
+		},
+		"its point in USA": func(c *client) {
+			c.store.set(c.store.all("subscriptionPrices")[0], "territory", []string{"DEU"})
+		},
+		"has two prices of USA UPFRONT": func(c *client) {
+			c.data(t, "POST", "/v1/subscriptionPrices", priceChange(c.IDs("subscriptions")[0], "USA", 999, ""))
+			for _, price := range c.store.all("subscriptionPrices") {
+				price.attrs["startDate"] = nil
+			}
+		},
+		"has no price in its base territory": func(c *client) {
+			c.store.set(c.store.all("appPriceSchedules")[0], "baseTerritory", []string{"FRA"})
+		},
+		"has a gap or an overlap": func(c *client) { c.store.all("appPrices")[0].attrs["endDate"] = "2026-06-01" },
+		"names 174 territories": func(c *client) {
+			c.inner(c.now).drop(c.store.all("territoryAvailabilities")[9])
+		},
+		"is no product": func(c *client) {
+			o := c.store.all("promotedPurchases")[0]
+			c.store.set(o, "inAppPurchaseV2", nil)
+			c.store.set(o, "subscription", nil)
+		},
+	} {
+		c := newClient(t, World{NoAuth: true})
+		if wrong := c.Check(); len(wrong) > 0 {
+			t.Fatal(wrong)
+		}
+		if spoil(c); !strings.Contains(strings.Join(c.Check(), "\n"), want) {
+			t.Errorf("%q is not told: %v", want, c.Check())
+		}
+	}
+}
