@@ -138,7 +138,11 @@ func preOrderAllowed(c *call, o, old *object) []apiError {
 		return wrongValue(at, "preOrderEnabled", "The app must be available to be ordered.")
 	case release < today.AddDate(0, 0, soonestRelease).Format(time.DateOnly),
 		release > today.AddDate(0, 0, latestRelease).Format(time.DateOnly):
-		return wrongValue(at, "releaseDate", "The release date of an app that can be ordered before must be 2 to 365 days ahead.")
+		return wrongValue(
+			at,
+			"releaseDate",
+			"The release date of an app that can be ordered before must be 2 to 365 days ahead.",
+		)
 	}
 	return nil
 }
@@ -162,7 +166,10 @@ func (c *call) released(app *object) bool {
 		return false
 	}
 	return slices.ContainsFunc(c.s.store.related(app, "appStoreVersions"), func(v *object) bool {
-		return slices.Contains([]string{"READY_FOR_DISTRIBUTION", "REPLACED_WITH_NEW_VERSION"}, v.text("appVersionState"))
+		return slices.Contains(
+			[]string{"READY_FOR_DISTRIBUTION", "REPLACED_WITH_NEW_VERSION"},
+			v.text("appVersionState"),
+		)
 	})
 }
 

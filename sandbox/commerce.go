@@ -16,8 +16,10 @@ func commerce() map[string]behavior {
 				cycle("inAppPurchaseType", "CONSUMABLE", "NON_CONSUMABLE", "NON_RENEWING_SUBSCRIPTION"),
 				cycle("state", "APPROVED"),
 			),
-			created: setting(map[string]any{"state": "MISSING_METADATA", "familySharable": false, "contentHosting": false}),
-			tests:   map[string]test{"canBeSubmitted": canBeSubmitted},
+			created: setting(
+				map[string]any{"state": "MISSING_METADATA", "familySharable": false, "contentHosting": false},
+			),
+			tests: map[string]test{"canBeSubmitted": canBeSubmitted},
 		}),
 		"subscriptionGroups": {
 			unique: [][]string{{"app", "referenceName"}},

@@ -68,7 +68,10 @@ func (s *store) pricesOf(subscription *object, plan, territory string) (list []*
 			list = append(list, price)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *object) int { return strings.Compare(a.text("startDate"), b.text("startDate")) })
+	slices.SortStableFunc(
+		list,
+		func(a, b *object) int { return strings.Compare(a.text("startDate"), b.text("startDate")) },
+	)
 	return list
 }
 

@@ -17,7 +17,11 @@ func offerCodes() map[string]behavior {
 		created: setting(map[string]any{"active": true, "environment": "PRODUCTION"}),
 	}
 	custom := behavior{
-		seed:    each(cycle("active", true), cycle("customCode", "SPRING", "SUMMER", "AUTUMN"), cycle("numberOfCodes", 1000)),
+		seed: each(
+			cycle("active", true),
+			cycle("customCode", "SPRING", "SUMMER", "AUTUMN"),
+			cycle("numberOfCodes", 1000),
+		),
 		allowed: customAllowed,
 		created: setting(map[string]any{"active": true}),
 	}

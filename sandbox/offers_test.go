@@ -20,8 +20,14 @@ func withPrices(typ, attributes, owner, priceType, pointRel, pointType, product 
 		refs = append(refs, fmt.Sprintf(`{"type":%q,"id":"${p%d}"}`, priceType, i))
 		included = append(included, fmt.Sprintf(`{"type":%q,"id":"${p%d}","relationships":{%s}}`, priceType, i, rels))
 	}
-	return fmt.Sprintf(`{"data":{"type":%q,"attributes":{%s},"relationships":{%s,"prices":{"data":[%s]}}},"included":[%s]}`,
-		typ, attributes, owner, strings.Join(refs, ","), strings.Join(included, ","))
+	return fmt.Sprintf(
+		`{"data":{"type":%q,"attributes":{%s},"relationships":{%s,"prices":{"data":[%s]}}},"included":[%s]}`,
+		typ,
+		attributes,
+		owner,
+		strings.Join(refs, ","),
+		strings.Join(included, ","),
+	)
 }
 
 // subscriptionOffer is the body of an offer of a kind for a subscription.
@@ -166,7 +172,12 @@ func TestOfferCodes(t *testing.T) {
 	if at(shown, "productionCodeCount") != 750.0 || at(shown, "sandboxCodeCount") != 20.0 {
 		t.Errorf("%v", shown)
 	}
-	c.data(t, "PATCH", "/v1/inAppPurchaseOfferCodes/"+code, resource("inAppPurchaseOfferCodes", code, `"active":false`, ""))
+	c.data(
+		t,
+		"PATCH",
+		"/v1/inAppPurchaseOfferCodes/"+code,
+		resource("inAppPurchaseOfferCodes", code, `"active":false`, ""),
+	)
 	if status, _ := batch(`"numberOfCodes":5,"expirationDate":"2026-06-01"`); status != 409 {
 		t.Errorf("codes of an offer that is not active: %d", status)
 	}

@@ -51,7 +51,7 @@ func (c *call) pointsAsked(of *object) (row, []apiError) {
 			}
 			points = st.elsewhere(p, of.typ, tier)
 		}
-		return c.kept(points, plan), nil
+		return c.kept(points, plan, upfrontPoint), nil
 	}
 	if upfrontPoint == "" || plan != monthly {
 		return st.points(of, c.placesAsked(plan)), nil
@@ -59,11 +59,15 @@ func (c *call) pointsAsked(of *object) (row, []apiError) {
 	return st.monthlyPoints(of, c.placesAsked(plan), upfrontPoint), nil
 }
 
-// kept are those of a short row that are in the territories asked for.
-func (c *call) kept(points row, plan string) row {
-	places := c.placesAsked(plan)
+// kept are those of a short row that are in the territories asked for; of monthly
+// points, those that go with a price up front.
+func (c *call) kept(points row, plan, upfrontPoint string) row {
+	places, b := c.placesAsked(plan), c.s.facts.book
+	year, given := b.parsePoint(upfrontPoint)
 	return listed(slices.DeleteFunc(points.some(points.total), func(o *object) bool {
-		return !slices.Contains(places, c.s.facts.book.places[o.rels["territory"][0]])
+		p, _ := b.parsePoint(o.id) // just made
+		return !slices.Contains(places, b.places[p.territory.id]) || given && plan == monthly &&
+			!fitsUpfront(p.customer, b.ladders[p.territory.currency][year.tier])
 	}))
 }
 

@@ -117,7 +117,8 @@ func TestPricePoints(t *testing.T) {
 		}
 		id := at(doc, "data", 0, "id").(string)
 		text, err := base64.RawStdEncoding.DecodeString(id)
-		if err != nil || !strings.HasPrefix(string(text), `{"s":"`) || !strings.HasSuffix(string(text), `","t":"USA","p":"10000"}`) {
+		if err != nil || !strings.HasPrefix(string(text), `{"s":"`) ||
+			!strings.HasSuffix(string(text), `","t":"USA","p":"10000"}`) {
 			t.Errorf("an id holds %s: %v", text, err)
 		}
 		if at(doc, "data", 0, "attributes", "customerPrice") != "0.0" {
@@ -191,6 +192,27 @@ func TestEqualizations(t *testing.T) {
 	others := c.points(t, "/v1/subscriptionPricePoints/"+point("DEU", 9)+"/equalizations?filter[subscription]=1")
 	if len(own) != 1 || len(others) != 0 {
 		t.Errorf("filters: %v %v", own, others)
+	}
+	// 49.99 up front is 4.17 to 6.24 by the month.
+	byMonth := c.points(
+		t,
+		"/v1/subscriptions/"+year+"/pricePoints?limit=8000&filter[territory]=DEU&filter[planType]=MONTHLY"+
+			"&filter[upfrontPricePointId]="+point("DEU", yearly),
+	)
+	for _, p := range byMonth {
+		if price := fmt.Sprint(at(p, "attributes", "customerPrice")); price < "4.17" || price > "6.24" {
+			t.Errorf("by the month: %s", price)
+		}
+	}
+	if len(byMonth) < 20 {
+		t.Errorf("%d points by the month", len(byMonth))
+	}
+	for tier, want := range map[int]int{usd(499): 172, usd(99): 0} {
+		got := c.points(t, "/v1/subscriptionPricePoints/"+point("DEU", tier)+"/equalizations?filter[planType]=MONTHLY"+
+			"&limit=8000&filter[upfrontPricePointId]="+point("DEU", yearly))
+		if len(got) != want {
+			t.Errorf("equal to tier %d and right by the month: %d, want %d", tier, len(got), want)
+		}
 	}
 }
 

@@ -39,9 +39,13 @@ func schedule(app, base string, prices ...string) string {
 		ref, in := inlinePrice("appPrices", "appPricePoint", "appPricePoints", app, text, i)
 		refs, included = append(refs, ref), append(included, in)
 	}
-	return fmt.Sprintf(`{"data":{"type":"appPriceSchedules","relationships":{%s,%s,"manualPrices":{"data":[%s]}}},"included":[%s]}`,
-		to("app", "apps", app), to("baseTerritory", "territories", base),
-		strings.Join(refs, ","), strings.Join(included, ","))
+	return fmt.Sprintf(
+		`{"data":{"type":"appPriceSchedules","relationships":{%s,%s,"manualPrices":{"data":[%s]}}},"included":[%s]}`,
+		to("app", "apps", app),
+		to("baseTerritory", "territories", base),
+		strings.Join(refs, ","),
+		strings.Join(included, ","),
+	)
 }
 
 // TestPriceSchedules: what Apple refuses, with its codes and words, and what a schedule
@@ -72,8 +76,13 @@ func TestPriceSchedules(t *testing.T) {
 			t.Errorf("%s: %d %v", x.name, status, doc)
 		}
 	}
-	other := strings.ReplaceAll(schedule(trailMix, "USA", "USA 499"), pointID(trailMix, "USA", usd(499)), pointID(c.IDs("apps")[1], "USA", 3))
-	if status, _, doc := c.send("POST", "/v1/appPriceSchedules", other); status != 409 || code(doc) != "ENTITY_ERROR.NOT_FOUND" {
+	other := strings.ReplaceAll(
+		schedule(trailMix, "USA", "USA 499"),
+		pointID(trailMix, "USA", usd(499)),
+		pointID(c.IDs("apps")[1], "USA", 3),
+	)
+	if status, _, doc := c.send("POST", "/v1/appPriceSchedules", other); status != 409 ||
+		code(doc) != "ENTITY_ERROR.NOT_FOUND" {
 		t.Errorf("a point of another app: %d %v", status, doc)
 	}
 
@@ -85,12 +94,18 @@ func TestPriceSchedules(t *testing.T) {
 	if len(c.IDs("appPriceSchedules")) != 3 || len(c.IDs("appPrices")) != 5 {
 		t.Errorf("the schedule before is there still: %v %v", c.IDs("appPriceSchedules"), c.IDs("appPrices"))
 	}
-	automatic := c.points(t, "/v1/appPriceSchedules/"+trailMix+"/automaticPrices?limit=200&include=appPricePoint,territory")
+	automatic := c.points(
+		t,
+		"/v1/appPriceSchedules/"+trailMix+"/automaticPrices?limit=200&include=appPricePoint,territory",
+	)
 	_, _, doc := c.send("GET", "/v1/appPriceSchedules/"+trailMix+"/automaticPrices?limit=1", "")
 	if len(automatic) != 200 || at(doc, "meta", "paging", "total") != 346.0 {
 		t.Errorf("%d automatic prices, %v", len(automatic), doc["meta"])
 	}
-	german := c.points(t, "/v1/appPriceSchedules/"+trailMix+"/automaticPrices?filter[territory]=DEU&filter[startDate]=2026-06-01")
+	german := c.points(
+		t,
+		"/v1/appPriceSchedules/"+trailMix+"/automaticPrices?filter[territory]=DEU&filter[startDate]=2026-06-01",
+	)
 	if len(german) != 1 || at(german[0], "attributes", "manual") != false {
 		t.Errorf("%v", german)
 	}
@@ -123,8 +138,12 @@ func inlineSubscriptionPrices(subscription string, cents money, more string, ter
 			to("territory", "territories", territory),
 			to("subscriptionPricePoint", "subscriptionPricePoints", pointID(subscription, territory, usd(cents)))))
 	}
-	return fmt.Sprintf(`{"data":{"type":"subscriptions","id":%q,"relationships":{"prices":{"data":[%s]}}},"included":[%s]}`,
-		subscription, strings.Join(refs, ","), strings.Join(included, ","))
+	return fmt.Sprintf(
+		`{"data":{"type":"subscriptions","id":%q,"relationships":{"prices":{"data":[%s]}}},"included":[%s]}`,
+		subscription,
+		strings.Join(refs, ","),
+		strings.Join(included, ","),
+	)
 }
 
 // newSubscription makes a subscription in a group of its own.
@@ -282,8 +301,10 @@ func TestPreOrders(t *testing.T) {
 		t.Errorf("for tomorrow: %d %v", status, doc)
 	}
 	c.data(t, "PATCH", path, order("2026-06-01"))
-	end := fmt.Sprintf(`{"data":{"type":"endAppAvailabilityPreOrders","relationships":{"territoryAvailabilities":{"data":[%s]}}}}`,
-		fmt.Sprintf(`{"type":"territoryAvailabilities","id":%q}`, id))
+	end := fmt.Sprintf(
+		`{"data":{"type":"endAppAvailabilityPreOrders","relationships":{"territoryAvailabilities":{"data":[%s]}}}}`,
+		fmt.Sprintf(`{"type":"territoryAvailabilities","id":%q}`, id),
+	)
 	c.data(t, "POST", "/v1/endAppAvailabilityPreOrders", end)
 	o := c.store.get("territoryAvailabilities", id)
 	if o.attrs["preOrderEnabled"] != false || o.attrs["releaseDate"] != "2026-05-01" {

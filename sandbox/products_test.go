@@ -52,10 +52,22 @@ func TestStateOfAPurchase(t *testing.T) {
 				`,"availableTerritories":{"data":[{"type":"territories","id":"USA"}]}}}}`)
 		},
 		func() {
-			_, price := inlinePrice("inAppPurchasePrices", "inAppPurchasePricePoint", "inAppPurchasePricePoints", id, "USA 499", 0)
-			c.data(t, "POST", "/v1/inAppPurchasePriceSchedules", `{"data":{"type":"inAppPurchasePriceSchedules","relationships":{`+
-				to("inAppPurchase", "inAppPurchases", id)+","+to("baseTerritory", "territories", "USA")+
-				`,"manualPrices":{"data":[{"type":"inAppPurchasePrices","id":"${p0}"}]}}},"included":[`+price+`]}`)
+			_, price := inlinePrice(
+				"inAppPurchasePrices",
+				"inAppPurchasePricePoint",
+				"inAppPurchasePricePoints",
+				id,
+				"USA 499",
+				0,
+			)
+			c.data(
+				t,
+				"POST",
+				"/v1/inAppPurchasePriceSchedules",
+				`{"data":{"type":"inAppPurchasePriceSchedules","relationships":{`+
+					to("inAppPurchase", "inAppPurchases", id)+","+to("baseTerritory", "territories", "USA")+
+					`,"manualPrices":{"data":[{"type":"inAppPurchasePrices","id":"${p0}"}]}}},"included":[`+price+`]}`,
+			)
 		},
 		func() {
 			c.reviewScreenshot(t, "inAppPurchaseAppStoreReviewScreenshots", "inAppPurchaseV2", "inAppPurchases", id)
@@ -123,8 +135,20 @@ func TestStateOfASubscription(t *testing.T) {
 		t.Errorf("the first alone: %d %v", status, doc)
 	}
 	submission := c.draft(t)
-	c.data(t, "POST", "/v1/reviewSubmissionItems", resource("reviewSubmissionItems", "", "",
-		to("reviewSubmission", "reviewSubmissions", submission)+","+to("subscriptionVersion", "subscriptionVersions", version)))
+	c.data(t, "POST", "/v1/reviewSubmissionItems", resource(
+		"reviewSubmissionItems",
+		"",
+		"",
+		to(
+			"reviewSubmission",
+			"reviewSubmissions",
+			submission,
+		)+","+to(
+			"subscriptionVersion",
+			"subscriptionVersions",
+			version,
+		),
+	))
 	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
 	c.wantState(t, path, "WAITING_FOR_REVIEW")
 	c.act(t, "reviewSubmissions", submission, "start")
@@ -148,8 +172,13 @@ func TestPlans(t *testing.T) {
 		for _, territory := range territories {
 			refs = append(refs, fmt.Sprintf(`{"type":"territories","id":%q}`, territory))
 		}
-		return fmt.Sprintf(`{"data":{"type":"subscriptionPlanAvailabilities","attributes":{"planType":%q},"relationships":{%s,`+
-			`"availableTerritories":{"data":[%s]}}}}`, kind, to("subscription", "subscriptions", id), strings.Join(refs, ","))
+		return fmt.Sprintf(
+			`{"data":{"type":"subscriptionPlanAvailabilities","attributes":{"planType":%q},"relationships":{%s,`+
+				`"availableTerritories":{"data":[%s]}}}}`,
+			kind,
+			to("subscription", "subscriptions", id),
+			strings.Join(refs, ","),
+		)
 	}
 	for _, x := range []struct {
 		body   string
@@ -167,7 +196,12 @@ func TestPlans(t *testing.T) {
 		"[APP_STORE] DISABLED 1" {
 		t.Errorf("%v", got)
 	}
-	c.data(t, "PATCH", path, resource("subscriptions", id, `"marketSettings":["APP_STORE","APPLE_SCHOOL"],"multiSeatStatus":"ENABLED"`, ""))
+	c.data(
+		t,
+		"PATCH",
+		path,
+		resource("subscriptions", id, `"marketSettings":["APP_STORE","APPLE_SCHOOL"],"multiSeatStatus":"ENABLED"`, ""),
+	)
 	if got := at(c.data(t, "GET", path, ""), "attributes", "multiSeatStatus"); got != "ENABLED" {
 		t.Error(got)
 	}

@@ -147,7 +147,10 @@ func timeline(territory string, list []interval, today, at string) (errs []apiEr
 		case x.from != "" && x.from < today:
 			refuse("INVALID_START_DATE", "Interval can not have a start date in the past")
 		case i == 0 && x.from > today:
-			refuse("INVALID_START_DATE", covered+"The first interval has a start date "+midnight(x.from)+" in the future")
+			refuse(
+				"INVALID_START_DATE",
+				covered+"The first interval has a start date "+midnight(x.from)+" in the future",
+			)
 		case x.to != "" && (x.to <= x.from || x.to <= today):
 			refuse("INVALID_END_DATE", "Interval can not end before it starts, or in the past")
 		}

@@ -94,7 +94,9 @@ func subscriptionPriceAllowed(c *call, o, _ *object) []apiError {
 // availability nobody has set yet may be priced anywhere.
 func (c *call) notThere(subscription *object, territory, at string) []apiError {
 	st := c.s.store
-	where := append(st.related(subscription, "subscriptionAvailability"), st.related(subscription, "planAvailabilities")...)
+	where := append(
+		st.related(subscription, "subscriptionAvailability"),
+		st.related(subscription, "planAvailabilities")...)
 	if len(where) == 0 || st.availableIn(where, territory) {
 		return nil
 	}
