@@ -67,7 +67,8 @@ func ith(typ string) func(i int) []string {
 	return func(i int) []string { return []string{seedID(typ, i)} }
 }
 
-func always1(id string) func(int) []string { return func(int) []string { return []string{id} } }
+// only is always the same.
+func only(id string) func(int) []string { return func(int) []string { return []string{id} } }
 
 // everyTerritory are the ids of all territories.
 func everyTerritory(int) (ids []string) {
@@ -83,7 +84,7 @@ func seededSchedule(product, productType, priceType string) behavior {
 		placed: []string{product, "baseTerritory", "manualPrices", "automaticPrices"},
 		seed: firstOnly(perType, each(
 			relating(product, ith(productType)),
-			relating("baseTerritory", always1("USA")),
+			relating("baseTerritory", only("USA")),
 			relating("manualPrices", ith(priceType)),
 		)),
 		owns: []string{"manualPrices"},
@@ -96,7 +97,7 @@ func seededPrice(typ, productType, pointRel string) behavior {
 		placed: []string{"territory", pointRel, "inAppPurchaseV2"},
 		seed: firstOnly(perType, each(
 			cycle("manual", true), nothing("startDate", "endDate"),
-			relating("territory", always1("USA")),
+			relating("territory", only("USA")),
 			relating(pointRel, func(i int) []string {
 				return []string{pointID(seedID(productType, i), "USA", seedTier(typ, i))}
 			}),
@@ -132,7 +133,7 @@ func seededOfferPrice(rel, productType string) behavior {
 	return behavior{
 		placed: []string{"territory", rel},
 		seed: firstOnly(perType, each(
-			relating("territory", always1("USA")),
+			relating("territory", only("USA")),
 			relating(rel, func(i int) []string { return []string{pointID(seedID(productType, i), "USA", 1)} }),
 		)),
 	}

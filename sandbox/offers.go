@@ -18,7 +18,7 @@ func offers() map[string]behavior {
 			seed: each(
 				cycle("offerMode", freeTrial), cycle("duration", "ONE_WEEK"), cycle("numberOfPeriods", 1),
 				cycle("targetSubscriptionPlanType", upfront), nothing("startDate", "endDate"),
-				firstOnly(perType, relating("territory", always1("USA"))),
+				firstOnly(perType, relating("territory", only("USA"))),
 			),
 			allowed: introductoryAllowed,
 			created: introductoryCreated,

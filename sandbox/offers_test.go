@@ -127,6 +127,43 @@ func TestIntroductoryOffers(t *testing.T) {
 	c.mustFit(t)
 }
 
+// TestOffersWithASubscription: introductory offers that come with a PATCH of their
+// subscription replace those that were there.
+func TestOffersWithASubscription(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	id, _ := c.newSubscription(t, "gold")
+	body := func(territories ...string) string {
+		var refs, included []string
+		for _, territory := range territories {
+			refs = append(refs, fmt.Sprintf(`{"type":"subscriptionIntroductoryOffers","id":"${%s}"}`, territory))
+			included = append(
+				included,
+				fmt.Sprintf(`{"type":"subscriptionIntroductoryOffers","id":"${%s}","attributes":{`+
+					`"duration":"ONE_WEEK","offerMode":"FREE_TRIAL","numberOfPeriods":1},"relationships":{%s}}`,
+					territory, to("territory", "territories", territory)),
+			)
+		}
+		return fmt.Sprintf(
+			`{"data":{"type":"subscriptions","id":%q,"relationships":{"introductoryOffers":{"data":[%s]}}},`+
+				`"included":[%s]}`,
+			id,
+			strings.Join(refs, ","),
+			strings.Join(included, ","),
+		)
+	}
+	before := len(c.IDs("subscriptionIntroductoryOffers"))
+	c.data(t, "PATCH", "/v1/subscriptions/"+id, body(everyTerritory(0)...))
+	if n := len(c.points(t, "/v1/subscriptions/"+id+"/introductoryOffers?limit=200")); n != territoryCount {
+		t.Errorf("%d offers", n)
+	}
+	c.data(t, "PATCH", "/v1/subscriptions/"+id, body("DEU"))
+	left := c.points(t, "/v1/subscriptions/"+id+"/introductoryOffers?filter[territory]=DEU")
+	if n := len(c.IDs("subscriptionIntroductoryOffers")); len(left) != 1 || n != before+1 {
+		t.Errorf("%d offers are left, %d in all", len(left), n-before)
+	}
+	c.mustFit(t)
+}
+
 // TestOfferCodes: codes of a batch are a file, custom codes are there once, and what is
 // not active gives none.
 func TestOfferCodes(t *testing.T) {

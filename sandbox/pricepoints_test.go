@@ -124,20 +124,25 @@ func TestPricePoints(t *testing.T) {
 		if at(doc, "data", 0, "attributes", "customerPrice") != "0.0" {
 			t.Errorf("the first is not free: %v", at(doc, "data", 0))
 		}
-		if x.one == "" {
-			continue
+		if x.one != "" {
+			c.pointByID(t, x.one, id)
 		}
-		if got := c.data(t, "GET", x.one+id, ""); at(got, "id") != id {
-			t.Errorf("%s: %v", id, got)
-		}
-		for _, wrong := range []string{
-			"nonsense", id[1:], opaque(wirePoint{"1", "USA", "10001"}), opaque(wirePoint{app, "USX", "10001"}),
-			opaque(wirePoint{app, "USA", "10801"}), opaque(wirePoint{app, "USA", "9999"}),
-			opaque(wirePoint{app, "USA", "010001"}), strings.Repeat("A", 3000),
-		} {
-			if status, _, _ := c.send("GET", x.one+wrong, ""); status != 404 {
-				t.Errorf("%.60s: %d", wrong, status)
-			}
+	}
+}
+
+// pointByID reads a price point, and wants none for ids that are near it.
+func (c *client) pointByID(t *testing.T, path, id string) {
+	t.Helper()
+	if got := c.data(t, "GET", path+id, ""); at(got, "id") != id {
+		t.Errorf("%s: %v", id, got)
+	}
+	for _, wrong := range []string{
+		"nonsense", id[1:], opaque(wirePoint{"1", "USA", "10001"}), opaque(wirePoint{trailMix, "USX", "10001"}),
+		opaque(wirePoint{trailMix, "USA", "10801"}), opaque(wirePoint{trailMix, "USA", "9999"}),
+		opaque(wirePoint{trailMix, "USA", "010001"}), strings.Repeat("A", 3000),
+	} {
+		if status, _, _ := c.send("GET", path+wrong, ""); status != 404 {
+			t.Errorf("%.60s: %d", wrong, status)
 		}
 	}
 }
@@ -179,6 +184,13 @@ func TestEqualizations(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFiltersOfEqualizations: by product, territory, plan and price up front.
+func TestFiltersOfEqualizations(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20})
+	year, yearly := c.IDs("subscriptions")[1], seedTier("subscriptionPrices", 1)
+	point := func(territory string, tier int) string { return pointID(year, territory, tier) }
 	for query, status := range map[string]int{
 		"?filter[planType]=UPFRONT": 400, "": 400, "?filter[planType]=MONTHLY&filter[upfrontPricePointId]=x": 400,
 		"?filter[planType]=MONTHLY&filter[upfrontPricePointId]=" + point("USA", 1): 409,

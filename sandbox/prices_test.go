@@ -48,8 +48,7 @@ func schedule(app, base string, prices ...string) string {
 	)
 }
 
-// TestPriceSchedules: what Apple refuses, with its codes and words, and what a schedule
-// that it takes makes of the prices of all territories.
+// TestPriceSchedules: what Apple refuses of a schedule, with its codes and words.
 func TestPriceSchedules(t *testing.T) {
 	c := newClient(t, World{NoAuth: true}) // 2026-05-01
 	for _, x := range []struct {
@@ -85,7 +84,11 @@ func TestPriceSchedules(t *testing.T) {
 		code(doc) != "ENTITY_ERROR.NOT_FOUND" {
 		t.Errorf("a point of another app: %d %v", status, doc)
 	}
+}
 
+// TestASchedule: what one makes of the prices of all territories.
+func TestASchedule(t *testing.T) {
+	c := newClient(t, World{NoAuth: true}) // 2026-05-01
 	id := c.data(t, "POST", "/v1/appPriceSchedules", schedule(trailMix, "USA",
 		"USA 999 - 2026-06-01", "USA 499 2026-06-01", "JPN 99"))["id"]
 	if id != trailMix {

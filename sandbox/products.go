@@ -120,7 +120,8 @@ func (s *store) unreadySubscription(o *object, r reasons) {
 	}
 }
 
-// productMoved: the texts of a product go with it.
+// productMoved: the texts of a product go with it. Those of its group are approved with
+// it, if they wait.
 func productMoved(c *call, o *object, _, _, is string) {
 	state := is
 	switch is {
@@ -132,6 +133,15 @@ func productMoved(c *call, o *object, _, _, is string) {
 	for _, rel := range []string{"inAppPurchaseLocalizations", "subscriptionLocalizations"} {
 		for _, l := range c.s.store.related(o, rel) {
 			l.attrs["state"] = state
+		}
+	}
+	group := c.s.store.one(o, "group")
+	if group == nil || is != "APPROVED" {
+		return
+	}
+	for _, l := range c.s.store.related(group, "subscriptionGroupLocalizations") {
+		if l.text("state") == "WAITING_FOR_REVIEW" {
+			l.attrs["state"] = "APPROVED"
 		}
 	}
 }

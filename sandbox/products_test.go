@@ -27,21 +27,10 @@ func (c *client) wantState(t *testing.T, path, want string) {
 	}
 }
 
-// TestStateOfAPurchase: it follows from what is there, up to the review.
-func TestStateOfAPurchase(t *testing.T) {
-	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20})
-	id := c.data(t, "POST", "/v2/inAppPurchases", resource("inAppPurchases", "",
-		`"name":"N","productId":"com.example.n","inAppPurchaseType":"CONSUMABLE"`, to("app", "apps", trailMix)))["id"].(string)
-	path, of := "/v2/inAppPurchases/"+id, to("inAppPurchaseV2", "inAppPurchases", id)
-	submit := resource("inAppPurchaseSubmissions", "", "", of)
-	submittable := func(want int) {
-		t.Helper()
-		n := len(c.points(t, "/v1/apps/"+trailMix+"/inAppPurchases?filter[canBeSubmitted]=true"))
-		if n != want {
-			t.Errorf("%d purchases can be submitted, want %d", n, want)
-		}
-	}
-	steps := []func(){
+// purchaseSteps are what a new in-app purchase lacks for App Review.
+func (c *client) purchaseSteps(t *testing.T, id string) []func() {
+	of := to("inAppPurchaseV2", "inAppPurchases", id)
+	return []func(){
 		func() {
 			c.data(t, "POST", "/v1/inAppPurchaseLocalizations", resource("inAppPurchaseLocalizations", "",
 				`"name":"N","locale":"en-US"`, of))
@@ -73,6 +62,23 @@ func TestStateOfAPurchase(t *testing.T) {
 			c.reviewScreenshot(t, "inAppPurchaseAppStoreReviewScreenshots", "inAppPurchaseV2", "inAppPurchases", id)
 		},
 	}
+}
+
+// TestStateOfAPurchase: it follows from what is there, up to the review.
+func TestStateOfAPurchase(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20})
+	id := c.data(t, "POST", "/v2/inAppPurchases", resource("inAppPurchases", "",
+		`"name":"N","productId":"com.example.n","inAppPurchaseType":"CONSUMABLE"`, to("app", "apps", trailMix)))["id"].(string)
+	path, of := "/v2/inAppPurchases/"+id, to("inAppPurchaseV2", "inAppPurchases", id)
+	submit := resource("inAppPurchaseSubmissions", "", "", of)
+	submittable := func(want int) {
+		t.Helper()
+		n := len(c.points(t, "/v1/apps/"+trailMix+"/inAppPurchases?filter[canBeSubmitted]=true"))
+		if n != want {
+			t.Errorf("%d purchases can be submitted, want %d", n, want)
+		}
+	}
+	steps := c.purchaseSteps(t, id)
 	for i, step := range steps {
 		c.wantState(t, path, "MISSING_METADATA")
 		submittable(0)
