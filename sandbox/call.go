@@ -116,6 +116,9 @@ func (c *call) related(o *object) []apiError {
 	if c.op.Many {
 		return c.list(list)
 	}
+	if len(list) == 0 && c.s.behaviors[c.op.Type].named != nil { // it would have the id of what it belongs to
+		return []apiError{notFound(c.op.Type, o.id)}
+	}
 	if len(list) == 0 {
 		c.rec.json(http.StatusOK, map[string]any{"data": nil, "links": c.links()})
 		return nil

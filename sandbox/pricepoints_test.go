@@ -262,3 +262,39 @@ func TestPricePointsCostNoMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(c)
 }
+
+// TestPricePointsAreNotMade: neither a seed nor a snapshot brings price points.
+func TestPricePointsAreNotMade(t *testing.T) {
+	seed := []byte("resources:\n- type: appPricePoints\n  attributes: {customerPrice: '1.0'}\n")
+	if _, err := Open(World{Seed: seed}); err == nil || !strings.Contains(err.Error(), "cannot be made") {
+		t.Errorf("a seed: %v", err)
+	}
+	c := newClient(t, World{NoAuth: true})
+	data, err := c.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoilt := strings.Replace(string(data), `"type":"appPriceSchedules"`, `"type":"appPricePoints"`, 1)
+	if err := c.Restore([]byte(spoilt)); err == nil || !strings.Contains(err.Error(), "are not kept") {
+		t.Errorf("a snapshot: %v", err)
+	}
+	if err := c.Restore(data); err != nil {
+		t.Error(err)
+	}
+	c.mustFit(t)
+}
+
+// FuzzPricePointIDs: an id is one that was given out, or none.
+func FuzzPricePointIDs(f *testing.F) {
+	for _, seed := range []string{
+		pointID("1", "USA", 0), "", "e30", "eyJzIjoiMSJ9", opaque(wirePoint{"1", "USA", "99999999999999999999"}),
+	} {
+		f.Add(seed)
+	}
+	b := newPriceBook()
+	f.Fuzz(func(t *testing.T, id string) {
+		if p, ok := b.parsePoint(id); ok && (p.id() != id || p.territory == nil || p.tier >= b.tiers()) {
+			t.Errorf("%q is taken: %+v", id, p)
+		}
+	})
+}

@@ -247,6 +247,9 @@ func TestAppAvailability(t *testing.T) {
 	c := newClient(t, World{NoAuth: true})
 	c.store.set(c.store.get("apps", trailMix), "appAvailabilityV2", nil)
 	c.inner(c.now).drop(c.store.get("appAvailabilities", trailMix))
+	if status, _, doc := c.send("GET", "/v1/apps/"+trailMix+"/appAvailabilityV2", ""); status != 404 {
+		t.Errorf("before it is set: %d %v", status, doc)
+	}
 	body := func(territories []string) string {
 		var refs, included []string
 		for _, territory := range territories {

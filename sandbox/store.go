@@ -101,11 +101,11 @@ func uuid(b [16]byte) string {
 }
 
 func (s *store) get(typ, id string) *object {
-	if t := s.types[typ]; t != nil {
-		return t.byID[id]
-	}
 	if pointTypes[typ] != "" {
 		return s.pointAt(typ, id)
+	}
+	if t := s.types[typ]; t != nil {
+		return t.byID[id]
 	}
 	return nil
 }
