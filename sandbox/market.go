@@ -188,19 +188,20 @@ func (s *store) versionOn(app *object) func(sales.Day) string {
 	}
 }
 
-// priced tells what a product costs. The steps of a price are read for one territory at a
-// time, when it is first asked for.
+// priced tells what a product costs. The steps of the price in a territory are read when
+// they are first asked for.
 func (s *store) priced(o *object, from sales.Day, hold func(func())) func(
 	*sales.Territory, sales.Day, sales.Day,
 ) (sales.Price, bool) {
 	var mu sync.Mutex
-	var of string
-	var steps []priceStep
+	known := map[string][]priceStep{} // by territory
 	return func(t *sales.Territory, d, first sales.Day) (sales.Price, bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if of != t.ID {
-			hold(func() { of, steps = t.ID, s.priceSteps(o, t, from) })
+		steps, there := known[t.ID]
+		if !there {
+			hold(func() { steps = s.priceSteps(o, t, from) })
+			known[t.ID] = steps
 		}
 		now := stepOn(steps, d)
 		if now == nil {

@@ -105,10 +105,7 @@ func (c *call) salesReport() (f reportFile, errs []apiError) {
 
 // salesSpan is the time of a sales report, and its date in the name of the file.
 func (c *call) salesSpan() (s sales.Span, date string, errs []apiError) {
-	newest := sales.DayOf(c.now) - 1
-	if c.now.Before((newest + 1).At(readyHour)) {
-		newest--
-	}
+	newest := newestReport(c.now)
 	text := c.one("filter[reportDate]")
 	if text == "" {
 		text = newest.String()

@@ -54,6 +54,7 @@ type Times struct {
 	Build  time.Duration // from the upload of a build to VALID
 	Device time.Duration // from the registration of a device to ENABLED
 	Cancel time.Duration // from the cancel of a review submission to COMPLETE
+	Report time.Duration // from the request of analytics to their first instances
 }
 
 // Auto says what happens without a call of [Sandbox.Act].

@@ -10,16 +10,16 @@ var (
 
 // Chances of the model, in believable sizes; none is Apple's.
 const (
-	refundChance     = 0.02 // of a paid unit
-	redownloadShare  = 0.35 // of first downloads
-	updateShare      = 2.5  // of first downloads, spread over the days after a version
-	promoShare       = 0.01 // of paid apps: codes of the developer
-	refundDays       = 14   // within which a refund comes
-	launchDays       = 10   // in which a new product sells better
-	unitsOfFree      = 60.0 // a day and product, worldwide
-	unitsOfPaid      = 12.0
-	unitsOfPurchases = 9.0
-	newSubscribers   = 4.0
+	refundChance     = 0.02  // of a paid unit
+	redownloadShare  = 0.35  // of first downloads
+	updateShare      = 2.5   // of first downloads, spread over the days after a version
+	promoShare       = 0.01  // of paid apps: codes of the developer
+	refundDays       = 14    // within which a refund comes
+	launchDays       = 10    // in which a new product sells better
+	unitsOfFree      = 300.0 // a day and product, worldwide
+	unitsOfPaid      = 60.0
+	unitsOfPurchases = 40.0
+	newSubscribers   = 12.0
 )
 
 // demand is how many units of a product are sold on a day in a territory, on average.
