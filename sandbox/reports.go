@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -88,39 +90,6 @@ const (
 // readyHour is when, Pacific time, the report of the day before is there.
 const readyHour = 5
 
-// salesReport finds the report that a request asks for.
-func (c *call) salesReport() (f reportFile, errs []apiError) {
-	span, date, errs := c.salesSpan()
-	if len(errs) > 0 {
-		return f, errs
-	}
-	m := c.s.market(true)
-	f = reportFile{name: fmt.Sprintf("S_D_%s_%s.txt", c.one("filter[vendorNumber]"), date), version: "1_0"}
-	f.write = func(w io.Writer) error { return m.Summary(w, span) }
-	if c.s.market(false).Empty(span) {
-		return f, noReport(noSales)
-	}
-	return f, nil
-}
-
-// salesSpan is the time of a sales report, and its date in the name of the file.
-func (c *call) salesSpan() (s sales.Span, date string, errs []apiError) {
-	newest := newestReport(c.now)
-	text := c.one("filter[reportDate]")
-	if text == "" {
-		text = newest.String()
-	}
-	t, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		return s, "", []apiError{parameterError("INVALID", "filter[reportDate]", "Invalid report date specified. Try again.")}
-	}
-	d := sales.Date(t.Date())
-	if d > newest {
-		return s, "", noReport(notYet)
-	}
-	return sales.Span{From: d, To: d}, t.Format("20060102"), nil
-}
-
 // financeReport finds the financial report that a request asks for.
 func (c *call) financeReport() (f reportFile, errs []apiError) {
 	region, date := c.one("filter[regionCode]"), c.one("filter[reportDate]")
@@ -148,8 +117,36 @@ func (c *call) financeReport() (f reportFile, errs []apiError) {
 	if detail {
 		f.write = func(w io.Writer) error { return m.FinanceDetail(w, span, developerName) }
 	}
-	if c.s.market(false).Unpaid(span, region) {
+	dry := c.s.market(false)
+	if dry.Unpaid(span, region) {
 		return f, noReport("There were no sales for the date and region specified.")
 	}
 	return f, nil
+}
+
+// errRow ends a report at its first row.
+var errRow = errors.New("there is a row")
+
+// firstRow lets the lines before the first row of a report through, and ends it there.
+type firstRow struct{ before int }
+
+func (f *firstRow) Write(b []byte) (int, error) {
+	n := len(b)
+	for f.before > 0 {
+		_, rest, ended := bytes.Cut(b, []byte("\n"))
+		if !ended {
+			return n, nil
+		}
+		f.before, b = f.before-1, rest
+	}
+	if len(b) > 0 {
+		return 0, errRow
+	}
+	return n, nil
+}
+
+// hasRows says whether a report has a row after so many lines. It makes no more of it
+// than that.
+func hasRows(before int, write func(w io.Writer) error) bool {
+	return errors.Is(write(&firstRow{before}), errRow)
 }

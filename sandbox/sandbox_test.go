@@ -341,6 +341,10 @@ func TestEveryReadAnswers(t *testing.T) {
 					v = c.IDs(r.typ)[0]
 				} else if rel == "id" {
 					v = c.IDs(op.root())[0]
+				} else if rel == "regionCode" {
+					v = "ZZ"
+				} else if rel == "reportDate" {
+					v = "2026-03"
 				}
 				if list := c.facts.enum(p.Enum); len(list) > 0 {
 					v = list[0]

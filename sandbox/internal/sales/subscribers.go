@@ -91,8 +91,8 @@ func (m *Market) lives(p *Product, t *Territory, to Day, each func(l *life)) {
 	}
 }
 
-// id is what Apple calls a subscriber: a random number of 64 bits.
-func (l *life) id() string { return utoa(uint64(l.dice.with(3)) | 1<<60) }
+// id is what Apple calls a subscriber: a random number of 64 bits; none is below zero.
+func (l *life) id() string { return utoa(uint64(l.dice.with(3))>>1 | 1<<60) }
 
 // walk yields what happens to a subscriber until a day, in order.
 func (l *life) walk(until Day, each func(e *event)) {
@@ -168,10 +168,11 @@ func (l *life) next(e event, end Day, step int) (event, Day, bool) {
 	switch {
 	case of.happens(l.leaves(&was)):
 		e.name, e.status, e.charged, e.reason = Cancel, gone, false, "Canceled"
-		e.offer, e.price = was.offer, was.price
+		e.offer, e.price, e.proceeds = was.offer, was.price, was.proceeds
 		return e, end, true
 	case of.with(1).happens(billingFails):
-		e.name, e.status, e.charged, e.offer, e.price = BillingRetry, retrying, false, was.offer, was.price
+		e.name, e.status, e.charged = BillingRetry, retrying, false
+		e.offer, e.price, e.proceeds = was.offer, was.price, was.proceeds
 		if was.offer != nil && was.offer.Kind == Introductory {
 			e.name = RetryOfIntro
 		}
