@@ -71,7 +71,7 @@ func (s *store) onSale() (list []*object) {
 		}
 	}
 	for _, app := range s.all("apps") {
-		if len(s.released(app)) > 0 {
+		if ordered, _ := s.preordered(app); ordered > 0 || len(s.released(app)) > 0 {
 			list = append(append(list, app), byApp[app]...)
 		}
 	}
@@ -103,10 +103,18 @@ func (s *store) product(o *object, birth time.Time, hold func(func())) *sales.Pr
 	switch o.typ {
 	case "apps":
 		p.SKU, p.Version = p.AppSKU, s.versionOn(app)
+		if ordered, released := s.preordered(app); ordered > 0 {
+			p.Preorder, p.From = ordered, max(p.From, released)
+		}
 	case "inAppPurchases":
 		p.Kind = purchaseKinds[o.text("inAppPurchaseType")]
 	default:
-		p.Kind, p.Period = sales.Subscription, periods[o.text("subscriptionPeriod")]
+		period, known := periods[o.text("subscriptionPeriod")]
+		if !known {
+			return nil
+		}
+		p.Kind, p.Period = sales.Subscription, period
+		p.Offers = s.offersOf(o)
 		p.GroupID = strings.Join(s.ids(o, "group"), "")
 	}
 	p.Price = s.priced(o, p.From, hold)
@@ -178,9 +186,9 @@ func (s *store) versionOn(app *object) func(sales.Day) string {
 		all = append(all, version{sales.DayOf(v.at), v.text("versionString")})
 	}
 	return func(d sales.Day) string {
-		number := all[0].number
+		number := ""
 		for _, v := range all {
-			if v.from <= d {
+			if number == "" || v.from <= d {
 				number = v.number
 			}
 		}

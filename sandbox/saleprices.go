@@ -15,3 +15,17 @@ func (s *store) priceSteps(o *object, t *sales.Territory, from sales.Day) []pric
 	return []priceStep{{from: from, sold: true, price: sales.Price{Customer: price, Proceeds: price * 7 / 10 / 10 * 10,
 		Later: price * 85 / 1000 * 10, Currency: t.Currency}}}
 }
+
+// pointPrice is the price of the price point that a price of an offer has.
+func (s *store) pointPrice(o *object) (sales.Price, bool) {
+	for _, point := range s.related(o, "subscriptionPricePoint") {
+		price, ok := sales.ParseMoney(point.text("customerPrice"))
+		proceeds, _ := sales.ParseMoney(point.text("proceeds"))
+		currency := ""
+		for _, t := range s.related(o, "territory") {
+			currency = t.text("currency")
+		}
+		return sales.Price{Customer: price, Proceeds: proceeds, Later: proceeds, Currency: currency}, ok
+	}
+	return sales.Price{}, false
+}

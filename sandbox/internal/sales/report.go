@@ -135,3 +135,14 @@ func (a Money) long() string {
 	}
 	return s
 }
+
+// ParseMoney reads a decimal number with at most three decimals: "0.99".
+func ParseMoney(text string) (Money, bool) {
+	whole, decimals, _ := strings.Cut(text, ".")
+	const most = 3
+	if whole == "" || len(whole) > 12 || len(decimals) > most {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(whole+decimals+strings.Repeat("0", most-len(decimals)), 10, 64)
+	return Money(n), err == nil
+}
