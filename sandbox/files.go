@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// file answers with what is no JSON:API document: codes as a table, metrics and
-// logs as JSON of their own.
+// file answers with what is no JSON:API document: codes as a table, metrics and logs as
+// JSON of their own.
 func (c *call) file(o *object) []apiError {
 	if c.wantsCSV() {
 		var b strings.Builder
@@ -19,7 +19,16 @@ func (c *call) file(o *object) []apiError {
 		c.rec.raw(http.StatusOK, "text/csv", []byte(b.String()))
 		return nil
 	}
-	body, err := json.Marshal(generator{f: c.s.facts, at: c.now}.value("", c.op.Answer, 0))
+	var answer any
+	switch {
+	case c.op.Rel == "perfPowerMetrics":
+		answer = c.xcodeMetrics(o)
+	case c.op.Rel == "logs" && o.typ == "diagnosticSignatures":
+		answer = c.diagnosticLogs(o)
+	default:
+		answer = generator{f: c.s.facts, at: c.now}.value("", c.op.Answer, 0)
+	}
+	body, err := json.Marshal(answer)
 	if err != nil {
 		return []apiError{unexpected()}
 	}

@@ -23,7 +23,7 @@ const (
 	readAt       = "sandboxReadAt" // of a request: when its reports were last read
 )
 
-// reporting: analytics.
+// reporting: analytics, and the signatures of diagnostics.
 func reporting() map[string]behavior {
 	first := sales.Analytics[0]
 	return map[string]behavior{
@@ -44,6 +44,7 @@ func reporting() map[string]behavior {
 			},
 		},
 		"analyticsReportSegments": {show: segmentShown},
+		"diagnosticSignatures":    {seed: signatureSeed},
 	}
 }
 
