@@ -58,3 +58,4 @@ func TestPage(t *testing.T) {
 		t.Errorf("its style: %d", out.Code)
 	}
 }
+

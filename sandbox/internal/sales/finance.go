@@ -130,3 +130,7 @@ func elsewhereOnly(t *Territory) string {
 	}
 	return t.Region
 }
+
+// Paid yields the lines of some days for which money flowed, day by day, product by
+// product and territory by territory. It ends when each says no.
+func (m *Market) Paid(s Span, each func(l Line, units int) bool) { m.paid(s, "ZZ", true, each) }

@@ -230,3 +230,14 @@ func (m *Market) Subscribers(w io.Writer, on Day) error {
 	}, func() bool { return t.err == nil })
 	return t.end()
 }
+
+// Active counts the subscribers at the end of a day who pay or try. It ends when on says
+// no.
+func (m *Market) Active(at Day, on func() bool) (n int) {
+	m.subscribers(at, func(l *life) {
+		if x, ok := l.standing(at); ok && x.status != retrying {
+			n++
+		}
+	}, on)
+	return n
+}
