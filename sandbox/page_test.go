@@ -58,4 +58,3 @@ func TestPage(t *testing.T) {
 		t.Errorf("its style: %d", out.Code)
 	}
 }
-

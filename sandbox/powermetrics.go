@@ -78,7 +78,7 @@ func (c *call) xcodeMetrics(o *object) map[string]any {
 		if !c.asked("metricType", m.category) || len(versions) == 0 || app == nil {
 			continue
 		}
-		var datasets []any
+		datasets := []any{}
 		for _, device := range powerDevices {
 			if !c.asked("deviceType", device.id) {
 				continue
@@ -87,6 +87,9 @@ func (c *call) xcodeMetrics(o *object) map[string]any {
 				datasets = append(datasets, m.dataset(app.id, device.id, device.name, percentile, size*device.slower,
 					versions))
 			}
+		}
+		if len(datasets) == 0 {
+			continue
 		}
 		slices.SortStableFunc(datasets, byFilter)
 		goals := []any{

@@ -33,15 +33,18 @@ func reporting() map[string]behavior {
 			allowed: requestAllowed,
 			created: func(c *call, o *object) { reportsSettled(c.s.store, o) },
 			looked:  requestLooked,
+			owns:    []string{"reports"},
 		},
 		"analyticsReports": {
 			seed:   each(cycle("name", first.Name), cycle("category", first.Category)),
 			looked: reportLooked,
+			owns:   []string{"instances"},
 		},
 		"analyticsReportInstances": {
 			seed: func(o *object, _ int) {
 				o.attrs["granularity"], o.attrs["processingDate"] = "DAILY", sales.DayOf(o.at).String()
 			},
+			owns: []string{"segments"},
 		},
 		"analyticsReportSegments": {show: segmentShown},
 		"diagnosticSignatures":    {seed: signatureSeed},

@@ -1,0 +1,217 @@
+package sandbox
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// unpacked is the text of a report.
+func unpacked(t *testing.T, r io.Reader) string {
+	t.Helper()
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// salesPath asks for a sales report.
+func salesPath(kind, sub, frequency, more string) string {
+	return "/v1/salesReports?filter[vendorNumber]=85000000&filter[reportType]=" + kind + "&filter[reportSubType]=" + sub +
+		"&filter[frequency]=" + frequency + more
+}
+
+// TestEveryReport is there in each of its versions and frequencies, the same each time,
+// with as many cells in its rows as in its header.
+func TestEveryReport(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20})
+	for _, x := range salesTypes() {
+		for _, frequency := range x.frequencies {
+			for _, version := range x.versions {
+				path := salesPath(x.kind, x.sub, frequency, "&filter[version]="+version)
+				w := c.raw("GET", path, "")
+				if x.kind == "PRE_ORDER" || x.kind == "NEWSSTAND" { // nothing in this world is either
+					if w.Code != 404 || !strings.Contains(w.Body.String(), noSales) {
+						t.Errorf("%s: %d %s", path, w.Code, w.Body)
+					}
+					continue
+				}
+				if w.Code != 200 || w.Header().Get("x-reports-download-version") != version {
+					t.Fatalf("%s: %d %v %s", path, w.Code, w.Header(), w.Body)
+				}
+				text := unpacked(t, w.Body)
+				if again := unpacked(t, c.raw("GET", path, "").Body); again != text {
+					t.Errorf("%s answers another report the second time", path)
+				}
+				lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+				head := max(0, x.before-2)
+				for _, line := range lines[head:] {
+					if strings.Count(line, "\t") != strings.Count(lines[head], "\t") {
+						t.Fatalf("%s: %q is of another width", path, line)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestReportsAsked is refused in Apple's words.
+func TestReportsRefused(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20}) // it is 2026-05-01, 5 am Pacific time
+	const finance = "/v1/financeReports?filter[vendorNumber]=85000000&filter[reportDate]="
+	const summary = "SUMMARY"
+	for _, x := range []struct {
+		path   string
+		status int
+		says   string
+	}{
+		{salesPath("SUBSCRIPTION", summary, "DAILY", ""), 400, "The latest version for this report is 1_4."},
+		{salesPath("SUBSCRIPTION", summary, "DAILY", "&filter[version]=1_3"), 400, "The latest version for this report is 1_4."},
+		{salesPath("SUBSCRIPTION", summary, "DAILY", "&filter[version]=1_4"), 200, ""},
+		{salesPath("SALES", "DETAILED", "DAILY", ""), 400, "filter[reportSubType]"},
+		{salesPath("SUBSCRIBER", "DETAILED", "WEEKLY", "&filter[version]=1_3"), 400, "filter[frequency]"},
+		{salesPath("SALES", summary, "DAILY", "&filter[reportDate]=garbage"), 400, "filter[reportDate]"},
+		{salesPath("SALES", summary, "MONTHLY", "&filter[reportDate]=2026-03-01"), 400, "filter[reportDate]"},
+		{salesPath("SALES", summary, "YEARLY", "&filter[reportDate]=2025-01"), 400, "filter[reportDate]"},
+		{salesPath("SALES", summary, "WEEKLY", "&filter[reportDate]=2026-04-25"), 400, "Sunday"},
+		{salesPath("SALES", summary, "WEEKLY", "&filter[reportDate]=2026-04-26"), 200, ""},
+		{salesPath("SALES", summary, "MONTHLY", "&filter[reportDate]=2026-03"), 200, ""},
+		{salesPath("SALES", summary, "MONTHLY", "&filter[reportDate]=2026-04"), 404, "not available yet"},
+		{salesPath("SALES", summary, "YEARLY", "&filter[reportDate]=2026"), 404, "not available yet"},
+		{salesPath("SALES", summary, "DAILY", "&filter[reportDate]=2026-05-01"), 404, notYet},
+		{salesPath("SALES", summary, "DAILY", "&filter[reportDate]=2020-05-01"), 410, "no longer available"},
+		{salesPath("SALES", summary, "YEARLY", "&filter[reportDate]=2020"), 404, noSales},
+		{strings.Replace(salesPath("SALES", summary, "DAILY", ""), "85000000", "x", 1), 400, "Invalid vendor number"},
+		{finance + "2026-03&filter[regionCode]=QQ&filter[reportType]=FINANCIAL", 400, "filter[regionCode]"},
+		{finance + "2026-03&filter[regionCode]=Z1&filter[reportType]=FINANCIAL", 400, "filter[regionCode]"},
+		{finance + "2026-03&filter[regionCode]=ZZ&filter[reportType]=FINANCE_DETAIL", 400, "filter[regionCode]"},
+		{finance + "2026-03&filter[regionCode]=Z1&filter[reportType]=FINANCE_DETAIL", 200, ""},
+		{finance + "2026-03-01&filter[regionCode]=ZZ&filter[reportType]=FINANCIAL", 400, "filter[reportDate]"},
+		{finance + "2026-08&filter[regionCode]=ZZ&filter[reportType]=FINANCIAL", 404, "not available yet"},
+		{finance + "2020-01&filter[regionCode]=ZZ&filter[reportType]=FINANCIAL", 404, "no sales"},
+	} {
+		w := c.raw("GET", x.path, "")
+		if w.Code != x.status || !strings.Contains(w.Body.String(), x.says) {
+			t.Errorf("%s: %d %.300s, want %d %q", x.path, w.Code, w.Body, x.status, x.says)
+		}
+	}
+	c.now = c.now.Add(-time.Second) // before the reports of the day are made
+	newest := salesPath("SALES", summary, "DAILY", "")
+	if w := c.raw("GET", newest+"&filter[reportDate]=2026-04-30", ""); w.Code != 404 {
+		t.Errorf("a report before 5 am: %d", w.Code)
+	}
+	if name := c.raw("GET", newest, "").Header().Get("x-reports-filename"); name != "S_D_85000000_20260429.txt.gz" {
+		t.Errorf("the newest is %s", name)
+	}
+}
+
+// TestReportHeaders are Apple's: agzip undoes nothing, and the names are the file's.
+func TestReportHeaders(t *testing.T) {
+	s := New(t, World{})
+	get := func() (*http.Response, error) {
+		return s.Client().Get(s.URL + salesPath("SUBSCRIPTION_EVENT", "SUMMARY", "DAILY", "&filter[version]=1_3"))
+	}
+	res, err := get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	name := res.Header.Get("x-reports-filename")
+	for header, want := range map[string]string{
+		"Content-Type":               "application/a-gzip",
+		"Content-Encoding":           "agzip",
+		"Content-Disposition":        "attachment;filename=" + name,
+		"x-reports-download-version": "1_3",
+	} {
+		if got := res.Header.Get(header); got != want {
+			t.Errorf("%s: %q, want %q", header, got, want)
+		}
+	}
+	if !strings.HasPrefix(name, "Subscription_Event_85000000_2") || !strings.HasSuffix(name, "_V1_3.txt.gz") ||
+		res.Header.Get("requestId") == "" {
+		t.Errorf("%v", res.Header)
+	}
+	if text := unpacked(t, res.Body); !strings.HasPrefix(text, "Event Date\tEvent\t") {
+		t.Errorf("%.100s", text)
+	}
+	s.AddFault(Fault{Path: "/v1/salesReports", Truncate: true, Count: 1})
+	cut, err := get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cut.Body.Close()
+	if n, err := io.Copy(io.Discard, cut.Body); err != io.ErrUnexpectedEOF || n == 0 || n >= cut.ContentLength {
+		t.Errorf("%d of %d bytes of a truncated report: %v", n, cut.ContentLength, err)
+	}
+}
+
+// TestReportsFollowTheWorld: names, prices, states and the volume.
+func TestReportsFollowTheWorld(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	path := salesPath("SALES", "SUMMARY", "DAILY", "")
+	const name = `Berge "Größe" & 山`
+	if before := unpacked(t, c.raw("GET", path, "").Body); strings.Contains(before, name) ||
+		!strings.Contains(before, "\tTrail Mix\t") {
+		t.Errorf("%.500s", before)
+	}
+	c.store.get("apps", trailMix).attrs["name"] = name
+	if after := unpacked(t, c.raw("GET", path, "").Body); !strings.Contains(after, "\t"+name+"\t") {
+		t.Errorf("the name is not in it: %.500s", after)
+	}
+	for _, v := range c.store.all("appStoreVersions") {
+		v.attrs["appVersionState"] = "PREPARE_FOR_SUBMISSION"
+	}
+	if w := c.raw("GET", path, ""); w.Code != 404 || !strings.Contains(w.Body.String(), noSales) {
+		t.Errorf("apps that are in no store sell: %d", w.Code)
+	}
+	empty := newClient(t, World{NoAuth: true, Empty: true})
+	if w := empty.raw("GET", path, ""); w.Code != 404 {
+		t.Errorf("an empty world sells: %d", w.Code)
+	}
+	for volume, want := range map[float64]bool{-1: false, 0.5: true} {
+		some := newClient(t, World{NoAuth: true, Sales: volume})
+		if w := some.raw("GET", path, ""); (w.Code == 200) != want {
+			t.Errorf("volume %v: %d", volume, w.Code)
+		}
+	}
+}
+
+// TestSalesPage shows what the reports tell.
+func TestSalesPage(t *testing.T) {
+	c := newClient(t, World{NoAuth: true})
+	w := c.raw("GET", "/sales", "")
+	body := w.Body.String()
+	for _, want := range []string{"<svg", "<rect", "Trail Mix", "Premium Monthly", "2026-04-30", "subscriptions"} {
+		if w.Code != 200 || !strings.Contains(body, want) {
+			t.Errorf("%d: the page does not say %q", w.Code, want)
+		}
+	}
+	v := c.salesView(t.Context())
+	units := 0
+	for d := range pictureDays {
+		date := (v.From.Time().AddDate(0, 0, d)).Format(time.DateOnly)
+		text := unpacked(t, c.raw("GET", salesPath("SALES", "SUMMARY", "DAILY", "&filter[reportDate]="+date), "").Body)
+		for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n")[1:] {
+			cells := strings.Split(line, "\t")
+			var n int
+			if _, err := fmt.Sscan(cells[7], &n); err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 && strings.Trim(cells[15], "0.") != "" {
+				units += n
+			}
+		}
+	}
+	if units != v.Units || v.Subscribers == 0 {
+		t.Errorf("%d units in the reports, %d on the page, %d subscribers", units, v.Units, v.Subscribers)
+	}
+}
