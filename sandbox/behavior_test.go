@@ -184,7 +184,7 @@ func TestReports(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(z)
-		if err != nil || !strings.HasPrefix(string(text), x.starts) || !strings.Contains(string(text), "Trail Mix") {
+		if err != nil || !strings.HasPrefix(string(text), x.starts) || !strings.Contains(string(text), "Premium Monthly") {
 			t.Errorf("%s: %v %.100s", x.path, err, text)
 		}
 	}
