@@ -104,13 +104,13 @@ func (m *Market) Analyze(w io.Writer, a Analytic, part Part) error {
 			inside.Territories = append(inside.Territories, x)
 		}
 	}
-	inside.Products = func(yield func(*Product) bool) {
-		for p := range m.Products {
-			if p.AppID == part.AppID && (p.Kind == App || a.kind == purchases) && !yield(p) {
-				return
-			}
+	var products []*Product // of one app: they are read once for all dates
+	for p := range m.Products {
+		if p.AppID == part.AppID && (p.Kind == App || a.kind == purchases) {
+			products = append(products, p)
 		}
 	}
+	inside.Products = slices.Values(products)
 	for _, d := range part.Dates {
 		v := viewer{m: &inside, t: t, a: a, dated: d}
 		inside.sums(d.Span, v.shape, v.see)

@@ -5,20 +5,29 @@ import "time"
 // Day is a day of Apple's reports, Pacific time: the days since 1970-01-01.
 type Day int
 
-// pacific is Apple's time. Where the machine knows no time zones, winter time is used.
-var pacific = func() *time.Location {
-	if l, err := time.LoadLocation("America/Los_Angeles"); err == nil {
-		return l
+// Pacific is a moment in Apple's time: UTC-8, and UTC-7 from the second Sunday of March to
+// the first Sunday of November, at two o'clock. The rule stands here because a machine may
+// know no time zones.
+func Pacific(t time.Time) time.Time {
+	winter := t.In(time.FixedZone("PST", -8*60*60))
+	year := winter.Year()
+	from := time.Date(year, time.March, sunday(year, time.March, 2), 2, 0, 0, 0, winter.Location())
+	to := time.Date(year, time.November, sunday(year, time.November, 1), 1, 0, 0, 0, winter.Location())
+	if winter.Before(from) || !winter.Before(to) {
+		return winter
 	}
-	return time.FixedZone("PST", -8*60*60)
-}()
+	return t.In(time.FixedZone("PDT", -7*60*60))
+}
 
-// Pacific is a moment in Apple's time.
-func Pacific(t time.Time) time.Time { return t.In(pacific) }
+// sunday is the day of the n-th Sunday of a month.
+func sunday(year int, month time.Month, n int) int {
+	first := Date(year, month, 1).Weekday()
+	return 1 + (7-int(first))%7 + 7*(n-1)
+}
 
 // DayOf is the day of a moment, as Apple counts it.
 func DayOf(t time.Time) Day {
-	y, m, d := t.In(pacific).Date()
+	y, m, d := Pacific(t).Date()
 	return Date(y, m, d)
 }
 
@@ -33,7 +42,8 @@ func (d Day) Time() time.Time { return time.Unix(int64(d)*24*60*60+12*60*60, 0).
 // At is a time of a day, Pacific.
 func (d Day) At(hour int) time.Time {
 	y, m, day := d.Time().Date()
-	return time.Date(y, m, day, hour, 0, 0, 0, pacific)
+	noon := Pacific(time.Date(y, m, day, 20, 0, 0, 0, time.UTC))
+	return time.Date(y, m, day, hour, 0, 0, 0, noon.Location())
 }
 
 // String is the day as YYYY-MM-DD.
@@ -43,7 +53,7 @@ func (d Day) String() string { return d.Time().Format(time.DateOnly) }
 func (d Day) slashed() string { return d.Time().Format("01/02/2006") }
 
 // Weekday is the day's name.
-func (d Day) Weekday() time.Weekday { return d.Time().Weekday() }
+func (d Day) Weekday() time.Weekday { return time.Weekday((d%7 + 7 + 4) % 7) } // 1970 began on a Thursday
 
 // Span is some days, both ends among them.
 type Span struct{ From, To Day }

@@ -138,7 +138,7 @@ func (m *Market) preordered(t *table, p *Product, at *Territory, device int, s S
 	var ordered, canceled, before, gone int
 	for d := p.Preorder; d <= min(s.To, p.From-1); d++ {
 		about := throw(m.Seed, "preorders", p.ID, at.ID).with(int(d)).with(device)
-		n := about.count(m.demand(p, at, d, ordersADay) * deviceShares[device])
+		n := about.count(m.Volume * ordersADay * m.popular(p) * season(p, d) * at.weight * deviceShares[device])
 		back := min(n, about.with(1).count(float64(n)*0.1))
 		before, gone = before+n, gone+back
 		if d >= s.From {

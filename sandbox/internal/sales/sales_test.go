@@ -287,6 +287,31 @@ func TestFiscalMonths(t *testing.T) {
 	}
 }
 
+// TestPacific: Apple's days change with its clocks.
+func TestPacific(t *testing.T) {
+	for utc, want := range map[string]string{
+		"2026-03-08T09:59:00Z": "2026-03-08T01:59:00-08:00",
+		"2026-03-08T10:00:00Z": "2026-03-08T03:00:00-07:00",
+		"2026-11-01T08:59:00Z": "2026-11-01T01:59:00-07:00",
+		"2026-11-01T09:00:00Z": "2026-11-01T01:00:00-08:00",
+		"2026-07-01T06:59:00Z": "2026-06-30T23:59:00-07:00",
+	} {
+		at, err := time.Parse(time.RFC3339, utc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Pacific(at).Format(time.RFC3339); got != want {
+			t.Errorf("%s is %s, want %s", utc, got, want)
+		}
+		if d := DayOf(at); d.String() != want[:10] || d.Weekday() != d.Time().Weekday() {
+			t.Errorf("%s is on %v, a %v", utc, d, d.Weekday())
+		}
+	}
+	if got := Date(2026, 7, 1).At(5).UTC().Format(time.RFC3339); got != "2026-07-01T12:00:00Z" {
+		t.Errorf("5 am is %s", got)
+	}
+}
+
 // TestAReportIsStreamed: a report of any size needs the same memory.
 func TestAReportIsStreamed(t *testing.T) {
 	size := func(volume float64) (bytes int, held uint64) {

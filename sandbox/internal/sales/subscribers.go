@@ -78,9 +78,10 @@ var states = []string{"CA", "NY", "TX", "FL", "WA", "IL", blank}
 
 // lives yields the subscribers that came in a territory until a day.
 func (m *Market) lives(p *Product, t *Territory, to Day, each func(l *life)) {
+	people, base := throw(m.Seed, "subscribers", p.ID, t.ID), m.Volume*newSubscribers*m.popular(p)*t.weight
 	for d := max(p.From, m.Start); d <= to; d++ {
-		about := throw(m.Seed, "subscribers", p.ID, t.ID).with(int(d))
-		for i := range about.count(m.demand(p, t, d, newSubscribers)) {
+		about := people.with(int(d))
+		for i := range about.count(base * season(p, d)) {
 			l := life{p: p, t: t, dice: about.with(i + 1), from: d, loyal: d, state: blank}
 			l.device = devices[l.dice.with(1).pick(deviceShares)]
 			if t.ID == "USA" {

@@ -22,17 +22,20 @@ const (
 	newSubscribers   = 12.0
 )
 
-// demand is how many units of a product are sold on a day in a territory, on average.
-func (m *Market) demand(p *Product, t *Territory, d Day, base float64) float64 {
-	popular := 0.4 + 1.6*throw(m.Seed, "popular", p.ID).unit()
-	season := []float64{1.2, 0.9, 0.88, 0.9, 0.95, 1.05, 1.25}[d.Weekday()]
-	if y, month, day := d.Time().Date(); month == time.December && day >= 24 || y > 0 && month == time.January && day == 1 {
-		season *= 1.7
+// popular is how well a product sells, 1 on average.
+func (m *Market) popular(p *Product) float64 { return 0.4 + 1.2*throw(m.Seed, "popular", p.ID).unit() }
+
+// season is how well a product sells on a day, 1 on average: less in the middle of the
+// week, more at the turn of the year and after its launch.
+func season(p *Product, d Day) float64 {
+	s := [...]float64{1.2, 0.9, 0.88, 0.9, 0.95, 1.05, 1.25}[d.Weekday()]
+	if _, month, day := d.Time().Date(); month == time.December && day >= 24 || month == time.January && day == 1 {
+		s *= 1.7
 	}
 	if age := d - p.From; age >= 0 && age < launchDays {
-		season *= 1 + 2*float64(launchDays-age)/launchDays
+		s *= 1 + 2*float64(launchDays-age)/launchDays
 	}
-	return m.Volume * base * popular * season * t.weight
+	return s
 }
 
 // units yields what is sold of a product without periods.
@@ -68,7 +71,7 @@ func (m *Market) boughtOn(p *Product, t *Territory, d Day, price Price, sold fun
 	} else if p.Kind == App {
 		base = unitsOfFree
 	}
-	mean := m.demand(p, t, d, base)
+	mean := m.Volume * base * m.popular(p) * season(p, d) * t.weight
 	about := throw(m.Seed, "units", p.ID, t.ID).with(int(d))
 	for i, device := range devices {
 		l := Line{Product: p, Territory: t, Type: p.typeOn(device), Price: price.Customer, Proceeds: price.Proceeds,
