@@ -47,7 +47,8 @@ func (s *Sandbox) market(later bool) *sales.Market {
 	return m
 }
 
-// birth is when a world began: the newest of what no request can make is a day older.
+// birth is when a world began, rounded up: the newest of what no request can make is a day
+// older.
 func (s *store) birth() time.Time {
 	var newest time.Time
 	for _, o := range s.all("appCategories") {
@@ -55,7 +56,7 @@ func (s *store) birth() time.Time {
 			newest = o.at
 		}
 	}
-	return newest.AddDate(0, 0, 1)
+	return newest.AddDate(0, 0, 1).Add(time.Second) // times of a new world are of whole seconds
 }
 
 // onSale are the products that can be bought: apps with a version in the store, each

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/asc-gateway/asc-gateway/sandbox/internal/sales"
 )
 
 // unpacked is the text of a report.
@@ -229,5 +232,79 @@ func TestSalesPage(t *testing.T) {
 	}
 	if units != v.Units || v.Subscribers == 0 {
 		t.Errorf("%d units in the reports, %d on the page, %d subscribers", units, v.Units, v.Subscribers)
+	}
+}
+
+// TestReportDocs holds the table of docs/sandbox/reports.md to the reports: every one, with
+// its header.
+func TestReportDocs(t *testing.T) {
+	const name = "../docs/sandbox/reports.md"
+	have, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20})
+	var b strings.Builder
+	b.WriteString("| report | frequencies | versions | header |\n| --- | --- | --- | --- |\n")
+	row := func(report, frequencies, versions, header string) {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", report, frequencies, versions, strings.ReplaceAll(header, "\t", " · "))
+	}
+	header := func(write func(w io.Writer) error, line int) string {
+		var text strings.Builder
+		if err := write(&text); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(text.String(), "\n")[line]
+	}
+	m := c.market(false)
+	day := sales.Span{From: m.Start, To: m.Start}
+	for _, x := range salesTypes() {
+		row("`"+x.kind+"` `"+x.sub+"`", strings.Join(x.frequencies, ", "), strings.Join(x.versions, ", "),
+			header(func(w io.Writer) error { return x.write(m, w, day) }, max(0, x.before-2)))
+	}
+	row("`FINANCIAL`", "fiscal months", "", strings.Join(sales.FinanceColumns, "\t"))
+	row("`FINANCE_DETAIL`", "fiscal months", "", strings.Join(sales.FinanceDetailColumns, "\t"))
+	for _, a := range sales.Analytics {
+		row(a.Name+", "+a.Category, "DAILY, WEEKLY, MONTHLY", "", strings.Join(a.Columns, "\t"))
+	}
+	want := between(t, string(have), "reports", b.String())
+	if want == string(have) {
+		return
+	}
+	if !*update {
+		t.Fatal("the table of docs/sandbox/reports.md is stale: go test ./sandbox -run TestReportDocs -update")
+	}
+	if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOrderedAhead: an app that can be ordered before it is sold has orders until then,
+// and sales from then on; a magazine has a report of its own.
+func TestOrderedAhead(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, HourLimit: 1 << 20})
+	app := c.store.get("apps", trailMix)
+	availability := c.store.related(app, "appAvailabilityV2")[0]
+	for _, x := range c.store.related(availability, "territoryAvailabilities") {
+		x.attrs["available"], x.attrs["preOrderEnabled"] = true, true
+		x.attrs["preOrderPublishDate"], x.attrs["releaseDate"] = "2026-04-01", "2026-04-20"
+	}
+	for date, want := range map[string]int{"2026-03-31": 404, "2026-04-01": 200, "2026-04-19": 200, "2026-04-20": 404} {
+		w := c.raw("GET", salesPath("PRE_ORDER", "SUMMARY", "DAILY", "&filter[reportDate]="+date), "")
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", date, w.Code, want)
+		}
+	}
+	sold := func(date string) bool {
+		w := c.raw("GET", salesPath("SALES", "SUMMARY", "DAILY", "&filter[reportDate]="+date), "")
+		return w.Code == 200 && strings.Contains(unpacked(t, w.Body), "\tTrail Mix\t")
+	}
+	if sold("2026-04-19") || !sold("2026-04-20") {
+		t.Error("it is not sold from its release on")
+	}
+	c.store.set(c.store.related(app, "appInfos")[0], "primaryCategory", []string{"MAGAZINES_AND_NEWSPAPERS"})
+	w := c.raw("GET", salesPath("NEWSSTAND", "DETAILED", "WEEKLY", ""), "")
+	if text := unpacked(t, w.Body); w.Code != 200 || !strings.Contains(text, "\tMagazines & Newspapers\n") {
+		t.Errorf("%d %.300s", w.Code, text)
 	}
 }
