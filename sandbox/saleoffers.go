@@ -15,8 +15,8 @@ var offerModes = map[string]sales.Mode{
 
 // offersOf are the offers of a subscription.
 func (s *store) offersOf(o *object) (list []sales.Offer) {
-	for _, x := range s.related(o, "introductoryOffers") {
-		list = append(list, s.offer(x, sales.Introductory, "numberOfPeriods", []*object{x}))
+	for _, alike := range s.introductory(o) {
+		list = append(list, s.offer(alike[0], sales.Introductory, "numberOfPeriods", alike))
 	}
 	for _, x := range s.related(o, "offerCodes") {
 		if x.attrs["active"] == false {
@@ -37,6 +37,23 @@ func (s *store) offersOf(o *object) (list []sales.Offer) {
 		list = append(list, offer)
 	}
 	return list
+}
+
+// introductory are the introductory offers of a subscription, those together that differ
+// in their territory only: the API has one for each territory.
+func (s *store) introductory(o *object) (groups [][]*object) {
+	places := map[string]int{}
+	for _, x := range s.related(o, "introductoryOffers") {
+		key := fmt.Sprint(x.attrs["offerMode"], x.attrs["duration"], x.attrs["numberOfPeriods"], x.attrs["startDate"],
+			x.attrs["endDate"], x.at)
+		i, known := places[key]
+		if !known {
+			i, groups = len(groups), append(groups, nil)
+			places[key] = i
+		}
+		groups[i] = append(groups[i], x)
+	}
+	return groups
 }
 
 // customCode is the code of an offer that everybody can use; "" if it has none, and its
