@@ -226,7 +226,13 @@ func (c *call) stack(o *object, i int) map[string]any {
 		return map[string]any{"binaryName": binary, "symbolName": symbol, "sampleCount": 20 + i, "isBlameFrame": blame,
 			"offsetIntoSymbol": fmt.Sprint(offset), "binaryUUID": strings.ToUpper(uuid(md5.Sum([]byte(binary)))),
 			"address": address, "offsetIntoBinaryTextSegment": fmt.Sprint(offset * 64),
-			"rawFrame": fmt.Sprintf("%s %s %s + %d", binary, address, symbol, offset), "subFrames": append([]any{}, below...)}
+			"rawFrame": fmt.Sprintf(
+				"%s %s %s + %d",
+				binary,
+				address,
+				symbol,
+				offset,
+			), "subFrames": append([]any{}, below...)}
 	}
 	blamed := frame("App", o.text("signature"), 420, true)
 	return frame("dyld", "start", 2544, false, frame("UIKitCore", "UIApplicationMain", 340, false, blamed))

@@ -30,7 +30,9 @@ var vendorForm = regexp.MustCompile(`^\d{1,10}$`)
 // report answers with a sales or finance report.
 func (c *call) report() []apiError {
 	if !vendorForm.MatchString(c.one("filter[vendorNumber]")) {
-		return []apiError{parameterError("INVALID", "filter[vendorNumber]", "Invalid vendor number specified. Try again.")}
+		return []apiError{
+			parameterError("INVALID", "filter[vendorNumber]", "Invalid vendor number specified. Try again."),
+		}
 	}
 	find := c.salesReport
 	if c.op.root() == "financeReports" {
@@ -99,11 +101,15 @@ func (c *call) financeReport() (f reportFile, errs []apiError) {
 		known = region == "Z1"
 	}
 	if !known {
-		return f, []apiError{parameterError("INVALID", "filter[regionCode]", "Invalid region code specified. Try again.")}
+		return f, []apiError{
+			parameterError("INVALID", "filter[regionCode]", "Invalid region code specified. Try again."),
+		}
 	}
 	t, err := time.Parse("2006-01", date)
 	if err != nil {
-		return f, []apiError{parameterError("INVALID", "filter[reportDate]", "Invalid report date specified. Try again.")}
+		return f, []apiError{
+			parameterError("INVALID", "filter[reportDate]", "Invalid report date specified. Try again."),
+		}
 	}
 	span := sales.FiscalMonth(t.Year(), int(t.Month()))
 	if c.now.Before((span.To + 6).At(readyHour)) { // Apple: the first Friday of the next fiscal month

@@ -247,7 +247,14 @@ func TestReportDocs(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("| report | frequencies | versions | header |\n| --- | --- | --- | --- |\n")
 	row := func(report, frequencies, versions, header string) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", report, frequencies, versions, strings.ReplaceAll(header, "\t", " · "))
+		fmt.Fprintf(
+			&b,
+			"| %s | %s | %s | %s |\n",
+			report,
+			frequencies,
+			versions,
+			strings.ReplaceAll(header, "\t", " · "),
+		)
 	}
 	header := func(write func(w io.Writer) error, line int) string {
 		var text strings.Builder

@@ -49,7 +49,14 @@ func salesTypes() []salesType {
 	}
 	installs("INSTALLS", "SUMMARY", "MONTHLY", sales.InstallsBy{}, "1_2")
 	installs("INSTALLS", "DETAILED", "MONTHLY", sales.InstallsBy{Territory: true, Type: true, Channel: true}, "1_2")
-	installs("INSTALLS", "DETAILED", "YEARLY", sales.InstallsBy{Territory: true, Type: true, Channel: true}, "1_0", "1_1")
+	installs(
+		"INSTALLS",
+		"DETAILED",
+		"YEARLY",
+		sales.InstallsBy{Territory: true, Type: true, Channel: true},
+		"1_0",
+		"1_1",
+	)
 	installs("INSTALLS", "SUMMARY_CHANNEL", "YEARLY", sales.InstallsBy{Channel: true}, "1_0", "1_1")
 	installs("INSTALLS", "SUMMARY_INSTALL_TYPE", "YEARLY", sales.InstallsBy{Type: true}, "1_0", "1_1")
 	installs("INSTALLS", "SUMMARY_TERRITORY", "YEARLY", sales.InstallsBy{Territory: true}, "1_0", "1_1")
@@ -71,7 +78,9 @@ func (c *call) salesType() (x salesType, version string, errs []apiError) {
 			"Invalid report subtype specified. Try again.")}
 	}
 	if len(byFrequency) == 0 {
-		return x, "", []apiError{parameterError("INVALID", "filter[frequency]", "Invalid frequency specified. Try again.")}
+		return x, "", []apiError{
+			parameterError("INVALID", "filter[frequency]", "Invalid frequency specified. Try again."),
+		}
 	}
 	x = byFrequency[0]
 	newest := x.versions[len(x.versions)-1]

@@ -159,12 +159,16 @@ var events = map[analyticKind][]struct {
 	name, page, engaged string
 	times, users        float64
 }{
-	downloads:  {{"", "Product page", "", 1, 1}},
-	installs:   {{"Install", "Product page", "", 0.97, 0.99}, {"Delete", "Product page", "", 0.4, 0.98}},
-	sessions:   {{"", "Product page", "", 60, 0.3}},
-	engagement: {{"Impression", "No page", "", 40, 0.7}, {"Page view", "Product page", "", 4, 0.8}, {"Tap", "Store sheet", "Get", 2, 0.9}},
-	purchases:  {{"", "Product page", "", 1, 0.95}},
-	crashes:    {{"", "", "", 0.8, 0.6}},
+	downloads: {{"", "Product page", "", 1, 1}},
+	installs:  {{"Install", "Product page", "", 0.97, 0.99}, {"Delete", "Product page", "", 0.4, 0.98}},
+	sessions:  {{"", "Product page", "", 60, 0.3}},
+	engagement: {
+		{"Impression", "No page", "", 40, 0.7},
+		{"Page view", "Product page", "", 4, 0.8},
+		{"Tap", "Store sheet", "Get", 2, 0.9},
+	},
+	purchases: {{"", "Product page", "", 1, 0.95}},
+	crashes:   {{"", "", "", 0.8, 0.6}},
 }
 
 // sources by which people come to an app, and their shares.

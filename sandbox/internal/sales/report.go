@@ -16,6 +16,10 @@ type table struct {
 	err  error
 }
 
+// firstRows are sent at once: who only wants to know whether there are rows waits for no
+// more.
+const firstRows = 8
+
 func newTable(w io.Writer) *table { return &table{w: bufio.NewWriterSize(w, 64<<10)} }
 
 var plain = strings.NewReplacer("\t", " ", "\n", " ", "\r", " ")
@@ -44,7 +48,9 @@ func (t *table) row(cells ...string) {
 		t.line = append(t.line, c...)
 	}
 	t.rows++
-	_, t.err = t.w.Write(append(t.line, '\n'))
+	if _, t.err = t.w.Write(append(t.line, '\n')); t.err == nil && t.rows == firstRows {
+		t.err = t.w.Flush()
+	}
 }
 
 // end writes what is left and says what went wrong.

@@ -25,11 +25,26 @@ func fixed(volume float64) *Market {
 			return Price{Customer: a, Proceeds: a * 7 / 10, Later: a * 85 / 100, Currency: t.Currency}, true
 		}
 	}
-	app := Product{ID: "1", SKU: "APP", Title: `Für "Große" 山`, Developer: "D", AppID: "1", AppName: "App", AppSKU: "APP",
-		Platforms: "iOS", From: m.Start, Version: func(Day) string { return "1.0" }, Price: price(2990)}
+	app := Product{
+		ID:        "1",
+		SKU:       "APP",
+		Title:     `Für "Große" 山`,
+		Developer: "D",
+		AppID:     "1",
+		AppName:   "App",
+		AppSKU:    "APP",
+		Platforms: "iOS",
+		From:      m.Start,
+		Version:   func(Day) string { return "1.0" },
+		Price:     price(2990),
+	}
 	coins, month, year := app, app, app
 	coins.Kind, coins.ID, coins.SKU, coins.Price = Consumable, "2", "coins", price(990)
-	month.Kind, month.ID, month.SKU, month.Period, month.Price = Subscription, "3", "month", Period{Months: 1}, price(4990)
+	month.Kind, month.ID, month.SKU, month.Period, month.Price = Subscription, "3", "month", Period{
+		Months: 1,
+	}, price(
+		4990,
+	)
 	free := func(t *Territory, _ Day) (Price, bool) { return Price{Currency: t.Currency}, true }
 	month.Offers = []Offer{{Kind: Introductory, Mode: FreeTrial, Name: "Week", Duration: Period{Days: 7}, Price: free},
 		{Kind: OfferCode, Mode: PayUpFront, Name: "Code", ID: "SPRING", Duration: Period{Months: 3}, Price: func(
