@@ -149,18 +149,17 @@ func since(o *object, birth time.Time) sales.Day {
 
 // category is an app's first, in words: "Photo & Video" of PHOTO_AND_VIDEO.
 func (s *store) category(app *object) string {
-	for _, info := range s.related(app, "appInfos") {
-		for _, id := range s.ids(info, "primaryCategory") {
-			words := strings.Fields(strings.ToLower(strings.ReplaceAll(id, "_", " ")))
-			for i, w := range words {
-				if words[i] = strings.ToUpper(w[:1]) + w[1:]; w == "and" {
-					words[i] = "&"
-				}
-			}
-			return strings.Join(words, " ")
+	var id string
+	if infos := s.related(app, "appInfos"); len(infos) > 0 {
+		id = strings.Join(s.ids(infos[0], "primaryCategory"), "")
+	}
+	words := strings.Fields(strings.ToLower(strings.ReplaceAll(id, "_", " ")))
+	for i, w := range words {
+		if words[i] = strings.ToUpper(w[:1]) + w[1:]; w == "and" {
+			words[i] = "&"
 		}
 	}
-	return ""
+	return strings.Join(words, " ")
 }
 
 // platforms are those of an app's versions, as reports name them.

@@ -18,14 +18,15 @@ func (s *store) priceSteps(o *object, t *sales.Territory, from sales.Day) []pric
 
 // pointPrice is the price of the price point that a price of an offer has.
 func (s *store) pointPrice(o *object) (sales.Price, bool) {
-	for _, point := range s.related(o, "subscriptionPricePoint") {
-		price, ok := sales.ParseMoney(point.text("customerPrice"))
-		proceeds, _ := sales.ParseMoney(point.text("proceeds"))
-		currency := ""
-		for _, t := range s.related(o, "territory") {
-			currency = t.text("currency")
-		}
-		return sales.Price{Customer: price, Proceeds: proceeds, Later: proceeds, Currency: currency}, ok
+	points := s.related(o, "subscriptionPricePoint")
+	if len(points) == 0 {
+		return sales.Price{}, false
 	}
-	return sales.Price{}, false
+	price, ok := sales.ParseMoney(points[0].text("customerPrice"))
+	proceeds, _ := sales.ParseMoney(points[0].text("proceeds"))
+	currency := ""
+	if t := s.related(o, "territory"); len(t) > 0 {
+		currency = t[0].text("currency")
+	}
+	return sales.Price{Customer: price, Proceeds: proceeds, Later: proceeds, Currency: currency}, ok
 }
