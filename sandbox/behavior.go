@@ -26,6 +26,8 @@ type behavior struct {
 	unique [][]string
 	// allowed refuses an object as it would be: a new one if old is nil.
 	allowed func(c *call, o, old *object) []apiError
+	// looked brings an object up to date before it, or what it is related to, is read.
+	looked func(c *call, o *object)
 	// removable refuses the end of an object.
 	removable func(c *call, o *object) []apiError
 	// created completes a new object, updated follows a change, removed the end

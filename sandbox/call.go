@@ -35,6 +35,9 @@ func (c *call) run() (errs []apiError) {
 		}
 	}
 	if c.op.Method == http.MethodGet {
+		if looked := c.s.behaviors[c.op.root()].looked; looked != nil && o != nil {
+			looked(c, o)
+		}
 		return c.read(o)
 	}
 	if len(c.body) > 0 && !speaksJSON(c.r) {

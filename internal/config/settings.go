@@ -82,7 +82,7 @@ type Jobs struct {
 
 // Uploads are files on their way to Apple. They need a restart.
 type Uploads struct {
-	// Memory is what parts of all files may hold, in bytes; default 40 MiB. A part of
+	// Memory is what parts of all files may hold, in bytes; default 32 MiB. A part of
 	// Apple's that is larger passes through, and cannot be sent again by the gateway.
 	Memory   int64 `json:"memory"`
 	Parallel int   `json:"parallel"` // parts of one file on their way at once; default 4

@@ -43,7 +43,7 @@ type line struct {
 	t          *testing.T
 	dir, token string
 	box        *sandbox.Sandbox
-	rest       []string
+	rest, grpc []string
 	procs      []*exec.Cmd
 	http       *http.Client
 
@@ -53,13 +53,8 @@ type line struct {
 
 func newLine(t *testing.T, size int, settings string) *line {
 	t.Helper()
-	l := &line{t: t, dir: t.TempDir(), writes: map[string]int{}, http: &http.Client{Timeout: 20 * time.Second}}
+	l := emptyLine(t)
 	l.box = sandbox.New(t, sandbox.World{HourLimit: 1 << 20, Auto: sandbox.Auto{BetaReview: 3 * time.Second}})
-	der, err := x509.MarshalPKCS8PrivateKey(l.box.Key.Private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.write("key.p8", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	l.write("policy.yaml", `version: 1
 rules: [{name: ci, principals: ["token:ci"], methods: ["job:DistributeBuild"], teams: [main], apps: all}]
 `)
@@ -72,34 +67,56 @@ rules: [{name: ci, principals: ["token:ci"], methods: ["job:DistributeBuild"], t
 	t.Cleanup(front.Close)
 	token, sum := authn.NewToken()
 	l.token = token
-	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(l.dir, "gateway"), "../../cmd/gateway")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
+	callers := fmt.Sprintf("{name: ci, sha256: %s}", sum)
+	l.serve(size, front.URL, l.box.Key, callers, "jobs: {build_every: 1s, review_every: 1s}\n"+settings)
+	return l
+}
+
+// emptyLine has no gateways yet.
+func emptyLine(t *testing.T) *line {
+	return &line{t: t, dir: t.TempDir(), writes: map[string]int{}, http: &http.Client{Timeout: 20 * time.Second}}
+}
+
+// serve starts gateways of one team before an upstream.
+func (l *line) serve(size int, upstream string, key sandbox.Key, callers, settings string) {
+	l.t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key.Private)
+	if err != nil {
+		l.t.Fatal(err)
 	}
+	l.write("key.p8", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	l.build("gateway", "../../cmd/gateway")
 	for i := range size {
-		l.rest = append(l.rest, free(t))
+		l.rest, l.grpc = append(l.rest, free(l.t)), append(l.grpc, free(l.t))
 		l.write(fmt.Sprintf("gateway%d.yaml", i), fmt.Sprintf(`
 upstream: {base_url: %q}
 listen: {rest: %q, grpc: %q, ops: %q}
 teams: [{name: main, keys: [{id: %s, issuer_id: %s, uri: "file:key.p8"}]}]
-authn: {tokens: [{name: ci, sha256: %s}]}
+authn: {tokens: [%s]}
 policy: {file: policy.yaml}
 secrets: {file: secrets}
-jobs: {build_every: 1s, review_every: 1s}
 log: {level: warn}
 %s
-`, front.URL, l.rest[i], free(t), free(t), l.box.Key.ID, sandbox.DefaultIssuer, sum, settings))
+`, upstream, l.rest[i], l.grpc[i], free(l.t), key.ID, sandbox.DefaultIssuer, callers, settings))
 	}
 	l.procs = make([]*exec.Cmd, size)
 	for i := range size {
 		l.start(i)
 	}
-	t.Cleanup(func() {
+	l.t.Cleanup(func() {
 		for i := range l.procs {
 			l.kill(i)
 		}
 	})
-	return l
+}
+
+// build builds a program of the module.
+func (l *line) build(name, folder string) {
+	l.t.Helper()
+	out, err := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(l.dir, name), folder).CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("%v %s", err, out)
+	}
 }
 
 func free(t *testing.T) string {
@@ -119,17 +136,15 @@ func (l *line) write(name, text string) {
 
 func (l *line) start(i int) {
 	l.t.Helper()
-	cmd := exec.Command(
-		filepath.Join(l.dir, "gateway"),
-		"serve",
-		"--config",
-		filepath.Join(l.dir, fmt.Sprintf("gateway%d.yaml", i)),
-	)
-	log, err := os.OpenFile(
-		filepath.Join(l.dir, fmt.Sprintf("gateway%d.log", i)),
-		os.O_CREATE|os.O_APPEND|os.O_WRONLY,
-		0o600,
-	)
+	name := fmt.Sprintf("gateway%d", i)
+	l.procs[i] = l.process(name, l.rest[i], "gateway", "serve", "--config", filepath.Join(l.dir, name+".yaml"))
+}
+
+// process starts a program that was built, and waits until it listens.
+func (l *line) process(name, address, program string, args ...string) *exec.Cmd {
+	l.t.Helper()
+	cmd := exec.Command(filepath.Join(l.dir, program), args...)
+	log, err := os.OpenFile(filepath.Join(l.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -138,21 +153,25 @@ func (l *line) start(i int) {
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
-	l.procs[i] = cmd
 	for range 500 {
-		if c, err := net.Dial("tcp", l.rest[i]); err == nil {
+		if c, err := net.Dial("tcp", address); err == nil {
 			_ = c.Close()
-			return
+			return cmd
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // it was killed
 	b, _ := os.ReadFile(log.Name())
-	l.t.Fatalf("gateway %d does not listen: %s", i, b)
+	l.t.Fatalf("%s does not listen: %s", name, b)
+	return nil
 }
 
 // kill is kill -9.
-func (l *line) kill(i int) {
-	if p := l.procs[i]; p != nil && p.ProcessState == nil {
+func (l *line) kill(i int) { killed(l.procs[i]) }
+
+func killed(p *exec.Cmd) {
+	if p != nil && p.ProcessState == nil {
 		_ = p.Process.Signal(syscall.SIGCONT)
 		_ = p.Process.Kill()
 		_ = p.Wait() // it was killed

@@ -195,9 +195,9 @@ func TestReplaceAssetsOfManyLocales(t *testing.T) {
 	}
 	ten := galleryOf(t, shots)
 	total, looks := int32(0), int32(0)
-	for _, id := range d.localizations(t, locales) {
-		place := &uploadsv1.AssetPlace{Place: &uploadsv1.AssetPlace_DisplaySet{DisplaySet: &uploadsv1.DisplaySet{
-			DisplayType: "APP_IPHONE_67", Owner: &uploadsv1.DisplaySet_AppStoreVersionLocalization{AppStoreVersionLocalization: id}}}}
+	ids := d.localizations(t, locales)
+	for _, id := range ids {
+		place := placeOfDisplay(id)
 		res, err := d.replace(t, place, ten, "")
 		if err != nil {
 			t.Fatal(err)
@@ -209,10 +209,24 @@ func TestReplaceAssetsOfManyLocales(t *testing.T) {
 			t.Fatalf("again: %v %v", again, err)
 		}
 	}
+	last := placeOfDisplay(ids[0])
+	if res, err := d.replace(t, last, galleryOf(t, 2), ""); err != nil || res.GetRequests() > 1+1+1+2*2+2 || res.GetDeleted() != shots {
+		t.Errorf("all others: %v %v", res, err)
+	}
+	if res, err := d.replace(t, last, gallery{}, ""); err != nil || res.GetRequests() != 2 || res.GetDeleted() != 2 {
+		t.Errorf("none: %v %v", res, err)
+	}
 	t.Logf("%d locales × %d: %d requests = %d × (1 read + 1 set + 2 × %d) + %d looks", locales, shots, total, locales, shots, looks)
 	if int(looks) > 2*locales || int(looks) < locales {
 		t.Errorf("%d looks", looks)
 	}
+}
+
+// placeOfDisplay is the set of a display type of a localization.
+func placeOfDisplay(localization string) *uploadsv1.AssetPlace {
+	return &uploadsv1.AssetPlace{Place: &uploadsv1.AssetPlace_DisplaySet{DisplaySet: &uploadsv1.DisplaySet{
+		DisplayType: "APP_IPHONE_67",
+		Owner:       &uploadsv1.DisplaySet_AppStoreVersionLocalization{AppStoreVersionLocalization: localization}}}}
 }
 
 // TestReplacePlacements: the pictures of a group are uploaded once, whatever number

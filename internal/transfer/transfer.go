@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -175,11 +176,12 @@ func (c *Client) do(ctx context.Context, p Part) (res *http.Response, end func()
 		}
 	}()
 	alive := func() { watch.Reset(c.cfg.Stall) }
-	req, err := request(ctx, u, p, alive)
+	req, taken, err := request(ctx, u, p, alive)
 	if err != nil {
 		return nil, nil, err
 	}
 	res, err = c.send.RoundTrip(req)
+	taken.back() // the transport may still be reading
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errStalled) {
 			return nil, nil, cause
@@ -196,9 +198,9 @@ func (c *Client) do(ctx context.Context, p Part) (res *http.Response, end func()
 
 // request is the HTTP request of a part. What it says of itself is Apple's, but
 // for what belongs to the connection.
-func request(ctx context.Context, u *url.URL, p Part, alive func()) (*http.Request, error) {
+func request(ctx context.Context, u *url.URL, p Part, alive func()) (*http.Request, *lent, error) {
 	if len(p.Headers) > maxHeaders {
-		return nil, fault.New(fault.Unavailable, ReasonBadURL, "Apple wants more than %d headers", maxHeaders)
+		return nil, nil, fault.New(fault.Unavailable, ReasonBadURL, "Apple wants more than %d headers", maxHeaders)
 	}
 	header := http.Header{"User-Agent": nil}
 	for _, h := range p.Headers {
@@ -209,11 +211,40 @@ func request(ctx context.Context, u *url.URL, p Part, alive func()) (*http.Reque
 		}
 	}
 	req := &http.Request{Method: p.Method, URL: u, Host: u.Host, Header: header, ProtoMajor: 1, ProtoMinor: 1}
+	body := &lent{r: p.Body}
 	if p.Body != nil && p.Length > 0 {
-		req.Body, req.ContentLength = &beating{io.NopCloser(p.Body), alive}, p.Length
+		req.Body, req.ContentLength = &beating{io.NopCloser(body), alive}, p.Length
 	}
-	return req.WithContext(ctx), nil
+	return req.WithContext(ctx), body, nil
 }
+
+// lent is a body that its owner takes back. [http.Transport] goes on reading one
+// after its answer came or its request was cancelled; the owner has other use for
+// the bytes then, or reads on where the body ended.
+type lent struct {
+	mu   sync.Mutex
+	r    io.Reader
+	over bool
+}
+
+// Read implements [io.Reader].
+func (l *lent) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return 0, errTakenBack
+	}
+	return l.r.Read(p)
+}
+
+// back waits for a read that is under way. None comes after it.
+func (l *lent) back() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+}
+
+var errTakenBack = errors.New("the body is no longer the transport's")
 
 var errStalled = errors.New("nothing moved")
 

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,4 +203,59 @@ func TestGet(t *testing.T) {
 		t.Errorf("%q: %v", b, err)
 	}
 	_ = body.Close()
+}
+
+// watched is a body that notes who reads it when.
+type watched struct {
+	reading, late atomic.Int32
+	back          atomic.Bool // its owner has it again
+}
+
+// Read implements [io.Reader].
+func (w *watched) Read(p []byte) (int, error) {
+	w.reading.Add(1)
+	defer w.reading.Add(-1)
+	if w.back.Load() {
+		w.late.Add(1)
+	}
+	time.Sleep(100 * time.Microsecond)
+	return len(p), nil
+}
+
+// TestBodyComesBack: after Put nobody reads the body any more, although the host
+// has answered, or the caller has left, in the middle of it.
+func TestBodyComesBack(t *testing.T) {
+	early := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.CopyN(io.Discard, r.Body, 100<<10)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	never := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	})
+	for name, h := range map[string]http.Handler{"an early answer": early, "a caller that leaves": never} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(h)
+			defer s.Close()
+			own, err := url.Parse(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := transfer.New(transfer.Config{Hosts: transfer.Hosts{Own: own}})
+			defer c.Close()
+			for range 20 {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				w := &watched{}
+				err := c.Put(ctx, transfer.Part{URL: s.URL, Body: w, Length: 1 << 30})
+				w.back.Store(true)
+				if n := w.reading.Load(); n > 0 || err == nil {
+					t.Errorf("%d read at the end: %v", n, err)
+				}
+				cancel()
+				time.Sleep(2 * time.Millisecond)
+				if n := w.late.Load(); n > 0 {
+					t.Fatalf("%d reads came after the end", n)
+				}
+			}
+		})
+	}
 }

@@ -19,7 +19,7 @@ const UploadsPath = "/ascgateway/v1/uploads"
 
 // Of a body that is a file.
 const (
-	chunkBytes = 64 << 10
+	chunkBytes = 64 << 10    // each upload holds so much, those that wait included
 	bodyStall  = time.Minute // without a byte
 )
 

@@ -103,9 +103,12 @@ func (u *upload) ahead(most int64) ([]byte, error) {
 	return head, nil
 }
 
-// scanWindow is how much of a build's file is read to find out which build it is,
-// before anything is reserved. One file at a time may hold it.
-const scanWindow = 16 << 20
+// A build's file is read to find out which build it is, before anything is reserved.
+const (
+	scanWindow = 16 << 20 // bytes that are read at most; one file at a time reads more than its first piece
+	headPiece  = 64 << 10
+	briefsMost = 64 // files at once whose first piece is held
+)
 
 // whichBuild is the build that the caller names. What it does not name is read from
 // the file, and what the file says otherwise is an error.
@@ -164,15 +167,22 @@ func (b buildOf) same(found inspect.Build) error {
 // has read.
 func (u *upload) scanAhead(ctx context.Context) (found inspect.Build, err error) {
 	window := min(int64(scanWindow), u.token.Size)
-	if err := u.heads.Acquire(ctx, window); err != nil {
+	if err := u.briefs.Acquire(ctx, 1); err != nil {
 		return found, err
 	}
-	free := sync.OnceFunc(func() { u.heads.Release(window) })
-	u.free = append(u.free, free)
+	free := sync.OnceFunc(func() { u.briefs.Release(1) })
+	u.free = append(u.free, func() { free() })
 	scan := inspect.NewScanner(window)
 	var head []io.Reader
 	for read := int64(0); ; {
-		piece := make([]byte, min(64<<10, window-read))
+		if read == headPiece { // the file does not begin with what is looked for
+			if err := u.heads.Acquire(ctx, 1); err != nil {
+				return found, err
+			}
+			first := free
+			free = sync.OnceFunc(func() { first(); u.heads.Release(1) })
+		}
+		piece := make([]byte, min(headPiece, window-read))
 		n, rerr := io.ReadFull(u.file, piece)
 		if rerr != nil && !errors.Is(rerr, io.EOF) && !errors.Is(rerr, io.ErrUnexpectedEOF) {
 			return found, rerr

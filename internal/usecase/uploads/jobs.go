@@ -27,6 +27,8 @@ func Jobs() (map[string][]string, error) {
 	direct := []string{uploadsv1.UploadService_BeginDirectUpload_FullMethodName, uploadsv1.UploadService_CommitDirectUpload_FullMethodName}
 	replace := []string{uploadsv1.UploadService_PlanReplaceAssets_FullMethodName, uploadsv1.UploadService_ReplaceAssets_FullMethodName,
 		metadatav1.AppScreenshotSetsService_CreateAppScreenshotSet_FullMethodName,
+		metadatav1.AppScreenshotSetsService_DeleteAppScreenshotSet_FullMethodName,
+		metadatav1.AppPreviewSetsService_DeleteAppPreviewSet_FullMethodName,
 		metadatav1.AppScreenshotSetsService_ReplaceAppScreenshotSetAppScreenshots_FullMethodName,
 		metadatav1.AppPreviewSetsService_CreateAppPreviewSet_FullMethodName,
 		metadatav1.AppPreviewSetsService_ReplaceAppPreviewSetAppPreviews_FullMethodName,

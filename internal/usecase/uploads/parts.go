@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -54,7 +53,7 @@ func (s *sender) send(ctx context.Context, first int) error {
 func (s *sender) read(ctx context.Context, first int) error {
 	for i := first; i < len(s.ops); i++ {
 		var err error
-		if s.ops[i].Length > min(partBuffered, s.cfg.Memory) {
+		if s.ops[i].Length > min(partBuffered, s.memory.size) {
 			err = s.through(ctx, i)
 		} else {
 			err = s.buffered(ctx, i)
@@ -126,26 +125,25 @@ func (s *sender) buffered(ctx context.Context, i int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := s.memory.Acquire(ctx, op.Length); err != nil {
+	p, err := s.memory.take(ctx, op.Length)
+	if err != nil {
 		<-s.slots
 		return err
 	}
-	b := s.buffer(op.Length)
-	free := func() { s.buffers.Put(b); s.memory.Release(op.Length); <-s.slots }
-	n, err := io.ReadFull(s.file, (*b)[:op.Length])
+	free := func() { p.free(); <-s.slots }
+	n, err := p.fill(s.file, s.digest)
 	if err != nil {
 		free()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return truncated(op.offset+int64(n), s.ops[len(s.ops)-1].end())
+			return truncated(op.offset+n, s.ops[len(s.ops)-1].end())
 		}
 		return err
 	}
-	_, _ = s.digest.Write((*b)[:op.Length])
 	s.mu.Lock()
 	s.after[i] = s.digest.state()
 	s.mu.Unlock()
 	s.group.Go(func() {
-		err := s.put(ctx, op, (*b)[:op.Length])
+		err := s.put(ctx, op, p)
 		free()
 		if err == nil {
 			err = s.arrived(i)
@@ -162,18 +160,8 @@ func (s *sender) buffered(ctx context.Context, i int) error {
 	return nil
 }
 
-// buffer is memory for a part.
-func (s *Service) buffer(n int64) *[]byte {
-	if b, ok := s.buffers.Get().(*[]byte); ok && int64(cap(*b)) >= n {
-		*b = (*b)[:cap(*b)]
-		return b
-	}
-	b := make([]byte, n)
-	return &b
-}
-
 // put sends a part until Apple has it, or says that it never will.
-func (s *sender) put(ctx context.Context, op *operation, data []byte) (err error) {
+func (s *sender) put(ctx context.Context, op *operation, data *pages) (err error) {
 	for try := range triesMost {
 		if try > 0 {
 			wait := min(250*time.Millisecond<<try, 8*time.Second)
@@ -182,7 +170,7 @@ func (s *sender) put(ctx context.Context, op *operation, data []byte) (err error
 			}
 		}
 		p := op.Part
-		p.Body = bytes.NewReader(data)
+		p.Body = data.reader()
 		if err = s.deps.Transfer.Put(ctx, p); err == nil || fault.As(err).Reason != transfer.ReasonUnavailable {
 			return err
 		}

@@ -188,6 +188,12 @@ func (s *placed) remove(ctx context.Context, h holding) error {
 		&metadatav1.DeleteAppAssetLibraryPlacementRequest{Id: h.id}, &metadatav1.DeleteAppAssetLibraryPlacementResponse{})
 }
 
+// droppable implements [shelf]: a group cannot be deleted.
+func (s *placed) droppable() bool { return false }
+
+// drop implements [shelf].
+func (s *placed) drop(context.Context) error { return nil }
+
 // order implements [shelf].
 func (s *placed) order(ctx context.Context, ids []string) error {
 	req := &metadatav1.CreateAppAssetLibraryPlacementOrderingRequestRequest{PlacementGroup: proto.String(s.group),

@@ -35,6 +35,10 @@ type shelf interface {
 	// puts is how many requests that takes.
 	puts() int32
 	remove(ctx context.Context, h holding) error
+	// drop deletes the place with all that it holds, by one request. droppable says
+	// whether it can be made anew.
+	drop(ctx context.Context) error
+	droppable() bool
 	order(ctx context.Context, ids []string) error
 	// set is the id of the set, "": it is none.
 	set() string
@@ -72,6 +76,7 @@ type replacement struct {
 	extra   []holding // to be removed
 	early   int       // of those, before anything is uploaded: there is no room
 	reorder bool
+	renew   bool // nothing stays: the place is deleted, and made anew if there are files
 }
 
 // plan reads a place and says what is to be done.
@@ -113,6 +118,13 @@ func (c *caller) plan(ctx context.Context, place *uploadsv1.AssetPlace, files []
 		r.early = max(0, min(len(r.extra), len(r.now)+len(missing)-room))
 	}
 	r.reorder = r.outOfOrder()
+	made := 0
+	if len(files) > 0 {
+		made = 1
+	}
+	if len(r.extra) == len(r.now) && len(r.extra) > 1+made && r.shelf.droppable() {
+		r.renew, r.early, r.reorder = true, 0, false
+	}
 	return r, nil
 }
 
@@ -181,6 +193,12 @@ func (r *replacement) asPlan() *operationsv1.Plan {
 			add("removeAsset", h.String(), h.word, "", why, 1)
 		}
 	}
+	if r.renew {
+		add("deleteSet", r.shelf.name(), fmt.Sprintf("%d files", len(r.extra)), "", "nothing that it holds is among the files", 1)
+		if len(r.slots) > 0 {
+			add("createSet", r.shelf.name(), "", r.shelf.name(), "it is made anew", 1)
+		}
+	}
 	remove(r.extra[:r.early], "it is not among the files, and there is no room beside it")
 	for i, s := range r.slots {
 		at := fmt.Sprintf("place %d", i+1)
@@ -192,7 +210,9 @@ func (r *replacement) asPlan() *operationsv1.Plan {
 			add("uploadAsset", s.file.GetFileName(), "", at, "no equal file is there", 2+r.shelf.puts())
 		}
 	}
-	remove(r.extra[r.early:], "it is not among the files")
+	if !r.renew {
+		remove(r.extra[r.early:], "it is not among the files")
+	}
 	if r.reorder {
 		add("orderAssets", r.shelf.name(), "", "the order of the files", "what stays is in another order", 1)
 	}

@@ -46,6 +46,12 @@ func (r *replacing) run(ctx context.Context) (*uploadsv1.ReplaceAssetsResult, er
 }
 
 func (r *replacing) do(ctx context.Context) error {
+	if r.renew {
+		if err := r.shelf.drop(ctx); err != nil && !isNotFound(err) {
+			return err
+		}
+		r.result.Deleted, r.extra = int32(len(r.extra)), nil
+	}
 	if len(r.slots) > 0 {
 		if err := r.shelf.ready(ctx); err != nil {
 			return err

@@ -247,6 +247,20 @@ func (s *fileSet) remove(ctx context.Context, h holding) error {
 	return err
 }
 
+// droppable implements [shelf]: a set that is named by its id keeps it.
+func (s *fileSet) droppable() bool { return s.display != "" && s.id != "" }
+
+// drop implements [shelf].
+func (s *fileSet) drop(ctx context.Context) error {
+	m, err := find(s.service(), "Delete"+s.kind.schema+"Set")
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, m, m.byID(s.id).Interface())
+	s.id = ""
+	return err
+}
+
 // order implements [shelf].
 func (s *fileSet) order(ctx context.Context, ids []string) error {
 	m, err := find(s.service(), "Replace"+s.kind.schema+"Set"+s.kind.schema+"s")

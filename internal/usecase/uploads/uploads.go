@@ -50,7 +50,7 @@ type Config struct {
 
 // Defaults of [Config].
 const (
-	DefaultMemory   = 40 << 20
+	DefaultMemory   = 32 << 20
 	DefaultParallel = 4
 	DefaultPollMost = 15 * time.Second
 )
@@ -80,15 +80,15 @@ type Deps struct {
 // Service implements ascgateway.uploads.v1.UploadService.
 type Service struct {
 	uploadsv1.UnimplementedUploadServiceServer
-	cfg     Config
-	deps    Deps
-	kinds   *kinds
-	memory  *semaphore.Weighted
-	heads   *semaphore.Weighted // what is read ahead to find out which build a file is
-	buffers sync.Pool           // of *[]byte
-	claims  claims
-	looks   looks
-	pause   func(ctx context.Context, d time.Duration) error // for tests
+	cfg    Config
+	deps   Deps
+	kinds  *kinds
+	memory *arena
+	heads  *semaphore.Weighted // files of which much is read ahead to find out which build they are
+	briefs *semaphore.Weighted // files of which something is
+	claims claims
+	looks  looks
+	pause  func(ctx context.Context, d time.Duration) error // for tests
 }
 
 // New makes the service.
@@ -109,8 +109,8 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if deps.Note == nil {
 		deps.Note = func(context.Context, string) {}
 	}
-	return &Service{cfg: cfg, deps: deps, kinds: k, memory: semaphore.NewWeighted(cfg.Memory),
-		heads: semaphore.NewWeighted(scanWindow), pause: sleep}, nil
+	return &Service{cfg: cfg, deps: deps, kinds: k, memory: newArena(cfg.Memory),
+		heads: semaphore.NewWeighted(1), briefs: semaphore.NewWeighted(briefsMost), pause: sleep}, nil
 }
 
 // sleep waits, or ends with its context.
