@@ -3,7 +3,6 @@ package sandbox
 import (
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 )
