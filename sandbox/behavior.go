@@ -18,11 +18,16 @@ type behavior struct {
 	oneOf []string
 	// settled completes an object of a new sandbox that has its relationships.
 	settled func(st *store, o *object)
+	// named gives a new object the id that Apple makes of what it belongs to; "" leaves
+	// it its own. What has that id already ends: the new one takes its place.
+	named func(c *call, o *object) string
 	// unique lists sets of attributes and relationships of which no two objects
 	// have the same values. Errors point to the last of a set.
 	unique [][]string
 	// allowed refuses an object as it would be: a new one if old is nil.
 	allowed func(c *call, o, old *object) []apiError
+	// looked brings an object up to date before it, or what it is related to, is read.
+	looked func(c *call, o *object)
 	// removable refuses the end of an object.
 	removable func(c *call, o *object) []apiError
 	// created completes a new object, updated follows a change, removed the end
@@ -32,6 +37,9 @@ type behavior struct {
 	// cannot be created without it. outlives lists those without which an object
 	// cannot be created, but goes on.
 	owns, outlives []string
+	// grows lists relationships to many to which a change of the object adds; it
+	// replaces all others.
+	grows []string
 	// relating refuses a write to a relationship's own URL; related follows one.
 	relating func(c *call, o *object, w relWrite) []apiError
 	related  func(c *call, o *object, w relWrite)
@@ -43,7 +51,7 @@ type behavior struct {
 	// filters match a filter's value in another way than by being equal, by key.
 	filters map[string]func(have, want string) bool
 	// tests are filters that compare in a way of their own, by key.
-	tests map[string]func(o *object, want string) bool
+	tests map[string]test
 	// listed puts the answer to a list in an order of its own, unless sort asks
 	// for another.
 	listed func(c *call, list []*object)
@@ -54,6 +62,9 @@ type behavior struct {
 	show func(c *call, o *object) map[string]any
 }
 
+// test says whether an object matches a filter's value.
+type test func(s *store, o *object, want string) bool
+
 // behaviors of all types that have one. A type stands in one of the lists only.
 func behaviors() map[string]behavior {
 	all := map[string]behavior{}
@@ -62,6 +73,8 @@ func behaviors() map[string]behavior {
 		buildUploads(), betaReview(),
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
 		distribution(), customerReviews(), library(), organisation(), xcodeCloud(), reporting(), gameCenter(),
+		priceSchedules(), availabilities(), offers(),
+		submissions(), subscriptionPrices(), offerCodes(), promoted(),
 	} {
 		for typ, b := range list {
 			all[typ] = b

@@ -170,7 +170,7 @@ func TestReports(t *testing.T) {
 		{sales + "&filter[reportDate]=2027-01-01", "", 404, ""},
 		{"/v1/salesReports?filter[frequency]=DAILY", "", 400, ""},
 		{finance + "&filter[reportDate]=2026-03", "", 200, "Start Date\t"},
-		{finance + "&filter[reportDate]=2026-06", "", 404, ""},
+		{finance + "&filter[reportDate]=2026-08", "", 404, ""},
 	} {
 		w := c.raw("GET", x.path, "", "Accept", x.accept)
 		if w.Code != x.status {
@@ -184,7 +184,7 @@ func TestReports(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(z)
-		if err != nil || !strings.HasPrefix(string(text), x.starts) || !strings.Contains(string(text), "Trail Mix") {
+		if err != nil || !strings.HasPrefix(string(text), x.starts) || !strings.Contains(string(text), "Premium Monthly") {
 			t.Errorf("%s: %v %.100s", x.path, err, text)
 		}
 	}

@@ -17,8 +17,9 @@ type call struct {
 	now  time.Time
 	base string // "http://127.0.0.1:8090"
 
-	query  query
-	acting string // type that an act was asked of
+	query   query
+	acting  string  // type that an act was asked of
+	writing *writer // of the request's document, if it has one
 }
 
 // run carries out the operation.
@@ -34,6 +35,9 @@ func (c *call) run() (errs []apiError) {
 		}
 	}
 	if c.op.Method == http.MethodGet {
+		if looked := c.s.behaviors[c.op.root()].looked; looked != nil && o != nil {
+			looked(c, o)
+		}
 		return c.read(o)
 	}
 	if len(c.body) > 0 && !speaksJSON(c.r) {
@@ -108,9 +112,15 @@ func (c *call) related(o *object) []apiError {
 	if c.op.Answer != nil || c.op.Schema == "" {
 		return c.file(o)
 	}
+	if pointTypes[c.op.Type] != "" && c.op.Many {
+		return c.listPoints(o)
+	}
 	list := c.s.store.related(o, c.op.Rel)
 	if c.op.Many {
 		return c.list(list)
+	}
+	if len(list) == 0 && c.s.behaviors[c.op.Type].named != nil { // it would have the id of what it belongs to
+		return []apiError{notFound(c.op.Type, o.id)}
 	}
 	if len(list) == 0 {
 		c.rec.json(http.StatusOK, map[string]any{"data": nil, "links": c.links()})

@@ -102,6 +102,16 @@ func (j *judge) value(op *factOp, p *factParam) string {
 		return "true"
 	}
 	_, key, _ := strings.Cut(strings.TrimSuffix(p.Name, "]"), "[")
+	switch key {
+	case "planType":
+		return monthly
+	case "upfrontPricePointId":
+		if ids := j.c.IDs("subscriptionPricePoints"); len(ids) > 0 {
+			return ids[0]
+		}
+	case "territory":
+		return "USA"
+	}
 	for _, o := range j.c.store.all(op.Type) {
 		if have, _ := j.c.store.values(o, key); len(have) > 0 && !strings.Contains(have[0], ",") {
 			return have[0]

@@ -9,12 +9,18 @@ import (
 
 // Check looks at the whole world and tells what does not fit together: a
 // relationship that has one side only or points to nothing, a thing of one app
-// tied to a thing of another, a value that Apple's document does not allow. A
-// world that was changed through Apple's API has none; it is for tests.
+// tied to a thing of another, a value that Apple's document does not allow, a price of
+// another product. A world that was changed through Apple's API has none; it is for tests.
 func (s *Sandbox) Check() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.store.wrong(true)
+	w := s.store.checked(true)
+	for _, typ := range sortedKeys(s.store.types) {
+		for _, o := range s.store.all(typ) {
+			w.money(s.store, o)
+		}
+	}
+	return w.list
 }
 
 // maxWrong bounds what a checker tells.
@@ -22,8 +28,10 @@ const maxWrong = 1000
 
 // wrong is what does not fit together in a store. ties says whether things of one app
 // must not be tied to those of another.
-func (s *store) wrong(ties bool) []string {
-	w := checker{ties: ties, sets: map[pointer]map[string]bool{}}
+func (s *store) wrong(ties bool) []string { return s.checked(ties).list }
+
+func (s *store) checked(ties bool) *checker {
+	w := &checker{ties: ties, sets: map[pointer]map[string]bool{}}
 	for _, typ := range sortedKeys(s.types) {
 		for _, o := range s.all(typ) {
 			w.relations(s, o)
@@ -31,7 +39,7 @@ func (s *store) wrong(ties bool) []string {
 			w.indexed(s, o)
 		}
 	}
-	return w.list
+	return w
 }
 
 // fits is an error if something in a store does not fit together.
@@ -100,7 +108,7 @@ func (w *checker) relations(st *store, o *object) {
 				w.say(o, "%s points to %s %s, which is not there", name, r.typ, id)
 				continue
 			}
-			if r.back != "" && !w.points(x, st.facts.relation(r.typ, r.back).name, o.id) {
+			if r.back != "" && pointTypes[r.typ] == "" && !w.points(x, st.facts.relation(r.typ, r.back).name, o.id) {
 				w.say(o, "%s points to %s %s, whose %s does not point back", name, r.typ, id, r.back)
 			}
 			if other := st.appOf(x); w.ties && app != nil && other != nil && app != other {
@@ -122,7 +130,7 @@ func (w *checker) indexed(st *store, o *object) {
 	}
 	for name, ids := range o.rels {
 		r := st.facts.relation(o.typ, name)
-		if r == nil || r.back != "" {
+		if r == nil || r.back != "" || pointTypes[r.typ] != "" { // which are not kept
 			continue
 		}
 		for _, id := range ids {

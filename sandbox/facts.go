@@ -26,6 +26,7 @@ type facts struct {
 	relations map[string]map[string]*relation // type → relationship
 	children  map[string][]child              // type → what cannot be without it
 	owners    map[string][]string             // type → relationships that lead to its app
+	book      *priceBook                      // what everything may cost
 }
 
 type factType struct {
@@ -117,6 +118,7 @@ func loadFacts() (*facts, error) {
 	f.findRelations()
 	f.findChildren()
 	f.findOwners()
+	f.book = newPriceBook()
 	return f, nil
 }
 

@@ -16,7 +16,7 @@ func (c *call) matches(o *object) bool {
 		switch kind {
 		case "filter":
 			if test := c.s.behaviors[o.typ].tests[key]; test != nil {
-				if !slices.ContainsFunc(want, func(w string) bool { return test(o, w) }) {
+				if !slices.ContainsFunc(want, func(w string) bool { return test(c.s.store, o, w) }) {
 					return false
 				}
 				continue

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -121,8 +122,11 @@ var choosing = map[string]bool{
 	"appAssetLibraryPlacementOrderingRequests_createInstance": true,
 }
 
+// applesOwnFailure answers 500 as Apple does, to the first price of a subscription.
+const applesOwnFailure = "subscriptionPrices_createInstance"
+
 // exchange sends a request. The answer is always judged; the request, where it is
-// meant to be valid. No answer may be a 5xx.
+// meant to be valid. No answer may be a 5xx, but for Apple's own.
 func (j *judge) exchange(op *factOp, path, query string, sent []byte, valid bool) int {
 	r := httptest.NewRequest(op.Method, path+"?"+query, bytes.NewReader(sent))
 	r.RequestURI = ""
@@ -147,6 +151,10 @@ func (j *judge) exchange(op *factOp, path, query string, sent []byte, valid bool
 	r.Body = io.NopCloser(bytes.NewReader(sent))
 	j.c.ServeHTTP(w, r)
 	j.exchanges++
+	if w.Code == http.StatusInternalServerError && op.ID == applesOwnFailure {
+		j.errorDocument(op, w.Body.Bytes())
+		return w.Code
+	}
 	if w.Code/100 == 4 {
 		j.refused++
 	}

@@ -16,9 +16,9 @@ const (
 
 // refData: what the library takes, in one resource.
 func refData() behavior {
-	b := behavior{count: 1, show: shownRefData, tests: map[string]func(*object, string) bool{}}
+	b := behavior{count: 1, show: shownRefData, tests: map[string]test{}}
 	for _, key := range []string{"placementTypes", "placementProfileGroups", "features", "specs"} {
-		b.tests[key] = func(*object, string) bool { return true } // they thin out what the resource says
+		b.tests[key] = func(*store, *object, string) bool { return true } // they thin out what the resource says
 	}
 	return b
 }

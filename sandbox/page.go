@@ -109,19 +109,21 @@ func (s *Sandbox) world() worldView {
 	return v
 }
 
-// page is the whole page, whose links stay with its world.
-func (s *Sandbox) page() assets.Page {
+// page is a whole page without its content; its links stay with its world, and that to
+// itself is marked.
+func (s *Sandbox) page(path string) assets.Page {
 	return assets.Page{
-		Title: "World", Name: "App Store Connect sandbox", Script: "moving.js", Content: s.world(),
+		Title: "World", Name: "App Store Connect sandbox", Script: "moving.js",
 		Links: []assets.Link{
-			{Title: "World", URL: "/" + s.of(), Current: true},
+			{Title: "World", URL: "/" + s.of(), Current: path == "/"},
+			{Title: "Sales", URL: "/sales" + s.of(), Current: path == "/sales"},
 			{Title: "State", URL: "/_sandbox/state" + s.of()},
 			{Title: "Faults", URL: "/_sandbox/faults" + s.of()},
 		},
 	}
 }
 
-// pages serves the sandbox's own page, on loopback only.
+// pages serves the sandbox's own pages, on loopback only.
 func (s *Sandbox) pages() {
 	parsed := sync.OnceValues(func() (*template.Template, error) { return assets.Parse(pageFiles, "page.html") })
 	s.mux.HandleFunc("GET /{$}", onLoopback(func(w http.ResponseWriter, r *http.Request) {
@@ -130,16 +132,24 @@ func (s *Sandbox) pages() {
 		if err == nil && r.URL.Query().Get("part") == "moving" {
 			err = t.ExecuteTemplate(&b, "moving", s.world())
 		} else if err == nil {
-			err = t.ExecuteTemplate(&b, "frame.html", s.page())
+			page := s.page("/")
+			page.Content = s.world()
+			err = t.ExecuteTemplate(&b, "frame.html", page)
 		}
-		if err != nil {
-			http.Error(w, "the page cannot be made", http.StatusInternalServerError)
-			return
-		}
-		assets.Protect(w.Header())
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		_, _ = w.Write(b.Bytes()) // a caller that went away needs no answer
+		sendPage(w, b.Bytes(), err)
 	}))
+	s.mux.HandleFunc("GET /sales", s.salesPage())
 	s.mux.HandleFunc("GET /assets/{name}", onLoopback(assets.Serve))
+}
+
+// sendPage sends a page, or says that it could not be made.
+func sendPage(w http.ResponseWriter, page []byte, err error) {
+	if err != nil {
+		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
+		return
+	}
+	assets.Protect(w.Header())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(page) // a caller that went away needs no answer
 }

@@ -140,7 +140,7 @@ func (s *Sandbox) allWorlds() (list []*Sandbox) {
 // route finds the world that a request is for: that of its key, of ?world= for the
 // control API and the page, of the signature for uploads and files.
 func (s *Sandbox) route(r *http.Request) (*Sandbox, error) {
-	control := strings.HasPrefix(r.URL.Path, "/_sandbox/") || r.URL.Path == "/"
+	control := strings.HasPrefix(r.URL.Path, "/_sandbox/") || r.URL.Path == "/" || r.URL.Path == "/sales"
 	switch kid := r.URL.Query().Get("world"); {
 	case !s.cfg.PerKey || strings.HasPrefix(r.URL.Path, "/assets/"):
 		return s, nil

@@ -26,10 +26,15 @@ func (c *call) list(objects []*object) []apiError {
 	if len(errs) > 0 {
 		return errs
 	}
-	kept = kept[p.start:p.end]
+	c.answerList(kept[p.start:p.end], p)
+	return nil
+}
+
+// answerList answers with the objects of a page.
+func (c *call) answerList(kept []*object, p page) {
 	if c.wantsCSV() {
 		c.table(kept)
-		return nil
+		return
 	}
 	data, v := make([]any, len(kept)), c.view(c.op.Schema, true)
 	for i, o := range kept {
@@ -41,7 +46,6 @@ func (c *call) list(objects []*object) []apiError {
 	}
 	c.include(doc, kept)
 	c.rec.json(http.StatusOK, doc)
-	return nil
 }
 
 func (c *call) single(o *object) {
@@ -128,8 +132,8 @@ func (c *call) include(doc map[string]any, primary []*object) {
 	list, seen, views := []any{}, map[*object]bool{}, map[string]*view{}
 	for _, o := range primary {
 		for _, rel := range c.query["include"] {
-			related := c.s.store.related(o, rel)
-			for _, x := range related[:min(len(related), c.query.int("limit["+rel+"]", defaultIncluded))] {
+			most := c.query.int("limit["+rel+"]", defaultIncluded)
+			for _, x := range c.s.store.relatedSome(o, rel, most) {
 				schema := c.op.Included[x.typ]
 				if schema == "" || seen[x] {
 					continue
@@ -147,14 +151,15 @@ func (c *call) include(doc map[string]any, primary []*object) {
 
 // linkages answers with the ids that a to-many relationship holds.
 func (c *call) linkages(o *object) []apiError {
-	ids := c.s.store.ids(o, c.op.Rel)
-	p, errs := c.page(len(ids))
+	_, total := c.s.store.some(o, c.op.Rel, 0, 0)
+	p, errs := c.page(total)
 	if len(errs) > 0 {
 		return errs
 	}
+	ids, _ := c.s.store.some(o, c.op.Rel, p.start, p.end)
 	c.rec.json(
 		http.StatusOK,
-		map[string]any{"data": identifiers(c.op.Type, ids[p.start:p.end]), "links": p.links, "meta": p.meta},
+		map[string]any{"data": identifiers(c.op.Type, ids), "links": p.links, "meta": p.meta},
 	)
 	return nil
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -15,11 +16,12 @@ type reply struct {
 	status    int
 	header    http.Header
 	body      []byte
-	limits    []limit       // for X-Rate-Limit
-	pause     time.Duration // before it is sent
-	cut       bool          // the connection ends without an answer
-	hang      bool          // nothing is sent until the caller goes
-	truncated bool          // the body ends in its middle, and the connection with it
+	stream    func(w io.Writer) error // writes the body instead, without the lock
+	limits    []limit                 // for X-Rate-Limit
+	pause     time.Duration           // before it is sent
+	cut       bool                    // the connection ends without an answer
+	hang      bool                    // nothing is sent until the caller goes
+	truncated bool                    // the body ends in its middle, and the connection with it
 }
 
 func newReply() *reply { return &reply{header: http.Header{}} }
@@ -31,20 +33,57 @@ func (rec *reply) send(w http.ResponseWriter) {
 	for k, v := range rec.header {
 		w.Header()[k] = v
 	}
-	if rec.truncated && len(rec.body) > 0 {
+	if rec.truncated && (len(rec.body) > 0 || rec.stream != nil) {
 		rec.sendHalf(w)
 	}
 	w.WriteHeader(rec.status)
-	_, _ = w.Write(rec.body) // a caller that went away needs no answer
+	_ = rec.write(w) // a caller that went away needs no answer
+}
+
+// write writes the body.
+func (rec *reply) write(w io.Writer) error {
+	if rec.stream != nil {
+		return rec.stream(w)
+	}
+	_, err := w.Write(rec.body)
+	return err
 }
 
 // sendHalf promises the whole body, sends half of it and cuts the connection.
 func (rec *reply) sendHalf(w http.ResponseWriter) {
-	w.Header().Set("Content-Length", strconv.Itoa(len(rec.body)))
+	var all counter
+	_ = rec.write(&all) // counting cannot fail
+	w.Header().Set("Content-Length", strconv.FormatInt(int64(all), 10))
 	w.WriteHeader(rec.status)
-	_, _ = w.Write(rec.body[:len(rec.body)/2]) // as above
-	_ = http.NewResponseController(w).Flush()  // one that cannot flush has no connection to cut
+	_ = rec.write(&head{w, int64(all) / 2})   // as above
+	_ = http.NewResponseController(w).Flush() // one that cannot flush has no connection to cut
 	panic(http.ErrAbortHandler)
+}
+
+// counter counts the bytes that are written to it.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// head lets the first bytes through, and ends with an error.
+type head struct {
+	w    io.Writer
+	left int64
+}
+
+func (h *head) Write(b []byte) (int, error) {
+	if h.left < int64(len(b)) {
+		b = b[:h.left]
+	}
+	h.left -= int64(len(b))
+	n, err := h.w.Write(b)
+	if err == nil && h.left == 0 {
+		err = io.ErrShortWrite
+	}
+	return n, err
 }
 
 // json answers with a document, which is made of plain values.

@@ -112,6 +112,9 @@ func (s *Sandbox) restoreObjects(st *store, saved *snapshot) error {
 		if _, ok := slices.BinarySearch(known, x.Type); !ok && !own {
 			return fmt.Errorf("objects: there is no type %q", x.Type)
 		}
+		if pointTypes[x.Type] != "" {
+			return fmt.Errorf("objects: %s are not kept", x.Type)
+		}
 		if x.ID == "" || st.get(x.Type, x.ID) != nil {
 			return fmt.Errorf("objects: %s %q is there twice, or has no id", x.Type, x.ID)
 		}

@@ -96,6 +96,10 @@ func (c *call) unaddable(subject *object) reasons {
 		missing.state(subject, "The resource is not in a state in which it can be submitted.")
 	case subject.typ == "appStoreVersions":
 		missing = c.unready(subject)
+	case subject.typ == "inAppPurchaseVersions":
+		missing = c.unreadyVersion(subject, "inAppPurchase")
+	case subject.typ == "subscriptionVersions":
+		missing = c.unreadyVersion(subject, "subscription")
 	}
 	return missing
 }

@@ -39,6 +39,7 @@ func reviewKinds() map[string]behavior {
 	all := map[string]behavior{}
 	for typ, k := range kindsOfReview() {
 		b := behavior{
+			placed:    []string{"image"},
 			seed:      cycle(k.attr, k.approved),
 			machines:  []machine{k.machine()},
 			allowed:   lockedAllowed,
@@ -50,9 +51,32 @@ func reviewKinds() map[string]behavior {
 		} else {
 			b.created = setting(map[string]any{k.attr: k.drafts[0]})
 		}
+		switch typ {
+		case "inAppPurchaseVersions":
+			b.moved, b.created = productVersionMoved("inAppPurchase"), newVersion("inAppPurchase")
+		case "subscriptionVersions":
+			b.moved, b.created = productVersionMoved("subscription"), newVersion("subscription")
+		case "subscriptionGroupVersions":
+			b.created = newVersion("subscriptionGroup")
+		}
 		all[typ] = b
 	}
 	return all
+}
+
+// newVersion counts the versions of a product.
+func newVersion(of string) func(c *call, o *object) {
+	return func(c *call, o *object) {
+		o.attrs["state"] = "PREPARE_FOR_SUBMISSION"
+		last := int64(0)
+		if product := c.s.store.one(o, of); product != nil {
+			for _, v := range c.s.store.related(product, "versions") {
+				n, _ := number(v.attrs["version"])
+				last = max(last, n)
+			}
+		}
+		o.attrs["version"] = last + 1
+	}
 }
 
 // machine is the life of a kind's state, as far as App Review goes.

@@ -35,12 +35,14 @@ type World struct {
 	Processing  time.Duration    // how long Apple's side takes for what Times does not name; none if 0
 	Times       Times            // how long Apple's side takes, thing by thing
 	Auto        Auto             // what people at Apple do by themselves; nothing if zero
+	OneByOne    bool             // refuse to take several prices or offers of a subscription in one PATCH
 	NoRules     bool             // take every write that the document allows: to test codecs, not jobs
 	Empty       bool             // start with nothing but territories, categories and the account holder
 	State       string           // directory in which the world is kept; nowhere if ""
 	PerKey      bool             // each key has a world of its own, made when the key is first used
 	Seed        []byte           // YAML: resources that are added to a new world; see docs/sandbox.md
 	PartBytes   int64            // the most that one upload operation takes; 8 MiB if 0
+	Sales       float64          // how much is sold, 1 as by a small organisation; 1 if 0, nothing if below
 	Random      uint64           // of the ids to be made and of all chances
 	Faults      []Fault          // what goes wrong from the start, and again after a reset
 	Now         func() time.Time // time.Now if nil
@@ -53,6 +55,7 @@ type Times struct {
 	Build  time.Duration // from the upload of a build to VALID
 	Device time.Duration // from the registration of a device to ENABLED
 	Cancel time.Duration // from the cancel of a review submission to COMPLETE
+	Report time.Duration // from the request of analytics to their first instances
 }
 
 // Auto says what happens without a call of [Sandbox.Act].
@@ -159,6 +162,9 @@ func (cfg *World) complete() {
 	}
 	if cfg.TimeScale == 0 {
 		cfg.TimeScale = 1
+	}
+	if cfg.Sales == 0 {
+		cfg.Sales = 1
 	}
 	if cfg.PartBytes == 0 {
 		cfg.PartBytes = defaultPart

@@ -335,12 +335,17 @@ func TestEveryReadAnswers(t *testing.T) {
 		}
 		for _, p := range op.Query {
 			if p.Required {
-				v := "1"
+				v := map[string]string{"filter[regionCode]": "ZZ", "filter[reportDate]": "2026-03"}[p.Name]
+				if v == "" {
+					v = "1"
+				}
 				rel := strings.TrimSuffix(strings.TrimPrefix(p.Name, "filter["), "]")
 				if r := c.facts.relation(op.root(), rel); r != nil {
 					v = c.IDs(r.typ)[0]
 				} else if rel == "id" {
 					v = c.IDs(op.root())[0]
+				} else if rel == "planType" {
+					v = monthly
 				}
 				if list := c.facts.enum(p.Enum); len(list) > 0 {
 					v = list[0]

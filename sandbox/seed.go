@@ -52,6 +52,8 @@ func (s *Sandbox) settleOwner(st *store, o *object, i int) {
 // what no request can make.
 func (s *Sandbox) seededCount(typ string) int {
 	switch {
+	case pointTypes[typ] != "": // which are never kept
+		return 0
 	case s.cfg.Empty && typ == "users": // the account holder, who invites the others
 		return 1
 	case s.cfg.Empty && typ != "territories" && typ != "appCategories":

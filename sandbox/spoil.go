@@ -81,7 +81,7 @@ func (f *fault) spoil(rec *reply, r *http.Request, base string) {
 	if f.Agzip && strings.Contains(rec.header.Get("Content-Type"), "gzip") {
 		rec.header.Set("Content-Encoding", "agzip")
 	}
-	if rec.status < 300 && (f.Duplicate || f.PastEnd) {
+	if rec.status < 300 && rec.stream == nil && (f.Duplicate || f.PastEnd) {
 		rec.body = f.spoilList(rec.body, r, base)
 	}
 	rec.truncated = rec.truncated || f.Truncate

@@ -70,9 +70,10 @@ func (s *store) newID(typ string) string {
 
 // seedID is the id of the i-th object of a type in a new sandbox.
 func seedID(typ string, i int) string {
+	if id := seedMoneyID(typ, i); id != "" {
+		return id
+	}
 	switch {
-	case typ == "territories":
-		return territories[i%len(territories)].id
 	case typ == "appCategories":
 		return categories[i%len(categories)]
 	case typ == "buildBetaDetails":
@@ -100,6 +101,9 @@ func uuid(b [16]byte) string {
 }
 
 func (s *store) get(typ, id string) *object {
+	if pointTypes[typ] != "" {
+		return s.pointAt(typ, id)
+	}
 	if t := s.types[typ]; t != nil {
 		return t.byID[id]
 	}
@@ -216,20 +220,61 @@ func (s *store) pointing(o *object, typ, rel string) (list []*object) {
 
 // ids are those that a relationship of an object holds.
 func (s *store) ids(o *object, rel string) []string {
-	if r := s.facts.relation(o.typ, rel); r != nil {
+	r := s.facts.relation(o.typ, rel)
+	if r == nil {
+		return nil
+	}
+	made, is := s.derived(o, r.name)
+	if !is {
 		return o.rels[r.name]
 	}
-	return nil
+	ids := make([]string, made.total)
+	for i := range ids {
+		ids[i] = made.at(i).id
+	}
+	return ids
+}
+
+// some are the ids that a relationship holds from a place to another, and how many it
+// holds in all.
+func (s *store) some(o *object, rel string, start, end int) (ids []string, total int) {
+	made, is := s.derived(o, s.facts.relation(o.typ, rel).name)
+	if !is {
+		ids = s.ids(o, rel)
+		return ids[min(start, len(ids)):min(end, len(ids))], len(ids)
+	}
+	for i := start; i < min(end, made.total); i++ {
+		ids = append(ids, made.at(i).id)
+	}
+	return ids, made.total
 }
 
 // related are the objects that a relationship points to.
 func (s *store) related(o *object, rel string) (list []*object) {
-	for _, id := range s.ids(o, rel) {
-		if x := s.get(s.facts.relation(o.typ, rel).typ, id); x != nil {
+	r := s.facts.relation(o.typ, rel)
+	if r == nil {
+		return nil
+	}
+	if made, is := s.derived(o, r.name); is {
+		return made.some(made.total)
+	}
+	for _, id := range o.rels[r.name] {
+		if x := s.get(r.typ, id); x != nil {
 			list = append(list, x)
 		}
 	}
 	return list
+}
+
+// relatedSome are the first objects that a relationship points to.
+func (s *store) relatedSome(o *object, rel string, most int) []*object {
+	if r := s.facts.relation(o.typ, rel); r != nil {
+		if made, is := s.derived(o, r.name); is {
+			return made.some(most)
+		}
+	}
+	list := s.related(o, rel)
+	return list[:min(most, len(list))]
 }
 
 // link adds ids to a relationship, on both sides.
@@ -319,12 +364,35 @@ func title(name string) string {
 	return b.String()
 }
 
-// IDs lists the ids of a type's objects, oldest first.
+// IDs lists the ids of a type's objects, oldest first; of price points, which are
+// made as they are asked for, those that some price has.
 func (s *Sandbox) IDs(typ string) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if pointTypes[typ] != "" {
+		return s.store.pointsInUse(typ)
+	}
 	for _, o := range s.store.all(typ) {
 		ids = append(ids, o.id)
+	}
+	return ids
+}
+
+// pointsInUse are the ids of the price points of a type that some price has.
+func (s *store) pointsInUse(typ string) (ids []string) {
+	seen := map[string]bool{}
+	for _, prices := range sortedKeys(s.types) {
+		for _, rel := range pointRels {
+			if r := s.facts.relation(prices, rel); r == nil || r.typ != typ {
+				continue
+			}
+			for _, price := range s.all(prices) {
+				if id := pointOf(price); id != "" && !seen[id] {
+					seen[id] = true
+					ids = append(ids, id)
+				}
+			}
+		}
 	}
 	return ids
 }

@@ -115,6 +115,8 @@ func number(v any) (n int64, ok bool) {
 		return n, err == nil
 	case int64:
 		return v, true
+	case int:
+		return int64(v), true
 	}
 	return 0, false
 }

@@ -123,12 +123,13 @@ func (v *view) appendAttributes(b []byte, o *object) []byte {
 // appendRel writes one relationship; self is the object's link, as JSON has it.
 func (v *view) appendRel(b []byte, o *object, r viewRel, self []byte) []byte {
 	b = append(b, '{')
-	var ids []string
+	total := 0
 	if r.linkage {
 		b = append(b, `"data":`...)
 		if r.Many {
-			ids = v.c.s.store.ids(o, r.Name)
-			b = appendJSON(b, identifiers(r.Type, ids[:min(r.limit, len(ids))]))
+			var ids []string
+			ids, total = v.c.s.store.some(o, r.Name, 0, r.limit)
+			b = appendJSON(b, identifiers(r.Type, ids))
 		} else {
 			b = appendJSON(b, v.c.toOne(o, r.Name))
 		}
@@ -145,7 +146,7 @@ func (v *view) appendRel(b []byte, o *object, r viewRel, self []byte) []byte {
 	if r.linkage && r.Many && r.Meta {
 		b = append(b, `,"meta":{"paging":{"limit":`...)
 		b = append(strconv.AppendInt(b, int64(r.limit), 10), `,"total":`...)
-		b = append(strconv.AppendInt(b, int64(len(ids)), 10), `}}`...)
+		b = append(strconv.AppendInt(b, int64(total), 10), `}}`...)
 	}
 	return append(b, '}')
 }

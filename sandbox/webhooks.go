@@ -41,9 +41,11 @@ func webhooks() map[string]behavior {
 				cycle("response", map[string]any{"httpStatusCode": 200, "body": ""}),
 			),
 			created: redeliver,
-			tests: map[string]func(*object, string) bool{
-				"createdDateGreaterThanOrEqualTo": func(o *object, want string) bool { return !createdBefore(o, want) },
-				"createdDateLessThan":             createdBefore,
+			tests: map[string]test{
+				"createdDateGreaterThanOrEqualTo": func(_ *store, o *object, want string) bool {
+					return !createdBefore(o, want)
+				},
+				"createdDateLessThan": func(_ *store, o *object, want string) bool { return createdBefore(o, want) },
 			},
 			acts: map[string]act{"send": {own: true, do: send}},
 		},

@@ -168,6 +168,10 @@ func (x *sower) add(at string, r seedResource) *object {
 			x.nearest(r.Type, func() []string { return sortedKeys(x.s.facts.schemas) }))
 		return nil
 	}
+	if pointTypes[r.Type] != "" {
+		x.refuse(at+"/type", "%s are there for each of the %s, and cannot be made", r.Type, pointTypes[r.Type])
+		return nil
+	}
 	id := r.ID
 	if id == "" {
 		id = x.st.newID(r.Type)

@@ -18,19 +18,62 @@ func (c *call) create() []apiError {
 	if w.allowed(); len(w.errs) > 0 {
 		return w.errs
 	}
+	w.name(w.pending)
 	for _, o := range w.pending {
 		c.s.store.add(o)
 	}
-	for _, o := range w.pending {
-		rels := o.rels
-		o.rels = map[string][]string{}
-		for _, rel := range slices.Sorted(maps.Keys(rels)) {
-			c.s.store.link(o, rel, rels[rel]...)
-		}
+	rels := loosened(w.pending)
+	for i, o := range w.pending {
+		c.tie(o, rels[i])
 		c.created(o)
 	}
 	c.answerWrite(w.pending[0])
 	return nil
+}
+
+// name gives new objects the ids that Apple makes of what they belong to, and ends
+// what they take the place of.
+func (w *writer) name(made []*object) {
+	st, names := w.c.s.store, map[string]string{}
+	for _, o := range made {
+		named := w.c.s.behaviors[o.typ].named
+		if named == nil {
+			continue
+		}
+		id := named(w.c, o)
+		if id == "" || slices.ContainsFunc(made, func(x *object) bool { return x.typ == o.typ && x.id == id }) {
+			continue
+		}
+		if old := st.get(o.typ, id); old != nil {
+			w.c.drop(old)
+		}
+		names[o.id], o.id = id, id
+	}
+	for _, o := range w.pending {
+		for rel, ids := range o.rels {
+			for i, id := range ids {
+				if names[id] != "" {
+					o.rels[rel][i] = names[id]
+				}
+			}
+		}
+	}
+}
+
+// loosened takes the relationships of new objects away, to be tied anew on both sides.
+func loosened(made []*object) (rels []map[string][]string) {
+	for _, o := range made {
+		rels = append(rels, o.rels)
+		o.rels = map[string][]string{}
+	}
+	return rels
+}
+
+// tie gives a new object its relationships.
+func (c *call) tie(o *object, rels map[string][]string) {
+	for _, rel := range slices.Sorted(maps.Keys(rels)) {
+		c.s.store.link(o, rel, rels[rel]...)
+	}
 }
 
 // created completes a new object: what the type sets, dates, upload operations.
@@ -68,20 +111,18 @@ func (c *call) update(o *object) []apiError {
 		return w.errs
 	}
 	inline := w.pending[1:]
+	w.name(inline)
 	for _, x := range inline {
 		c.s.store.add(x)
 	}
+	rels := loosened(inline)
 	maps.Copy(o.attrs, change.attrs)
 	maps.DeleteFunc(o.attrs, func(_ string, v any) bool { return v == nil })
 	for _, rel := range slices.Sorted(maps.Keys(change.rels)) {
-		c.s.store.set(o, rel, change.rels[rel])
+		c.relate(o, rel, change.rels[rel])
 	}
-	for _, x := range inline {
-		rels := x.rels
-		x.rels = map[string][]string{}
-		for _, rel := range slices.Sorted(maps.Keys(rels)) {
-			c.s.store.link(x, rel, rels[rel]...)
-		}
+	for i, x := range inline {
+		c.tie(x, rels[i])
 		c.created(x)
 	}
 	c.fileUpdated(o, change)
@@ -91,6 +132,27 @@ func (c *call) update(o *object) []apiError {
 	c.s.store.touch(o)
 	c.answerWrite(o)
 	return nil
+}
+
+// relate gives an object other related objects. Those that cannot be without it, and
+// are not among them, end; but a relationship may also only grow.
+func (c *call) relate(o *object, rel string, ids []string) {
+	b := c.s.behaviors[o.typ]
+	if slices.Contains(b.grows, rel) {
+		c.s.store.link(o, rel, ids...)
+		return
+	}
+	lost := c.lost(o, relWrite{rel, ids, "replace"})
+	if slices.Contains(b.owns, rel) {
+		lost = c.s.store.ids(o, rel)
+	}
+	typ := c.s.facts.relation(o.typ, rel).typ
+	c.s.store.set(o, rel, ids)
+	for _, id := range lost {
+		if x := c.s.store.get(typ, id); x != nil && !slices.Contains(ids, id) {
+			c.drop(x)
+		}
+	}
 }
 
 // remove answers a DELETE of a resource.
@@ -238,6 +300,7 @@ func (c *call) writer() (w *writer, data map[string]any, errs []apiError) {
 		return nil, nil, []apiError{noData()}
 	}
 	w = &writer{c: c, inline: map[string]map[string]any{}, places: map[string]string{}, made: map[string]*object{}}
+	c.writing = w
 	list, isList := doc["included"].([]any)
 	if _, given := doc["included"]; given && !isList {
 		w.refuse("ENTITY_ERROR.INCLUDED.INVALID", "The included resources are no list", "/included")
@@ -400,6 +463,8 @@ func (w *writer) linkage(r *factRel, v any, at string) (ids []string) {
 			w.refuse("ENTITY_ERROR.RELATIONSHIP.INVALID", "The provided relationship has the wrong type or no id", at)
 		case local(id):
 			ids = append(ids, w.create(r.Type, id, at))
+		case w.c.s.store.get(r.Type, id) == nil && pointTypes[r.Type] != "":
+			w.errs = append(w.errs, pointNotFound(r.Type, id, at))
 		case w.c.s.store.get(r.Type, id) == nil:
 			w.refuse(
 				"ENTITY_ERROR.RELATIONSHIP.INVALID",

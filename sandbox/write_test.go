@@ -133,7 +133,11 @@ func TestInlineChildrenAreMadeAndTied(t *testing.T) {
 		"appPricePoints",
 		point,
 	) + `}},
-		{"type":"appPrices","id":"${b}","attributes":{},"relationships":{}}]}`
+		{"type":"appPrices","id":"${b}","attributes":{"endDate":"2026-06-01"},"relationships":{` + to(
+		"appPricePoint",
+		"appPricePoints",
+		point,
+	) + `}}]}`
 	schedule := c.data(t, "POST", "/v1/appPriceSchedules", body)["id"].(string)
 	_, _, doc := c.send("GET", "/v1/appPriceSchedules/"+schedule+"/manualPrices?include=appPricePoint", "")
 	if at(doc, "meta", "paging", "total") != 2.0 || at(doc, "data", 0, "attributes", "startDate") != "2026-06-01" ||

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -141,16 +142,43 @@ func (a *apps) state(t *testing.T) map[string][]object {
 	return out
 }
 
+// pointsOf are the types of price points, which the sandbox does not keep, with those of
+// their products.
+var pointsOf = map[string]string{
+	"appPricePoints":           "apps",
+	"inAppPurchasePricePoints": "inAppPurchases",
+	"subscriptionPricePoints":  "subscriptions",
+}
+
+// dividePoints gives price points to whom their product belongs, which their id holds.
+func (a *apps) dividePoints() {
+	for typ, product := range pointsOf {
+		for _, id := range a.sandbox.IDs(typ) {
+			var point struct {
+				Product string `json:"s"`
+			}
+			text, err := base64.RawURLEncoding.DecodeString(id)
+			if err != nil || json.Unmarshal(text, &point) != nil {
+				continue
+			}
+			if app := a.owner[product+"/"+point.Product]; app != "" {
+				a.owner[typ+"/"+id] = app
+				a.ids[app][typ] = append(a.ids[app][typ], id)
+			}
+		}
+	}
+}
+
 // divide finds what belongs to the first app, A, and to the second, B: what is
 // related to them, near or far, without leaving the app.
 func (a *apps) divide(t *testing.T) {
 	t.Helper()
 	state := a.state(t)
-	typeOf := map[string]string{} // ids are unique in the sandbox
+	typesOf := map[string][]string{} // an id is one thing's, and perhaps that of what it has one of
 	neighbours, by := map[string][]string{}, map[string]string{}
 	for typ, list := range state {
 		for _, o := range list {
-			typeOf[o.ID] = typ
+			typesOf[o.ID] = append(typesOf[o.ID], typ)
 			for rel, ids := range o.Relationships {
 				if slices.Contains(beyondTheApp, rel) {
 					continue
@@ -169,23 +197,25 @@ func (a *apps) divide(t *testing.T) {
 		for len(queue) > 0 {
 			id := queue[0]
 			queue = queue[1:]
-			typ := typeOf[id]
-			if typ == "" || slices.Contains(ofNoApp, typ) || a.owner[typ+"/"+id] == app {
+			types := typesOf[id]
+			if len(types) == 0 || slices.Contains(ofNoApp, types[0]) || a.owner[types[0]+"/"+id] == app {
 				continue
 			}
-			if typ == "apps" && id != state["apps"][i].ID {
+			if slices.Contains(types, "apps") && id != state["apps"][i].ID {
 				t.Fatalf("%s leads to another app: the world is not divided: %s", app, chain[id])
 			}
-			if other := a.owner[typ+"/"+id]; other != "" {
-				t.Fatalf("%s %s belongs to both apps: the world is not divided: %s", typ, id, chain[id])
+			for _, typ := range types {
+				if other := a.owner[typ+"/"+id]; other != "" {
+					t.Fatalf("%s %s belongs to both apps: the world is not divided: %s", typ, id, chain[id])
+				}
+				a.owner[typ+"/"+id] = app
+				a.ids[app][typ] = append(a.ids[app][typ], id)
 			}
-			a.owner[typ+"/"+id] = app
-			a.ids[app][typ] = append(a.ids[app][typ], id)
 			if app == "B" {
 				a.ofB = append(a.ofB, id)
 			}
 			for _, n := range neighbours[id] {
-				if a.owner[typeOf[n]+"/"+n] != app {
+				if types := typesOf[n]; len(types) == 0 || a.owner[types[0]+"/"+n] != app {
 					queue = append(queue, n)
 					if chain[n] == "" {
 						chain[n] = chain[id] + " " + by[id+n]
@@ -194,8 +224,12 @@ func (a *apps) divide(t *testing.T) {
 			}
 		}
 	}
+	a.dividePoints()
 	for _, byType := range a.ids { // oldest first, as the sandbox lists them
 		for typ, ids := range byType {
+			if _, virtual := pointsOf[typ]; virtual {
+				continue
+			}
 			var ordered []string
 			for _, o := range state[typ] {
 				if slices.Contains(ids, o.ID) {
