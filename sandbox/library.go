@@ -49,9 +49,9 @@ func libraryAsset(b *behavior) {
 		}
 	}
 	b.seed = each(b.seed, func(o *object, _ int) {
-		o.attrs["specId"] = "IMAGE_2853x2007"
+		o.attrs["specId"] = "IMAGE_2064x2752"
 		if o.typ == libraryVideos {
-			o.attrs["specId"] = "VIDEO_1398x2034"
+			o.attrs["specId"] = "VIDEO_1200x1600"
 		}
 	})
 }

@@ -20,7 +20,7 @@ func placements() map[string]behavior {
 	return map[string]behavior{
 		placementType: {
 			seed: each(
-				cycle("placementGroup", "IPHONE_DUO_PROFILE"),
+				cycle("placementGroup", "IPAD_13_PROFILE"),
 				cycle("stateDetails", []any{}),
 				func(o *object, i int) {
 					o.attrs["placementType"], o.attrs["mediaType"] = shotPlacement, "IMAGE"
@@ -49,7 +49,10 @@ func placements() map[string]behavior {
 			unique: [][]string{{"appStoreVersionExperimentTreatment", "locale"}},
 			owns:   shows,
 		},
-		"appEventLocalizations":                    {unique: [][]string{{"appEvent", "locale"}}, owns: []string{"placements"}},
+		"appEventLocalizations": {
+			unique: [][]string{{"appEvent", "locale"}},
+			owns:   []string{"placements"},
+		},
 		"appAssetLibraryPlacementOrderingRequests": {allowed: orderingAllowed, created: orderPlacements},
 	}
 }

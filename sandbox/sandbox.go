@@ -53,6 +53,7 @@ type Times struct {
 	Build  time.Duration // from the upload of a build to VALID
 	Device time.Duration // from the registration of a device to ENABLED
 	Cancel time.Duration // from the cancel of a review submission to COMPLETE
+	Run    time.Duration // from the start of an Xcode Cloud build run to its end
 }
 
 // Auto says what happens without a call of [Sandbox.Act].
