@@ -47,6 +47,8 @@ func reviewKinds() map[string]behavior {
 		}
 		if typ == libraryImages || typ == libraryVideos {
 			libraryAsset(&b)
+		} else if of := gameVersions[typ]; of != "" {
+			gameVersion(&b, of)
 		} else {
 			b.created = setting(map[string]any{k.attr: k.drafts[0]})
 		}

@@ -21,16 +21,29 @@ func (c *call) create() []apiError {
 	for _, o := range w.pending {
 		c.s.store.add(o)
 	}
-	for _, o := range w.pending {
-		rels := o.rels
-		o.rels = map[string][]string{}
-		for _, rel := range slices.Sorted(maps.Keys(rels)) {
-			c.s.store.link(o, rel, rels[rel]...)
-		}
+	rels := loosened(w.pending)
+	for i, o := range w.pending {
+		c.tie(o, rels[i])
 		c.created(o)
 	}
 	c.answerWrite(w.pending[0])
 	return nil
+}
+
+// loosened takes the relationships of new objects away, to be tied anew on both sides.
+func loosened(made []*object) (rels []map[string][]string) {
+	for _, o := range made {
+		rels = append(rels, o.rels)
+		o.rels = map[string][]string{}
+	}
+	return rels
+}
+
+// tie gives a new object its relationships.
+func (c *call) tie(o *object, rels map[string][]string) {
+	for _, rel := range slices.Sorted(maps.Keys(rels)) {
+		c.s.store.link(o, rel, rels[rel]...)
+	}
 }
 
 // created completes a new object: what the type sets, dates, upload operations.
@@ -71,17 +84,14 @@ func (c *call) update(o *object) []apiError {
 	for _, x := range inline {
 		c.s.store.add(x)
 	}
+	rels := loosened(inline)
 	maps.Copy(o.attrs, change.attrs)
 	maps.DeleteFunc(o.attrs, func(_ string, v any) bool { return v == nil })
 	for _, rel := range slices.Sorted(maps.Keys(change.rels)) {
 		c.s.store.set(o, rel, change.rels[rel])
 	}
-	for _, x := range inline {
-		rels := x.rels
-		x.rels = map[string][]string{}
-		for _, rel := range slices.Sorted(maps.Keys(rels)) {
-			c.s.store.link(x, rel, rels[rel]...)
-		}
+	for i, x := range inline {
+		c.tie(x, rels[i])
 		c.created(x)
 	}
 	c.fileUpdated(o, change)
