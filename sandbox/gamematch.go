@@ -98,14 +98,14 @@ func (c *call) match(set *object, requests []*object) []any {
 	for _, r := range requests {
 		assignments := []any{}
 		for _, player := range c.s.store.related(r, "matchmakingPlayerProperties") {
-			assignment := map[string]any{"playerId": player.attrs["playerId"]}
+			assignment := map[string]any{"playerId": player.text("playerId")}
 			if team := nextTeam(teams, in); team != nil {
 				in[team.id]++
-				assignment["team"] = team.attrs["referenceName"]
+				assignment["team"] = team.text("referenceName")
 			}
 			assignments = append(assignments, assignment)
 		}
-		result = append(result, map[string]any{"requestName": r.attrs["requestName"], "teamAssignments": assignments})
+		result = append(result, map[string]any{"requestName": r.text("requestName"), "teamAssignments": assignments})
 	}
 	return result
 }
