@@ -211,3 +211,45 @@ func TestAPush(t *testing.T) {
 	}
 	c.mustFit(t)
 }
+
+// TestARunIsRestored goes on from where it was in a snapshot.
+func TestARunIsRestored(t *testing.T) {
+	c := newClient(t, World{NoAuth: true, Times: Times{Run: time.Hour}})
+	run := c.runOf(t, c.IDs("ciWorkflows")[0], "")
+	saved, err := c.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Reset()
+	c.mustRestore(t, saved)
+	c.later(t, time.Hour)
+	c.wantAttr(t, ciRuns, run, "completionStatus", "SUCCEEDED")
+	ids, _ := c.actionsOf(t, run)
+	_, _, doc := c.send("GET", "/v1/ciBuildActions/"+ids[0]+"/artifacts", "")
+	if name := at(doc, "data", 0, "attributes", "fileName"); name != "Build 2 Logs for Archive - iOS.zip" {
+		t.Error("the logs are", name)
+	}
+	c.download(t, at(doc, "data", 0, "attributes"))
+	if next := c.runOf(t, c.IDs("ciWorkflows")[0], ""); intOf(c.store.get(ciRuns, next).attrs["number"]) != 3 {
+		t.Error("the next run", c.store.get(ciRuns, next).attrs)
+	}
+	c.mustFit(t)
+}
+
+// TestArtifactsFindTheirWorld, without a token that names it.
+func TestArtifactsFindTheirWorld(t *testing.T) {
+	s, _, b := twoKeys(t, World{})
+	status, text := asKey(t, s, b, "POST", "/v1/ciBuildRuns",
+		resource(ciRuns, "", "", to("workflow", "ciWorkflows", s.IDs("ciWorkflows")[0])))
+	if status != 201 {
+		t.Fatal(status, text)
+	}
+	w := s.knownWorld(b.ID)
+	files := w.IDs(ciArtifacts)
+	_, text = asKey(t, s, b, "GET", "/v1/ciArtifacts/"+files[len(files)-1], "")
+	_, path, _ := strings.Cut(text, artifactsPath)
+	path, _, _ = strings.Cut(path, `"`)
+	if status, text := asKey(t, s, Key{}, "GET", artifactsPath+path, ""); status != 200 {
+		t.Errorf("%s: %d %s", path, status, text)
+	}
+}
