@@ -16,6 +16,7 @@ type argument struct {
 // is not given: the act does what is usual.
 func arguments() map[string]argument {
 	return map[string]argument{
+		"action":      {choices: actionsOf},
 		"app":         {choices: idsOf("apps")},
 		"available":   {choices: oneOf("true", "false"), read: asJSON},
 		"body":        {},
@@ -24,6 +25,7 @@ func arguments() map[string]argument {
 		"email":       {},
 		"errors":      {read: asErrors},
 		"item":        {choices: itemsOf},
+		"message":     {},
 		"rating":      {choices: oneOf("5", "4", "3", "2", "1"), read: asJSON},
 		"reason":      {choices: oneOf("metadata", "binary")},
 		"state":       {choices: statesOf},
@@ -53,6 +55,14 @@ func itemsOf(s *Sandbox, o *object) (ids []string) {
 		ids = append(ids, item.id)
 	}
 	return ids
+}
+
+// actionsOf are the names of what a run of Xcode Cloud does.
+func actionsOf(s *Sandbox, o *object) (names []string) {
+	for _, action := range s.store.related(o, "actions") {
+		names = append(names, action.text("name"))
+	}
+	return names
 }
 
 // statesOf are the states that Apple's document knows of an object.

@@ -70,7 +70,7 @@ func behaviors() map[string]behavior {
 	all := map[string]behavior{}
 	for _, list := range []map[string]behavior{
 		provisioning(), certificates(), profiles(), testFlight(), testers(), feedback(), builds(), exportCompliance(),
-		buildUploads(), betaReview(),
+		buildUploads(), betaReview(), promotions(),
 		appStore(), commerce(), versions(), phasedReleases(), appInfos(), review(), reviewKinds(), webhooks(),
 		distribution(), customerReviews(), library(), organisation(), xcodeCloud(), reporting(), gameCenter(),
 		priceSchedules(), availabilities(), offers(),

@@ -157,6 +157,12 @@ func buildDelivered(c *call, file *object) {
 		return
 	}
 	up.attrs["uploadedDate"] = c.stamp()
+	c.s.store.link(up, "build", c.newBuild(up).id)
+}
+
+// newBuild makes a build of what an upload says of it: processing at first, valid after
+// a while.
+func (c *call) newBuild(up *object) *object {
 	build := c.spawn("builds")
 	delete(build.attrs, "usesNonExemptEncryption")
 	build.attrs["version"], build.attrs["processingState"] = up.text("cfBundleVersion"), "PROCESSING"
@@ -165,7 +171,6 @@ func buildDelivered(c *call, file *object) {
 		c.s.store.link(build, "app", app)
 		c.s.store.link(build, "preReleaseVersion", c.s.train(app, up, c.now))
 	}
-	c.s.store.link(up, "build", build.id)
 	c.betaDetail(build)
 	for _, group := range c.s.store.all("betaGroups") {
 		if group.attrs["hasAccessToAllBuilds"] == true &&
@@ -176,6 +181,7 @@ func buildDelivered(c *call, file *object) {
 	c.after(c.s.cfg.Times.Build, build, "process", nil)
 	build.attrs["expirationDate"], build.attrs["expired"] = stamp(c.now.Add(buildLife)), false
 	c.s.store.expireLater(build)
+	return build
 }
 
 // train finds the pre-release version that an upload's build belongs to, or

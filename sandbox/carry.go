@@ -37,6 +37,7 @@ func versionCreated(c *call, o *object) {
 		loc := c.carry(l, map[string]string{"appStoreVersion": o.id}, "whatsNew")
 		c.carrySets(l, loc, "appScreenshotSet")
 		c.carrySets(l, loc, "appPreviewSet")
+		c.carryPlacements(l, loc)
 	}
 	if detail := c.s.store.one(before, "appStoreReviewDetail"); detail != nil {
 		c.carry(detail, map[string]string{"appStoreVersion": o.id})
@@ -52,6 +53,18 @@ func (c *call) carrySets(from, to *object, set string) {
 		for _, file := range c.s.store.related(s, files) {
 			c.carry(file, map[string]string{set: copied.id})
 		}
+	}
+}
+
+// carryPlacements shows the assets of a localization in another too, in the same order.
+func (c *call) carryPlacements(from, to *object) {
+	for _, p := range c.s.store.related(from, "placements") {
+		rel, asset := c.assetOf(p)
+		if asset == nil {
+			continue
+		}
+		copied := c.carry(p, map[string]string{"appStoreVersionLocalization": to.id, rel: asset.id})
+		copied.attrs["lastModifiedDate"] = c.stamp()
 	}
 }
 

@@ -25,6 +25,7 @@ const resetPath = "/_sandbox/reset"
 func (s *Sandbox) control() {
 	s.mux.HandleFunc("PUT /_sandbox/upload/{type}/{id}/{part}", s.putPart)
 	s.mux.HandleFunc("GET /_sandbox/files/{id}", s.getFile)
+	s.mux.HandleFunc("GET "+artifactsPath+"{id}", s.getArtifact)
 	for pattern, h := range map[string]http.HandlerFunc{
 		"GET /_sandbox/faults":       s.listFaults,
 		"POST /_sandbox/faults":      s.postFault,

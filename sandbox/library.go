@@ -49,9 +49,9 @@ func libraryAsset(b *behavior) {
 		}
 	}
 	b.seed = each(b.seed, func(o *object, _ int) {
-		o.attrs["specId"] = "IMAGE_1290x2796"
+		o.attrs["specId"] = "IMAGE_2064x2752"
 		if o.typ == libraryVideos {
-			o.attrs["specId"] = "VIDEO_886x1920"
+			o.attrs["specId"] = "VIDEO_1200x1600"
 		}
 	})
 }

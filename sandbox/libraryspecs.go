@@ -63,18 +63,6 @@ func (g libraryGroup) sizes() []picture.Size {
 	return picture.Sizes("APP_" + g.display)
 }
 
-// groupOf is the placement group of a set's display type, or preview type; "" if
-// there is none.
-func groupOf(display string) string {
-	display = strings.TrimPrefix(strings.TrimPrefix(display, "IMESSAGE_"), "APP_")
-	for _, g := range libraryGroups() {
-		if g.display == display && display != "" {
-			return g.id
-		}
-	}
-	return ""
-}
-
 // Names of the placement types that the sandbox takes.
 const (
 	shotPlacement    = "APP_SCREENSHOT"

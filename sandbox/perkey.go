@@ -189,6 +189,8 @@ func (s *Sandbox) signedFor(r *http.Request) *Sandbox {
 			}
 		case len(parts) == 4 && parts[2] == "files":
 			o = w.store.get("analyticsReportSegments", parts[3])
+		case len(parts) == 4 && parts[2] == "artifacts":
+			o = w.store.get(ciArtifacts, parts[3])
 		}
 		w.mu.Unlock()
 		if o != nil {

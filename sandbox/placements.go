@@ -11,13 +11,16 @@ const placementType = "appAssetLibraryPlacements"
 // placedIn are the relationships to what may show assets: a placement has one.
 var placedIn = append(slices.Clone(shownIn), "appEventLocalization")
 
+// shows are the relationships of a localization to its pictures, which end with it.
+var shows = []string{"appScreenshotSets", "appPreviewSets", "placements"}
+
 // placements: where a picture or a video of the asset library is shown. Apple:
 // App Asset Library.
 func placements() map[string]behavior {
 	return map[string]behavior{
 		placementType: {
 			seed: each(
-				cycle("placementGroup", "IPHONE_DYNAMIC_ISLAND_LARGE_PROFILE"),
+				cycle("placementGroup", "IPAD_13_PROFILE"),
 				cycle("stateDetails", []any{}),
 				func(o *object, i int) {
 					o.attrs["placementType"], o.attrs["mediaType"] = shotPlacement, "IMAGE"
@@ -37,6 +40,18 @@ func placements() map[string]behavior {
 			created: placementCreated,
 			show:    shownPlacement,
 			oneOf:   placedIn,
+		},
+		"appCustomProductPageLocalizations": {
+			unique: [][]string{{"appCustomProductPageVersion", "locale"}},
+			owns:   shows,
+		},
+		"appStoreVersionExperimentTreatmentLocalizations": {
+			unique: [][]string{{"appStoreVersionExperimentTreatment", "locale"}},
+			owns:   shows,
+		},
+		"appEventLocalizations": {
+			unique: [][]string{{"appEvent", "locale"}},
+			owns:   []string{"placements"},
 		},
 		"appAssetLibraryPlacementOrderingRequests": {allowed: orderingAllowed, created: orderPlacements},
 	}

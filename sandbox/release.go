@@ -22,6 +22,9 @@ func versionMoved(c *call, o *object, _, _, is string) {
 		if phased := c.s.store.one(o, "appStoreVersionPhasedRelease"); phased != nil {
 			_ = c.move(phased, "start") // one that is paused stays so
 		}
+		if app := c.s.store.appOf(o); app != nil {
+			c.gamesLive(app)
+		}
 	case "PENDING_APPLE_RELEASE":
 		c.scheduled(o)
 	}

@@ -46,8 +46,15 @@ func reviewKinds() map[string]behavior {
 			removable: lockedRemovable,
 			relating:  lockedRelating,
 		}
+		if typ == "appEvents" {
+			appEvent(&b)
+		}
 		if typ == libraryImages || typ == libraryVideos {
 			libraryAsset(&b)
+		} else if of := gameVersions[typ]; of != "" {
+			gameVersion(&b, of)
+		} else if typ == "appStoreVersionExperiments" {
+			experiment(&b)
 		} else {
 			b.created = setting(map[string]any{k.attr: k.drafts[0]})
 		}

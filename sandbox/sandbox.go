@@ -51,6 +51,7 @@ type World struct {
 
 // Times says how long Apple's side takes. Zero is World.Processing.
 type Times struct {
+	Run    time.Duration // from the start of an Xcode Cloud build run to its end
 	Upload time.Duration // from the commit of a file to its end
 	Build  time.Duration // from the upload of a build to VALID
 	Device time.Duration // from the registration of a device to ENABLED

@@ -40,6 +40,7 @@ func versions() map[string]behavior {
 		"appStoreVersionLocalizations": {
 			unique:  [][]string{{"appStoreVersion", "locale"}},
 			allowed: (*call).firstNews,
+			owns:    shows,
 		},
 		"appScreenshotSets": {
 			oneOf:  shownIn,
