@@ -1,5 +1,5 @@
-// Package cli holds the commands that call a gateway: login, call, distribute and
-// operations. They know the methods from the descriptors, as every client does, and
+// Package cli holds the commands that call a gateway: login, call, distribute,
+// operations and report. They know the methods from the descriptors, as every client does, and
 // reach the gateway over gRPC only.
 //
 // It must never import what serves: a gateway in this process is given to it by a
@@ -32,7 +32,7 @@ type Deps struct {
 
 // Commands are those that call a gateway.
 func Commands(d Deps) []*cobra.Command {
-	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d)}
+	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d), reportCommand(d)}
 }
 
 func (d Deps) catalog() *catalog { return newCatalog(protoregistry.GlobalFiles) }
