@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -130,8 +131,8 @@ func readCSV(b *testing.B, body io.Reader) (n int) {
 	}
 }
 
-// TestReportsInConstantMemory reads a report of many rows, whose consumer is slow at
-// first, and looks at what stays in memory.
+// TestReportsInConstantMemory reads reports of many rows, and looks at what stays in
+// memory: of the gateway, and here of its caller and of Apple too.
 func TestReportsInConstantMemory(t *testing.T) {
 	const rows, days = 100_000, 4
 	file := bigReport(rows)
@@ -144,10 +145,10 @@ func TestReportsInConstantMemory(t *testing.T) {
 		return true
 	})
 	heap := func() uint64 {
-		var m runtime.MemStats
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		metrics.Read(live)
+		return live[0].Value.Uint64()
 	}
 	idle, most := heap(), uint64(0)
 	var stop atomic.Bool
@@ -174,7 +175,7 @@ func TestReportsInConstantMemory(t *testing.T) {
 	}
 	over := float64(int64(most)-int64(idle)) / (1 << 20)
 	t.Logf("%d rows: %.1f MiB over idle", n, over)
-	if over > 32 {
+	if over > 64 { // the rows themselves have 120 MiB
 		t.Errorf("%.1f MiB over idle", over)
 	}
 }
