@@ -34,7 +34,11 @@ func reportCommand(d Deps) *cobra.Command {
 }
 
 // command is one that reads a report. ask begins to read it.
-func (c *reporter) command(d Deps, use, short, example string, ask func(context.Context, *grpc.ClientConn) (messages, error)) *cobra.Command {
+func (c *reporter) command(
+	d Deps,
+	use, short, example string,
+	ask func(context.Context, *grpc.ClientConn) (messages, error),
+) *cobra.Command {
 	c.asker = asker{deps: d, output: "table"}
 	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: cobra.NoArgs}
 	cmd.RunE = c.reached(func(ctx context.Context, conn *grpc.ClientConn, _ []string) error {
@@ -46,7 +50,13 @@ func (c *reporter) command(d Deps, use, short, example string, ask func(context.
 	})
 	c.conn.callFlags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&c.file, "output", "o", "", "file to write; its ending says how: .ndjson, .csv or .parquet. Default: standard output")
+	f.StringVarP(
+		&c.file,
+		"output",
+		"o",
+		"",
+		"file to write; its ending says how: .ndjson, .csv or .parquet. Default: standard output",
+	)
 	f.StringVar(&c.format, "format", "", "ndjson, csv or parquet; default by the file's ending, else ndjson")
 	completeFlag(cmd, "format", "ndjson", "csv", "parquet")
 	return cmd
@@ -138,7 +148,13 @@ func (c *reporter) copy(format rows.Format, to io.Writer, ask func() (messages, 
 // told says on a terminal which file is read.
 func (c *reporter) told(f *reportsv1.ReportFile, rows int64) {
 	if f != nil && isTerminal(c.stderr) {
-		fmt.Fprintf(c.stderr, "\r\x1b[K%s %s: %d rows so far", printable(f.GetReportType()), printable(f.GetReportDate()), rows)
+		fmt.Fprintf(
+			c.stderr,
+			"\r\x1b[K%s %s: %d rows so far",
+			printable(f.GetReportType()),
+			printable(f.GetReportDate()),
+			rows,
+		)
 	}
 }
 

@@ -36,8 +36,13 @@ type syncer struct {
 func syncCommand(d Deps) *cobra.Command {
 	c := &syncer{}
 	c.asker = asker{deps: d, output: "table"}
-	cmd := &cobra.Command{Use: "sync DIR", Short: "Keep a folder of daily sales reports", Long: syncHelp, Args: cobra.ExactArgs(1),
-		Example: `  gateway report sync sales --vendor 80012345 --type SALES --type SUBSCRIPTION --from 2026-11-01`}
+	cmd := &cobra.Command{
+		Use:     "sync DIR",
+		Short:   "Keep a folder of daily sales reports",
+		Long:    syncHelp,
+		Args:    cobra.ExactArgs(1),
+		Example: `  gateway report sync sales --vendor 80012345 --type SALES --type SUBSCRIPTION --from 2026-11-01`,
+	}
 	cmd.RunE = c.reached(func(ctx context.Context, conn *grpc.ClientConn, args []string) error {
 		c.dir = args[0]
 		return c.run(ctx, conn)
@@ -88,7 +93,13 @@ func (c *syncer) run(ctx context.Context, conn *grpc.ClientConn) error {
 }
 
 // one brings a type up to date, range by range of what is missing.
-func (c *syncer) one(ctx context.Context, conn *grpc.ClientConn, typ string, format rows.Format, day, last time.Time) error {
+func (c *syncer) one(
+	ctx context.Context,
+	conn *grpc.ClientConn,
+	typ string,
+	format rows.Format,
+	day, last time.Time,
+) error {
 	days, n := 0, int64(0)
 	for !day.After(last) {
 		if c.has(typ, day) {

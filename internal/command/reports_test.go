@@ -36,7 +36,8 @@ func TestReportCommands(t *testing.T) {
 	dir := t.TempDir()
 	const sales = "report sales --vendor 80012345 --from 2026-11-01 --to 2026-11-03 "
 	lines := gw(t, sales)
-	if n := strings.Count(lines.stdout, "\n"); lines.err != nil || n < 3 || !strings.HasPrefix(lines.stdout, `{"report_date":"2026-11-01",`) {
+	if n := strings.Count(lines.stdout, "\n"); lines.err != nil || n < 3 ||
+		!strings.HasPrefix(lines.stdout, `{"report_date":"2026-11-01",`) {
 		t.Fatalf("%d lines, %v", n, lines.err)
 	}
 	rows := strings.Count(lines.stdout, "\n")
@@ -59,7 +60,8 @@ func TestReportCommands(t *testing.T) {
 			t.Errorf("%s", b)
 		}
 	}
-	if r := gw(t, "report finance --vendor 80012345 --from 2026-01"); r.err != nil || !strings.Contains(r.stdout, `"report_date":"2026-01"`) {
+	if r := gw(t, "report finance --vendor 80012345 --from 2026-01"); r.err != nil ||
+		!strings.Contains(r.stdout, `"report_date":"2026-01"`) {
 		t.Errorf("%s %v", r.stdout, r.err)
 	}
 	for line, want := range map[string]string{

@@ -49,10 +49,24 @@ func (a *analytics) give(t *testing.T) func(http.ResponseWriter, *http.Request) 
 		case path == "/v1/apps/1/analyticsReportRequests" && a.none:
 			return list(w)
 		case path == "/v1/apps/1/analyticsReportRequests":
-			return list(w, thing("analyticsReportRequests", "old", map[string]any{"accessType": "ONE_TIME_SNAPSHOT"}),
-				thing("analyticsReportRequests", "R", map[string]any{"accessType": "ONGOING", "stoppedDueToInactivity": a.stopped}))
+			return list(
+				w,
+				thing("analyticsReportRequests", "old", map[string]any{"accessType": "ONE_TIME_SNAPSHOT"}),
+				thing(
+					"analyticsReportRequests",
+					"R",
+					map[string]any{"accessType": "ONGOING", "stoppedDueToInactivity": a.stopped},
+				),
+			)
 		case path == "/v1/analyticsReportRequests/R/reports":
-			return list(w, thing("analyticsReports", "P", map[string]any{"name": "App Downloads Standard", "category": "COMMERCE"}))
+			return list(
+				w,
+				thing(
+					"analyticsReports",
+					"P",
+					map[string]any{"name": "App Downloads Standard", "category": "COMMERCE"},
+				),
+			)
 		case path == "/v1/analyticsReports/P/instances":
 			var all []any
 			for i, x := range a.instances {
@@ -122,7 +136,12 @@ func (b *bureau) downloads(
 // corrected is a report whose dates were corrected: whole, and with rows that went.
 func corrected() *analytics {
 	return &analytics{instances: []instance{
-		{"2026-11-03", []string{downloadsHead + "2026-11-01\t1\tFirst\t1\t\n2026-11-01\t1\tGone\t2\t\n2026-11-02\t1\tFirst\t3\t\n"}},
+		{
+			"2026-11-03",
+			[]string{
+				downloadsHead + "2026-11-01\t1\tFirst\t1\t\n2026-11-01\t1\tGone\t2\t\n2026-11-02\t1\tFirst\t3\t\n",
+			},
+		},
 		{"2026-11-05", []string{downloadsHead + "2026-11-04\t1\tFirst\t9\tx\n"}},
 		{"2026-11-04", []string{downloadsHead + "2026-11-01\t1\tFirst\t10\t\n2026-11-03\t1\tFirst\t4\t\n",
 			downloadsHead + "2026-11-01\t1\tSecond\t11\t\n"}},
@@ -142,8 +161,15 @@ func TestTheNewestInstanceReplacesTheDate(t *testing.T) {
 	if got := strings.Join(rows, "|"); err != nil || got != "2026-11-03 First 4|2026-11-02 First 3" {
 		t.Errorf("%s %v", got, err)
 	}
-	_, _, body := b.do(t, "GET", "/ascgateway/v1/reports/analytics?app=1&report=App+Downloads+Standard&from=2026-11-04", "")
-	if string(body) != `{"report_date":"2026-11-05","date":"2026-11-04","app_apple_identifier":"1","download_type":"First","counts":"9",`+
+	_, _, body := b.do(
+		t,
+		"GET",
+		"/ascgateway/v1/reports/analytics?app=1&report=App+Downloads+Standard&from=2026-11-04",
+		"",
+	)
+	if string(
+		body,
+	) != `{"report_date":"2026-11-05","date":"2026-11-04","app_apple_identifier":"1","download_type":"First","counts":"9",`+
 		`"extra":{"New Column":"x"}}`+"\n" {
 		t.Errorf("%s", body)
 	}
@@ -175,7 +201,9 @@ func TestAWalkIsResumed(t *testing.T) {
 		t.Errorf("a token of another request: %v", err)
 	}
 	a.instances = append(a.instances, instance{"2026-11-06", []string{downloadsHead + "2026-11-04\t1\tFirst\t99\t\n"}})
-	if _, _, err = b.downloads(t, &reportsv1.StreamAnalyticsReportRequest{ResumeToken: token}, 0); why(err) != "REPORT_CORRECTED" {
+	if _, _, err = b.downloads(t, &reportsv1.StreamAnalyticsReportRequest{ResumeToken: token}, 0); why(
+		err,
+	) != "REPORT_CORRECTED" {
 		t.Errorf("a correction in the middle of a read: %v", err)
 	}
 }
@@ -195,7 +223,9 @@ func why(err error) string {
 
 // TestSegmentsThatAreNot what Apple said end the read with the reason, and no token.
 func TestSegmentsThatAreNot(t *testing.T) {
-	foreign := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a foreign host is asked") }))
+	foreign := httptest.NewServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a foreign host is asked") }),
+	)
 	defer foreign.Close()
 	a := &analytics{}
 	b := newBureau(t, a.give(t))
@@ -241,12 +271,18 @@ func TestReportsAreAskedForOnce(t *testing.T) {
 		case r.Method == "POST" && forbidden:
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(403)
-			_, _ = io.WriteString(w, `{"errors":[{"status":"403","code":"FORBIDDEN_ERROR","title":"No","detail":"role"}]}`)
+			_, _ = io.WriteString(
+				w,
+				`{"errors":[{"status":"403","code":"FORBIDDEN_ERROR","title":"No","detail":"role"}]}`,
+			)
 		case r.Method == "POST":
 			made.Add(1)
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(201)
-			_, _ = io.WriteString(w, `{"data":{"type":"analyticsReportRequests","id":"N","attributes":{"accessType":"ONGOING"}}}`)
+			_, _ = io.WriteString(
+				w,
+				`{"data":{"type":"analyticsReportRequests","id":"N","attributes":{"accessType":"ONGOING"}}}`,
+			)
 		case r.Method == "DELETE":
 			deleted.Add(1)
 			w.WriteHeader(204)
@@ -263,7 +299,8 @@ func TestReportsAreAskedForOnce(t *testing.T) {
 		t.Errorf("one that runs: %v %v", res, err)
 	}
 	a.stopped = true
-	if res, err := start(); err != nil || res.GetRequest() != "N" || !res.GetCreated() || deleted.Load() != 1 || made.Load() != 1 {
+	if res, err := start(); err != nil || res.GetRequest() != "N" || !res.GetCreated() || deleted.Load() != 1 ||
+		made.Load() != 1 {
 		t.Errorf("one that stopped: %v %v", res, err)
 	}
 	a.none, forbidden = true, true

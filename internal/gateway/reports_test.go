@@ -70,7 +70,10 @@ func gzipped(text string) []byte {
 }
 
 // gives answers requests of sales or finance reports by their date.
-func gives(path string, by func(date string, q url.Values) (int, string)) func(http.ResponseWriter, *http.Request) bool {
+func gives(
+	path string,
+	by func(date string, q url.Values) (int, string),
+) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != path {
 			return false
@@ -120,7 +123,8 @@ const salesHead = "Provider\tTitle\tUnits\tDeveloper Proceeds\tBegin Date\tSomet
 // place, and what Apple has nothing of is told as empty.
 func TestSalesOfARange(t *testing.T) {
 	b := newBureau(t, gives("/v1/salesReports", func(date string, q url.Values) (int, string) {
-		if q.Get("filter[version]") != "1_0" || q.Get("filter[frequency]") != "DAILY" || q.Get("filter[reportSubType]") != "SUMMARY" {
+		if q.Get("filter[version]") != "1_0" || q.Get("filter[frequency]") != "DAILY" ||
+			q.Get("filter[reportSubType]") != "SUMMARY" {
 			t.Errorf("%v", q)
 		}
 		if date == "2026-10-30" {
@@ -132,7 +136,10 @@ func TestSalesOfARange(t *testing.T) {
 		return 200, salesHead + strings.Repeat("APPLE\tThe \"Trail\", part 1\t-1.00\t0.70\t10/31/2026\tnew\n", 600) +
 			"APPLE\t \t12345678901234567890.123456789\t\t\t\n"
 	}))
-	rows, files, err := b.sales(t, &reportsv1.StreamSalesReportRequest{VendorNumber: "8", From: "2026-10-28", To: "2026-11-03"})
+	rows, files, err := b.sales(
+		t,
+		&reportsv1.StreamSalesReportRequest{VendorNumber: "8", From: "2026-10-28", To: "2026-11-03"},
+	)
 	if err != nil || len(files) != 7 || len(rows) != 6*601 || b.requests() != 7 {
 		t.Fatalf("%d files, %d rows, %d requests: %v", len(files), len(rows), b.requests(), err)
 	}
@@ -148,7 +155,8 @@ func TestSalesOfARange(t *testing.T) {
 			}
 			continue
 		}
-		if f.GetState() != reportsv1.ReportStateEnum_PRESENT || len(f.GetColumns()) != 6 || f.GetFilename() != "S_D_1.txt.gz" {
+		if f.GetState() != reportsv1.ReportStateEnum_PRESENT || len(f.GetColumns()) != 6 ||
+			f.GetFilename() != "S_D_1.txt.gz" {
 			t.Errorf("%v", f)
 		}
 		first, last := rows[at], rows[at+600]
@@ -245,7 +253,8 @@ func TestReportsThatAreNotThere(t *testing.T) {
 	} {
 		before := b.requests()
 		code, h, body := b.do(t, "GET", salesPath+query, "")
-		if code != want.code || !strings.Contains(string(body), want.reason) || (h.Get("Retry-After") != "") != want.retry {
+		if code != want.code || !strings.Contains(string(body), want.reason) ||
+			(h.Get("Retry-After") != "") != want.retry {
 			t.Errorf("%s: %d %v %s", query, code, h, body)
 		}
 		if got := b.requests() - before; got != want.asked {
@@ -268,7 +277,10 @@ func TestARangeThatIsNotAllThere(t *testing.T) {
 		}
 		return 200, salesHead + "APPLE\tB\t3\t0.30\t\tnew\n"
 	}))
-	rows, files, err := b.sales(t, &reportsv1.StreamSalesReportRequest{VendorNumber: "8", From: "2026-11-01", To: "2026-11-03"})
+	rows, files, err := b.sales(
+		t,
+		&reportsv1.StreamSalesReportRequest{VendorNumber: "8", From: "2026-11-01", To: "2026-11-03"},
+	)
 	if len(rows) != 2 || len(files) != 2 || status.Code(err) != codes.Unavailable {
 		t.Errorf("%d %d %v", len(rows), len(files), err)
 	}

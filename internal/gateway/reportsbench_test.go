@@ -31,9 +31,18 @@ func bigReport(n int) []byte {
 	z, _ := kgzip.NewWriterLevel(&b, kgzip.BestSpeed) // the level is valid
 	_, _ = io.WriteString(z, fullHead)
 	for i := range n {
-		_, _ = fmt.Fprintf(z, "APPLE\tUS\tcom.example.trailmix.pro%d\tExample Inc.\tTrail Mix Pro %d\t1.%d\tIAY\t%d\t%d.09\t11/01/2026\t11/01/2026\t"+
-			"USD\tUS\tUSD\t1500%06d\t%d.99\t \tcom.example.trailmix\tNew\t1 Month\tUtilities\t \tiPhone\tiOS\tRate After One Year\t \t \t \n",
-			i%97, i%89, i%30, i%7+1, i%40, i%999_999, i%50)
+		_, _ = fmt.Fprintf(
+			z,
+			"APPLE\tUS\tcom.example.trailmix.pro%d\tExample Inc.\tTrail Mix Pro %d\t1.%d\tIAY\t%d\t%d.09\t11/01/2026\t11/01/2026\t"+
+				"USD\tUS\tUSD\t1500%06d\t%d.99\t \tcom.example.trailmix\tNew\t1 Month\tUtilities\t \tiPhone\tiOS\tRate After One Year\t \t \t \n",
+			i%97,
+			i%89,
+			i%30,
+			i%7+1,
+			i%40,
+			i%999_999,
+			i%50,
+		)
 	}
 	_ = z.Close()
 	return b.Bytes()
@@ -61,7 +70,10 @@ func BenchmarkReportRows(b *testing.B) {
 	client := reportsv1.NewReportServiceClient(big.conn)
 	b.Run("gateway", func(b *testing.B) {
 		for b.Loop() {
-			stream, err := client.StreamSalesReport(b.Context(), &reportsv1.StreamSalesReportRequest{VendorNumber: "8", From: "2026-11-01"})
+			stream, err := client.StreamSalesReport(
+				b.Context(),
+				&reportsv1.StreamSalesReportRequest{VendorNumber: "8", From: "2026-11-01"},
+			)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -13,7 +13,7 @@ const groupRows = 10_000
 // exact there too.
 type parquetSink struct {
 	to    io.Writer
-	w     *parquet.Writer
+	w     *parquet.GenericWriter[any]
 	index []int // of the columns: Parquet sorts them by name
 	held  int
 }
@@ -33,7 +33,12 @@ func (s *parquetSink) begin(columns []string) error {
 	for _, c := range append(append([]string{}, columns...), restColumn) {
 		s.index = append(s.index, place[c])
 	}
-	s.w = parquet.NewWriter(s.to, schema, parquet.Compression(&parquet.Snappy), parquet.WriteBufferSize(64<<10))
+	s.w = parquet.NewGenericWriter[any](
+		s.to,
+		schema,
+		parquet.Compression(&parquet.Snappy),
+		parquet.WriteBufferSize(64<<10),
+	)
 	return nil
 }
 

@@ -122,7 +122,10 @@ func (w *Writer) begin(md protoreflect.MessageDescriptor) error {
 	if len(w.fields) > 1 {
 		w.named = nil
 	}
-	w.named = slices.DeleteFunc(slices.Clone(w.named), func(c string) bool { return slices.Contains(w.columns, c) || c == restColumn })
+	w.named = slices.DeleteFunc(
+		slices.Clone(w.named),
+		func(c string) bool { return slices.Contains(w.columns, c) || c == restColumn },
+	)
 	w.columns = append(w.columns, w.named...)
 	return w.to.begin(w.columns)
 }

@@ -104,8 +104,12 @@ func (s *Service) request(ctx context.Context, app, accessType string) (string, 
 	case err != nil:
 		return "", err
 	case found == nil:
-		return "", fault.New(fault.FailedPrecondition, ReasonNotRequested,
-			"nobody has asked Apple to write analytics reports (%s) of the app yet: call StartAnalyticsReports", accessType)
+		return "", fault.New(
+			fault.FailedPrecondition,
+			ReasonNotRequested,
+			"nobody has asked Apple to write analytics reports (%s) of the app yet: call StartAnalyticsReports",
+			accessType,
+		)
 	case found.GetStoppedDueToInactivity():
 		return "", fault.New(fault.FailedPrecondition, ReasonStopped,
 			"Apple stopped writing analytics reports of the app since nobody read them: call StartAnalyticsReports")
@@ -222,14 +226,18 @@ func (s *Service) StartAnalyticsReports(
 	if err != nil {
 		return nil, needsAdmin(err)
 	}
-	return &reportsv1.StartAnalyticsReportsResponse{Request: res.GetAnalyticsReportRequest().GetId(), Created: true}, nil
+	return &reportsv1.StartAnalyticsReportsResponse{
+		Request: res.GetAnalyticsReportRequest().GetId(),
+		Created: true,
+	}, nil
 }
 
 // needsAdmin says so where Apple forbids: only a key of the role Admin may.
 func needsAdmin(err error) error {
 	st, _ := status.FromError(err)
 	for _, d := range st.Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok && st.Code() == codes.PermissionDenied && info.GetDomain() == appleDomain {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && st.Code() == codes.PermissionDenied &&
+			info.GetDomain() == appleDomain {
 			return fault.New(fault.PermissionDenied, ReasonNeedsAdmin,
 				"Apple lets only keys of the role Admin ask for analytics reports")
 		}

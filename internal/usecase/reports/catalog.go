@@ -20,7 +20,10 @@ func (s *Service) ListReports(
 			for _, frequency := range k.frequencies {
 				out.Reports = append(out.Reports, &reportsv1.ReportKind{Family: "sales", ReportType: k.reportType,
 					ReportSubType: sub, Frequency: frequency, Version: k.version, Columns: headers[k.reportType],
-					Row: rowName(&reportsv1.StreamSalesReportResponse{}, k.field), Personal: k.personal, Deprecated: k.deprecated})
+					Row: rowName(
+						&reportsv1.StreamSalesReportResponse{},
+						k.field,
+					), Personal: k.personal, Deprecated: k.deprecated})
 			}
 		}
 	}

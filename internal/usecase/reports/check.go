@@ -33,14 +33,35 @@ func check(list ...bound) error {
 }
 
 func checkSales(r *reportsv1.StreamSalesReportRequest) error {
-	return check(bound{"vendor_number", r.GetVendorNumber(), 32, true}, bound{"report_type", r.GetReportType(), 64, false},
-		bound{"report_sub_type", r.GetReportSubType(), 64, false}, bound{"frequency", r.GetFrequency(), 16, false},
-		bound{"from", r.GetFrom(), 10, true}, bound{"to", r.GetTo(), 10, false}, bound{"version", r.GetVersion(), 16, false})
+	return check(
+		bound{"vendor_number", r.GetVendorNumber(), 32, true},
+		bound{"report_type", r.GetReportType(), 64, false},
+		bound{"report_sub_type", r.GetReportSubType(), 64, false},
+		bound{"frequency", r.GetFrequency(), 16, false},
+		bound{
+			"from",
+			r.GetFrom(),
+			10,
+			true,
+		},
+		bound{"to", r.GetTo(), 10, false},
+		bound{"version", r.GetVersion(), 16, false},
+	)
 }
 
 func checkFinance(r *reportsv1.StreamFinanceReportRequest) error {
-	return check(bound{"vendor_number", r.GetVendorNumber(), 32, true}, bound{"report_type", r.GetReportType(), 64, false},
-		bound{"region_code", r.GetRegionCode(), 8, false}, bound{"from", r.GetFrom(), 7, true}, bound{"to", r.GetTo(), 7, false})
+	return check(
+		bound{"vendor_number", r.GetVendorNumber(), 32, true},
+		bound{"report_type", r.GetReportType(), 64, false},
+		bound{
+			"region_code",
+			r.GetRegionCode(),
+			8,
+			false,
+		},
+		bound{"from", r.GetFrom(), 7, true},
+		bound{"to", r.GetTo(), 7, false},
+	)
 }
 
 func checkAnalytics(r *reportsv1.StreamAnalyticsReportRequest) error {

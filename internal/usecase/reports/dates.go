@@ -80,7 +80,11 @@ func ends(layout, from, to string) (first, last time.Time, err error) {
 		to = from
 	}
 	if first, err = time.ParseInLocation(layout, from, pacific); err != nil {
-		return first, last, fault.Invalid("from", "want a date such as %s", time.Date(2026, 11, 1, 0, 0, 0, 0, pacific).Format(layout))
+		return first, last, fault.Invalid(
+			"from",
+			"want a date such as %s",
+			time.Date(2026, 11, 1, 0, 0, 0, 0, pacific).Format(layout),
+		)
 	}
 	if last, err = time.ParseInLocation(layout, to, pacific); err != nil {
 		return first, last, fault.Invalid("to", "must be spelled like from")

@@ -59,7 +59,12 @@ func (s *Service) StreamFinanceReport(
 	}
 	run := &series{service: s, spans: list, grammar: k.grammar, open: open, version: func() string { return "" },
 		about: func(of span, _ string) *reportsv1.ReportFile {
-			return &reportsv1.ReportFile{ReportDate: of.name, ReportType: reportType, Frequency: monthly, RegionCode: region}
+			return &reportsv1.ReportFile{
+				ReportDate: of.name,
+				ReportType: reportType,
+				Frequency:  monthly,
+				RegionCode: region,
+			}
 		},
 		sheet: newSheet(func() proto.Message { return &reportsv1.StreamFinanceReportResponse{} }, k.field,
 			func(m proto.Message) error { return stream.Send(m.(*reportsv1.StreamFinanceReportResponse)) })}

@@ -45,7 +45,12 @@ func TestEveryColumnHasItsField(t *testing.T) {
 		for _, order := range []func([]string){func([]string) {}, reversed} {
 			header := append([]string{}, k.GetColumns()...)
 			order(header)
-			row := rowOf(t, responses[k.GetFamily()], field, strings.Join(header, "\t")+"\n"+strings.Join(header, "\t")+"\n")
+			row := rowOf(
+				t,
+				responses[k.GetFamily()],
+				field,
+				strings.Join(header, "\t")+"\n"+strings.Join(header, "\t")+"\n",
+			)
 			seen := 0
 			row.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 				switch {
@@ -127,7 +132,12 @@ func rowOf(t *testing.T, make func() proto.Message, field, text string) protoref
 
 // TestOtherSpellings of columns are found, and a column of another name is kept.
 func TestOtherSpellings(t *testing.T) {
-	row := rowOf(t, responses["finance"], "financial", "Sales or Return\tCOUNTRY OF SALE\tReport Date\tExtra\nS\tUS\t11/02/2025\t7\n")
+	row := rowOf(
+		t,
+		responses["finance"],
+		"financial",
+		"Sales or Return\tCOUNTRY OF SALE\tReport Date\tExtra\nS\tUS\t11/02/2025\t7\n",
+	)
 	m := row.Interface().(*reportsv1.FinancialRow)
 	if m.GetSaleOrReturn() != "S" || m.GetCountryOfSale() != "US" || m.GetReportDate() != "2026-11-01" ||
 		m.GetExtra()["Report Date"] != "2025-11-02" || m.GetExtra()["Extra"] != "7" {
@@ -150,7 +160,8 @@ func TestMessagesAreBounded(t *testing.T) {
 			messages++
 			m = decoded(t, m)
 			rows += len(m.(*reportsv1.StreamSalesReportResponse).GetSales())
-			if n := proto.Size(m); n > batchBytes+1024 || len(m.(*reportsv1.StreamSalesReportResponse).GetSales()) > batchRows {
+			if n := proto.Size(m); n > batchBytes+1024 ||
+				len(m.(*reportsv1.StreamSalesReportResponse).GetSales()) > batchRows {
 				t.Errorf("%d bytes", n)
 			}
 			return nil
@@ -288,7 +299,11 @@ func TestCorrected(t *testing.T) {
 
 // TestTokensAreSmall: dates in a row are one part, and come back as they were.
 func TestTokensAreSmall(t *testing.T) {
-	w := &walk{service: New(Deps{Seals: plainly{}}), req: &reportsv1.StreamAnalyticsReportRequest{}, given: map[string]bool{}}
+	w := &walk{
+		service: New(Deps{Seals: plainly{}}),
+		req:     &reportsv1.StreamAnalyticsReportRequest{},
+		given:   map[string]bool{},
+	}
 	day := time.Date(2023, 12, 30, 0, 0, 0, 0, time.UTC)
 	for range 1000 {
 		w.given[day.Format(time.DateOnly)] = true

@@ -128,7 +128,10 @@ func (w *walk) read(ctx context.Context, list []*resourcesv1.AnalyticsReportInst
 			"Apple has corrected the report since it was read: read it from the beginning")
 	}
 	if w.state.Done != "" {
-		at := slices.IndexFunc(list, func(i *resourcesv1.AnalyticsReportInstance) bool { return i.GetId() == w.state.Done })
+		at := slices.IndexFunc(
+			list,
+			func(i *resourcesv1.AnalyticsReportInstance) bool { return i.GetId() == w.state.Done },
+		)
 		list = list[at+1:] // -1: it is gone, and what was before it is known by its dates
 	}
 	for _, i := range list {
@@ -219,16 +222,30 @@ func (w *walk) rows(t *table.Reader, file *reportsv1.ReportFile, seen map[string
 	file.Columns = t.Columns
 	at := slices.IndexFunc(t.Columns, func(c string) bool { return table.Name(c) == "date" })
 	if at < 0 {
-		return fault.New(fault.Unavailable, ReasonNoDates, "Apple's report has no column Date, by which it is corrected")
+		return fault.New(
+			fault.Unavailable,
+			ReasonNoDates,
+			"Apple's report has no column Date, by which it is corrected",
+		)
 	}
 	keep := func(cells [][]byte) (bool, error) {
 		date := string(table.AppendDate(nil, table.Trim(cells[at])))
 		if !seen[date] {
 			if _, err := time.Parse(time.DateOnly, date); err != nil {
-				return false, fault.New(fault.Unavailable, table.ReasonMalformed, "Apple's report, line %d: no date", t.Line())
+				return false, fault.New(
+					fault.Unavailable,
+					table.ReasonMalformed,
+					"Apple's report, line %d: no date",
+					t.Line(),
+				)
 			}
 			if len(seen)+len(w.given) >= datesMost {
-				return false, fault.New(fault.Unavailable, table.ReasonMalformed, "Apple's report has more than %d dates", datesMost)
+				return false, fault.New(
+					fault.Unavailable,
+					table.ReasonMalformed,
+					"Apple's report has more than %d dates",
+					datesMost,
+				)
 			}
 			seen[date] = true
 		}
