@@ -1,5 +1,5 @@
 // Package cli holds the commands that call a gateway: login, call, distribute,
-// operations and upload. They know the methods from the descriptors, as every client does, and
+// operations, upload and report. They know the methods from the descriptors, as every client does, and
 // reach the gateway over gRPC only.
 //
 // It must never import what serves: a gateway in this process is given to it by a
@@ -34,8 +34,8 @@ type Deps struct {
 
 // Commands are those that call a gateway.
 func Commands(d Deps) []*cobra.Command {
-	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d),
-		uploadCommand(d)}
+	return []*cobra.Command{loginCommand(d), callCommand(d), distributeCommand(d), operationsCommand(d), uploadCommand(d),
+		reportCommand(d)}
 }
 
 func (d Deps) catalog() *catalog { return newCatalog(protoregistry.GlobalFiles) }

@@ -17,6 +17,7 @@ import (
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	operationsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/operations/v1"
 	quotav1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/quota/v1"
+	reportsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/reports/v1"
 	tokensv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/tokens/v1"
 	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
 	workflowsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/workflows/v1"
@@ -100,6 +101,7 @@ type Gateway struct {
 	Jobs        *jobs.Jobs // nil: there is no store
 
 	deps     Deps
+	files    *transfer.Client // what answers of Apple's point to
 	degraded Ready
 	parts    *transfer.Client // of files on their way
 	tus      *tus.Uploads
@@ -200,6 +202,10 @@ func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	reports, err := g.openReports(d)
+	if err != nil {
+		return nil, err
+	}
 	operations := jobs.NewService(g.Jobs, viewer)
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
@@ -212,6 +218,7 @@ func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
 		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
 		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: upper.workflows},
 		{Desc: &uploadsv1.UploadService_ServiceDesc, Impl: upper.uploads},
+		{Desc: &reportsv1.ReportService_ServiceDesc, Impl: reports},
 	}, nil
 }
 
@@ -257,6 +264,7 @@ func ownServices() []protoreflect.ServiceDescriptor {
 		operationsv1.File_ascgateway_operations_v1_operations_proto.Services().ByName("OperationService"),
 		workflowsv1.File_ascgateway_workflows_v1_workflows_proto.Services().ByName("WorkflowService"),
 		uploadsv1.File_ascgateway_uploads_v1_uploads_proto.Services().ByName("UploadService"),
+		reportsv1.File_ascgateway_reports_v1_reports_proto.Services().ByName("ReportService"),
 	}
 }
 
@@ -345,7 +353,13 @@ func (g *Gateway) NotReady() {
 }
 
 // Close frees what the gateway holds.
-func (g *Gateway) Close() { g.tus.Close(); g.Client.Close(); g.Engine.Close(); g.parts.Close() }
+func (g *Gateway) Close() {
+	g.tus.Close()
+	g.Client.Close()
+	g.Engine.Close()
+	g.parts.Close()
+	g.files.Close()
+}
 
 // Ready says why the gateway is not ready, "" if it is.
 type Ready func() string

@@ -49,10 +49,7 @@ type upper struct {
 // openUpper makes the use cases, which call the gateway as its callers do, and the
 // operations that they start. They call g.Server, which is made after them.
 func (g *Gateway) openUpper(d Deps) (u upper, err error) {
-	var tracer trace.TracerProvider = noop.NewTracerProvider()
-	if d.Telemetry != nil && d.Telemetry.Traced() {
-		tracer = d.Telemetry.Tracer
-	}
+	tracer := tracerOf(d)
 	ops := &operations{}
 	conn := inprocess.New(inner{g}, tracer)
 	u.workflows = workflows.New(d.Jobs.Workflows, conn, ops)
@@ -69,6 +66,14 @@ func (g *Gateway) openUpper(d Deps) (u upper, err error) {
 	g.Jobs, err = jobs.Open(deps, distributeBuild(u.workflows))
 	ops.jobs = g.Jobs
 	return u, err
+}
+
+// tracerOf makes the spans of inner calls.
+func tracerOf(d Deps) trace.TracerProvider {
+	if d.Telemetry != nil && d.Telemetry.Traced() {
+		return d.Telemetry.Tracer
+	}
+	return noop.NewTracerProvider()
 }
 
 // inner is the server that use cases call.

@@ -40,14 +40,15 @@ type Use string
 
 // The uses.
 const (
-	PageTokens Use = "page tokens"
-	Operations Use = "operations" // what the store keeps of them
-	Answers    Use = "answers"    // to creates with a request_id, in the store
-	Uploads    Use = "uploads"    // tokens by which they go on
+	PageTokens   Use = "page tokens"
+	Operations   Use = "operations"    // what the store keeps of them
+	Answers      Use = "answers"       // to creates with a request_id, in the store
+	ResumeTokens Use = "resume tokens" // of streams that go on after a break
+	Uploads      Use = "uploads"       // tokens by which they go on
 )
 
 // uses lists them all: their keys are derived once.
-var uses = []Use{PageTokens, Operations, Answers, Uploads}
+var uses = []Use{PageTokens, Operations, Answers, ResumeTokens, Uploads}
 
 // Secrets derives keys. It is safe for concurrent use, and prints nothing.
 type Secrets struct{ current atomic.Pointer[[]derived] }

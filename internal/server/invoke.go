@@ -211,8 +211,21 @@ func (l *localStream) RecvMsg(m any) error {
 	return nil
 }
 
-// SendMsg implements [grpc.ServerStream].
-func (l *localStream) SendMsg(m any) error { return l.send(m.(proto.Message)) }
+// SendMsg implements [grpc.ServerStream]. A service may send what it has encoded
+// already, as fields that are unknown: over the wire they are not, and neither here.
+func (l *localStream) SendMsg(m any) error {
+	msg := m.(proto.Message)
+	encoded := msg.ProtoReflect().GetUnknown()
+	if len(encoded) == 0 {
+		return l.send(msg)
+	}
+	msg = proto.Clone(msg)
+	msg.ProtoReflect().SetUnknown(nil)
+	if err := (proto.UnmarshalOptions{Merge: true}).Unmarshal(encoded, msg); err != nil {
+		return err
+	}
+	return l.send(msg)
+}
 
 // Open begins a call whose answer is a file. accept may choose a content type; ""
 // is the operation's default. The call ends when the file's body is closed.

@@ -23,6 +23,7 @@ var Sets = []Set{
 	{"write", "all the others", func(m *access.Method) bool { return m.Verb != "GET" }},
 	{"destructive", "deletes, removes or replaces what is there", destructive},
 	{"revenue", "prices, purchases, subscriptions, offers, and what was earned", revenue},
+	{"reports", "sales, finance and analytics reports, as rows and as files", reporting},
 	{"access", "users, invitations, webhooks, and tokens of Apple's: ways in and out", entry},
 }
 
@@ -45,11 +46,25 @@ func revenue(m *access.Method) bool {
 	if m.Area == "commerce" {
 		return true
 	}
-	root := ""
-	if parts := strings.Split(m.Template, "/"); len(parts) > 2 {
-		root = parts[2]
+	return root(m) == "salesReports" || root(m) == "financeReports" || m.Own && m.Area == "reports" &&
+		(strings.HasSuffix(m.FullName, "/StreamSalesReport") || strings.HasSuffix(m.FullName, "/StreamFinanceReport"))
+}
+
+func reporting(m *access.Method) bool {
+	switch root(m) {
+	case "salesReports", "financeReports", "analyticsReportRequests", "analyticsReports", "analyticsReportInstances",
+		"analyticsReportSegments":
+		return true
 	}
-	return root == "salesReports" || root == "financeReports"
+	return m.Type == "analyticsReportRequests" || m.Own && (m.Area == "reports" || m.Area == "files")
+}
+
+// root is the first segment of a path after its version.
+func root(m *access.Method) string {
+	if parts := strings.Split(m.Template, "/"); len(parts) > 2 {
+		return parts[2]
+	}
+	return ""
 }
 
 func entry(m *access.Method) bool {

@@ -21,6 +21,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/edge/openapi"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
+	"github.com/asc-gateway/asc-gateway/internal/rows"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -367,6 +368,9 @@ func (h *Handler) own(md protoreflect.MethodDescriptor) error {
 		ctx, stream, err := h.context(r, full)
 		if err != nil {
 			return err
+		}
+		if as := formOf(r); as != events && rows.In(md.Output()) {
+			return h.report(ctx, w, full, req.Interface(), rowsOf(r))
 		}
 		if md.IsStreamingServer() {
 			return h.lines(w, formOf(r), func(send func(proto.Message) error) error {

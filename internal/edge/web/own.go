@@ -201,6 +201,14 @@ var ownSamples = map[protoreflect.FullName]string{
 	"ascgateway.catalog.v1.SearchOperationsRequest.query": "list builds",
 	"ascgateway.tokens.v1.MintTokenRequest.scope":         "GET /v1/apps",
 
+	"ascgateway.reports.v1.StreamSalesReportRequest.vendor_number":   "80012345",
+	"ascgateway.reports.v1.StreamSalesReportRequest.from":            "2026-11-01",
+	"ascgateway.reports.v1.StreamFinanceReportRequest.vendor_number": "80012345",
+	"ascgateway.reports.v1.StreamFinanceReportRequest.from":          "2026-01",
+	"ascgateway.reports.v1.StreamAnalyticsReportRequest.app":         "1500004001",
+	"ascgateway.reports.v1.StreamAnalyticsReportRequest.report":      "App Sessions Standard",
+	"ascgateway.reports.v1.StartAnalyticsReportsRequest.app":         "1500004001",
+
 	"ascgateway.workflows.v1.PlanDistributeBuildRequest.app":    "com.example.trailmix", // of the sandbox
 	"ascgateway.workflows.v1.PlanDistributeBuildRequest.build":  "newest",
 	"ascgateway.workflows.v1.PlanDistributeBuildRequest.groups": "Friends",
