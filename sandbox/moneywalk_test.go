@@ -71,7 +71,7 @@ func (w *moneyWalker) step() {
 	method, path, body := "POST", "", ""
 	switch w.rng.IntN(7) {
 	case 0:
-		path, body = "/v1/appPriceSchedules", schedule(app, "USA", w.prices()...)
+		path, body = "/v1/appPriceSchedules", priceSchedule(app, "USA", w.prices()...)
 	case 1:
 		attributes := w.pick("", start, start+`,"preserveCurrentPrice":true`, `"planType":"MONTHLY"`)
 		path, body = "/v1/subscriptionPrices", priceChange(subscription, w.territory(), cents, attributes)

@@ -33,7 +33,7 @@ func inlinePrice(typ, rel, pointType, product, text string, i int) (ref, include
 }
 
 // schedule is the body of a price schedule of an app.
-func schedule(app, base string, prices ...string) string {
+func priceSchedule(app, base string, prices ...string) string {
 	var refs, included []string
 	for i, text := range prices {
 		ref, in := inlinePrice("appPrices", "appPricePoint", "appPricePoints", app, text, i)
@@ -70,13 +70,13 @@ func TestPriceSchedules(t *testing.T) {
 			"Adjacent intervals must not have a gap in between: [null - 2026-06-01T00:00] and [2026-06-02T00:00 - null]"},
 		{"another territory's gap", "USA", []string{"USA 499", "DEU 399 - 2026-06-01"}, "INVALID_END_DATE", "covered for DEU"},
 	} {
-		status, _, doc := c.send("POST", "/v1/appPriceSchedules", schedule(trailMix, x.base, x.prices...))
+		status, _, doc := c.send("POST", "/v1/appPriceSchedules", priceSchedule(trailMix, x.base, x.prices...))
 		if status != 409 || code(doc) != "ENTITY_ERROR."+x.code || !strings.Contains(fmt.Sprint(doc), x.words) {
 			t.Errorf("%s: %d %v", x.name, status, doc)
 		}
 	}
 	other := strings.ReplaceAll(
-		schedule(trailMix, "USA", "USA 499"),
+		priceSchedule(trailMix, "USA", "USA 499"),
 		pointID(trailMix, "USA", usd(499)),
 		pointID(c.IDs("apps")[1], "USA", 3),
 	)
@@ -89,7 +89,7 @@ func TestPriceSchedules(t *testing.T) {
 // TestASchedule: what one makes of the prices of all territories.
 func TestASchedule(t *testing.T) {
 	c := newClient(t, World{NoAuth: true}) // 2026-05-01
-	id := c.data(t, "POST", "/v1/appPriceSchedules", schedule(trailMix, "USA",
+	id := c.data(t, "POST", "/v1/appPriceSchedules", priceSchedule(trailMix, "USA",
 		"USA 999 - 2026-06-01", "USA 499 2026-06-01", "JPN 99"))["id"]
 	if id != trailMix {
 		t.Errorf("the schedule's id is %v, not the app's", id)

@@ -19,8 +19,8 @@ func (c *client) reviewScreenshot(t *testing.T, typ, rel, productType, product s
 	c.patch(t, typ, made["id"].(string), `"uploaded":true,"sourceFileChecksum":"`+sumOf(picture)+`"`)
 }
 
-// wantState compares the state of a product.
-func (c *client) wantState(t *testing.T, path, want string) {
+// wantProduct compares the state of a product.
+func (c *client) wantProduct(t *testing.T, path, want string) {
 	t.Helper()
 	if got := at(c.data(t, "GET", path, ""), "attributes", "state"); got != want {
 		t.Errorf("%s is %v, want %s", path, got, want)
@@ -80,7 +80,7 @@ func TestStateOfAPurchase(t *testing.T) {
 	}
 	steps := c.purchaseSteps(t, id)
 	for i, step := range steps {
-		c.wantState(t, path, "MISSING_METADATA")
+		c.wantProduct(t, path, "MISSING_METADATA")
 		submittable(0)
 		status, _, doc := c.send("POST", "/v1/inAppPurchaseSubmissions", submit)
 		missing, _ := at(doc, "errors", 0, "meta", "associatedErrors", "/v1/inAppPurchases/"+id).([]any)
@@ -89,20 +89,20 @@ func TestStateOfAPurchase(t *testing.T) {
 		}
 		step()
 	}
-	c.wantState(t, path, "READY_TO_SUBMIT")
+	c.wantProduct(t, path, "READY_TO_SUBMIT")
 	submittable(1)
 	c.data(t, "POST", "/v1/inAppPurchaseSubmissions", submit)
-	c.wantState(t, path, "WAITING_FOR_REVIEW")
+	c.wantProduct(t, path, "WAITING_FOR_REVIEW")
 	submittable(0)
 	if status, _, _ := c.send("DELETE", path, ""); status != 409 {
 		t.Errorf("deleted in review: %d", status)
 	}
 	c.act(t, "inAppPurchases", id, "start")
 	c.act(t, "inAppPurchases", id, "reject")
-	c.wantState(t, path, "REJECTED")
+	c.wantProduct(t, path, "REJECTED")
 	c.data(t, "POST", "/v1/inAppPurchaseSubmissions", submit)
 	c.act(t, "inAppPurchases", id, "approve")
-	c.wantState(t, path, "APPROVED")
+	c.wantProduct(t, path, "APPROVED")
 	if got := c.points(t, path+"/inAppPurchaseLocalizations"); at(got[0], "attributes", "state") != "APPROVED" {
 		t.Errorf("its text: %v", got)
 	}
@@ -128,9 +128,9 @@ func TestStateOfASubscription(t *testing.T) {
 		t.Errorf("a price where it cannot be had: %d %v", status, doc)
 	}
 	c.data(t, "PATCH", path, inlineSubscriptionPrices(id, 4999, "", "USA"))
-	c.wantState(t, path, "MISSING_METADATA")
+	c.wantProduct(t, path, "MISSING_METADATA")
 	c.data(t, "POST", "/v1/subscriptionPrices", priceChange(id, "DEU", 4999, ""))
-	c.wantState(t, path, "READY_TO_SUBMIT")
+	c.wantProduct(t, path, "READY_TO_SUBMIT")
 	for _, other := range c.IDs("subscriptions") {
 		if other != id {
 			c.store.get("subscriptions", other).attrs["state"] = "MISSING_METADATA"
@@ -156,11 +156,11 @@ func TestStateOfASubscription(t *testing.T) {
 		),
 	))
 	c.patch(t, "reviewSubmissions", submission, `"submitted":true`)
-	c.wantState(t, path, "WAITING_FOR_REVIEW")
+	c.wantProduct(t, path, "WAITING_FOR_REVIEW")
 	c.act(t, "reviewSubmissions", submission, "start")
-	c.wantState(t, path, "IN_REVIEW")
+	c.wantProduct(t, path, "IN_REVIEW")
 	c.act(t, "reviewSubmissions", submission, "approve")
-	c.wantState(t, path, "APPROVED")
+	c.wantProduct(t, path, "APPROVED")
 	groups := c.points(t, "/v1/apps/"+trailMix+"/subscriptionGroups?filter[subscriptions.state]=APPROVED")
 	if len(groups) != 1 || at(groups[0], "id") != group {
 		t.Errorf("groups with an approved subscription: %v", groups)
