@@ -187,8 +187,10 @@ func appEvent(b *behavior) {
 				last = s.end
 			}
 		}
-		c.at(later(first, c.now), o, "publish", nil)
-		c.at(later(last, c.now), o, "pass", nil)
+		if last.After(c.now) { // one whose time is over is never published
+			c.at(later(first, c.now), o, "publish", nil)
+			c.at(last, o, "pass", nil)
+		}
 	}
 }
 
