@@ -57,8 +57,8 @@ func TestAchievements(t *testing.T) {
 	c.mustFit(t)
 }
 
-// wantState reads something of the second version of the API.
-func (c *client) wantState(t *testing.T, typ, id, want string) {
+// wantV2 reads the state of something of the second version of the API.
+func (c *client) wantV2(t *testing.T, typ, id, want string) {
 	t.Helper()
 	if _, _, doc := c.send("GET", "/v2/"+typ+"/"+id, ""); at(doc, "data", "attributes", "state") != want {
 		t.Errorf("%s %s: %v, want %s", typ, id, doc, want)
@@ -75,7 +75,7 @@ func TestVersionsOfGames(t *testing.T) {
 	versions := func() []string { return c.store.ids(c.store.get("gameCenterAchievements", thing), "versions") }
 	more := resource(typ, "", "", to("achievement", "gameCenterAchievements", thing))
 	first := versions()[0]
-	c.wantState(t, typ, first, prepared)
+	c.wantV2(t, typ, first, prepared)
 	c.refused(t, "POST", path, more, prepared)
 	live := func(id string) {
 		t.Helper()
@@ -86,7 +86,7 @@ func TestVersionsOfGames(t *testing.T) {
 		c.refused(t, "POST", path, more, "WAITING_FOR_REVIEW")
 		c.act(t, "reviewSubmissions", submission, "start")
 		c.act(t, "reviewSubmissions", submission, "approve")
-		c.wantState(t, typ, id, "LIVE")
+		c.wantV2(t, typ, id, "LIVE")
 	}
 	live(first)
 	c.refused(t, "DELETE", achievementsPath+"/"+thing, "", "archive")
@@ -95,7 +95,7 @@ func TestVersionsOfGames(t *testing.T) {
 		t.Error("the second version", second)
 	}
 	live(second["id"].(string))
-	c.wantState(t, typ, first, "REPLACED_WITH_NEW_VERSION")
+	c.wantV2(t, typ, first, "REPLACED_WITH_NEW_VERSION")
 	c.mustFit(t)
 }
 

@@ -159,7 +159,7 @@ func appEvent(b *behavior) {
 		if old != nil && same(o.attrs["territorySchedules"], old.attrs["territorySchedules"]) {
 			return nil
 		}
-		for _, s := range schedules(o) {
+		for _, s := range timesOf(o) {
 			switch {
 			case s.end.Before(s.start) || s.start.Before(s.publish):
 				return wrongAttribute("territorySchedules", "An event is published, starts and ends, in this order.")
@@ -174,7 +174,7 @@ func appEvent(b *behavior) {
 		move{"pass", []string{"APPROVED", "PUBLISHED"}, "PAST", source})
 	b.acts = map[string]act{"publish": own("publish"), "pass": own("pass")}
 	b.moved = func(c *call, o *object, _, _, is string) {
-		list := schedules(o)
+		list := timesOf(o)
 		if is != "APPROVED" || len(list) == 0 {
 			return
 		}
@@ -187,8 +187,10 @@ func appEvent(b *behavior) {
 				last = s.end
 			}
 		}
-		c.at(later(first, c.now), o, "publish", nil)
-		c.at(later(last, c.now), o, "pass", nil)
+		if last.After(c.now) { // one whose time is over is never published
+			c.at(later(first, c.now), o, "publish", nil)
+			c.at(last, o, "pass", nil)
+		}
 	}
 }
 
@@ -197,11 +199,11 @@ func own(on string) act {
 	return act{own: true, do: func(c *call, o *object, _ map[string]any) error { return c.move(o, on) }}
 }
 
-// schedule says when an event is published, starts and ends somewhere.
-type schedule struct{ publish, start, end time.Time }
+// eventTimes say when an event is published, starts and ends somewhere.
+type eventTimes struct{ publish, start, end time.Time }
 
-// schedules are those of an event that have all of their times.
-func schedules(o *object) (out []schedule) {
+// timesOf are the schedules of an event that have all of their times.
+func timesOf(o *object) (out []eventTimes) {
 	list, _ := o.attrs["territorySchedules"].([]any)
 	for _, x := range list {
 		m, _ := x.(map[string]any)
@@ -212,7 +214,7 @@ func schedules(o *object) (out []schedule) {
 		publish, hasPublish := when("publishStart")
 		start, hasStart := when("eventStart")
 		if end, hasEnd := when("eventEnd"); hasPublish && hasStart && hasEnd {
-			out = append(out, schedule{publish, start, end})
+			out = append(out, eventTimes{publish, start, end})
 		}
 	}
 	return out

@@ -57,11 +57,11 @@ func TestExperiments(t *testing.T) {
 		c.data(t, "PATCH", path+"/"+id, started(id, true))
 	}
 	c.data(t, "PATCH", path+"/"+stopped, started(stopped, false))
-	c.wantState(t, typ, stopped, "STOPPED")
-	c.wantState(t, typ, complete, "APPROVED")
+	c.wantV2(t, typ, stopped, "STOPPED")
+	c.wantV2(t, typ, complete, "APPROVED")
 	c.later(t, longestTest)
-	c.wantState(t, typ, stopped, "STOPPED")
-	c.wantState(t, typ, complete, "COMPLETED")
+	c.wantV2(t, typ, stopped, "STOPPED")
+	c.wantV2(t, typ, complete, "COMPLETED")
 	c.mustFit(t)
 }
 
