@@ -3,10 +3,12 @@ package gateway
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"image/color"
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	enumsv1 "github.com/asc-gateway/asc-gateway/gen/asc/enums/v1"
@@ -252,7 +254,7 @@ func TestReplacePlacements(t *testing.T) {
 		requests, uploads int32
 		ordered           bool
 	}{
-		{"three new ones", locs[0], three, 2 + 3*3 + 2, 3, false},
+		{"three new ones", locs[0], three, 3 + 3*3 + 2, 3, false}, // with the reference data, once a day
 		{"again", locs[0], three, 1, 0, false},
 		{"another locale", locs[1], three, 2 + 3, 0, false},
 		{"one more, in another order", locs[2], three.pick(2, 0, 1), 2 + 3, 0, false},
@@ -272,6 +274,19 @@ func TestReplacePlacements(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d requests", x.name, res.GetRequests())
+	}
+	wrong := gallery{names: []string{"w.png"}, files: [][]byte{picture(t, 100, 100, color.Black)}}
+	res, err := d.replace(t, placeOf(locs[1]), wrong, "")
+	if err == nil && (len(res.GetWarnings()) == 0 || !strings.Contains(res.GetWarnings()[0].GetMessage(), "100×100 is no size of IPHONE_DUO_PROFILE")) {
+		t.Errorf("the wrong size: %v", res)
+	}
+	eleven := gallery{}
+	for i := range 11 {
+		eleven.names = append(eleven.names, fmt.Sprint(i, ".png"))
+		eleven.files = append(eleven.files, picture(t, 2007, 2853, color.RGBA{uint8(i), 9, 7, 255}))
+	}
+	if _, err := d.replace(t, placeOf(locs[2]), eleven, ""); err == nil || !strings.Contains(err.Error(), "at most 10") {
+		t.Errorf("eleven: %v", err)
 	}
 }
 

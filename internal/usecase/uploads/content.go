@@ -55,20 +55,26 @@ func event(card, details inspect.Rule) func(protoreflect.Message, string) inspec
 
 // inspect looks at the beginning of the file. What is not as its resource takes it
 // is a warning, or with strict the end.
-func (u *upload) inspect(k *kind, create protoreflect.Message) error {
+func (u *upload) inspect(ctx context.Context, k *kind, create protoreflect.Message) error {
 	if u.noBytes {
 		return nil
 	}
 	head, err := u.ahead(inspect.HeadSize)
-	rule := rules[k.schema]
-	if err != nil || rule == nil {
+	if err != nil {
 		return err
 	}
 	content := inspect.Look(u.token.Name, head, u.token.Size)
+	if k.schema == "AppAssetLibraryImage" {
+		return u.complain(libraryProblems(u.reference(ctx), content, u.placementType, u.placementGroup))
+	}
+	rule := rules[k.schema]
+	if rule == nil {
+		return nil
+	}
 	problems := inspect.Problems(rule(create, u.display), content)
 	if u.display == "" && k.schema == "AppScreenshot" && content.Width > 0 &&
 		len(inspect.DisplayTypes(content.Width, content.Height)) == 0 {
-		problems = append(problems, inspect.Problem{Code: "IMAGE_DIMENSIONS", Message: "no display takes a screenshot of this size"})
+		problems = append(problems, inspect.Problem{Code: inspect.WrongDimensions, Message: "no display takes a screenshot of this size"})
 	}
 	return u.complain(problems)
 }

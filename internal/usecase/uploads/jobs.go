@@ -23,6 +23,8 @@ func Jobs() (map[string][]string, error) {
 		}
 	}
 	builds := []string{listApps, listUploads, createBuildUpload, getBuildUpload, deleteUpload, listUploadFiles}
+	files = append(files, metadatav1.AppAssetLibraryRefDataService_ListAppAssetLibraryRefData_FullMethodName)
+	sets = append(sets, metadatav1.AppAssetLibraryRefDataService_ListAppAssetLibraryRefData_FullMethodName)
 	upload := []string{uploadsv1.UploadService_Upload_FullMethodName}
 	direct := []string{uploadsv1.UploadService_BeginDirectUpload_FullMethodName, uploadsv1.UploadService_CommitDirectUpload_FullMethodName}
 	replace := []string{uploadsv1.UploadService_PlanReplaceAssets_FullMethodName, uploadsv1.UploadService_ReplaceAssets_FullMethodName,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -19,6 +20,8 @@ const page = 64 << 10
 type arena struct {
 	size int64               // bytes, whole pages
 	left *semaphore.Weighted // bytes
+
+	waiting atomic.Int32 // who waits for memory
 
 	mu   sync.Mutex
 	all  []byte   // nil until the first part comes
@@ -34,7 +37,10 @@ func newArena(size int64) *arena {
 // longest is first.
 func (a *arena) take(ctx context.Context, n int64) (*pages, error) {
 	whole := (n + page - 1) / page * page
-	if err := a.left.Acquire(ctx, whole); err != nil {
+	a.waiting.Add(1)
+	err := a.left.Acquire(ctx, whole)
+	a.waiting.Add(-1)
+	if err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
@@ -47,6 +53,9 @@ func (a *arena) take(ctx context.Context, n int64) (*pages, error) {
 	a.free = a.free[:cut]
 	return p, nil
 }
+
+// wanted says whether somebody waits for memory.
+func (a *arena) wanted() bool { return a.waiting.Load() > 0 }
 
 // open gets the memory from the system.
 func (a *arena) open() {

@@ -131,12 +131,7 @@ func (s *sender) buffered(ctx context.Context, i int) error {
 		return err
 	}
 	free := func() { p.free(); <-s.slots }
-	n, err := p.fill(s.file, s.digest)
-	if err != nil {
-		free()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return truncated(op.offset+n, s.ops[len(s.ops)-1].end())
-		}
+	if err := s.fill(ctx, op, p, free); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -158,6 +153,46 @@ func (s *sender) buffered(ctx context.Context, i int) error {
 		}
 	})
 	return nil
+}
+
+// fill reads a part. A caller that is slow while others wait for memory is cut off;
+// the memory is free when its next bytes come, or its stream has ended.
+func (s *sender) fill(ctx context.Context, op *operation, p *pages, free func()) error {
+	type filled struct {
+		n   int64
+		err error
+	}
+	done := make(chan filled, 1)
+	go func() {
+		n, err := p.fill(s.file, s.digest)
+		done <- filled{n, err}
+	}()
+	later := func(err error) error {
+		go func() { <-done; free() }()
+		return err
+	}
+	begun, tick := time.Now(), time.NewTicker(s.patience/10)
+	defer tick.Stop()
+	for {
+		select {
+		case f := <-done:
+			if f.err == nil {
+				return nil
+			}
+			free()
+			if errors.Is(f.err, io.EOF) || errors.Is(f.err, io.ErrUnexpectedEOF) {
+				return truncated(op.offset+f.n, s.ops[len(s.ops)-1].end())
+			}
+			return f.err
+		case <-ctx.Done():
+			return later(ctx.Err())
+		case <-tick.C:
+			if time.Since(begun) > s.patience && s.memory.wanted() {
+				return later(fault.New(fault.ResourceExhausted, fault.ReasonPeerTooSlow,
+					"a part was not full within %v, and others wait for memory: go on a little later", s.patience))
+			}
+		}
+	}
 }
 
 // put sends a part until Apple has it, or says that it never will.

@@ -209,6 +209,16 @@ func (s *placed) order(ctx context.Context, ids []string) error {
 		req, &metadatav1.CreateAppAssetLibraryPlacementOrderingRequestResponse{})
 }
 
+// purpose implements [shelf].
+func (s *placed) purpose() (display, placementType, placementGroup string) {
+	return "", s.typ.String(), s.group
+}
+
+// room implements [shelf].
+func (s *placed) room(ctx context.Context) int {
+	return roomOf(s.reference(ctx), s.typ.String(), s.group)
+}
+
 // set implements [shelf].
 func (s *placed) set() string { return "" }
 

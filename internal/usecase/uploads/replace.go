@@ -42,6 +42,11 @@ type shelf interface {
 	order(ctx context.Context, ids []string) error
 	// set is the id of the set, "": it is none.
 	set() string
+	// purpose is the display type of its files, or their placement type and group;
+	// empty where it is not known.
+	purpose() (display, placementType, placementGroup string)
+	// room is how many files it takes, 0: nobody says.
+	room(ctx context.Context) int
 	name() string
 }
 
@@ -110,8 +115,11 @@ func (c *caller) plan(ctx context.Context, place *uploadsv1.AssetPlace, files []
 			}
 		}
 	}
-	k, _ := r.shelf.of(&uploadsv1.AssetFile{})
-	if room := k.most; room > 0 {
+	room := 0
+	if len(missing) > 0 { // else there is nothing to be checked
+		room = r.shelf.room(ctx)
+	}
+	if room > 0 {
 		if len(files) > room {
 			return nil, fault.Invalid("files", "%s holds at most %d", r.shelf.name(), room)
 		}

@@ -143,6 +143,7 @@ func (r *replacing) one(i int32, s *slot) *upload {
 		return r.in.next(i, s.file.GetFileSize(), func() int64 { return u.source.at })
 	}
 	u.file, u.create, u.kind, u.slot = u.source, create, k, s
+	u.display, u.placementType, u.placementGroup = r.shelf.purpose()
 	u.tell = func(p *uploadsv1.UploadProgress) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -153,7 +154,7 @@ func (r *replacing) one(i int32, s *slot) *upload {
 
 // send reserves a file and sends its bytes.
 func (u *upload) send(ctx context.Context) (err error) {
-	if err := u.beforehand(u.kind, u.create); err != nil {
+	if err := u.beforehand(ctx, u.kind, u.create); err != nil {
 		return err
 	}
 	if u.res, err = u.reserve(ctx, u.kind, u.create.Interface()); err != nil {

@@ -274,6 +274,12 @@ func (s *fileSet) order(ctx context.Context, ids []string) error {
 	return err
 }
 
+// purpose implements [shelf].
+func (s *fileSet) purpose() (display, placementType, placementGroup string) { return s.display, "", "" }
+
+// room implements [shelf].
+func (s *fileSet) room(context.Context) int { return s.kind.most }
+
 // set implements [shelf].
 func (s *fileSet) set() string { return s.id }
 

@@ -77,13 +77,15 @@ type upload struct {
 	named    buildOf                  // what it must be
 	display  string                   // type that a screenshot or preview is for, "": not known
 	free     []func()                 // gives memory back
-	bound    string                   // to whom tokens are bound
-	kind     *kind                    // of a file among others
-	create   protoreflect.Message     // and its request
-	slot     *slot                    // and what it is for
-	existed  bool
-	noBytes  bool // the caller sends them itself
-	isSent   bool // all bytes are with Apple, and committed
+	// what an asset of the library is for, "": not known
+	placementType, placementGroup string
+	bound                         string               // to whom tokens are bound
+	kind                          *kind                // of a file among others
+	create                        protoreflect.Message // and its request
+	slot                          *slot                // and what it is for
+	existed                       bool
+	noBytes                       bool // the caller sends them itself
+	isSent                        bool // all bytes are with Apple, and committed
 }
 
 // run uploads the file. What is left behind when it fails is deleted, unless the
@@ -178,7 +180,7 @@ func (u *upload) beginPlain(ctx context.Context) error {
 	case full:
 		return failed(ReasonSetFull, "there are %d files already: that is the most", k.most)
 	}
-	if err := u.beforehand(k, create); err != nil {
+	if err := u.beforehand(ctx, k, create); err != nil {
 		return err
 	}
 	if u.res, err = u.reserve(ctx, k, create.Interface()); err != nil {
@@ -188,12 +190,12 @@ func (u *upload) beginPlain(ctx context.Context) error {
 }
 
 // beforehand looks at the file before anything is reserved for it.
-func (u *upload) beforehand(k *kind, create protoreflect.Message) error {
+func (u *upload) beforehand(ctx context.Context, k *kind, create protoreflect.Message) error {
 	u.token = resume{Kind: k.schema, Name: text(create, "file_name"), Size: number(create, "file_size")}
 	if err := u.say(uploadsv1.PhaseEnum_CHECKING, ""); err != nil {
 		return err
 	}
-	return u.inspect(k, create)
+	return u.inspect(ctx, k, create)
 }
 
 // reserved begins the token and the digest of a new reservation.

@@ -55,6 +55,9 @@ const (
 	DefaultPollMost = 15 * time.Second
 )
 
+// partPatience is how long a part may take to come while others wait for memory.
+const partPatience = 30 * time.Second
+
 // Transfer sends bytes to the URLs that Apple gives.
 type Transfer interface {
 	Put(ctx context.Context, p transfer.Part) error
@@ -88,7 +91,10 @@ type Service struct {
 	briefs *semaphore.Weighted // files of which something is
 	claims claims
 	looks  looks
-	pause  func(ctx context.Context, d time.Duration) error // for tests
+	refs   references
+	// patience is how long a part may take to come while others wait for memory.
+	patience time.Duration
+	pause    func(ctx context.Context, d time.Duration) error // for tests
 }
 
 // New makes the service.
@@ -110,7 +116,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		deps.Note = func(context.Context, string) {}
 	}
 	return &Service{cfg: cfg, deps: deps, kinds: k, memory: newArena(cfg.Memory),
-		heads: semaphore.NewWeighted(1), briefs: semaphore.NewWeighted(briefsMost), pause: sleep}, nil
+		heads: semaphore.NewWeighted(1), briefs: semaphore.NewWeighted(briefsMost), pause: sleep, patience: partPatience}, nil
 }
 
 // sleep waits, or ends with its context.
