@@ -232,6 +232,9 @@ func (k *kind) check(create protoreflect.Message) error {
 	if err := checkFile(at, text(create, "file_name"), number(create, "file_size")); err != nil {
 		return err
 	}
+	if fd := create.Descriptor().Fields().ByName("validate_only"); fd != nil && create.Get(fd).Bool() {
+		return fault.Invalid(at("validate_only"), "is not for uploads: nothing would be reserved")
+	}
 	has := func(name string) bool {
 		return create.Has(create.Descriptor().Fields().ByName(protoreflect.Name(name)))
 	}
