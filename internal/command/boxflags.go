@@ -20,6 +20,12 @@ func worldFlags(flags *pflag.FlagSet, prefix string, w *sandbox.World) {
 	flags.DurationVar(&w.Times.Device, prefix+"device-time", 0, "how long a new device takes; 0: as --processing says")
 	flags.DurationVar(&w.Times.Cancel, prefix+"cancel-time", 0,
 		"how long the cancel of a review submission takes; 0: as --processing says")
+	flags.DurationVar(&w.Times.Run, prefix+"run-time", 0, "how long a run of Xcode Cloud takes; 0: as --processing says")
+	flags.DurationVar(&w.Times.Report, prefix+"report-time", 0,
+		"how long the first analytics take after their request; 0: as --processing says")
+	flags.Float64Var(&w.Sales, prefix+"sales", 1, "how much is sold, 1 as by a small organisation; below 0: nothing")
+	flags.BoolVar(&w.OneByOne, prefix+"one-by-one", false,
+		"refuse several prices or offers of a subscription in one PATCH: nobody knows whether Apple takes them")
 	flags.DurationVar(&w.Auto.Review, prefix+"auto-review", 0, "App Review decides by itself after this; 0: never")
 	flags.DurationVar(&w.Auto.BetaReview, prefix+"auto-beta-review", 0,
 		"Beta App Review decides by itself after this; 0: never")
@@ -38,7 +44,7 @@ func checkWorld(command, prefix string, w sandbox.World) error {
 		d    time.Duration
 	}{
 		{"upload-time", w.Times.Upload}, {"build-time", w.Times.Build}, {"device-time", w.Times.Device},
-		{"cancel-time", w.Times.Cancel}, {"auto-review", w.Auto.Review}, {"auto-beta-review", w.Auto.BetaReview},
+		{"cancel-time", w.Times.Cancel}, {"run-time", w.Times.Run}, {"report-time", w.Times.Report}, {"auto-review", w.Auto.Review}, {"auto-beta-review", w.Auto.BetaReview},
 	} {
 		if x.d < 0 {
 			return cli.Usage(fmt.Sprintf("%s: --%s%s is not below zero", command, prefix, x.name))
