@@ -319,8 +319,9 @@ func TestUploadResumes(t *testing.T) {
 	if all[0].GetCommittedSize() != p.GetCommittedSize() || shot.GetSourceFileChecksum() != md5Of(file) || d.count(t) != was+1 {
 		t.Errorf("%v, %v, %d", all[0], res, d.count(t))
 	}
-	// After the end the token still finds the file.
-	if res, _, err := rest(all[0].GetResumeToken(), int64(len(file))); err != nil || res.GetResource().GetAppScreenshot().GetId() != shot.GetId() {
+	// After the end the token still finds the file. Its digest was not seen to the end.
+	res, _, err = rest(all[0].GetResumeToken(), int64(len(file)))
+	if err != nil || res.GetResource().GetAppScreenshot().GetId() != shot.GetId() || res.GetSha256() != "" {
 		t.Errorf("%v %v", res, err)
 	}
 	if _, _, err := rest("AAAA", 0); err == nil {

@@ -118,7 +118,8 @@ func (u *upload) join(ctx context.Context, old *resourcesv1.BuildUpload, b build
 		}
 		r.ours, u.res = true, r
 		u.isSent = u.kinds.build.conditionOf(r.resource).word != awaiting
-		return true, u.reserved()
+		u.reserved()
+		return true, nil
 	}
 	f := failed(ReasonInFlight, "another file of build %s (%s) is on its way: wait for it, or delete the upload %s",
 		b.version, b.number, old.GetId())
@@ -153,7 +154,8 @@ func (u *upload) reserveFile(ctx context.Context, parent string, b buildOf) (err
 		return err
 	}
 	u.res.parent, u.res.app = parent, b.app
-	return u.reserved()
+	u.reserved()
+	return nil
 }
 
 // deleteBuildUpload deletes an upload with its file.

@@ -36,7 +36,7 @@ type shelf interface {
 	puts() int32
 	remove(ctx context.Context, h holding) error
 	// drop deletes the place with all that it holds, by one request. droppable says
-	// whether it can be made anew.
+	// whether it can be made again.
 	drop(ctx context.Context) error
 	droppable() bool
 	order(ctx context.Context, ids []string) error
@@ -81,7 +81,7 @@ type replacement struct {
 	extra   []holding // to be removed
 	early   int       // of those, before anything is uploaded: there is no room
 	reorder bool
-	renew   bool // nothing stays: the place is deleted, and made anew if there are files
+	renew   bool // nothing stays: the place is deleted, and made again if there are files
 }
 
 // plan reads a place and says what is to be done.
@@ -204,7 +204,7 @@ func (r *replacement) asPlan() *operationsv1.Plan {
 	if r.renew {
 		add("deleteSet", r.shelf.name(), fmt.Sprintf("%d files", len(r.extra)), "", "nothing that it holds is among the files", 1)
 		if len(r.slots) > 0 {
-			add("createSet", r.shelf.name(), "", r.shelf.name(), "it is made anew", 1)
+			add("createSet", r.shelf.name(), "", r.shelf.name(), "it is made again", 1)
 		}
 	}
 	remove(r.extra[:r.early], "it is not among the files, and there is no room beside it")

@@ -160,9 +160,7 @@ func (u *upload) send(ctx context.Context) (err error) {
 	if u.res, err = u.reserve(ctx, u.kind, u.create.Interface()); err != nil {
 		return err
 	}
-	if err := u.reserved(); err != nil {
-		return err
-	}
+	u.reserved()
 	if err := u.sendAll(ctx); err != nil {
 		return err
 	}

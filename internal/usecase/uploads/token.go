@@ -59,7 +59,7 @@ func (s *Service) unseal(ctx context.Context, token string) (*resume, error) {
 		return nil, invalid.WithCause(err)
 	}
 	if time.Now().Unix() > r.Expires {
-		return nil, fault.New(fault.InvalidArgument, ReasonToken, "the upload has expired: begin anew")
+		return nil, fault.New(fault.InvalidArgument, ReasonToken, "the upload has expired: begin again")
 	}
 	return r, nil
 }

@@ -116,10 +116,16 @@ func (u *upload) outcome() *uploadsv1.UploadResult {
 	if u.res != nil {
 		res.Resource = u.res.kind.result(u.res.resource)
 	}
-	if !u.existed && u.digest != nil {
+	if u.whole() {
 		res.Sha256, res.Md5 = u.digest.sums()
 	}
 	return res
+}
+
+// whole says whether the digest is of all bytes: an upload that another call has
+// finished was not seen to its end.
+func (u *upload) whole() bool {
+	return !u.existed && u.digest != nil && u.token.Offset == u.token.Size
 }
 
 // note puts the file on the audit record of the call.
@@ -131,7 +137,7 @@ func (u *upload) note(ctx context.Context, err error) {
 	switch {
 	case u.existed:
 		text += ", was there"
-	case err == nil && u.digest != nil:
+	case err == nil && u.whole():
 		sha, _ := u.digest.sums()
 		text += ", sha256 " + sha
 	}
@@ -186,7 +192,8 @@ func (u *upload) beginPlain(ctx context.Context) error {
 	if u.res, err = u.reserve(ctx, k, create.Interface()); err != nil {
 		return err
 	}
-	return u.reserved()
+	u.reserved()
+	return nil
 }
 
 // beforehand looks at the file before anything is reserved for it.
@@ -199,13 +206,12 @@ func (u *upload) beforehand(ctx context.Context, k *kind, create protoreflect.Me
 }
 
 // reserved begins the token and the digest of a new reservation.
-func (u *upload) reserved() error {
+func (u *upload) reserved() {
 	r := u.res
 	u.token = resume{Kind: r.kind.schema, ID: r.id, Parent: r.parent, App: r.app, Owner: r.owner, By: r.relation,
 		Name: r.name, Size: r.size, SHA256: strings.ToLower(u.start.GetSha256())}
 	u.digest = newDigest(r.kind.sum == md5Sum || u.start.GetMd5() != "")
 	u.token.Digest = u.digest.state()
-	return nil
 }
 
 // checkStart says what is wrong with a start by itself.
@@ -288,7 +294,7 @@ func (u *upload) resumed(ctx context.Context) error {
 	cond := k.conditionOf(u.res.resource)
 	u.isSent = cond.word != awaiting && cond.word != ""
 	if u.digest, err = t.Digest.restore(); err != nil {
-		return fault.New(fault.InvalidArgument, ReasonToken, "the token is of another release: begin anew").WithCause(err)
+		return fault.New(fault.InvalidArgument, ReasonToken, "the token is of another release: begin again").WithCause(err)
 	}
 	return nil
 }
@@ -361,7 +367,7 @@ func (u *upload) sendAll(ctx context.Context) error {
 		first++
 	}
 	if first == len(ops) && u.token.Offset != u.token.Size || first < len(ops) && ops[first].offset != u.token.Offset {
-		first, u.token.Offset = 0, 0 // Apple has cut the file anew
+		first, u.token.Offset = 0, 0 // Apple has cut the file in another way
 		u.digest = newDigest(u.digest.md5 != nil)
 		u.token.Digest = u.digest.state()
 	}
@@ -410,8 +416,9 @@ func (u *upload) progress(phase uploadsv1.PhaseEnum_Phase, state string) *upload
 
 // useless are the faults after which a reservation is of no use to anybody.
 var useless = map[string]bool{
-	ReasonTooLong: true, ReasonChecksum: true, ReasonOtherBuild: true, ReasonContent: true, ReasonFailed: true, ReasonOperations: true, transfer.ReasonExpired: true,
-	transfer.ReasonRefused: true, transfer.ReasonForeignHost: true, transfer.ReasonRedirected: true, transfer.ReasonBadURL: true,
+	ReasonTooLong: true, ReasonChecksum: true, ReasonOtherBuild: true, ReasonContent: true, ReasonFailed: true,
+	ReasonOperations: true, transfer.ReasonExpired: true, transfer.ReasonRefused: true, transfer.ReasonForeignHost: true,
+	transfer.ReasonRedirected: true, transfer.ReasonBadURL: true,
 }
 
 // broken deletes what cannot be finished, or tells the caller how to go on.
@@ -468,7 +475,7 @@ func (u *upload) isElsewhere(ctx context.Context) bool {
 // gone is the error of a reservation that is not there any more.
 func (u *upload) gone(err error) error {
 	if isNotFound(err) {
-		return failed(ReasonGone, "the reservation is no longer there: begin anew")
+		return failed(ReasonGone, "the reservation is no longer there: begin again")
 	}
 	return err
 }
