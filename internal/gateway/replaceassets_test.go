@@ -1,13 +1,10 @@
 package gateway
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"image/color"
 	"io"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -30,7 +27,7 @@ func galleryOf(t testing.TB, n int) (g gallery) {
 	t.Helper()
 	for i := range n {
 		g.names = append(g.names, string(rune('a'+i))+".png")
-		g.files = append(g.files, picture(t, 1290, 2796, color.RGBA{uint8(i), uint8(n), 7, 255}))
+		g.files = append(g.files, shot(t, color.RGBA{uint8(i), uint8(n), 7, 255}))
 	}
 	return g
 }
@@ -185,16 +182,11 @@ func (d *depot) localizations(t testing.TB, n int) (ids []string) {
 	return ids
 }
 
-// TestReplaceAssetsOfManyLocales: locales with ten screenshots each take
-// L × (2 + 2 × N) requests, and the looks at what Apple processes. ASC_LOCALES says
-// how many there are.
+// TestReplaceAssetsOfManyLocales: 40 locales with ten screenshots each take
+// L × (2 + 2 × N) requests, and the looks at what Apple processes.
 func TestReplaceAssetsOfManyLocales(t *testing.T) {
 	d := newDepot(t, sandbox.World{})
-	const shots = 10
-	locales, err := strconv.Atoi(cmp.Or(os.Getenv("ASC_LOCALES"), "4"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	const locales, shots = 40, 10
 	ten := galleryOf(t, shots)
 	total, looks := int32(0), int32(0)
 	ids := d.localizations(t, locales)
@@ -219,7 +211,7 @@ func TestReplaceAssetsOfManyLocales(t *testing.T) {
 		t.Errorf("none: %v %v", res, err)
 	}
 	t.Logf("%d locales × %d: %d requests = %d × (1 read + 1 set + 2 × %d) + %d looks", locales, shots, total, locales, shots, looks)
-	if int(looks) > 2*locales || int(looks) < locales {
+	if looks > 2*locales || looks < locales {
 		t.Errorf("%d looks", looks)
 	}
 }
@@ -227,7 +219,7 @@ func TestReplaceAssetsOfManyLocales(t *testing.T) {
 // placeOfDisplay is the set of a display type of a localization.
 func placeOfDisplay(localization string) *uploadsv1.AssetPlace {
 	return &uploadsv1.AssetPlace{Place: &uploadsv1.AssetPlace_DisplaySet{DisplaySet: &uploadsv1.DisplaySet{
-		DisplayType: "APP_IPHONE_67",
+		DisplayType: display,
 		Owner:       &uploadsv1.DisplaySet_AppStoreVersionLocalization{AppStoreVersionLocalization: localization}}}}
 }
 
@@ -290,17 +282,21 @@ func TestReplacePlacements(t *testing.T) {
 	}
 }
 
-// draft is a version that can be changed, and its app.
+// draft is a version that can be changed, and its app: one for all of a test.
 func (d *depot) draft(t testing.TB) (version, app string) {
 	t.Helper()
+	if d.version != "" {
+		return d.version, d.app
+	}
 	var err error
-	for _, app := range d.sandbox.IDs("apps") {
+	for _, d.app = range d.sandbox.IDs("apps") {
 		var res *metadatav1.CreateAppStoreVersionResponse
 		res, err = metadatav1.NewAppStoreVersionsServiceClient(d.conn).CreateAppStoreVersion(t.Context(),
 			&metadatav1.CreateAppStoreVersionRequest{Platform: enumsv1.PlatformEnum_IOS.Enum(), VersionString: proto.String("99.0"),
-				App: &typesv1.ToOne{Id: proto.String(app)}})
+				App: &typesv1.ToOne{Id: proto.String(d.app)}})
 		if err == nil {
-			return res.GetAppStoreVersion().GetId(), app
+			d.version = res.GetAppStoreVersion().GetId()
+			return d.version, d.app
 		}
 	}
 	t.Fatal(err)

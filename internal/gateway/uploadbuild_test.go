@@ -131,6 +131,9 @@ func TestUploadABuildThatFails(t *testing.T) {
 	go func() {
 		for {
 			for _, id := range d.sandbox.IDs("buildUploads") {
+				if _, _, b := d.do(t, "GET", "/v1/buildUploads/"+id, ""); !strings.Contains(string(b), `"PROCESSING"`) {
+					continue // its file is still on its way
+				}
 				if err := d.sandbox.Act(sandbox.Act{Type: "buildUploads", ID: id, Do: "fail", With: map[string]any{"errors": []any{
 					map[string]any{"code": "90478", "description": "Invalid Version."}}}}); err == nil {
 					fail <- id

@@ -36,7 +36,7 @@ func (d *depot) carry(t *testing.T, begun *uploadsv1.BeginDirectUploadResponse, 
 func TestDirectUpload(t *testing.T) {
 	d := newDepot(t, sandbox.World{PartBytes: 4000})
 	client := uploadsv1.NewUploadServiceClient(d.conn)
-	file, was := picture(t, 1290, 2796, color.Black), d.count(t)
+	file, was := shot(t, color.Black), d.count(t)
 	begin := func() *uploadsv1.BeginDirectUploadResponse {
 		res, err := client.BeginDirectUpload(t.Context(), &uploadsv1.BeginDirectUploadRequest{Target: d.start(file).GetTarget()})
 		if err != nil {

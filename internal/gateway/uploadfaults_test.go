@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	enumsv1 "github.com/asc-gateway/asc-gateway/gen/asc/enums/v1"
 	metadatav1 "github.com/asc-gateway/asc-gateway/gen/asc/metadata/v1"
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	uploadsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/uploads/v1"
@@ -30,10 +31,11 @@ import (
 // depot stands before a sandbox, and lets a test spoil what passes.
 type depot struct {
 	*world
-	set     string
-	parts   atomic.Int32 // that were sent
-	spoil   func(w http.ResponseWriter, r *http.Request, n int32) bool
-	rewrite func(body []byte) []byte // of answers to POST and GET
+	version, app string // of the set
+	set          string
+	parts        atomic.Int32 // that were sent
+	spoil        func(w http.ResponseWriter, r *http.Request, n int32) bool
+	rewrite      func(body []byte) []byte // of answers to POST and GET
 }
 
 func newDepot(t *testing.T, like sandbox.World) *depot {
@@ -74,24 +76,23 @@ func newDepot(t *testing.T, like sandbox.World) *depot {
 	return d
 }
 
-// open is a set of a version that can be changed.
+// open is a new set of a version that can be changed.
 func (d *depot) open(t *testing.T) string {
 	t.Helper()
-	shots := metadatav1.NewAppScreenshotsServiceClient(d.conn)
-	for _, id := range d.sandbox.IDs("appScreenshotSets") {
-		res, err := shots.CreateAppScreenshot(t.Context(), &metadatav1.CreateAppScreenshotRequest{FileName: proto.String("x.png"),
-			FileSize: proto.Int64(1), AppScreenshotSet: &typesv1.ToOne{Id: proto.String(id)}})
-		if err != nil {
-			continue
-		}
-		_, err = shots.DeleteAppScreenshot(t.Context(), &metadatav1.DeleteAppScreenshotRequest{Id: res.GetAppScreenshot().GetId()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return id
+	version, _ := d.draft(t)
+	locs, err := metadatav1.NewAppStoreVersionsServiceClient(d.conn).ListAppStoreVersionAppStoreVersionLocalizations(t.Context(),
+		&metadatav1.ListAppStoreVersionAppStoreVersionLocalizationsRequest{Id: version})
+	if err != nil || len(locs.GetAppStoreVersionLocalizations()) == 0 {
+		t.Fatal(locs, err)
 	}
-	t.Fatal("no set can be changed")
-	return ""
+	set, err := metadatav1.NewAppScreenshotSetsServiceClient(d.conn).CreateAppScreenshotSet(t.Context(),
+		&metadatav1.CreateAppScreenshotSetRequest{
+			ScreenshotDisplayType:       enumsv1.ScreenshotDisplayTypeEnum_APP_WATCH_SERIES_3.Enum(),
+			AppStoreVersionLocalization: &typesv1.ToOne{Id: proto.String(locs.GetAppStoreVersionLocalizations()[0].GetId())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.GetAppScreenshotSet().GetId()
 }
 
 // start is of a screenshot of the set.
@@ -127,7 +128,7 @@ func md5Of(b []byte) string { sum := md5.Sum(b); return hex.EncodeToString(sum[:
 // TestUploadGoesWrong: each thing that can go wrong has its error, and leaves
 // nothing behind that is of no use.
 func TestUploadGoesWrong(t *testing.T) {
-	file := picture(t, 1290, 2796, color.Black)
+	file := shot(t, color.Black)
 	answer := func(code int) func(http.ResponseWriter, *http.Request, int32) bool {
 		return func(w http.ResponseWriter, _ *http.Request, _ int32) bool { w.WriteHeader(code); return true }
 	}
@@ -227,7 +228,7 @@ func TestUploadIntoAFullSet(t *testing.T) {
 	d := newDepot(t, sandbox.World{})
 	var last []byte
 	for n := d.count(t); n < 10; n++ {
-		last = picture(t, 1290, 2796, color.Gray{uint8(n)})
+		last = shot(t, color.Gray{uint8(n)})
 		if _, _, err := d.send(t, d.start(last), last, 1<<18); err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +239,7 @@ func TestUploadIntoAFullSet(t *testing.T) {
 	if err != nil || !res.GetExisted() || res.GetRequests() != 1 {
 		t.Errorf("an equal file: %v %v", res, err)
 	}
-	one := picture(t, 1290, 2796, color.White)
+	one := shot(t, color.White)
 	if _, _, err := d.send(t, d.start(one), one, 1<<18); err == nil {
 		t.Error("an eleventh screenshot was taken")
 	} else if reason, _ := infoOf(err); reason != uploads.ReasonSetFull {
@@ -250,7 +251,7 @@ func TestUploadIntoAFullSet(t *testing.T) {
 // token of the last progress; and so does one after a failure of Apple's host.
 func TestUploadResumes(t *testing.T) {
 	d := newDepot(t, sandbox.World{PartBytes: 40_000})
-	file := append(picture(t, 1290, 2796, color.Black), make([]byte, 1<<20)...)
+	file := append(shot(t, color.Black), make([]byte, 1<<20)...)
 	was := d.count(t)
 	client := uploadsv1.NewUploadServiceClient(d.conn)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -333,7 +334,7 @@ func TestUploadResumes(t *testing.T) {
 func TestUploadOverRESTIsDeletedWithItsCaller(t *testing.T) {
 	d := newDepot(t, sandbox.World{PartBytes: 4000})
 	was := d.count(t)
-	file := picture(t, 1290, 2796, color.Black)
+	file := shot(t, color.Black)
 	words := url.Values{"type": {"appScreenshots"}, "appScreenshotSet": {d.set}, "fileName": {"shot.png"}}
 	pr, pw := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -370,7 +371,7 @@ func TestUploadOverRESTIsDeletedWithItsCaller(t *testing.T) {
 // TestUploadTellsProgressOverREST: each line is one message.
 func TestUploadTellsProgressOverREST(t *testing.T) {
 	d := newDepot(t, sandbox.World{PartBytes: 4000})
-	file := picture(t, 1290, 2796, color.Black)
+	file := shot(t, color.Black)
 	words := url.Values{"type": {"appScreenshots"}, "appScreenshotSet": {d.set}, "fileName": {"shot.png"}}
 	code, b := d.post(t, words, file, "Accept", "application/x-ndjson")
 	var phases []string

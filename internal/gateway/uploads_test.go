@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,14 +25,34 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// picture is a PNG of a size.
+// The size of a screenshot of display: one of Apple's smallest.
+const (
+	display               = "APP_WATCH_SERIES_3"
+	shotWidth, shotHeight = 312, 390
+)
+
+// shot is a screenshot of some 8 KB, another for each colour.
+func shot(t testing.TB, c color.Color) []byte {
+	t.Helper()
+	return picture(t, shotWidth, shotHeight, c)
+}
+
+// picture is a PNG of a size, with a corner of noise.
 func picture(t testing.TB, width, height int, c color.Color) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range m.Pix {
 		m.Pix[i] = 0xff
 	}
-	m.Set(0, 0, c)
+	r, g, b32, _ := c.RGBA()
+	noise := rand.NewChaCha8([32]byte{byte(r), byte(g), byte(b32)})
+	for y := range min(height, 50) {
+		row := m.Pix[y*m.Stride:][:4*min(width, 50)]
+		_, _ = noise.Read(row)
+		for x := 3; x < len(row); x += 4 {
+			row[x] = 0xff
+		}
+	}
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
 		t.Fatal(err)
