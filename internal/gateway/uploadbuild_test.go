@@ -89,8 +89,14 @@ func TestUploadABuild(t *testing.T) {
 		t.Fatalf("%d %s", code, b)
 	}
 	parts := d.parts.Load()
-	res, _, err := d.send(t, buildStart(file, &uploadsv1.BuildTarget{App: bundle, Version: "9.1", Number: "77", Platform: "IOS"}), file, 1<<18)
-	if err != nil || !res.GetExisted() || res.GetBuild().GetBuildUpload().GetId() != got.Build.BuildUpload.ID || d.parts.Load() != parts {
+	res, _, err := d.send(
+		t,
+		buildStart(file, &uploadsv1.BuildTarget{App: bundle, Version: "9.1", Number: "77", Platform: "IOS"}),
+		file,
+		1<<18,
+	)
+	if err != nil || !res.GetExisted() || res.GetBuild().GetBuildUpload().GetId() != got.Build.BuildUpload.ID ||
+		d.parts.Load() != parts {
 		t.Errorf("the same build again: %v %v", res, err)
 	}
 	for name, x := range map[string]struct {
@@ -131,7 +137,10 @@ func TestUploadABuildThatFails(t *testing.T) {
 	go func() {
 		for {
 			for _, id := range d.sandbox.IDs("buildUploads") {
-				if _, _, b := d.do(t, "GET", "/v1/buildUploads/"+id, ""); !strings.Contains(string(b), `"PROCESSING"`) {
+				if _, _, b := d.do(t, "GET", "/v1/buildUploads/"+id+"/buildUploadFiles", ""); !strings.Contains(
+					string(b),
+					`"UPLOAD_COMPLETE"`,
+				) {
 					continue // its file is still on its way
 				}
 				if err := d.sandbox.Act(sandbox.Act{Type: "buildUploads", ID: id, Do: "fail", With: map[string]any{"errors": []any{
@@ -145,7 +154,8 @@ func TestUploadABuildThatFails(t *testing.T) {
 	}()
 	_, _, err := d.send(t, buildStart(file, target()), file, 1<<18)
 	id := <-fail
-	if reason, _ := infoOf(err); reason != uploads.ReasonFailed || !strings.Contains(err.Error(), "90478 Invalid Version.") {
+	if reason, _ := infoOf(err); reason != uploads.ReasonFailed ||
+		!strings.Contains(err.Error(), "90478 Invalid Version.") {
 		t.Errorf("%s: %v", id, err)
 	}
 	start := buildStart(file, target())
