@@ -57,7 +57,7 @@ func TestEffectiveIsWhatTheExampleSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.Trim(string(b), `"`)
+		text := strings.ReplaceAll(string(b), `"`, "")
 		if text != want && text != strings.TrimSuffix(want, "1m")+"1m0s" && text != strings.Replace(want, "m", "m0s", 1) && text != strings.Replace(want, "h", "h0m0s", 1) {
 			t.Errorf("%s.%s: effective %s, the example says %s", section, m[1], text, want)
 		}

@@ -38,6 +38,9 @@ func sample(m *service.Method) protoreflect.Message {
 		msg.Set(fd, protoreflect.ValueOfInt32(samplePage))
 	}
 	sampleChoices(msg, 0)
+	if fd := fields.ByName("game_center_detail"); fd != nil && fields.ByName("game_center_group") != nil {
+		sampleField(msg, fd, 0) // of an app or of a group of apps: Apple wants one, and its document does not say so
+	}
 	if m.HasBody && !hasBody(msg) {
 		sampleFirst(msg, 0)
 	}
