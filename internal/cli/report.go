@@ -142,6 +142,9 @@ func (c *reporter) copy(format rows.Format, to io.Writer, ask func() (messages, 
 			return 0, err
 		}
 	}
+	if n := w.LeftOut(); n > 0 {
+		fmt.Fprintf(c.stderr, "%d rows of other apps were left out\n", n)
+	}
 	return w.Rows(), w.Close()
 }
 
