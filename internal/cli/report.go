@@ -29,7 +29,8 @@ type reporter struct {
 
 func reportCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{Use: "report", Short: "Read sales, finance and analytics reports as rows", Long: reportHelp}
-	cmd.AddCommand(salesCommand(d), financeCommand(d), analyticsCommand(d), syncCommand(d))
+	cmd.AddCommand(salesCommand(d), subscribersCommand(d), financeCommand(d), analyticsCommand(d), metricsCommand(d),
+		diagnosticsCommand(d), syncCommand(d))
 	return cmd
 }
 

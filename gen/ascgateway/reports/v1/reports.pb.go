@@ -1493,7 +1493,7 @@ func (x *ListReportsResponse) GetReports() []*ReportKind {
 // A report that can be asked for.
 type ReportKind struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// sales, finance, analytics, power-metrics or diagnostics.
+	// sales, finance or analytics.
 	Family string `protobuf:"bytes,1,opt,name=family,proto3" json:"family,omitempty"`
 	// In Apple's words: SALES, or the name of an analytics report.
 	ReportType    string `protobuf:"bytes,2,opt,name=report_type,json=reportType,proto3" json:"report_type,omitempty"`
