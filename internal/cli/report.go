@@ -29,7 +29,8 @@ type reporter struct {
 
 func reportCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{Use: "report", Short: "Read sales, finance and analytics reports as rows", Long: reportHelp}
-	cmd.AddCommand(salesCommand(d), financeCommand(d), analyticsCommand(d), syncCommand(d))
+	cmd.AddCommand(salesCommand(d), subscribersCommand(d), financeCommand(d), analyticsCommand(d), metricsCommand(d),
+		diagnosticsCommand(d), syncCommand(d))
 	return cmd
 }
 
@@ -141,6 +142,9 @@ func (c *reporter) copy(format rows.Format, to io.Writer, ask func() (messages, 
 		if err := w.Write(m); err != nil {
 			return 0, err
 		}
+	}
+	if n := w.LeftOut(); n > 0 {
+		fmt.Fprintf(c.stderr, "%d rows of other apps were left out\n", n)
 	}
 	return w.Rows(), w.Close()
 }

@@ -36,11 +36,21 @@ func (g *Gateway) openReports(d Deps) (*reports.Service, error) {
 		sealing = secrets.New()
 	}
 	return reports.New(reports.Deps{
-		Conn:  inprocess.New(inner{g}, tracerOf(d)),
-		Files: g.files,
-		Seals: seals{sealing},
+		Conn:   inprocess.New(inner{g}, tracerOf(d)),
+		Files:  g.files,
+		Seals:  seals{sealing},
+		Owners: owners{g},
 	}), nil
 }
+
+// owners keeps rows of reports to the apps of their caller.
+type owners struct{ g *Gateway }
+
+// Kept implements [reports.Owners].
+func (o owners) Kept(ctx context.Context) (context.Context, []string) { return guard.Rows(ctx) }
+
+// SKUs implements [reports.Owners].
+func (o owners) SKUs(ctx context.Context) ([]string, error) { return o.g.Guard.SKUs(ctx) }
 
 // seals makes resume tokens, each for one caller, team and method.
 type seals struct{ secrets *secrets.Secrets }

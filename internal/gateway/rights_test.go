@@ -36,7 +36,7 @@ func newGuarded(t *testing.T, like sandbox.World, rules string, callers ...strin
 	if g.authn, err = authn.New(g.cfg, authn.Deps{}); err != nil {
 		t.Fatal(err)
 	}
-	g.shop = newShop(t, like, Deps{Authn: g.authn, Audit: g.records})
+	g.shop = newShop(t, like, Deps{Authn: g.authn, Audit: g.records, Passthrough: true})
 	g.policy(rules)
 	return g
 }

@@ -32,7 +32,7 @@ func (g *Guard) Approach(ctx context.Context, method, team string) (weight int, 
 	if p == nil {
 		return 1, nil
 	}
-	d := p.Decide(who, m.FullName, team)
+	d := before(p, who, m.FullName, team)
 	if !d.Allowed {
 		err := d.Denied(who, m.FullName)
 		g.deny(audit.Record{Method: m.Name(), Team: team, Principal: who.ID, Rule: d.Rule}, err, "")
@@ -50,7 +50,12 @@ func (g *Guard) Anonymous() bool { return g.deps.Authn.Open() }
 // That a certificate or a token of an issuer has expired stops nothing.
 func (g *Guard) Continue(who *access.Principal, method, team string) error {
 	if !g.deps.Authn.Configured(who.ID) {
-		return fault.New(fault.Unauthenticated, authn.ReasonUnauthenticated, "the credential of %s was taken away", who.ID)
+		return fault.New(
+			fault.Unauthenticated,
+			authn.ReasonUnauthenticated,
+			"the credential of %s was taken away",
+			who.ID,
+		)
 	}
 	if g.methods[method] == nil {
 		return fault.New(fault.Unimplemented, "UNIMPLEMENTED", "no such method")
@@ -84,7 +89,7 @@ func (g *Guard) Still(ctx context.Context, c authn.Credentials, method, team str
 		}
 	}
 	if p := g.policy.Load(); p != nil && who != nil && g.methods[method] != nil {
-		if d := p.Decide(who, method, team); !d.Allowed {
+		if d := before(p, who, method, team); !d.Allowed {
 			return expired, d.Denied(who, method)
 		}
 	}

@@ -204,19 +204,20 @@ func (g *Guard) Enter(ctx context.Context, c Call) (context.Context, *Admission,
 		a.recorded.Principal = who.ID
 	}
 	a.Decision = policy.Open()
+	right := rightOf(m, c.Request)
 	if p := g.policy.Load(); p != nil {
-		a.Decision = p.Decide(who, m.FullName, a.Team)
+		a.Decision = p.Decide(who, right, a.Team)
 	} else if who == nil {
 		a.Decision = policy.Decision{Reason: "nobody is known to call"}
 	}
 	a.recorded.Rule = a.Decision.Rule
 	switch {
 	case !a.Decision.Allowed:
-		err := a.Decision.Denied(who, m.FullName)
+		err := a.Decision.Denied(who, right)
 		g.deny(a.record(), err, "")
 		return ctx, nil, err
 	case a.Decision.WouldDeny:
-		g.deny(a.record(), a.Decision.Denied(who, m.FullName), auditMode)
+		g.deny(a.record(), a.Decision.Denied(who, right), auditMode)
 	}
 	ctx, err = a.share(ctx, c.Priority, c.CacheControl)
 	if err != nil {
@@ -302,7 +303,11 @@ func (g *Guard) team(m *access.Method, c Call) (string, error) {
 	case name == "" && m.Own && !inBody && m.Area == "catalog":
 		return "", nil
 	case name == "":
-		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there are several teams: name one in asc-team")
+		return "", fault.New(
+			fault.InvalidArgument,
+			fault.ReasonUnknownTeam,
+			"there are several teams: name one in asc-team",
+		)
 	case !slices.Contains(teams, name):
 		return "", fault.New(fault.InvalidArgument, fault.ReasonUnknownTeam, "there is no such team")
 	}
@@ -328,7 +333,7 @@ func (a *Admission) keepToApps(ctx context.Context) error {
 		a.Team,
 		a.method.FullName,
 		req,
-		restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org},
+		restrict.Grant{Apps: a.Decision.Apps, Org: a.Decision.Org || picked(ctx, a.method.FullName)},
 	)
 	if err == nil && a.call.Opaque {
 		err = fault.New(

@@ -49,6 +49,7 @@ type Writer struct {
 	rest    protoreflect.FieldDescriptor // map of other columns, nil: none
 	named   []string                     // columns of a file whose rows have no fields
 	n       int64
+	leftOut int64
 }
 
 // sink takes rows: as many cells as there are columns, the last for what has none.
@@ -76,10 +77,16 @@ func New(f Format, w io.Writer) *Writer {
 // Rows is how many rows have been written.
 func (w *Writer) Rows() int64 { return w.n }
 
+// LeftOut is how many rows are not among them: those of other apps than the caller's.
+func (w *Writer) LeftOut() int64 { return w.leftOut }
+
 // Write writes the rows of a message.
 func (w *Writer) Write(m proto.Message) error {
 	if f := File(m); f != nil && w.columns == nil {
 		w.named = f.GetColumns()
+	}
+	if x, ok := m.(interface{ GetLeftOut() int64 }); ok {
+		w.leftOut += x.GetLeftOut()
 	}
 	var err error
 	m.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {

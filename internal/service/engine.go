@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -282,6 +283,15 @@ func (e *Engine) Open(ctx context.Context, team string, m *Method, req proto.Mes
 	}
 	if accept != "" {
 		p.call.Accept = accept
+	}
+	if m.pageSize != nil { // a file of so many things, such as diagnostic logs: there is one page
+		switch size := req.ProtoReflect().Get(m.pageSize).Int(); {
+		case size < 0:
+			return nil, fault.Invalid("page_size", "must not be negative")
+		case size > 0:
+			p.pairs = append(p.pairs, pair{"limit", []string{strconv.FormatInt(min(size, int64(m.Query.page)), 10)}})
+			p.call.Query = joined(p.pairs)
+		}
 	}
 	f, err := e.upstream.Open(ctx, &p.call)
 	if err != nil {

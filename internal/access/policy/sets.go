@@ -23,7 +23,8 @@ var Sets = []Set{
 	{"write", "all the others", func(m *access.Method) bool { return m.Verb != "GET" }},
 	{"destructive", "deletes, removes or replaces what is there", destructive},
 	{"revenue", "prices, purchases, subscriptions, offers, and what was earned", revenue},
-	{"reports", "sales, finance and analytics reports, as rows and as files", reporting},
+	{"reports", "reports of sales, finance, analytics, performance and diagnostics, but no personal ones", reporting},
+	{"personal", "what tells of single people: reports of subscribers, and the feedback of testers", personal},
 	{"access", "users, invitations, webhooks, and tokens of Apple's: ways in and out", entry},
 }
 
@@ -47,16 +48,36 @@ func revenue(m *access.Method) bool {
 		return true
 	}
 	return root(m) == "salesReports" || root(m) == "financeReports" || m.Own && m.Area == "reports" &&
-		(strings.HasSuffix(m.FullName, "/StreamSalesReport") || strings.HasSuffix(m.FullName, "/StreamFinanceReport"))
+		slices.ContainsFunc([]string{"/StreamSalesReport", "/StreamFinanceReport", subscribers},
+			func(name string) bool { return strings.HasSuffix(m.FullName, name) })
 }
 
 func reporting(m *access.Method) bool {
 	switch root(m) {
 	case "salesReports", "financeReports", "analyticsReportRequests", "analyticsReports", "analyticsReportInstances",
-		"analyticsReportSegments":
+		"analyticsReportSegments", "diagnosticSignatures":
 		return true
 	}
-	return m.Type == "analyticsReportRequests" || m.Own && (m.Area == "reports" || m.Area == "files")
+	return m.Type == "analyticsReportRequests" || m.Type == "diagnosticSignatures" ||
+		strings.HasSuffix(m.Template, "/perfPowerMetrics") ||
+		m.Own && (m.Area == "reports" || m.Area == "files") && !personal(m)
+}
+
+// subscribers ends the name of the method for reports that tell of single people.
+// Raw requests for them are decided as it.
+const subscribers = "/StreamSubscriberReport"
+
+func personal(m *access.Method) bool {
+	if m.Own {
+		return m.Area == "reports" && strings.HasSuffix(m.FullName, subscribers)
+	}
+	for part := range strings.SplitSeq(m.Template, "/") {
+		switch part {
+		case "betaFeedbackCrashSubmissions", "betaFeedbackScreenshotSubmissions", "betaCrashLogs":
+			return true
+		}
+	}
+	return false
 }
 
 // root is the first segment of a path after its version.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/asc-gateway/asc-gateway/internal/fault"
@@ -23,6 +24,9 @@ func rowsOf(r *http.Request) rows.Format {
 	}
 	return rows.NDJSON
 }
+
+// leftOutTrailer tells after the rows how many of other apps are not among them.
+const leftOutTrailer = "Asc-Left-Out"
 
 // report writes each row of a stream of reports. An error that comes later is a last
 // line with the member error; where the format has no place for one, the connection
@@ -56,6 +60,9 @@ func (h *Handler) report(
 		err = out.Close()
 	}
 	if err == nil {
+		if n := out.LeftOut(); n > 0 {
+			w.Header().Set(http.TrailerPrefix+leftOutTrailer, strconv.FormatInt(n, 10))
+		}
 		return nil
 	}
 	h.log.WarnContext(ctx, "a report broke off", "method", fullMethod, "reason", fault.As(err).Reason)

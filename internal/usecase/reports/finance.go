@@ -40,6 +40,7 @@ func (s *Service) StreamFinanceReport(
 	if err != nil {
 		return err
 	}
+	ctx, only := s.keptTo(stream.Context())
 	client := reportingv1.NewFinanceReportsServiceClient(s.Conn)
 	open := func(of span) opener {
 		return func(ctx context.Context) (func() (part, error), error) {
@@ -67,6 +68,10 @@ func (s *Service) StreamFinanceReport(
 			}
 		},
 		sheet: newSheet(func() proto.Message { return &reportsv1.StreamFinanceReportResponse{} }, k.field,
-			func(m proto.Message) error { return stream.Send(m.(*reportsv1.StreamFinanceReportResponse)) })}
-	return run.read(stream.Context())
+			func(m proto.Message) error {
+				res := m.(*reportsv1.StreamFinanceReportResponse)
+				res.LeftOut = only.take()
+				return stream.Send(res)
+			}), kept: only}
+	return run.read(ctx)
 }

@@ -23,6 +23,7 @@ const (
 	ReasonCorrected    = "REPORT_CORRECTED"       // what was read already has changed since
 	ReasonResumeToken  = "INVALID_RESUME_TOKEN"   // of another request, or damaged
 	ReasonNeedsAdmin   = "REPORT_NEEDS_ADMIN_KEY" // the key's role may not ask Apple for reports
+	ReasonNoApps       = "REPORT_WITHOUT_APPS"    // rows that do not say whose they are, for a caller that is kept to apps
 	ReasonNoDates      = "REPORT_WITHOUT_DATES"   // rows of an analytics report that cannot be replaced by date
 )
 
@@ -40,10 +41,11 @@ type Seals interface {
 
 // Deps of a service.
 type Deps struct {
-	Conn  grpc.ClientConnInterface // by which it calls the gateway
-	Files Files
-	Seals Seals
-	Now   func() time.Time // nil: the clock
+	Conn   grpc.ClientConnInterface // by which it calls the gateway
+	Files  Files
+	Seals  Seals
+	Owners Owners           // nil: nobody is kept to apps
+	Now    func() time.Time // nil: the clock
 }
 
 // Service implements ascgateway.reports.v1.ReportService.

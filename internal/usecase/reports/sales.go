@@ -17,6 +17,19 @@ func (s *Service) StreamSalesReport(
 	req *reportsv1.StreamSalesReportRequest,
 	stream grpc.ServerStreamingServer[reportsv1.StreamSalesReportResponse],
 ) error {
+	ctx, only := s.keptTo(stream.Context())
+	return s.sales(ctx, req, only, func() proto.Message { return &reportsv1.StreamSalesReportResponse{} },
+		func(m proto.Message) error {
+			res := m.(*reportsv1.StreamSalesReportResponse)
+			res.LeftOut = only.take()
+			return stream.Send(res)
+		})
+}
+
+// sales reads the files of a sales report into messages.
+func (s *Service) sales(ctx context.Context, req *reportsv1.StreamSalesReportRequest, only *kept,
+	message func() proto.Message, send func(proto.Message) error,
+) error {
 	if err := checkSales(req); err != nil {
 		return err
 	}
@@ -50,10 +63,8 @@ func (s *Service) StreamSalesReport(
 			return &reportsv1.ReportFile{ReportDate: of.name, ReportType: k.reportType, ReportSubType: subType,
 				Frequency: frequency, Version: version}
 		},
-		version: sales.current,
-		sheet: newSheet(func() proto.Message { return &reportsv1.StreamSalesReportResponse{} }, k.field,
-			func(m proto.Message) error { return stream.Send(m.(*reportsv1.StreamSalesReportResponse)) })}
-	return run.read(stream.Context())
+		version: sales.current, sheet: newSheet(message, k.field, send), kept: only}
+	return run.read(ctx)
 }
 
 // salesFiles opens the files of one type of sales report.

@@ -16,6 +16,7 @@ type series struct {
 	about   func(of span, version string) *reportsv1.ReportFile
 	version func() string
 	sheet   *sheet
+	kept    *kept // to the rows of some apps
 }
 
 // read fetches some files ahead of the one that is read: as soon as the first is
@@ -40,7 +41,7 @@ func (r *series) read(ctx context.Context) error {
 		if err != nil {
 			err = r.missing(of, err)
 		} else {
-			err = r.one(of, begun[i])
+			err = r.one(ctx, of, begun[i])
 		}
 		if err != nil {
 			return err
@@ -62,7 +63,7 @@ func (r *series) missing(of span, err error) error {
 }
 
 // one reads a file.
-func (r *series) one(of span, d *download) error {
+func (r *series) one(ctx context.Context, of span, d *download) error {
 	t, err := table.NewReader(d, r.grammar)
 	if err != nil {
 		return err
@@ -70,6 +71,10 @@ func (r *series) one(of span, d *download) error {
 	version := r.version()
 	if told := d.info.GetReportVersion(); told != "" {
 		version = told
+	}
+	wanted, err := r.kept.rows(ctx, t.Columns)
+	if err != nil {
+		return err
 	}
 	file := r.about(of, version)
 	file.Filename, file.Columns, file.State = d.info.GetFilename(), t.Columns, reportsv1.ReportStateEnum_PRESENT
@@ -80,8 +85,8 @@ func (r *series) one(of span, d *download) error {
 		file.Preamble[p.Name] = p.Value
 	}
 	r.sheet.begin(file)
-	if err := r.sheet.read(t, of.name, nil); err != nil {
+	if err := r.sheet.read(t, of.name, wanted); err != nil {
 		return err
 	}
-	return r.sheet.flush(nil)
+	return r.sheet.flush(r.kept.rest())
 }

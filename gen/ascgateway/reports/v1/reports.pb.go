@@ -74,7 +74,7 @@ func (x ReportStateEnum_ReportState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReportStateEnum_ReportState.Descriptor instead.
 func (ReportStateEnum_ReportState) EnumDescriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{3, 0}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{5, 0}
 }
 
 type StreamSalesReportRequest struct {
@@ -199,7 +199,10 @@ type StreamSalesReportResponse struct {
 	WinBackEligibility   []*WinBackEligibilityRow  `protobuf:"bytes,7,rep,name=win_back_eligibility,json=winBackEligibility,proto3" json:"win_back_eligibility,omitempty"`
 	OfferCodeRedemptions []*OfferCodeRedemptionRow `protobuf:"bytes,8,rep,name=offer_code_redemptions,json=offerCodeRedemptions,proto3" json:"offer_code_redemptions,omitempty"`
 	// Rows of all other types.
-	Rows          []*GenericRow `protobuf:"bytes,15,rep,name=rows,proto3" json:"rows,omitempty"`
+	Rows []*GenericRow `protobuf:"bytes,15,rep,name=rows,proto3" json:"rows,omitempty"`
+	// How many rows of other apps were left out since the message before: the policy
+	// keeps the caller to its apps.
+	LeftOut       int64 `protobuf:"varint,17,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -297,6 +300,184 @@ func (x *StreamSalesReportResponse) GetRows() []*GenericRow {
 	return nil
 }
 
+func (x *StreamSalesReportResponse) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
+type StreamSubscriberReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Team that the vendor number belongs to. Empty: the only one.
+	Team string `protobuf:"bytes,1,opt,name=team,proto3" json:"team,omitempty"`
+	// App Store Connect › Payments and Financial Reports.
+	VendorNumber string `protobuf:"bytes,2,opt,name=vendor_number,json=vendorNumber,proto3" json:"vendor_number,omitempty"`
+	// SUBSCRIBER or NEWSSTAND. Empty: SUBSCRIBER.
+	ReportType string `protobuf:"bytes,3,opt,name=report_type,json=reportType,proto3" json:"report_type,omitempty"`
+	// DAILY or WEEKLY. Empty: DAILY.
+	Frequency string `protobuf:"bytes,4,opt,name=frequency,proto3" json:"frequency,omitempty"`
+	// The first day, or any day of the first week, as YYYY-MM-DD.
+	From string `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
+	// The last one. Empty: from.
+	To string `protobuf:"bytes,6,opt,name=to,proto3" json:"to,omitempty"`
+	// Version of the report, such as 1_3. Empty: the one that Apple gives now.
+	Version       string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamSubscriberReportRequest) Reset() {
+	*x = StreamSubscriberReportRequest{}
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSubscriberReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSubscriberReportRequest) ProtoMessage() {}
+
+func (x *StreamSubscriberReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSubscriberReportRequest.ProtoReflect.Descriptor instead.
+func (*StreamSubscriberReportRequest) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StreamSubscriberReportRequest) GetTeam() string {
+	if x != nil {
+		return x.Team
+	}
+	return ""
+}
+
+func (x *StreamSubscriberReportRequest) GetVendorNumber() string {
+	if x != nil {
+		return x.VendorNumber
+	}
+	return ""
+}
+
+func (x *StreamSubscriberReportRequest) GetReportType() string {
+	if x != nil {
+		return x.ReportType
+	}
+	return ""
+}
+
+func (x *StreamSubscriberReportRequest) GetFrequency() string {
+	if x != nil {
+		return x.Frequency
+	}
+	return ""
+}
+
+func (x *StreamSubscriberReportRequest) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *StreamSubscriberReportRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *StreamSubscriberReportRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+type StreamSubscriberReportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file that the rows are of: in its first message.
+	File        *ReportFile      `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Subscribers []*SubscriberRow `protobuf:"bytes,2,rep,name=subscribers,proto3" json:"subscribers,omitempty"`
+	// Rows of NEWSSTAND.
+	Rows []*GenericRow `protobuf:"bytes,15,rep,name=rows,proto3" json:"rows,omitempty"`
+	// How many rows of other apps were left out since the message before: the policy
+	// keeps the caller to its apps.
+	LeftOut       int64 `protobuf:"varint,17,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamSubscriberReportResponse) Reset() {
+	*x = StreamSubscriberReportResponse{}
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSubscriberReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSubscriberReportResponse) ProtoMessage() {}
+
+func (x *StreamSubscriberReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSubscriberReportResponse.ProtoReflect.Descriptor instead.
+func (*StreamSubscriberReportResponse) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *StreamSubscriberReportResponse) GetFile() *ReportFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *StreamSubscriberReportResponse) GetSubscribers() []*SubscriberRow {
+	if x != nil {
+		return x.Subscribers
+	}
+	return nil
+}
+
+func (x *StreamSubscriberReportResponse) GetRows() []*GenericRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *StreamSubscriberReportResponse) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
 // A file of Apple's.
 type ReportFile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -316,7 +497,8 @@ type ReportFile struct {
 	State    ReportStateEnum_ReportState `protobuf:"varint,9,opt,name=state,proto3,enum=ascgateway.reports.v1.ReportStateEnum_ReportState" json:"state,omitempty"`
 	// Of finance reports.
 	RegionCode string `protobuf:"bytes,10,opt,name=region_code,json=regionCode,proto3" json:"region_code,omitempty"`
-	// Of analytics reports: the instance's id, and when Apple processed it.
+	// Of analytics reports: the instance's id, and when Apple processed it. Of
+	// diagnostics: the signature's id.
 	Instance       string `protobuf:"bytes,11,opt,name=instance,proto3" json:"instance,omitempty"`
 	ProcessingDate string `protobuf:"bytes,12,opt,name=processing_date,json=processingDate,proto3" json:"processing_date,omitempty"`
 	unknownFields  protoimpl.UnknownFields
@@ -325,7 +507,7 @@ type ReportFile struct {
 
 func (x *ReportFile) Reset() {
 	*x = ReportFile{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[2]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -337,7 +519,7 @@ func (x *ReportFile) String() string {
 func (*ReportFile) ProtoMessage() {}
 
 func (x *ReportFile) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[2]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -350,7 +532,7 @@ func (x *ReportFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportFile.ProtoReflect.Descriptor instead.
 func (*ReportFile) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{2}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReportFile) GetReportDate() string {
@@ -446,7 +628,7 @@ type ReportStateEnum struct {
 
 func (x *ReportStateEnum) Reset() {
 	*x = ReportStateEnum{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[3]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +640,7 @@ func (x *ReportStateEnum) String() string {
 func (*ReportStateEnum) ProtoMessage() {}
 
 func (x *ReportStateEnum) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[3]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +653,7 @@ func (x *ReportStateEnum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStateEnum.ProtoReflect.Descriptor instead.
 func (*ReportStateEnum) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{3}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{5}
 }
 
 type StreamFinanceReportRequest struct {
@@ -493,7 +675,7 @@ type StreamFinanceReportRequest struct {
 
 func (x *StreamFinanceReportRequest) Reset() {
 	*x = StreamFinanceReportRequest{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[4]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +687,7 @@ func (x *StreamFinanceReportRequest) String() string {
 func (*StreamFinanceReportRequest) ProtoMessage() {}
 
 func (x *StreamFinanceReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[4]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +700,7 @@ func (x *StreamFinanceReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFinanceReportRequest.ProtoReflect.Descriptor instead.
 func (*StreamFinanceReportRequest) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{4}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StreamFinanceReportRequest) GetTeam() string {
@@ -569,13 +751,16 @@ type StreamFinanceReportResponse struct {
 	File          *ReportFile         `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
 	Financial     []*FinancialRow     `protobuf:"bytes,2,rep,name=financial,proto3" json:"financial,omitempty"`
 	FinanceDetail []*FinanceDetailRow `protobuf:"bytes,3,rep,name=finance_detail,json=financeDetail,proto3" json:"finance_detail,omitempty"`
+	// How many rows of other apps were left out since the message before: the policy
+	// keeps the caller to its apps.
+	LeftOut       int64 `protobuf:"varint,17,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamFinanceReportResponse) Reset() {
 	*x = StreamFinanceReportResponse{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[5]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +772,7 @@ func (x *StreamFinanceReportResponse) String() string {
 func (*StreamFinanceReportResponse) ProtoMessage() {}
 
 func (x *StreamFinanceReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[5]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +785,7 @@ func (x *StreamFinanceReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFinanceReportResponse.ProtoReflect.Descriptor instead.
 func (*StreamFinanceReportResponse) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{5}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StreamFinanceReportResponse) GetFile() *ReportFile {
@@ -622,6 +807,13 @@ func (x *StreamFinanceReportResponse) GetFinanceDetail() []*FinanceDetailRow {
 		return x.FinanceDetail
 	}
 	return nil
+}
+
+func (x *StreamFinanceReportResponse) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
 }
 
 type StreamAnalyticsReportRequest struct {
@@ -648,7 +840,7 @@ type StreamAnalyticsReportRequest struct {
 
 func (x *StreamAnalyticsReportRequest) Reset() {
 	*x = StreamAnalyticsReportRequest{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[6]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +852,7 @@ func (x *StreamAnalyticsReportRequest) String() string {
 func (*StreamAnalyticsReportRequest) ProtoMessage() {}
 
 func (x *StreamAnalyticsReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[6]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +865,7 @@ func (x *StreamAnalyticsReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnalyticsReportRequest.ProtoReflect.Descriptor instead.
 func (*StreamAnalyticsReportRequest) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{6}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StreamAnalyticsReportRequest) GetTeam() string {
@@ -752,7 +944,7 @@ type StreamAnalyticsReportResponse struct {
 
 func (x *StreamAnalyticsReportResponse) Reset() {
 	*x = StreamAnalyticsReportResponse{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[7]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +956,7 @@ func (x *StreamAnalyticsReportResponse) String() string {
 func (*StreamAnalyticsReportResponse) ProtoMessage() {}
 
 func (x *StreamAnalyticsReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[7]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +969,7 @@ func (x *StreamAnalyticsReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnalyticsReportResponse.ProtoReflect.Descriptor instead.
 func (*StreamAnalyticsReportResponse) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{7}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StreamAnalyticsReportResponse) GetFile() *ReportFile {
@@ -855,7 +1047,7 @@ type StartAnalyticsReportsRequest struct {
 
 func (x *StartAnalyticsReportsRequest) Reset() {
 	*x = StartAnalyticsReportsRequest{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[8]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +1059,7 @@ func (x *StartAnalyticsReportsRequest) String() string {
 func (*StartAnalyticsReportsRequest) ProtoMessage() {}
 
 func (x *StartAnalyticsReportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[8]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +1072,7 @@ func (x *StartAnalyticsReportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartAnalyticsReportsRequest.ProtoReflect.Descriptor instead.
 func (*StartAnalyticsReportsRequest) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{8}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StartAnalyticsReportsRequest) GetTeam() string {
@@ -909,7 +1101,7 @@ type StartAnalyticsReportsResponse struct {
 
 func (x *StartAnalyticsReportsResponse) Reset() {
 	*x = StartAnalyticsReportsResponse{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[9]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1113,7 @@ func (x *StartAnalyticsReportsResponse) String() string {
 func (*StartAnalyticsReportsResponse) ProtoMessage() {}
 
 func (x *StartAnalyticsReportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[9]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1126,7 @@ func (x *StartAnalyticsReportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartAnalyticsReportsResponse.ProtoReflect.Descriptor instead.
 func (*StartAnalyticsReportsResponse) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{9}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StartAnalyticsReportsResponse) GetRequest() string {
@@ -951,6 +1143,264 @@ func (x *StartAnalyticsReportsResponse) GetCreated() bool {
 	return false
 }
 
+type StreamPowerMetricsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Team of the app. Empty: the only one.
+	Team string `protobuf:"bytes,1,opt,name=team,proto3" json:"team,omitempty"`
+	// Id of the app, or else of a build.
+	App   string `protobuf:"bytes,2,opt,name=app,proto3" json:"app,omitempty"`
+	Build string `protobuf:"bytes,3,opt,name=build,proto3" json:"build,omitempty"`
+	// HANG, LAUNCH, MEMORY, DISK, BATTERY, TERMINATION, ANIMATION or STORAGE. Empty: all.
+	MetricType string `protobuf:"bytes,4,opt,name=metric_type,json=metricType,proto3" json:"metric_type,omitempty"`
+	// Apple's name of a device, such as iPhone17,1 or all_iphones. Empty: all.
+	DeviceType    string `protobuf:"bytes,5,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamPowerMetricsRequest) Reset() {
+	*x = StreamPowerMetricsRequest{}
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamPowerMetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamPowerMetricsRequest) ProtoMessage() {}
+
+func (x *StreamPowerMetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamPowerMetricsRequest.ProtoReflect.Descriptor instead.
+func (*StreamPowerMetricsRequest) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *StreamPowerMetricsRequest) GetTeam() string {
+	if x != nil {
+		return x.Team
+	}
+	return ""
+}
+
+func (x *StreamPowerMetricsRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *StreamPowerMetricsRequest) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *StreamPowerMetricsRequest) GetMetricType() string {
+	if x != nil {
+		return x.MetricType
+	}
+	return ""
+}
+
+func (x *StreamPowerMetricsRequest) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+type StreamPowerMetricsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the first message.
+	File          *ReportFile       `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	PowerMetrics  []*PowerMetricRow `protobuf:"bytes,2,rep,name=power_metrics,json=powerMetrics,proto3" json:"power_metrics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamPowerMetricsResponse) Reset() {
+	*x = StreamPowerMetricsResponse{}
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamPowerMetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamPowerMetricsResponse) ProtoMessage() {}
+
+func (x *StreamPowerMetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamPowerMetricsResponse.ProtoReflect.Descriptor instead.
+func (*StreamPowerMetricsResponse) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *StreamPowerMetricsResponse) GetFile() *ReportFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *StreamPowerMetricsResponse) GetPowerMetrics() []*PowerMetricRow {
+	if x != nil {
+		return x.PowerMetrics
+	}
+	return nil
+}
+
+type StreamDiagnosticsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Team of the build's app. Empty: the only one.
+	Team string `protobuf:"bytes,1,opt,name=team,proto3" json:"team,omitempty"`
+	// Id of the build.
+	Build string `protobuf:"bytes,2,opt,name=build,proto3" json:"build,omitempty"`
+	// HANGS, DISK_WRITES or LAUNCHES. Empty: all.
+	DiagnosticType string `protobuf:"bytes,3,opt,name=diagnostic_type,json=diagnosticType,proto3" json:"diagnostic_type,omitempty"`
+	// How many logs of each signature are read, 1 to 200. 0: Apple's default.
+	Logs          int32 `protobuf:"varint,4,opt,name=logs,proto3" json:"logs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamDiagnosticsRequest) Reset() {
+	*x = StreamDiagnosticsRequest{}
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamDiagnosticsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamDiagnosticsRequest) ProtoMessage() {}
+
+func (x *StreamDiagnosticsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamDiagnosticsRequest.ProtoReflect.Descriptor instead.
+func (*StreamDiagnosticsRequest) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *StreamDiagnosticsRequest) GetTeam() string {
+	if x != nil {
+		return x.Team
+	}
+	return ""
+}
+
+func (x *StreamDiagnosticsRequest) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *StreamDiagnosticsRequest) GetDiagnosticType() string {
+	if x != nil {
+		return x.DiagnosticType
+	}
+	return ""
+}
+
+func (x *StreamDiagnosticsRequest) GetLogs() int32 {
+	if x != nil {
+		return x.Logs
+	}
+	return 0
+}
+
+type StreamDiagnosticsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A signature: in its first message. instance is its id.
+	File          *ReportFile      `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Diagnostics   []*DiagnosticRow `protobuf:"bytes,2,rep,name=diagnostics,proto3" json:"diagnostics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamDiagnosticsResponse) Reset() {
+	*x = StreamDiagnosticsResponse{}
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamDiagnosticsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamDiagnosticsResponse) ProtoMessage() {}
+
+func (x *StreamDiagnosticsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamDiagnosticsResponse.ProtoReflect.Descriptor instead.
+func (*StreamDiagnosticsResponse) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *StreamDiagnosticsResponse) GetFile() *ReportFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *StreamDiagnosticsResponse) GetDiagnostics() []*DiagnosticRow {
+	if x != nil {
+		return x.Diagnostics
+	}
+	return nil
+}
+
 type ListReportsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Team, of which nothing is asked.
@@ -961,7 +1411,7 @@ type ListReportsRequest struct {
 
 func (x *ListReportsRequest) Reset() {
 	*x = ListReportsRequest{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[10]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1423,7 @@ func (x *ListReportsRequest) String() string {
 func (*ListReportsRequest) ProtoMessage() {}
 
 func (x *ListReportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[10]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1436,7 @@ func (x *ListReportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportsRequest.ProtoReflect.Descriptor instead.
 func (*ListReportsRequest) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{10}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListReportsRequest) GetTeam() string {
@@ -1005,7 +1455,7 @@ type ListReportsResponse struct {
 
 func (x *ListReportsResponse) Reset() {
 	*x = ListReportsResponse{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[11]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1467,7 @@ func (x *ListReportsResponse) String() string {
 func (*ListReportsResponse) ProtoMessage() {}
 
 func (x *ListReportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[11]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1480,7 @@ func (x *ListReportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportsResponse.ProtoReflect.Descriptor instead.
 func (*ListReportsResponse) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{11}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListReportsResponse) GetReports() []*ReportKind {
@@ -1065,7 +1515,7 @@ type ReportKind struct {
 
 func (x *ReportKind) Reset() {
 	*x = ReportKind{}
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[12]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1527,7 @@ func (x *ReportKind) String() string {
 func (*ReportKind) ProtoMessage() {}
 
 func (x *ReportKind) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[12]
+	mi := &file_ascgateway_reports_v1_reports_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1540,7 @@ func (x *ReportKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportKind.ProtoReflect.Descriptor instead.
 func (*ReportKind) Descriptor() ([]byte, []int) {
-	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{12}
+	return file_ascgateway_reports_v1_reports_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportKind) GetFamily() string {
@@ -1174,7 +1624,7 @@ const file_ascgateway_reports_v1_reports_proto_rawDesc = "" +
 	"R\x04from\x12\x17\n" +
 	"\x02to\x18\a \x01(\tB\a\xbaH\x04r\x02(\n" +
 	"R\x02to\x12!\n" +
-	"\aversion\x18\b \x01(\tB\a\xbaH\x04r\x02(\x10R\aversion\"\xbc\x05\n" +
+	"\aversion\x18\b \x01(\tB\a\xbaH\x04r\x02(\x10R\aversion\"\xd7\x05\n" +
 	"\x19StreamSalesReportResponse\x125\n" +
 	"\x04file\x18\x01 \x01(\v2!.ascgateway.reports.v1.ReportFileR\x04file\x125\n" +
 	"\x05sales\x18\x02 \x03(\v2\x1f.ascgateway.reports.v1.SalesRowR\x05sales\x12A\n" +
@@ -1185,7 +1635,26 @@ const file_ascgateway_reports_v1_reports_proto_rawDesc = "" +
 	"\vsubscribers\x18\x06 \x03(\v2$.ascgateway.reports.v1.SubscriberRowR\vsubscribers\x12^\n" +
 	"\x14win_back_eligibility\x18\a \x03(\v2,.ascgateway.reports.v1.WinBackEligibilityRowR\x12winBackEligibility\x12c\n" +
 	"\x16offer_code_redemptions\x18\b \x03(\v2-.ascgateway.reports.v1.OfferCodeRedemptionRowR\x14offerCodeRedemptions\x125\n" +
-	"\x04rows\x18\x0f \x03(\v2!.ascgateway.reports.v1.GenericRowR\x04rows\"\x9e\x04\n" +
+	"\x04rows\x18\x0f \x03(\v2!.ascgateway.reports.v1.GenericRowR\x04rows\x12\x19\n" +
+	"\bleft_out\x18\x11 \x01(\x03R\aleftOut\"\x9b\x02\n" +
+	"\x1dStreamSubscriberReportRequest\x12\x1c\n" +
+	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x12/\n" +
+	"\rvendor_number\x18\x02 \x01(\tB\n" +
+	"\xbaH\a\xc8\x01\x01r\x02( R\fvendorNumber\x12(\n" +
+	"\vreport_type\x18\x03 \x01(\tB\a\xbaH\x04r\x02(@R\n" +
+	"reportType\x12%\n" +
+	"\tfrequency\x18\x04 \x01(\tB\a\xbaH\x04r\x02(\x10R\tfrequency\x12\x1e\n" +
+	"\x04from\x18\x05 \x01(\tB\n" +
+	"\xbaH\a\xc8\x01\x01r\x02(\n" +
+	"R\x04from\x12\x17\n" +
+	"\x02to\x18\x06 \x01(\tB\a\xbaH\x04r\x02(\n" +
+	"R\x02to\x12!\n" +
+	"\aversion\x18\a \x01(\tB\a\xbaH\x04r\x02(\x10R\aversion\"\xf1\x01\n" +
+	"\x1eStreamSubscriberReportResponse\x125\n" +
+	"\x04file\x18\x01 \x01(\v2!.ascgateway.reports.v1.ReportFileR\x04file\x12F\n" +
+	"\vsubscribers\x18\x02 \x03(\v2$.ascgateway.reports.v1.SubscriberRowR\vsubscribers\x125\n" +
+	"\x04rows\x18\x0f \x03(\v2!.ascgateway.reports.v1.GenericRowR\x04rows\x12\x19\n" +
+	"\bleft_out\x18\x11 \x01(\x03R\aleftOut\"\x9e\x04\n" +
 	"\n" +
 	"ReportFile\x12\x1f\n" +
 	"\vreport_date\x18\x01 \x01(\tR\n" +
@@ -1222,11 +1691,12 @@ const file_ascgateway_reports_v1_reports_proto_rawDesc = "" +
 	"regionCode\x12\x1e\n" +
 	"\x04from\x18\x05 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02(\aR\x04from\x12\x17\n" +
-	"\x02to\x18\x06 \x01(\tB\a\xbaH\x04r\x02(\aR\x02to\"\xe7\x01\n" +
+	"\x02to\x18\x06 \x01(\tB\a\xbaH\x04r\x02(\aR\x02to\"\x82\x02\n" +
 	"\x1bStreamFinanceReportResponse\x125\n" +
 	"\x04file\x18\x01 \x01(\v2!.ascgateway.reports.v1.ReportFileR\x04file\x12A\n" +
 	"\tfinancial\x18\x02 \x03(\v2#.ascgateway.reports.v1.FinancialRowR\tfinancial\x12N\n" +
-	"\x0efinance_detail\x18\x03 \x03(\v2'.ascgateway.reports.v1.FinanceDetailRowR\rfinanceDetail\"\xb7\x02\n" +
+	"\x0efinance_detail\x18\x03 \x03(\v2'.ascgateway.reports.v1.FinanceDetailRowR\rfinanceDetail\x12\x19\n" +
+	"\bleft_out\x18\x11 \x01(\x03R\aleftOut\"\xb7\x02\n" +
 	"\x1cStreamAnalyticsReportRequest\x12\x1c\n" +
 	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x12\x1c\n" +
 	"\x03app\x18\x02 \x01(\tB\n" +
@@ -1258,7 +1728,28 @@ const file_ascgateway_reports_v1_reports_proto_rawDesc = "" +
 	"\xbaH\a\xc8\x01\x01r\x02(@R\x03app\"S\n" +
 	"\x1dStartAnalyticsReportsResponse\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\tR\arequest\x12\x18\n" +
-	"\acreated\x18\x02 \x01(\bR\acreated\"2\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\"\xc7\x01\n" +
+	"\x19StreamPowerMetricsRequest\x12\x1c\n" +
+	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x12\x19\n" +
+	"\x03app\x18\x02 \x01(\tB\a\xbaH\x04r\x02(@R\x03app\x12\x1d\n" +
+	"\x05build\x18\x03 \x01(\tB\a\xbaH\x04r\x02(@R\x05build\x12(\n" +
+	"\vmetric_type\x18\x04 \x01(\tB\a\xbaH\x04r\x02( R\n" +
+	"metricType\x12(\n" +
+	"\vdevice_type\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@R\n" +
+	"deviceType\"\x9f\x01\n" +
+	"\x1aStreamPowerMetricsResponse\x125\n" +
+	"\x04file\x18\x01 \x01(\v2!.ascgateway.reports.v1.ReportFileR\x04file\x12J\n" +
+	"\rpower_metrics\x18\x02 \x03(\v2%.ascgateway.reports.v1.PowerMetricRowR\fpowerMetrics\"\xac\x01\n" +
+	"\x18StreamDiagnosticsRequest\x12\x1c\n" +
+	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\x12 \n" +
+	"\x05build\x18\x02 \x01(\tB\n" +
+	"\xbaH\a\xc8\x01\x01r\x02(@R\x05build\x120\n" +
+	"\x0fdiagnostic_type\x18\x03 \x01(\tB\a\xbaH\x04r\x02( R\x0ediagnosticType\x12\x1e\n" +
+	"\x04logs\x18\x04 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\x04logs\"\x9a\x01\n" +
+	"\x19StreamDiagnosticsResponse\x125\n" +
+	"\x04file\x18\x01 \x01(\v2!.ascgateway.reports.v1.ReportFileR\x04file\x12F\n" +
+	"\vdiagnostics\x18\x02 \x03(\v2$.ascgateway.reports.v1.DiagnosticRowR\vdiagnostics\"2\n" +
 	"\x12ListReportsRequest\x12\x1c\n" +
 	"\x04team\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04team\"R\n" +
 	"\x13ListReportsResponse\x12;\n" +
@@ -1276,12 +1767,16 @@ const file_ascgateway_reports_v1_reports_proto_rawDesc = "" +
 	"\bpersonal\x18\b \x01(\bR\bpersonal\x12\x1e\n" +
 	"\n" +
 	"deprecated\x18\t \x01(\bR\n" +
-	"deprecated2\xdd\x06\n" +
+	"deprecated2\xef\n" +
+	"\n" +
 	"\rReportService\x12\xa1\x01\n" +
-	"\x11StreamSalesReport\x12/.ascgateway.reports.v1.StreamSalesReportRequest\x1a0.ascgateway.reports.v1.StreamSalesReportResponse\"'\x82\xd3\xe4\x93\x02\x1e\x12\x1c/ascgateway/v1/reports/sales\x90\x02\x010\x01\x12\xa9\x01\n" +
+	"\x11StreamSalesReport\x12/.ascgateway.reports.v1.StreamSalesReportRequest\x1a0.ascgateway.reports.v1.StreamSalesReportResponse\"'\x82\xd3\xe4\x93\x02\x1e\x12\x1c/ascgateway/v1/reports/sales\x90\x02\x010\x01\x12\xb6\x01\n" +
+	"\x16StreamSubscriberReport\x124.ascgateway.reports.v1.StreamSubscriberReportRequest\x1a5.ascgateway.reports.v1.StreamSubscriberReportResponse\"-\x82\xd3\xe4\x93\x02$\x12\"/ascgateway/v1/reports/subscribers\x90\x02\x010\x01\x12\xa9\x01\n" +
 	"\x13StreamFinanceReport\x121.ascgateway.reports.v1.StreamFinanceReportRequest\x1a2.ascgateway.reports.v1.StreamFinanceReportResponse\")\x82\xd3\xe4\x93\x02 \x12\x1e/ascgateway/v1/reports/finance\x90\x02\x010\x01\x12\xb1\x01\n" +
 	"\x15StreamAnalyticsReport\x123.ascgateway.reports.v1.StreamAnalyticsReportRequest\x1a4.ascgateway.reports.v1.StreamAnalyticsReportResponse\"+\x82\xd3\xe4\x93\x02\"\x12 /ascgateway/v1/reports/analytics\x90\x02\x010\x01\x12\xb5\x01\n" +
-	"\x15StartAnalyticsReports\x123.ascgateway.reports.v1.StartAnalyticsReportsRequest\x1a4.ascgateway.reports.v1.StartAnalyticsReportsResponse\"1\x82\xd3\xe4\x93\x02+:\x01*\"&/ascgateway/v1/reports/analytics/start\x12\x8f\x01\n" +
+	"\x15StartAnalyticsReports\x123.ascgateway.reports.v1.StartAnalyticsReportsRequest\x1a4.ascgateway.reports.v1.StartAnalyticsReportsResponse\"1\x82\xd3\xe4\x93\x02+:\x01*\"&/ascgateway/v1/reports/analytics/start\x12\xac\x01\n" +
+	"\x12StreamPowerMetrics\x120.ascgateway.reports.v1.StreamPowerMetricsRequest\x1a1.ascgateway.reports.v1.StreamPowerMetricsResponse\"/\x82\xd3\xe4\x93\x02&\x12$/ascgateway/v1/reports/power-metrics\x90\x02\x010\x01\x12\xa7\x01\n" +
+	"\x11StreamDiagnostics\x12/.ascgateway.reports.v1.StreamDiagnosticsRequest\x1a0.ascgateway.reports.v1.StreamDiagnosticsResponse\"-\x82\xd3\xe4\x93\x02$\x12\"/ascgateway/v1/reports/diagnostics\x90\x02\x010\x01\x12\x8f\x01\n" +
 	"\vListReports\x12).ascgateway.reports.v1.ListReportsRequest\x1a*.ascgateway.reports.v1.ListReportsResponse\")\x82\xd3\xe4\x93\x02 \x12\x1e/ascgateway/v1/reports/catalog\x90\x02\x01BHZFgithub.com/asc-gateway/asc-gateway/gen/ascgateway/reports/v1;reportsv1b\x06proto3"
 
 var (
@@ -1297,79 +1792,100 @@ func file_ascgateway_reports_v1_reports_proto_rawDescGZIP() []byte {
 }
 
 var file_ascgateway_reports_v1_reports_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ascgateway_reports_v1_reports_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_ascgateway_reports_v1_reports_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_ascgateway_reports_v1_reports_proto_goTypes = []any{
-	(ReportStateEnum_ReportState)(0),      // 0: ascgateway.reports.v1.ReportStateEnum.ReportState
-	(*StreamSalesReportRequest)(nil),      // 1: ascgateway.reports.v1.StreamSalesReportRequest
-	(*StreamSalesReportResponse)(nil),     // 2: ascgateway.reports.v1.StreamSalesReportResponse
-	(*ReportFile)(nil),                    // 3: ascgateway.reports.v1.ReportFile
-	(*ReportStateEnum)(nil),               // 4: ascgateway.reports.v1.ReportStateEnum
-	(*StreamFinanceReportRequest)(nil),    // 5: ascgateway.reports.v1.StreamFinanceReportRequest
-	(*StreamFinanceReportResponse)(nil),   // 6: ascgateway.reports.v1.StreamFinanceReportResponse
-	(*StreamAnalyticsReportRequest)(nil),  // 7: ascgateway.reports.v1.StreamAnalyticsReportRequest
-	(*StreamAnalyticsReportResponse)(nil), // 8: ascgateway.reports.v1.StreamAnalyticsReportResponse
-	(*StartAnalyticsReportsRequest)(nil),  // 9: ascgateway.reports.v1.StartAnalyticsReportsRequest
-	(*StartAnalyticsReportsResponse)(nil), // 10: ascgateway.reports.v1.StartAnalyticsReportsResponse
-	(*ListReportsRequest)(nil),            // 11: ascgateway.reports.v1.ListReportsRequest
-	(*ListReportsResponse)(nil),           // 12: ascgateway.reports.v1.ListReportsResponse
-	(*ReportKind)(nil),                    // 13: ascgateway.reports.v1.ReportKind
-	nil,                                   // 14: ascgateway.reports.v1.ReportFile.PreambleEntry
-	(*SalesRow)(nil),                      // 15: ascgateway.reports.v1.SalesRow
-	(*PreOrderRow)(nil),                   // 16: ascgateway.reports.v1.PreOrderRow
-	(*SubscriptionRow)(nil),               // 17: ascgateway.reports.v1.SubscriptionRow
-	(*SubscriptionEventRow)(nil),          // 18: ascgateway.reports.v1.SubscriptionEventRow
-	(*SubscriberRow)(nil),                 // 19: ascgateway.reports.v1.SubscriberRow
-	(*WinBackEligibilityRow)(nil),         // 20: ascgateway.reports.v1.WinBackEligibilityRow
-	(*OfferCodeRedemptionRow)(nil),        // 21: ascgateway.reports.v1.OfferCodeRedemptionRow
-	(*GenericRow)(nil),                    // 22: ascgateway.reports.v1.GenericRow
-	(*FinancialRow)(nil),                  // 23: ascgateway.reports.v1.FinancialRow
-	(*FinanceDetailRow)(nil),              // 24: ascgateway.reports.v1.FinanceDetailRow
-	(*AppDownloadsRow)(nil),               // 25: ascgateway.reports.v1.AppDownloadsRow
-	(*EngagementRow)(nil),                 // 26: ascgateway.reports.v1.EngagementRow
-	(*AppSessionsRow)(nil),                // 27: ascgateway.reports.v1.AppSessionsRow
-	(*InstallationRow)(nil),               // 28: ascgateway.reports.v1.InstallationRow
-	(*PurchaseRow)(nil),                   // 29: ascgateway.reports.v1.PurchaseRow
-	(*CrashRow)(nil),                      // 30: ascgateway.reports.v1.CrashRow
+	(ReportStateEnum_ReportState)(0),       // 0: ascgateway.reports.v1.ReportStateEnum.ReportState
+	(*StreamSalesReportRequest)(nil),       // 1: ascgateway.reports.v1.StreamSalesReportRequest
+	(*StreamSalesReportResponse)(nil),      // 2: ascgateway.reports.v1.StreamSalesReportResponse
+	(*StreamSubscriberReportRequest)(nil),  // 3: ascgateway.reports.v1.StreamSubscriberReportRequest
+	(*StreamSubscriberReportResponse)(nil), // 4: ascgateway.reports.v1.StreamSubscriberReportResponse
+	(*ReportFile)(nil),                     // 5: ascgateway.reports.v1.ReportFile
+	(*ReportStateEnum)(nil),                // 6: ascgateway.reports.v1.ReportStateEnum
+	(*StreamFinanceReportRequest)(nil),     // 7: ascgateway.reports.v1.StreamFinanceReportRequest
+	(*StreamFinanceReportResponse)(nil),    // 8: ascgateway.reports.v1.StreamFinanceReportResponse
+	(*StreamAnalyticsReportRequest)(nil),   // 9: ascgateway.reports.v1.StreamAnalyticsReportRequest
+	(*StreamAnalyticsReportResponse)(nil),  // 10: ascgateway.reports.v1.StreamAnalyticsReportResponse
+	(*StartAnalyticsReportsRequest)(nil),   // 11: ascgateway.reports.v1.StartAnalyticsReportsRequest
+	(*StartAnalyticsReportsResponse)(nil),  // 12: ascgateway.reports.v1.StartAnalyticsReportsResponse
+	(*StreamPowerMetricsRequest)(nil),      // 13: ascgateway.reports.v1.StreamPowerMetricsRequest
+	(*StreamPowerMetricsResponse)(nil),     // 14: ascgateway.reports.v1.StreamPowerMetricsResponse
+	(*StreamDiagnosticsRequest)(nil),       // 15: ascgateway.reports.v1.StreamDiagnosticsRequest
+	(*StreamDiagnosticsResponse)(nil),      // 16: ascgateway.reports.v1.StreamDiagnosticsResponse
+	(*ListReportsRequest)(nil),             // 17: ascgateway.reports.v1.ListReportsRequest
+	(*ListReportsResponse)(nil),            // 18: ascgateway.reports.v1.ListReportsResponse
+	(*ReportKind)(nil),                     // 19: ascgateway.reports.v1.ReportKind
+	nil,                                    // 20: ascgateway.reports.v1.ReportFile.PreambleEntry
+	(*SalesRow)(nil),                       // 21: ascgateway.reports.v1.SalesRow
+	(*PreOrderRow)(nil),                    // 22: ascgateway.reports.v1.PreOrderRow
+	(*SubscriptionRow)(nil),                // 23: ascgateway.reports.v1.SubscriptionRow
+	(*SubscriptionEventRow)(nil),           // 24: ascgateway.reports.v1.SubscriptionEventRow
+	(*SubscriberRow)(nil),                  // 25: ascgateway.reports.v1.SubscriberRow
+	(*WinBackEligibilityRow)(nil),          // 26: ascgateway.reports.v1.WinBackEligibilityRow
+	(*OfferCodeRedemptionRow)(nil),         // 27: ascgateway.reports.v1.OfferCodeRedemptionRow
+	(*GenericRow)(nil),                     // 28: ascgateway.reports.v1.GenericRow
+	(*FinancialRow)(nil),                   // 29: ascgateway.reports.v1.FinancialRow
+	(*FinanceDetailRow)(nil),               // 30: ascgateway.reports.v1.FinanceDetailRow
+	(*AppDownloadsRow)(nil),                // 31: ascgateway.reports.v1.AppDownloadsRow
+	(*EngagementRow)(nil),                  // 32: ascgateway.reports.v1.EngagementRow
+	(*AppSessionsRow)(nil),                 // 33: ascgateway.reports.v1.AppSessionsRow
+	(*InstallationRow)(nil),                // 34: ascgateway.reports.v1.InstallationRow
+	(*PurchaseRow)(nil),                    // 35: ascgateway.reports.v1.PurchaseRow
+	(*CrashRow)(nil),                       // 36: ascgateway.reports.v1.CrashRow
+	(*PowerMetricRow)(nil),                 // 37: ascgateway.reports.v1.PowerMetricRow
+	(*DiagnosticRow)(nil),                  // 38: ascgateway.reports.v1.DiagnosticRow
 }
 var file_ascgateway_reports_v1_reports_proto_depIdxs = []int32{
-	3,  // 0: ascgateway.reports.v1.StreamSalesReportResponse.file:type_name -> ascgateway.reports.v1.ReportFile
-	15, // 1: ascgateway.reports.v1.StreamSalesReportResponse.sales:type_name -> ascgateway.reports.v1.SalesRow
-	16, // 2: ascgateway.reports.v1.StreamSalesReportResponse.pre_orders:type_name -> ascgateway.reports.v1.PreOrderRow
-	17, // 3: ascgateway.reports.v1.StreamSalesReportResponse.subscriptions:type_name -> ascgateway.reports.v1.SubscriptionRow
-	18, // 4: ascgateway.reports.v1.StreamSalesReportResponse.subscription_events:type_name -> ascgateway.reports.v1.SubscriptionEventRow
-	19, // 5: ascgateway.reports.v1.StreamSalesReportResponse.subscribers:type_name -> ascgateway.reports.v1.SubscriberRow
-	20, // 6: ascgateway.reports.v1.StreamSalesReportResponse.win_back_eligibility:type_name -> ascgateway.reports.v1.WinBackEligibilityRow
-	21, // 7: ascgateway.reports.v1.StreamSalesReportResponse.offer_code_redemptions:type_name -> ascgateway.reports.v1.OfferCodeRedemptionRow
-	22, // 8: ascgateway.reports.v1.StreamSalesReportResponse.rows:type_name -> ascgateway.reports.v1.GenericRow
-	14, // 9: ascgateway.reports.v1.ReportFile.preamble:type_name -> ascgateway.reports.v1.ReportFile.PreambleEntry
-	0,  // 10: ascgateway.reports.v1.ReportFile.state:type_name -> ascgateway.reports.v1.ReportStateEnum.ReportState
-	3,  // 11: ascgateway.reports.v1.StreamFinanceReportResponse.file:type_name -> ascgateway.reports.v1.ReportFile
-	23, // 12: ascgateway.reports.v1.StreamFinanceReportResponse.financial:type_name -> ascgateway.reports.v1.FinancialRow
-	24, // 13: ascgateway.reports.v1.StreamFinanceReportResponse.finance_detail:type_name -> ascgateway.reports.v1.FinanceDetailRow
-	3,  // 14: ascgateway.reports.v1.StreamAnalyticsReportResponse.file:type_name -> ascgateway.reports.v1.ReportFile
-	25, // 15: ascgateway.reports.v1.StreamAnalyticsReportResponse.downloads:type_name -> ascgateway.reports.v1.AppDownloadsRow
-	26, // 16: ascgateway.reports.v1.StreamAnalyticsReportResponse.engagement:type_name -> ascgateway.reports.v1.EngagementRow
-	27, // 17: ascgateway.reports.v1.StreamAnalyticsReportResponse.sessions:type_name -> ascgateway.reports.v1.AppSessionsRow
-	28, // 18: ascgateway.reports.v1.StreamAnalyticsReportResponse.installations:type_name -> ascgateway.reports.v1.InstallationRow
-	29, // 19: ascgateway.reports.v1.StreamAnalyticsReportResponse.purchases:type_name -> ascgateway.reports.v1.PurchaseRow
-	30, // 20: ascgateway.reports.v1.StreamAnalyticsReportResponse.crashes:type_name -> ascgateway.reports.v1.CrashRow
-	22, // 21: ascgateway.reports.v1.StreamAnalyticsReportResponse.rows:type_name -> ascgateway.reports.v1.GenericRow
-	13, // 22: ascgateway.reports.v1.ListReportsResponse.reports:type_name -> ascgateway.reports.v1.ReportKind
-	1,  // 23: ascgateway.reports.v1.ReportService.StreamSalesReport:input_type -> ascgateway.reports.v1.StreamSalesReportRequest
-	5,  // 24: ascgateway.reports.v1.ReportService.StreamFinanceReport:input_type -> ascgateway.reports.v1.StreamFinanceReportRequest
-	7,  // 25: ascgateway.reports.v1.ReportService.StreamAnalyticsReport:input_type -> ascgateway.reports.v1.StreamAnalyticsReportRequest
-	9,  // 26: ascgateway.reports.v1.ReportService.StartAnalyticsReports:input_type -> ascgateway.reports.v1.StartAnalyticsReportsRequest
-	11, // 27: ascgateway.reports.v1.ReportService.ListReports:input_type -> ascgateway.reports.v1.ListReportsRequest
-	2,  // 28: ascgateway.reports.v1.ReportService.StreamSalesReport:output_type -> ascgateway.reports.v1.StreamSalesReportResponse
-	6,  // 29: ascgateway.reports.v1.ReportService.StreamFinanceReport:output_type -> ascgateway.reports.v1.StreamFinanceReportResponse
-	8,  // 30: ascgateway.reports.v1.ReportService.StreamAnalyticsReport:output_type -> ascgateway.reports.v1.StreamAnalyticsReportResponse
-	10, // 31: ascgateway.reports.v1.ReportService.StartAnalyticsReports:output_type -> ascgateway.reports.v1.StartAnalyticsReportsResponse
-	12, // 32: ascgateway.reports.v1.ReportService.ListReports:output_type -> ascgateway.reports.v1.ListReportsResponse
-	28, // [28:33] is the sub-list for method output_type
-	23, // [23:28] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	5,  // 0: ascgateway.reports.v1.StreamSalesReportResponse.file:type_name -> ascgateway.reports.v1.ReportFile
+	21, // 1: ascgateway.reports.v1.StreamSalesReportResponse.sales:type_name -> ascgateway.reports.v1.SalesRow
+	22, // 2: ascgateway.reports.v1.StreamSalesReportResponse.pre_orders:type_name -> ascgateway.reports.v1.PreOrderRow
+	23, // 3: ascgateway.reports.v1.StreamSalesReportResponse.subscriptions:type_name -> ascgateway.reports.v1.SubscriptionRow
+	24, // 4: ascgateway.reports.v1.StreamSalesReportResponse.subscription_events:type_name -> ascgateway.reports.v1.SubscriptionEventRow
+	25, // 5: ascgateway.reports.v1.StreamSalesReportResponse.subscribers:type_name -> ascgateway.reports.v1.SubscriberRow
+	26, // 6: ascgateway.reports.v1.StreamSalesReportResponse.win_back_eligibility:type_name -> ascgateway.reports.v1.WinBackEligibilityRow
+	27, // 7: ascgateway.reports.v1.StreamSalesReportResponse.offer_code_redemptions:type_name -> ascgateway.reports.v1.OfferCodeRedemptionRow
+	28, // 8: ascgateway.reports.v1.StreamSalesReportResponse.rows:type_name -> ascgateway.reports.v1.GenericRow
+	5,  // 9: ascgateway.reports.v1.StreamSubscriberReportResponse.file:type_name -> ascgateway.reports.v1.ReportFile
+	25, // 10: ascgateway.reports.v1.StreamSubscriberReportResponse.subscribers:type_name -> ascgateway.reports.v1.SubscriberRow
+	28, // 11: ascgateway.reports.v1.StreamSubscriberReportResponse.rows:type_name -> ascgateway.reports.v1.GenericRow
+	20, // 12: ascgateway.reports.v1.ReportFile.preamble:type_name -> ascgateway.reports.v1.ReportFile.PreambleEntry
+	0,  // 13: ascgateway.reports.v1.ReportFile.state:type_name -> ascgateway.reports.v1.ReportStateEnum.ReportState
+	5,  // 14: ascgateway.reports.v1.StreamFinanceReportResponse.file:type_name -> ascgateway.reports.v1.ReportFile
+	29, // 15: ascgateway.reports.v1.StreamFinanceReportResponse.financial:type_name -> ascgateway.reports.v1.FinancialRow
+	30, // 16: ascgateway.reports.v1.StreamFinanceReportResponse.finance_detail:type_name -> ascgateway.reports.v1.FinanceDetailRow
+	5,  // 17: ascgateway.reports.v1.StreamAnalyticsReportResponse.file:type_name -> ascgateway.reports.v1.ReportFile
+	31, // 18: ascgateway.reports.v1.StreamAnalyticsReportResponse.downloads:type_name -> ascgateway.reports.v1.AppDownloadsRow
+	32, // 19: ascgateway.reports.v1.StreamAnalyticsReportResponse.engagement:type_name -> ascgateway.reports.v1.EngagementRow
+	33, // 20: ascgateway.reports.v1.StreamAnalyticsReportResponse.sessions:type_name -> ascgateway.reports.v1.AppSessionsRow
+	34, // 21: ascgateway.reports.v1.StreamAnalyticsReportResponse.installations:type_name -> ascgateway.reports.v1.InstallationRow
+	35, // 22: ascgateway.reports.v1.StreamAnalyticsReportResponse.purchases:type_name -> ascgateway.reports.v1.PurchaseRow
+	36, // 23: ascgateway.reports.v1.StreamAnalyticsReportResponse.crashes:type_name -> ascgateway.reports.v1.CrashRow
+	28, // 24: ascgateway.reports.v1.StreamAnalyticsReportResponse.rows:type_name -> ascgateway.reports.v1.GenericRow
+	5,  // 25: ascgateway.reports.v1.StreamPowerMetricsResponse.file:type_name -> ascgateway.reports.v1.ReportFile
+	37, // 26: ascgateway.reports.v1.StreamPowerMetricsResponse.power_metrics:type_name -> ascgateway.reports.v1.PowerMetricRow
+	5,  // 27: ascgateway.reports.v1.StreamDiagnosticsResponse.file:type_name -> ascgateway.reports.v1.ReportFile
+	38, // 28: ascgateway.reports.v1.StreamDiagnosticsResponse.diagnostics:type_name -> ascgateway.reports.v1.DiagnosticRow
+	19, // 29: ascgateway.reports.v1.ListReportsResponse.reports:type_name -> ascgateway.reports.v1.ReportKind
+	1,  // 30: ascgateway.reports.v1.ReportService.StreamSalesReport:input_type -> ascgateway.reports.v1.StreamSalesReportRequest
+	3,  // 31: ascgateway.reports.v1.ReportService.StreamSubscriberReport:input_type -> ascgateway.reports.v1.StreamSubscriberReportRequest
+	7,  // 32: ascgateway.reports.v1.ReportService.StreamFinanceReport:input_type -> ascgateway.reports.v1.StreamFinanceReportRequest
+	9,  // 33: ascgateway.reports.v1.ReportService.StreamAnalyticsReport:input_type -> ascgateway.reports.v1.StreamAnalyticsReportRequest
+	11, // 34: ascgateway.reports.v1.ReportService.StartAnalyticsReports:input_type -> ascgateway.reports.v1.StartAnalyticsReportsRequest
+	13, // 35: ascgateway.reports.v1.ReportService.StreamPowerMetrics:input_type -> ascgateway.reports.v1.StreamPowerMetricsRequest
+	15, // 36: ascgateway.reports.v1.ReportService.StreamDiagnostics:input_type -> ascgateway.reports.v1.StreamDiagnosticsRequest
+	17, // 37: ascgateway.reports.v1.ReportService.ListReports:input_type -> ascgateway.reports.v1.ListReportsRequest
+	2,  // 38: ascgateway.reports.v1.ReportService.StreamSalesReport:output_type -> ascgateway.reports.v1.StreamSalesReportResponse
+	4,  // 39: ascgateway.reports.v1.ReportService.StreamSubscriberReport:output_type -> ascgateway.reports.v1.StreamSubscriberReportResponse
+	8,  // 40: ascgateway.reports.v1.ReportService.StreamFinanceReport:output_type -> ascgateway.reports.v1.StreamFinanceReportResponse
+	10, // 41: ascgateway.reports.v1.ReportService.StreamAnalyticsReport:output_type -> ascgateway.reports.v1.StreamAnalyticsReportResponse
+	12, // 42: ascgateway.reports.v1.ReportService.StartAnalyticsReports:output_type -> ascgateway.reports.v1.StartAnalyticsReportsResponse
+	14, // 43: ascgateway.reports.v1.ReportService.StreamPowerMetrics:output_type -> ascgateway.reports.v1.StreamPowerMetricsResponse
+	16, // 44: ascgateway.reports.v1.ReportService.StreamDiagnostics:output_type -> ascgateway.reports.v1.StreamDiagnosticsResponse
+	18, // 45: ascgateway.reports.v1.ReportService.ListReports:output_type -> ascgateway.reports.v1.ListReportsResponse
+	38, // [38:46] is the sub-list for method output_type
+	30, // [30:38] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_ascgateway_reports_v1_reports_proto_init() }
@@ -1384,7 +1900,7 @@ func file_ascgateway_reports_v1_reports_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_reports_v1_reports_proto_rawDesc), len(file_ascgateway_reports_v1_reports_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

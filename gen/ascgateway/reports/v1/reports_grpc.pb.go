@@ -21,11 +21,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ReportService_StreamSalesReport_FullMethodName     = "/ascgateway.reports.v1.ReportService/StreamSalesReport"
-	ReportService_StreamFinanceReport_FullMethodName   = "/ascgateway.reports.v1.ReportService/StreamFinanceReport"
-	ReportService_StreamAnalyticsReport_FullMethodName = "/ascgateway.reports.v1.ReportService/StreamAnalyticsReport"
-	ReportService_StartAnalyticsReports_FullMethodName = "/ascgateway.reports.v1.ReportService/StartAnalyticsReports"
-	ReportService_ListReports_FullMethodName           = "/ascgateway.reports.v1.ReportService/ListReports"
+	ReportService_StreamSalesReport_FullMethodName      = "/ascgateway.reports.v1.ReportService/StreamSalesReport"
+	ReportService_StreamSubscriberReport_FullMethodName = "/ascgateway.reports.v1.ReportService/StreamSubscriberReport"
+	ReportService_StreamFinanceReport_FullMethodName    = "/ascgateway.reports.v1.ReportService/StreamFinanceReport"
+	ReportService_StreamAnalyticsReport_FullMethodName  = "/ascgateway.reports.v1.ReportService/StreamAnalyticsReport"
+	ReportService_StartAnalyticsReports_FullMethodName  = "/ascgateway.reports.v1.ReportService/StartAnalyticsReports"
+	ReportService_StreamPowerMetrics_FullMethodName     = "/ascgateway.reports.v1.ReportService/StreamPowerMetrics"
+	ReportService_StreamDiagnostics_FullMethodName      = "/ascgateway.reports.v1.ReportService/StreamDiagnostics"
+	ReportService_ListReports_FullMethodName            = "/ascgateway.reports.v1.ReportService/ListReports"
 )
 
 // ReportServiceClient is the client API for ReportService service.
@@ -41,6 +44,9 @@ const (
 type ReportServiceClient interface {
 	// Rows of sales and trends, of every day, week, month or year of a range in order.
 	StreamSalesReport(ctx context.Context, in *StreamSalesReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSalesReportResponse], error)
+	// Rows of sales reports that tell of single people, of every day or week of a range
+	// in order: a right of its own, which StreamSalesReport needs for them too.
+	StreamSubscriberReport(ctx context.Context, in *StreamSubscriberReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSubscriberReportResponse], error)
 	// Rows of finance reports, of every fiscal month of a range in order.
 	StreamFinanceReport(ctx context.Context, in *StreamFinanceReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFinanceReportResponse], error)
 	// Rows of an analytics report of one app: for every date those of the instance that
@@ -49,6 +55,10 @@ type ReportServiceClient interface {
 	// Makes Apple write analytics reports of an app from now on, if it does not yet. A
 	// request that stopped because nobody read is replaced.
 	StartAnalyticsReports(ctx context.Context, in *StartAnalyticsReportsRequest, opts ...grpc.CallOption) (*StartAnalyticsReportsResponse, error)
+	// What Xcode Organizer shows of an app's or a build's power and performance.
+	StreamPowerMetrics(ctx context.Context, in *StreamPowerMetricsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPowerMetricsResponse], error)
+	// The hangs, disk writes and slow launches of a build, with their logs.
+	StreamDiagnostics(ctx context.Context, in *StreamDiagnosticsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamDiagnosticsResponse], error)
 	// What can be asked for, with the columns that are known.
 	ListReports(ctx context.Context, in *ListReportsRequest, opts ...grpc.CallOption) (*ListReportsResponse, error)
 }
@@ -80,9 +90,28 @@ func (c *reportServiceClient) StreamSalesReport(ctx context.Context, in *StreamS
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ReportService_StreamSalesReportClient = grpc.ServerStreamingClient[StreamSalesReportResponse]
 
+func (c *reportServiceClient) StreamSubscriberReport(ctx context.Context, in *StreamSubscriberReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSubscriberReportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ReportService_ServiceDesc.Streams[1], ReportService_StreamSubscriberReport_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamSubscriberReportRequest, StreamSubscriberReportResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ReportService_StreamSubscriberReportClient = grpc.ServerStreamingClient[StreamSubscriberReportResponse]
+
 func (c *reportServiceClient) StreamFinanceReport(ctx context.Context, in *StreamFinanceReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFinanceReportResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ReportService_ServiceDesc.Streams[1], ReportService_StreamFinanceReport_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ReportService_ServiceDesc.Streams[2], ReportService_StreamFinanceReport_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +130,7 @@ type ReportService_StreamFinanceReportClient = grpc.ServerStreamingClient[Stream
 
 func (c *reportServiceClient) StreamAnalyticsReport(ctx context.Context, in *StreamAnalyticsReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAnalyticsReportResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ReportService_ServiceDesc.Streams[2], ReportService_StreamAnalyticsReport_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ReportService_ServiceDesc.Streams[3], ReportService_StreamAnalyticsReport_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +157,44 @@ func (c *reportServiceClient) StartAnalyticsReports(ctx context.Context, in *Sta
 	return out, nil
 }
 
+func (c *reportServiceClient) StreamPowerMetrics(ctx context.Context, in *StreamPowerMetricsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPowerMetricsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ReportService_ServiceDesc.Streams[4], ReportService_StreamPowerMetrics_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamPowerMetricsRequest, StreamPowerMetricsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ReportService_StreamPowerMetricsClient = grpc.ServerStreamingClient[StreamPowerMetricsResponse]
+
+func (c *reportServiceClient) StreamDiagnostics(ctx context.Context, in *StreamDiagnosticsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamDiagnosticsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ReportService_ServiceDesc.Streams[5], ReportService_StreamDiagnostics_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamDiagnosticsRequest, StreamDiagnosticsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ReportService_StreamDiagnosticsClient = grpc.ServerStreamingClient[StreamDiagnosticsResponse]
+
 func (c *reportServiceClient) ListReports(ctx context.Context, in *ListReportsRequest, opts ...grpc.CallOption) (*ListReportsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListReportsResponse)
@@ -151,6 +218,9 @@ func (c *reportServiceClient) ListReports(ctx context.Context, in *ListReportsRe
 type ReportServiceServer interface {
 	// Rows of sales and trends, of every day, week, month or year of a range in order.
 	StreamSalesReport(*StreamSalesReportRequest, grpc.ServerStreamingServer[StreamSalesReportResponse]) error
+	// Rows of sales reports that tell of single people, of every day or week of a range
+	// in order: a right of its own, which StreamSalesReport needs for them too.
+	StreamSubscriberReport(*StreamSubscriberReportRequest, grpc.ServerStreamingServer[StreamSubscriberReportResponse]) error
 	// Rows of finance reports, of every fiscal month of a range in order.
 	StreamFinanceReport(*StreamFinanceReportRequest, grpc.ServerStreamingServer[StreamFinanceReportResponse]) error
 	// Rows of an analytics report of one app: for every date those of the instance that
@@ -159,6 +229,10 @@ type ReportServiceServer interface {
 	// Makes Apple write analytics reports of an app from now on, if it does not yet. A
 	// request that stopped because nobody read is replaced.
 	StartAnalyticsReports(context.Context, *StartAnalyticsReportsRequest) (*StartAnalyticsReportsResponse, error)
+	// What Xcode Organizer shows of an app's or a build's power and performance.
+	StreamPowerMetrics(*StreamPowerMetricsRequest, grpc.ServerStreamingServer[StreamPowerMetricsResponse]) error
+	// The hangs, disk writes and slow launches of a build, with their logs.
+	StreamDiagnostics(*StreamDiagnosticsRequest, grpc.ServerStreamingServer[StreamDiagnosticsResponse]) error
 	// What can be asked for, with the columns that are known.
 	ListReports(context.Context, *ListReportsRequest) (*ListReportsResponse, error)
 	mustEmbedUnimplementedReportServiceServer()
@@ -174,6 +248,9 @@ type UnimplementedReportServiceServer struct{}
 func (UnimplementedReportServiceServer) StreamSalesReport(*StreamSalesReportRequest, grpc.ServerStreamingServer[StreamSalesReportResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamSalesReport not implemented")
 }
+func (UnimplementedReportServiceServer) StreamSubscriberReport(*StreamSubscriberReportRequest, grpc.ServerStreamingServer[StreamSubscriberReportResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamSubscriberReport not implemented")
+}
 func (UnimplementedReportServiceServer) StreamFinanceReport(*StreamFinanceReportRequest, grpc.ServerStreamingServer[StreamFinanceReportResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamFinanceReport not implemented")
 }
@@ -182,6 +259,12 @@ func (UnimplementedReportServiceServer) StreamAnalyticsReport(*StreamAnalyticsRe
 }
 func (UnimplementedReportServiceServer) StartAnalyticsReports(context.Context, *StartAnalyticsReportsRequest) (*StartAnalyticsReportsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartAnalyticsReports not implemented")
+}
+func (UnimplementedReportServiceServer) StreamPowerMetrics(*StreamPowerMetricsRequest, grpc.ServerStreamingServer[StreamPowerMetricsResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamPowerMetrics not implemented")
+}
+func (UnimplementedReportServiceServer) StreamDiagnostics(*StreamDiagnosticsRequest, grpc.ServerStreamingServer[StreamDiagnosticsResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamDiagnostics not implemented")
 }
 func (UnimplementedReportServiceServer) ListReports(context.Context, *ListReportsRequest) (*ListReportsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReports not implemented")
@@ -217,6 +300,17 @@ func _ReportService_StreamSalesReport_Handler(srv interface{}, stream grpc.Serve
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ReportService_StreamSalesReportServer = grpc.ServerStreamingServer[StreamSalesReportResponse]
+
+func _ReportService_StreamSubscriberReport_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamSubscriberReportRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ReportServiceServer).StreamSubscriberReport(m, &grpc.GenericServerStream[StreamSubscriberReportRequest, StreamSubscriberReportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ReportService_StreamSubscriberReportServer = grpc.ServerStreamingServer[StreamSubscriberReportResponse]
 
 func _ReportService_StreamFinanceReport_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(StreamFinanceReportRequest)
@@ -257,6 +351,28 @@ func _ReportService_StartAnalyticsReports_Handler(srv interface{}, ctx context.C
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _ReportService_StreamPowerMetrics_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamPowerMetricsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ReportServiceServer).StreamPowerMetrics(m, &grpc.GenericServerStream[StreamPowerMetricsRequest, StreamPowerMetricsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ReportService_StreamPowerMetricsServer = grpc.ServerStreamingServer[StreamPowerMetricsResponse]
+
+func _ReportService_StreamDiagnostics_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamDiagnosticsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ReportServiceServer).StreamDiagnostics(m, &grpc.GenericServerStream[StreamDiagnosticsRequest, StreamDiagnosticsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ReportService_StreamDiagnosticsServer = grpc.ServerStreamingServer[StreamDiagnosticsResponse]
 
 func _ReportService_ListReports_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListReportsRequest)
@@ -299,6 +415,11 @@ var ReportService_ServiceDesc = grpc.ServiceDesc{
 			ServerStreams: true,
 		},
 		{
+			StreamName:    "StreamSubscriberReport",
+			Handler:       _ReportService_StreamSubscriberReport_Handler,
+			ServerStreams: true,
+		},
+		{
 			StreamName:    "StreamFinanceReport",
 			Handler:       _ReportService_StreamFinanceReport_Handler,
 			ServerStreams: true,
@@ -306,6 +427,16 @@ var ReportService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamAnalyticsReport",
 			Handler:       _ReportService_StreamAnalyticsReport_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamPowerMetrics",
+			Handler:       _ReportService_StreamPowerMetrics_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamDiagnostics",
+			Handler:       _ReportService_StreamDiagnostics_Handler,
 			ServerStreams: true,
 		},
 	},

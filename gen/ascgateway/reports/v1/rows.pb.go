@@ -3271,6 +3271,363 @@ func (x *CrashRow) GetExtra() map[string]string {
 	return nil
 }
 
+// A point of a power or performance metric: what it was in one version, on one
+// device, for one percentile of its users.
+type PowerMetricRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the app or build that was asked for.
+	Of string `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
+	// As Apple spells it: iOS.
+	Platform string `protobuf:"bytes,2,opt,name=platform,proto3" json:"platform,omitempty"`
+	// HANG, LAUNCH, MEMORY, DISK, BATTERY, TERMINATION, ANIMATION or STORAGE.
+	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	// Such as hangRate.
+	Metric string `protobuf:"bytes,4,opt,name=metric,proto3" json:"metric,omitempty"`
+	// Unit of value and error_margin, such as milliseconds, and how it is shown.
+	Unit       string `protobuf:"bytes,5,opt,name=unit,proto3" json:"unit,omitempty"`
+	UnitName   string `protobuf:"bytes,6,opt,name=unit_name,json=unitName,proto3" json:"unit_name,omitempty"`
+	Device     string `protobuf:"bytes,7,opt,name=device,proto3" json:"device,omitempty"`
+	DeviceName string `protobuf:"bytes,8,opt,name=device_name,json=deviceName,proto3" json:"device_name,omitempty"`
+	// Such as percentile.fifty.
+	Percentile string `protobuf:"bytes,9,opt,name=percentile,proto3" json:"percentile,omitempty"`
+	// Version of the app.
+	Version     string `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`
+	Value       string `protobuf:"bytes,11,opt,name=value,proto3" json:"value,omitempty"`
+	ErrorMargin string `protobuf:"bytes,12,opt,name=error_margin,json=errorMargin,proto3" json:"error_margin,omitempty"`
+	// Apple's judgement, such as good.
+	Goal string `protobuf:"bytes,13,opt,name=goal,proto3" json:"goal,omitempty"`
+	// What Apple recommends, and says of it.
+	RecommendedValue  string `protobuf:"bytes,14,opt,name=recommended_value,json=recommendedValue,proto3" json:"recommended_value,omitempty"`
+	RecommendedDetail string `protobuf:"bytes,15,opt,name=recommended_detail,json=recommendedDetail,proto3" json:"recommended_detail,omitempty"`
+	// Shares of the value in percent, by Apple's label of the subsystem.
+	Extra         map[string]string `protobuf:"bytes,1001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PowerMetricRow) Reset() {
+	*x = PowerMetricRow{}
+	mi := &file_ascgateway_reports_v1_rows_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PowerMetricRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PowerMetricRow) ProtoMessage() {}
+
+func (x *PowerMetricRow) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_rows_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PowerMetricRow.ProtoReflect.Descriptor instead.
+func (*PowerMetricRow) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_rows_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PowerMetricRow) GetOf() string {
+	if x != nil {
+		return x.Of
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetUnitName() string {
+	if x != nil {
+		return x.UnitName
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetDeviceName() string {
+	if x != nil {
+		return x.DeviceName
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetPercentile() string {
+	if x != nil {
+		return x.Percentile
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetErrorMargin() string {
+	if x != nil {
+		return x.ErrorMargin
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetGoal() string {
+	if x != nil {
+		return x.Goal
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetRecommendedValue() string {
+	if x != nil {
+		return x.RecommendedValue
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetRecommendedDetail() string {
+	if x != nil {
+		return x.RecommendedDetail
+	}
+	return ""
+}
+
+func (x *PowerMetricRow) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
+// A log of a diagnostic signature; all but the signature is empty where it has none.
+type DiagnosticRow struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	SignatureId string                 `protobuf:"bytes,1,opt,name=signature_id,json=signatureId,proto3" json:"signature_id,omitempty"`
+	// HANGS, DISK_WRITES or LAUNCHES.
+	DiagnosticType string `protobuf:"bytes,2,opt,name=diagnostic_type,json=diagnosticType,proto3" json:"diagnostic_type,omitempty"`
+	// The function that the logs are about.
+	Signature string `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	// Percent of the build's reports of the type.
+	Weight       string `protobuf:"bytes,4,opt,name=weight,proto3" json:"weight,omitempty"`
+	BundleId     string `protobuf:"bytes,5,opt,name=bundle_id,json=bundleId,proto3" json:"bundle_id,omitempty"`
+	AppVersion   string `protobuf:"bytes,6,opt,name=app_version,json=appVersion,proto3" json:"app_version,omitempty"`
+	BuildVersion string `protobuf:"bytes,7,opt,name=build_version,json=buildVersion,proto3" json:"build_version,omitempty"`
+	Event        string `protobuf:"bytes,8,opt,name=event,proto3" json:"event,omitempty"`
+	// Such as "Hang 2.31 s".
+	EventDetail          string `protobuf:"bytes,9,opt,name=event_detail,json=eventDetail,proto3" json:"event_detail,omitempty"`
+	OsVersion            string `protobuf:"bytes,10,opt,name=os_version,json=osVersion,proto3" json:"os_version,omitempty"`
+	DeviceType           string `protobuf:"bytes,11,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	PlatformArchitecture string `protobuf:"bytes,12,opt,name=platform_architecture,json=platformArchitecture,proto3" json:"platform_architecture,omitempty"`
+	// Such as "1061 MB", of DISK_WRITES.
+	WritesCaused string `protobuf:"bytes,13,opt,name=writes_caused,json=writesCaused,proto3" json:"writes_caused,omitempty"`
+	// The frame that Apple blames.
+	BlamedBinary string `protobuf:"bytes,14,opt,name=blamed_binary,json=blamedBinary,proto3" json:"blamed_binary,omitempty"`
+	BlamedSymbol string `protobuf:"bytes,15,opt,name=blamed_symbol,json=blamedSymbol,proto3" json:"blamed_symbol,omitempty"`
+	// Apple's call stack trees, as JSON.
+	CallStacks string `protobuf:"bytes,16,opt,name=call_stacks,json=callStacks,proto3" json:"call_stacks,omitempty"`
+	// What else Apple says of the log, by its names.
+	Extra         map[string]string `protobuf:"bytes,1001,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnosticRow) Reset() {
+	*x = DiagnosticRow{}
+	mi := &file_ascgateway_reports_v1_rows_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnosticRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnosticRow) ProtoMessage() {}
+
+func (x *DiagnosticRow) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_reports_v1_rows_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnosticRow.ProtoReflect.Descriptor instead.
+func (*DiagnosticRow) Descriptor() ([]byte, []int) {
+	return file_ascgateway_reports_v1_rows_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DiagnosticRow) GetSignatureId() string {
+	if x != nil {
+		return x.SignatureId
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetDiagnosticType() string {
+	if x != nil {
+		return x.DiagnosticType
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetWeight() string {
+	if x != nil {
+		return x.Weight
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetBundleId() string {
+	if x != nil {
+		return x.BundleId
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetAppVersion() string {
+	if x != nil {
+		return x.AppVersion
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetBuildVersion() string {
+	if x != nil {
+		return x.BuildVersion
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetEventDetail() string {
+	if x != nil {
+		return x.EventDetail
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetOsVersion() string {
+	if x != nil {
+		return x.OsVersion
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetPlatformArchitecture() string {
+	if x != nil {
+		return x.PlatformArchitecture
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetWritesCaused() string {
+	if x != nil {
+		return x.WritesCaused
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetBlamedBinary() string {
+	if x != nil {
+		return x.BlamedBinary
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetBlamedSymbol() string {
+	if x != nil {
+		return x.BlamedSymbol
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetCallStacks() string {
+	if x != nil {
+		return x.CallStacks
+	}
+	return ""
+}
+
+func (x *DiagnosticRow) GetExtra() map[string]string {
+	if x != nil {
+		return x.Extra
+	}
+	return nil
+}
+
 var File_ascgateway_reports_v1_rows_proto protoreflect.FileDescriptor
 
 const file_ascgateway_reports_v1_rows_proto_rawDesc = "" +
@@ -3749,6 +4106,58 @@ const file_ascgateway_reports_v1_rows_proto_rawDesc = "" +
 	"\n" +
 	"ExtraEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc0\x04\n" +
+	"\x0ePowerMetricRow\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\tR\x02of\x12\x1a\n" +
+	"\bplatform\x18\x02 \x01(\tR\bplatform\x12\x1a\n" +
+	"\bcategory\x18\x03 \x01(\tR\bcategory\x12\x16\n" +
+	"\x06metric\x18\x04 \x01(\tR\x06metric\x12\x12\n" +
+	"\x04unit\x18\x05 \x01(\tR\x04unit\x12\x1b\n" +
+	"\tunit_name\x18\x06 \x01(\tR\bunitName\x12\x16\n" +
+	"\x06device\x18\a \x01(\tR\x06device\x12\x1f\n" +
+	"\vdevice_name\x18\b \x01(\tR\n" +
+	"deviceName\x12\x1e\n" +
+	"\n" +
+	"percentile\x18\t \x01(\tR\n" +
+	"percentile\x12\x18\n" +
+	"\aversion\x18\n" +
+	" \x01(\tR\aversion\x12\x14\n" +
+	"\x05value\x18\v \x01(\tR\x05value\x12!\n" +
+	"\ferror_margin\x18\f \x01(\tR\verrorMargin\x12\x12\n" +
+	"\x04goal\x18\r \x01(\tR\x04goal\x12+\n" +
+	"\x11recommended_value\x18\x0e \x01(\tR\x10recommendedValue\x12-\n" +
+	"\x12recommended_detail\x18\x0f \x01(\tR\x11recommendedDetail\x12G\n" +
+	"\x05extra\x18\xe9\a \x03(\v20.ascgateway.reports.v1.PowerMetricRow.ExtraEntryR\x05extra\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb4\x05\n" +
+	"\rDiagnosticRow\x12!\n" +
+	"\fsignature_id\x18\x01 \x01(\tR\vsignatureId\x12'\n" +
+	"\x0fdiagnostic_type\x18\x02 \x01(\tR\x0ediagnosticType\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\tR\tsignature\x12\x16\n" +
+	"\x06weight\x18\x04 \x01(\tR\x06weight\x12\x1b\n" +
+	"\tbundle_id\x18\x05 \x01(\tR\bbundleId\x12\x1f\n" +
+	"\vapp_version\x18\x06 \x01(\tR\n" +
+	"appVersion\x12#\n" +
+	"\rbuild_version\x18\a \x01(\tR\fbuildVersion\x12\x14\n" +
+	"\x05event\x18\b \x01(\tR\x05event\x12!\n" +
+	"\fevent_detail\x18\t \x01(\tR\veventDetail\x12\x1d\n" +
+	"\n" +
+	"os_version\x18\n" +
+	" \x01(\tR\tosVersion\x12\x1f\n" +
+	"\vdevice_type\x18\v \x01(\tR\n" +
+	"deviceType\x123\n" +
+	"\x15platform_architecture\x18\f \x01(\tR\x14platformArchitecture\x12#\n" +
+	"\rwrites_caused\x18\r \x01(\tR\fwritesCaused\x12#\n" +
+	"\rblamed_binary\x18\x0e \x01(\tR\fblamedBinary\x12#\n" +
+	"\rblamed_symbol\x18\x0f \x01(\tR\fblamedSymbol\x12\x1f\n" +
+	"\vcall_stacks\x18\x10 \x01(\tR\n" +
+	"callStacks\x12F\n" +
+	"\x05extra\x18\xe9\a \x03(\v2/.ascgateway.reports.v1.DiagnosticRow.ExtraEntryR\x05extra\x1a8\n" +
+	"\n" +
+	"ExtraEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01BHZFgithub.com/asc-gateway/asc-gateway/gen/ascgateway/reports/v1;reportsv1b\x06proto3"
 
 var (
@@ -3763,7 +4172,7 @@ func file_ascgateway_reports_v1_rows_proto_rawDescGZIP() []byte {
 	return file_ascgateway_reports_v1_rows_proto_rawDescData
 }
 
-var file_ascgateway_reports_v1_rows_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_ascgateway_reports_v1_rows_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_ascgateway_reports_v1_rows_proto_goTypes = []any{
 	(*GenericRow)(nil),             // 0: ascgateway.reports.v1.GenericRow
 	(*SalesRow)(nil),               // 1: ascgateway.reports.v1.SalesRow
@@ -3781,45 +4190,51 @@ var file_ascgateway_reports_v1_rows_proto_goTypes = []any{
 	(*InstallationRow)(nil),        // 13: ascgateway.reports.v1.InstallationRow
 	(*PurchaseRow)(nil),            // 14: ascgateway.reports.v1.PurchaseRow
 	(*CrashRow)(nil),               // 15: ascgateway.reports.v1.CrashRow
-	nil,                            // 16: ascgateway.reports.v1.GenericRow.CellsEntry
-	nil,                            // 17: ascgateway.reports.v1.SalesRow.ExtraEntry
-	nil,                            // 18: ascgateway.reports.v1.PreOrderRow.ExtraEntry
-	nil,                            // 19: ascgateway.reports.v1.SubscriptionRow.ExtraEntry
-	nil,                            // 20: ascgateway.reports.v1.SubscriptionEventRow.ExtraEntry
-	nil,                            // 21: ascgateway.reports.v1.SubscriberRow.ExtraEntry
-	nil,                            // 22: ascgateway.reports.v1.WinBackEligibilityRow.ExtraEntry
-	nil,                            // 23: ascgateway.reports.v1.OfferCodeRedemptionRow.ExtraEntry
-	nil,                            // 24: ascgateway.reports.v1.FinancialRow.ExtraEntry
-	nil,                            // 25: ascgateway.reports.v1.FinanceDetailRow.ExtraEntry
-	nil,                            // 26: ascgateway.reports.v1.AppDownloadsRow.ExtraEntry
-	nil,                            // 27: ascgateway.reports.v1.EngagementRow.ExtraEntry
-	nil,                            // 28: ascgateway.reports.v1.AppSessionsRow.ExtraEntry
-	nil,                            // 29: ascgateway.reports.v1.InstallationRow.ExtraEntry
-	nil,                            // 30: ascgateway.reports.v1.PurchaseRow.ExtraEntry
-	nil,                            // 31: ascgateway.reports.v1.CrashRow.ExtraEntry
+	(*PowerMetricRow)(nil),         // 16: ascgateway.reports.v1.PowerMetricRow
+	(*DiagnosticRow)(nil),          // 17: ascgateway.reports.v1.DiagnosticRow
+	nil,                            // 18: ascgateway.reports.v1.GenericRow.CellsEntry
+	nil,                            // 19: ascgateway.reports.v1.SalesRow.ExtraEntry
+	nil,                            // 20: ascgateway.reports.v1.PreOrderRow.ExtraEntry
+	nil,                            // 21: ascgateway.reports.v1.SubscriptionRow.ExtraEntry
+	nil,                            // 22: ascgateway.reports.v1.SubscriptionEventRow.ExtraEntry
+	nil,                            // 23: ascgateway.reports.v1.SubscriberRow.ExtraEntry
+	nil,                            // 24: ascgateway.reports.v1.WinBackEligibilityRow.ExtraEntry
+	nil,                            // 25: ascgateway.reports.v1.OfferCodeRedemptionRow.ExtraEntry
+	nil,                            // 26: ascgateway.reports.v1.FinancialRow.ExtraEntry
+	nil,                            // 27: ascgateway.reports.v1.FinanceDetailRow.ExtraEntry
+	nil,                            // 28: ascgateway.reports.v1.AppDownloadsRow.ExtraEntry
+	nil,                            // 29: ascgateway.reports.v1.EngagementRow.ExtraEntry
+	nil,                            // 30: ascgateway.reports.v1.AppSessionsRow.ExtraEntry
+	nil,                            // 31: ascgateway.reports.v1.InstallationRow.ExtraEntry
+	nil,                            // 32: ascgateway.reports.v1.PurchaseRow.ExtraEntry
+	nil,                            // 33: ascgateway.reports.v1.CrashRow.ExtraEntry
+	nil,                            // 34: ascgateway.reports.v1.PowerMetricRow.ExtraEntry
+	nil,                            // 35: ascgateway.reports.v1.DiagnosticRow.ExtraEntry
 }
 var file_ascgateway_reports_v1_rows_proto_depIdxs = []int32{
-	16, // 0: ascgateway.reports.v1.GenericRow.cells:type_name -> ascgateway.reports.v1.GenericRow.CellsEntry
-	17, // 1: ascgateway.reports.v1.SalesRow.extra:type_name -> ascgateway.reports.v1.SalesRow.ExtraEntry
-	18, // 2: ascgateway.reports.v1.PreOrderRow.extra:type_name -> ascgateway.reports.v1.PreOrderRow.ExtraEntry
-	19, // 3: ascgateway.reports.v1.SubscriptionRow.extra:type_name -> ascgateway.reports.v1.SubscriptionRow.ExtraEntry
-	20, // 4: ascgateway.reports.v1.SubscriptionEventRow.extra:type_name -> ascgateway.reports.v1.SubscriptionEventRow.ExtraEntry
-	21, // 5: ascgateway.reports.v1.SubscriberRow.extra:type_name -> ascgateway.reports.v1.SubscriberRow.ExtraEntry
-	22, // 6: ascgateway.reports.v1.WinBackEligibilityRow.extra:type_name -> ascgateway.reports.v1.WinBackEligibilityRow.ExtraEntry
-	23, // 7: ascgateway.reports.v1.OfferCodeRedemptionRow.extra:type_name -> ascgateway.reports.v1.OfferCodeRedemptionRow.ExtraEntry
-	24, // 8: ascgateway.reports.v1.FinancialRow.extra:type_name -> ascgateway.reports.v1.FinancialRow.ExtraEntry
-	25, // 9: ascgateway.reports.v1.FinanceDetailRow.extra:type_name -> ascgateway.reports.v1.FinanceDetailRow.ExtraEntry
-	26, // 10: ascgateway.reports.v1.AppDownloadsRow.extra:type_name -> ascgateway.reports.v1.AppDownloadsRow.ExtraEntry
-	27, // 11: ascgateway.reports.v1.EngagementRow.extra:type_name -> ascgateway.reports.v1.EngagementRow.ExtraEntry
-	28, // 12: ascgateway.reports.v1.AppSessionsRow.extra:type_name -> ascgateway.reports.v1.AppSessionsRow.ExtraEntry
-	29, // 13: ascgateway.reports.v1.InstallationRow.extra:type_name -> ascgateway.reports.v1.InstallationRow.ExtraEntry
-	30, // 14: ascgateway.reports.v1.PurchaseRow.extra:type_name -> ascgateway.reports.v1.PurchaseRow.ExtraEntry
-	31, // 15: ascgateway.reports.v1.CrashRow.extra:type_name -> ascgateway.reports.v1.CrashRow.ExtraEntry
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	18, // 0: ascgateway.reports.v1.GenericRow.cells:type_name -> ascgateway.reports.v1.GenericRow.CellsEntry
+	19, // 1: ascgateway.reports.v1.SalesRow.extra:type_name -> ascgateway.reports.v1.SalesRow.ExtraEntry
+	20, // 2: ascgateway.reports.v1.PreOrderRow.extra:type_name -> ascgateway.reports.v1.PreOrderRow.ExtraEntry
+	21, // 3: ascgateway.reports.v1.SubscriptionRow.extra:type_name -> ascgateway.reports.v1.SubscriptionRow.ExtraEntry
+	22, // 4: ascgateway.reports.v1.SubscriptionEventRow.extra:type_name -> ascgateway.reports.v1.SubscriptionEventRow.ExtraEntry
+	23, // 5: ascgateway.reports.v1.SubscriberRow.extra:type_name -> ascgateway.reports.v1.SubscriberRow.ExtraEntry
+	24, // 6: ascgateway.reports.v1.WinBackEligibilityRow.extra:type_name -> ascgateway.reports.v1.WinBackEligibilityRow.ExtraEntry
+	25, // 7: ascgateway.reports.v1.OfferCodeRedemptionRow.extra:type_name -> ascgateway.reports.v1.OfferCodeRedemptionRow.ExtraEntry
+	26, // 8: ascgateway.reports.v1.FinancialRow.extra:type_name -> ascgateway.reports.v1.FinancialRow.ExtraEntry
+	27, // 9: ascgateway.reports.v1.FinanceDetailRow.extra:type_name -> ascgateway.reports.v1.FinanceDetailRow.ExtraEntry
+	28, // 10: ascgateway.reports.v1.AppDownloadsRow.extra:type_name -> ascgateway.reports.v1.AppDownloadsRow.ExtraEntry
+	29, // 11: ascgateway.reports.v1.EngagementRow.extra:type_name -> ascgateway.reports.v1.EngagementRow.ExtraEntry
+	30, // 12: ascgateway.reports.v1.AppSessionsRow.extra:type_name -> ascgateway.reports.v1.AppSessionsRow.ExtraEntry
+	31, // 13: ascgateway.reports.v1.InstallationRow.extra:type_name -> ascgateway.reports.v1.InstallationRow.ExtraEntry
+	32, // 14: ascgateway.reports.v1.PurchaseRow.extra:type_name -> ascgateway.reports.v1.PurchaseRow.ExtraEntry
+	33, // 15: ascgateway.reports.v1.CrashRow.extra:type_name -> ascgateway.reports.v1.CrashRow.ExtraEntry
+	34, // 16: ascgateway.reports.v1.PowerMetricRow.extra:type_name -> ascgateway.reports.v1.PowerMetricRow.ExtraEntry
+	35, // 17: ascgateway.reports.v1.DiagnosticRow.extra:type_name -> ascgateway.reports.v1.DiagnosticRow.ExtraEntry
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_ascgateway_reports_v1_rows_proto_init() }
@@ -3833,7 +4248,7 @@ func file_ascgateway_reports_v1_rows_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_reports_v1_rows_proto_rawDesc), len(file_ascgateway_reports_v1_rows_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
