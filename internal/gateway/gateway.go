@@ -202,23 +202,25 @@ func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	reports, err := g.openReports(d)
+	if err := g.openTransfer(d); err != nil {
+		return nil, err
+	}
+	files, err := g.openFiles(d)
 	if err != nil {
 		return nil, err
 	}
 	operations := jobs.NewService(g.Jobs, viewer)
-	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
 	return []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
-		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
+		{Desc: &filesv1.FileService_ServiceDesc, Impl: files},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, whose)},
 		{Desc: &operationsv1.OperationService_ServiceDesc, Impl: operations},
 		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
 		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: upper.workflows},
 		{Desc: &uploadsv1.UploadService_ServiceDesc, Impl: upper.uploads},
-		{Desc: &reportsv1.ReportService_ServiceDesc, Impl: reports},
+		{Desc: &reportsv1.ReportService_ServiceDesc, Impl: g.openReports(d)},
 	}, nil
 }
 
