@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
-	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"google.golang.org/protobuf/proto"
@@ -38,12 +37,7 @@ func (h *Handler) download(w http.ResponseWriter, r *http.Request, _ []byte) err
 			return err
 		}
 		begun = true
-		f := &service.File{Filename: info.GetFilename(), File: &asc.File{ContentType: info.GetContentType(),
-			Encoding: info.GetContentEncoding(), Length: -1}}
-		if info.Size != nil {
-			f.Length = info.GetSize()
-		}
-		describe(w, f)
+		describe(w, service.FileOf(info))
 		return nil
 	})
 	if err != nil && begun {
