@@ -77,7 +77,8 @@ type Deps struct {
 	Web         Web                  // what the pages say of the gateway
 	Jobs        Jobs                 // what takes long
 	Uploads     Uploads              // files on their way
-	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
+	Reports     Reports
+	Degraded    Ready // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
 }
@@ -134,7 +135,15 @@ func New(d Deps) (*Gateway, error) {
 	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL, Proxy: d.Proxy}, deps); err != nil {
 		return nil, err
 	}
-	if g.Engine, err = service.New(g.Client, g, d.Secrets, d.CacheBytes); err != nil {
+	sealing := d.Secrets
+	if sealing == nil {
+		sealing = secrets.New()
+	}
+	upstream, err := g.openKept(d, sealing)
+	if err != nil {
+		return nil, err
+	}
+	if g.Engine, err = service.New(upstream, g, d.Secrets, d.CacheBytes); err != nil {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays

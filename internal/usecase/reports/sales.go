@@ -45,7 +45,7 @@ func (s *Service) StreamSalesReport(
 				enumsv1.SalesReportFrequencyEnum_SalesReportFrequency(
 					enumsv1.SalesReportFrequencyEnum_SalesReportFrequency_value[frequency])},
 		}}
-	run := &series{service: s, spans: list, grammar: table.Plain, open: sales.open,
+	run := &series{service: s, spans: list, grammar: table.Plain, open: sales.open, keep: true,
 		about: func(of span, version string) *reportsv1.ReportFile {
 			return &reportsv1.ReportFile{ReportDate: of.name, ReportType: k.reportType, ReportSubType: subType,
 				Frequency: frequency, Version: version}
