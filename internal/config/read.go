@@ -134,6 +134,7 @@ func (c *Config) paths() []*string {
 		&c.Audit.Path,
 		&c.Secrets.File,
 		&c.Store.PasswordFile,
+		&c.Reports.CacheDir,
 	}
 	for i := range c.Authn.Issuers {
 		list = append(list, &c.Authn.Issuers[i].CAFile, &c.Authn.Issuers[i].TokenFile)
