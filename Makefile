@@ -108,7 +108,7 @@ clients: ## Third-party clients from npm: one of Apple's API against the passthr
 
 fleet: ## Gateway processes on one Redis, and uploads of 1 GiB, through what can go wrong; 8 minutes
 	@./.ci/setup redis-server initdb curl
-	go test -count=1 -timeout 20m -tags fleet -run 'TestFleet|TestRollingRestart|TestFlood|TestJobs|TestMadeBuild|TestUpload' -v ./internal/conformance
+	go test -count=1 -timeout 20m -tags fleet -run 'TestFleet|TestRollingRestart|TestFlood|TestJobs|TestMadeBuild|TestUpload|TestReports' -v ./internal/conformance
 
 report: ## Simulate the quota and draw docs/quota.svg
 	go test -count=1 -run TestReport -v ./internal/quota -report docs/quota.svg

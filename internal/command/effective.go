@@ -10,6 +10,7 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/edge/conns"
 	"github.com/asc-gateway/asc-gateway/internal/jobs"
 	"github.com/asc-gateway/asc-gateway/internal/keys"
+	"github.com/asc-gateway/asc-gateway/internal/kept"
 	"github.com/asc-gateway/asc-gateway/internal/overload"
 	"github.com/asc-gateway/asc-gateway/internal/quota"
 	"github.com/asc-gateway/asc-gateway/internal/redisdb"
@@ -43,6 +44,7 @@ func inForce(c *config.Config) {
 	setDefault(&c.Jobs.ReviewEvery, config.Duration(workflows.DefaultReviewEvery))
 	setDefault(&c.Uploads.Memory, uploads.DefaultMemory)
 	setDefault(&c.Uploads.Parallel, uploads.DefaultParallel)
+	setDefault(&c.Reports.CacheBytes, kept.DefaultBytes)
 	if len(c.Uploads.Hosts) == 0 {
 		c.Uploads.Hosts = []string{"apple.com"}
 	}

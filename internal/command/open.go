@@ -148,6 +148,7 @@ func (s *service) deps() gateway.Deps {
 			Config: uploads.Config{Memory: cfg.Uploads.Memory, Parallel: cfg.Uploads.Parallel},
 			Hosts:  cfg.Uploads.Hosts,
 		},
+		Reports:  gateway.Reports{CacheDir: cfg.Reports.CacheDir, CacheBytes: cfg.Reports.CacheBytes},
 		Degraded: s.degraded,
 		Log:      s.log,
 		GRPC:     []grpc.ServerOption{grpc.Creds(s.credentials())},

@@ -296,6 +296,7 @@ func (s *service) needsRestart(cfg *config.Config) error {
 		"secrets":                   cfg.Secrets == s.cfg.Secrets,
 		"store":                     cfg.Store == s.cfg.Store,
 		"uploads":                   reflect.DeepEqual(cfg.Uploads, s.cfg.Uploads),
+		"reports":                   cfg.Reports == s.cfg.Reports,
 		"jobs":                      cfg.Jobs == s.cfg.Jobs,
 		"streams":                   cfg.Streams == s.cfg.Streams,
 		"limits.max_connection_age": cfg.Limits.MaxConnectionAge == s.cfg.Limits.MaxConnectionAge,

@@ -121,6 +121,12 @@ func (c *Config) checkStore() (errs []error) {
 			errs = append(errs, fmt.Errorf("uploads.hosts[%d]: %w", i, err))
 		}
 	}
+	if c.Reports.CacheDir != "" && c.Secrets.File == "" && !c.sandbox {
+		errs = append(errs, errors.New("reports.cache_dir: wants secrets.file: what it holds is sealed with it"))
+	}
+	if c.Reports.CacheBytes != 0 && c.Reports.CacheBytes < 1<<20 {
+		errs = append(errs, errors.New("reports.cache_bytes: want at least 1048576 (1 MiB)"))
+	}
 	if c.Jobs.Workers < 0 || c.Jobs.Workers > 100 {
 		errs = append(errs, errors.New("jobs.workers: want 1 to 100"))
 	}
@@ -137,7 +143,10 @@ func (c *Config) checkQuota() (errs []error) {
 			!slices.Contains([]string{"GET", "POST", "PATCH", "DELETE"}, verb) {
 			errs = append(
 				errs,
-				fmt.Errorf("quota.minutes: %q: want a verb and a resource, such as \"GET builds\", and a limit above zero", name),
+				fmt.Errorf(
+					"quota.minutes: %q: want a verb and a resource, such as \"GET builds\", and a limit above zero",
+					name,
+				),
 			)
 		}
 	}

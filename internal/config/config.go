@@ -32,6 +32,7 @@ type Config struct {
 	Store       Store           `json:"store"`
 	Jobs        Jobs            `json:"jobs"`
 	Uploads     Uploads         `json:"uploads"`
+	Reports     Reports         `json:"reports"`
 	Streams     Streams         `json:"streams"`
 	Telemetry   Telemetry       `json:"telemetry"`
 	Log         Log             `json:"log"`

@@ -40,7 +40,8 @@ func TestParse(t *testing.T) {
 		{"a secret in the wrong place", team + "vault: {address: 'https://v', token: hvs.secret}", "token"},
 	} {
 		cfg, err := Parse([]byte(c.text))
-		if c.says == "" && (err != nil || cfg.Listen.Ops != "127.0.0.1:8081") || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+		if c.says == "" && (err != nil || cfg.Listen.Ops != "127.0.0.1:8081") ||
+			c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -54,7 +55,9 @@ func TestPathsAreBelowTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := Read(name)
-	if err != nil || c.Policy.File != filepath.Join(dir, "p.yaml") || c.Audit.Path != "-" || c.Authn.Tokens[0].File != "/etc/t" || c.Dir() != dir {
+	if err != nil || c.Policy.File != filepath.Join(dir, "p.yaml") || c.Audit.Path != "-" ||
+		c.Authn.Tokens[0].File != "/etc/t" ||
+		c.Dir() != dir {
 		t.Errorf("%+v %v", c, err)
 	}
 	if _, err := Read(filepath.Join(dir, "none")); err == nil {

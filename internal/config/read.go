@@ -81,7 +81,8 @@ func readFile(name string) ([]byte, error) { return files.Read(name, maxConfigBy
 // settle makes relative paths those below the file's folder.
 func (c *Config) settle(name string) {
 	c.dir = filepath.Dir(name)
-	if path, ok := strings.CutPrefix(c.Store.URL, "sqlite:"); ok && path != "" && !filepath.IsAbs(path) && path[0] != ':' {
+	if path, ok := strings.CutPrefix(c.Store.URL, "sqlite:"); ok && path != "" && !filepath.IsAbs(path) &&
+		path[0] != ':' {
 		c.Store.URL = "sqlite:" + filepath.Join(c.dir, path)
 	}
 	for _, p := range c.paths() {
@@ -133,6 +134,7 @@ func (c *Config) paths() []*string {
 		&c.Audit.Path,
 		&c.Secrets.File,
 		&c.Store.PasswordFile,
+		&c.Reports.CacheDir,
 	}
 	for i := range c.Authn.Issuers {
 		list = append(list, &c.Authn.Issuers[i].CAFile, &c.Authn.Issuers[i].TokenFile)

@@ -91,6 +91,15 @@ type Uploads struct {
 	Hosts []string `json:"hosts"`
 }
 
+// Reports are Apple's reports that are read as rows. They need a restart.
+type Reports struct {
+	// CacheDir is a folder of its own for sales reports of days that are over: they never
+	// change, and are asked for once. What it holds is sealed with secrets.file. Default
+	// none: every read asks Apple.
+	CacheDir   string `json:"cache_dir"`
+	CacheBytes int64  `json:"cache_bytes"` // on disk; default 1 GiB
+}
+
 // Streams are calls whose answers take long.
 type Streams struct {
 	// Grace is how long a stream outlives the expiry of its caller's certificate
@@ -124,7 +133,11 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durat
 
 // JSONSchema says how it is written.
 func (Duration) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"90s"}}
+	return &jsonschema.Schema{
+		Type:     "string",
+		Pattern:  `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`,
+		Examples: []any{"90s"},
+	}
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].

@@ -111,7 +111,8 @@ func TestOverrides(t *testing.T) {
 		{"loopback only", Overrides{REST: "0.0.0.0:1"}, Listen{}, "authenticated"},
 	} {
 		got, err := ReadWith(name, c.over)
-		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) || err == nil && got.Listen != c.want {
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) ||
+			err == nil && got.Listen != c.want {
 			t.Errorf("%s: %+v %v", c.name, got, err)
 		}
 	}

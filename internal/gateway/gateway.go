@@ -77,7 +77,8 @@ type Deps struct {
 	Web         Web                  // what the pages say of the gateway
 	Jobs        Jobs                 // what takes long
 	Uploads     Uploads              // files on their way
-	Degraded    Ready                // says what is not as it should be while calls are served; nil: nothing
+	Reports     Reports
+	Degraded    Ready // says what is not as it should be while calls are served; nil: nothing
 	Log         *slog.Logger
 	GRPC        []grpc.ServerOption
 }
@@ -134,7 +135,15 @@ func New(d Deps) (*Gateway, error) {
 	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL, Proxy: d.Proxy}, deps); err != nil {
 		return nil, err
 	}
-	if g.Engine, err = service.New(g.Client, g, d.Secrets, d.CacheBytes); err != nil {
+	sealing := d.Secrets
+	if sealing == nil {
+		sealing = secrets.New()
+	}
+	upstream, err := g.openKept(d, sealing)
+	if err != nil {
+		return nil, err
+	}
+	if g.Engine, err = service.New(upstream, g, d.Secrets, d.CacheBytes); err != nil {
 		return nil, err
 	}
 	g.Engine.Replays = d.Replays
@@ -202,23 +211,25 @@ func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	reports, err := g.openReports(d)
+	if err := g.openTransfer(d); err != nil {
+		return nil, err
+	}
+	files, err := g.openFiles(d)
 	if err != nil {
 		return nil, err
 	}
 	operations := jobs.NewService(g.Jobs, viewer)
-	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
 	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
 	return []server.Service{
 		{Desc: &catalogv1.CatalogService_ServiceDesc, Impl: catalog},
-		{Desc: &filesv1.FileService_ServiceDesc, Impl: service.NewFiles(g.Engine, team)},
+		{Desc: &filesv1.FileService_ServiceDesc, Impl: files},
 		{Desc: &tokensv1.TokenService_ServiceDesc, Impl: g.Tokens},
 		{Desc: &quotav1.QuotaService_ServiceDesc, Impl: quota.NewService(d.Quota, whose)},
 		{Desc: &operationsv1.OperationService_ServiceDesc, Impl: operations},
 		{Desc: &longrunningpb.Operations_ServiceDesc, Impl: jobs.LongRunning{Service: operations}},
 		{Desc: &workflowsv1.WorkflowService_ServiceDesc, Impl: upper.workflows},
 		{Desc: &uploadsv1.UploadService_ServiceDesc, Impl: upper.uploads},
-		{Desc: &reportsv1.ReportService_ServiceDesc, Impl: reports},
+		{Desc: &reportsv1.ReportService_ServiceDesc, Impl: g.openReports(d)},
 	}, nil
 }
 

@@ -6,31 +6,60 @@ import (
 	"net/url"
 	"slices"
 
+	filesv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1"
 	"github.com/asc-gateway/asc-gateway/internal/access"
 	"github.com/asc-gateway/asc-gateway/internal/asc"
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/secrets"
+	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/transfer"
+	"github.com/asc-gateway/asc-gateway/internal/usecase/files"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/inprocess"
 	"github.com/asc-gateway/asc-gateway/internal/usecase/reports"
+	"google.golang.org/grpc"
 )
 
-// reportHosts are those that segments of analytics reports may be on, and all below
-// them.
-var reportHosts = []string{"apple.com", "icloud-content.com", "amazonaws.com"}
+// fileHosts are those that files of Apple's may be on, and all below them: segments
+// of analytics reports, artifacts of Xcode Cloud, and images.
+var fileHosts = []string{"apple.com", "icloud-content.com", "amazonaws.com", "mzstatic.com"}
 
-// openReports makes the use case that reads reports.
-func (g *Gateway) openReports(d Deps) (*reports.Service, error) {
+// openTransfer makes the client that reads the files of Apple's.
+func (g *Gateway) openTransfer(d Deps) error {
 	own, err := url.Parse(d.BaseURL)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	proxy, err := asc.CheckProxy(d.Proxy)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	hosts := transfer.Hosts{Own: own, Suffixes: append(slices.Clone(reportHosts), d.Uploads.Hosts...)}
+	hosts := transfer.Hosts{Own: own, Suffixes: append(slices.Clone(fileHosts), d.Uploads.Hosts...)}
 	g.files = transfer.New(transfer.Config{Hosts: hosts, Proxy: proxy})
+	return nil
+}
+
+// fileService serves the files of Apple's.
+type fileService struct {
+	*service.Files
+	fields *files.Service
+}
+
+// DownloadFile implements the RPC.
+func (s fileService) DownloadFile(
+	req *filesv1.DownloadFileRequest, stream grpc.ServerStreamingServer[filesv1.DownloadFileResponse],
+) error {
+	return s.fields.DownloadFile(req, stream)
+}
+
+// openFiles makes the service of files.
+func (g *Gateway) openFiles(d Deps) (*fileService, error) {
+	fields, err := files.New(files.Deps{Conn: inprocess.New(inner{g}, tracerOf(d)), Opener: g.files})
+	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
+	return &fileService{service.NewFiles(g.Engine, team), fields}, err
+}
+
+// openReports makes the use case that reads reports.
+func (g *Gateway) openReports(d Deps) *reports.Service {
 	sealing := d.Secrets
 	if sealing == nil {
 		sealing = secrets.New()
@@ -40,7 +69,7 @@ func (g *Gateway) openReports(d Deps) (*reports.Service, error) {
 		Files:  g.files,
 		Seals:  seals{sealing},
 		Owners: owners{g},
-	}), nil
+	})
 }
 
 // owners keeps rows of reports to the apps of their caller.

@@ -34,6 +34,11 @@ type bureau struct {
 // newBureau answers paths of Apple's by give; what it does not answer, a sandbox does.
 func newBureau(t testing.TB, give func(w http.ResponseWriter, r *http.Request) bool) *bureau {
 	t.Helper()
+	return newBureauWith(t, Deps{}, give)
+}
+
+func newBureauWith(t testing.TB, deps Deps, give func(w http.ResponseWriter, r *http.Request) bool) *bureau {
+	t.Helper()
 	box, err := sandbox.Open(sandbox.World{NoRules: true})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +56,7 @@ func newBureau(t testing.TB, give func(w http.ResponseWriter, r *http.Request) b
 			box.ServeHTTP(w, r)
 		}
 	}))
-	b.world = serveWorld(t, box, upstream, ringOf(private), Deps{})
+	b.world = serveWorld(t, box, upstream, ringOf(private), deps)
 	return b
 }
 

@@ -45,10 +45,11 @@ const (
 	Answers      Use = "answers"       // to creates with a request_id, in the store
 	ResumeTokens Use = "resume tokens" // of streams that go on after a break
 	Uploads      Use = "uploads"       // tokens by which they go on
+	Reports      Use = "reports"       // files that are kept on disk
 )
 
 // uses lists them all: their keys are derived once.
-var uses = []Use{PageTokens, Operations, Answers, ResumeTokens, Uploads}
+var uses = []Use{PageTokens, Operations, Answers, ResumeTokens, Uploads, Reports}
 
 // Secrets derives keys. It is safe for concurrent use, and prints nothing.
 type Secrets struct{ current atomic.Pointer[[]derived] }

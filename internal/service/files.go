@@ -98,6 +98,15 @@ func (f *File) info() *typesv1.FileInfo {
 	return info
 }
 
+// FileOf is a file without its bytes, of what was told of it.
+func FileOf(info *typesv1.FileInfo) *File {
+	f := &asc.File{ContentType: info.GetContentType(), Encoding: info.GetContentEncoding(), Length: -1}
+	if info.Size != nil {
+		f.Length = info.GetSize()
+	}
+	return &File{File: f, Filename: info.GetFilename()}
+}
+
 // parts tells what is known of a file, and then its bytes in chunks.
 func (f *File) parts(describe func(*typesv1.FileInfo) error, chunk func([]byte) error) error {
 	if err := describe(f.info()); err != nil {

@@ -281,17 +281,37 @@ func refusal(res *http.Response) error {
 	}
 }
 
+// File is an open file.
+type File struct {
+	Body        io.ReadCloser
+	Length      int64  // -1 where it is not told
+	ContentType string // as it is told
+	Disposition string // as it is told
+	Encoding    string // that is still on the bytes
+}
+
 // Get reads a file. The caller closes it. Its length is -1 where it is not told.
 func (c *Client) Get(ctx context.Context, link string) (body io.ReadCloser, length int64, err error) {
-	res, end, err := c.do(ctx, Part{Method: http.MethodGet, URL: link})
+	f, err := c.Open(ctx, link)
 	if err != nil {
 		return nil, 0, err
 	}
+	return f.Body, f.Length, nil
+}
+
+// Open reads a file with what its host says of it. The caller closes it.
+func (c *Client) Open(ctx context.Context, link string) (*File, error) {
+	res, end, err := c.do(ctx, Part{Method: http.MethodGet, URL: link})
+	if err != nil {
+		return nil, err
+	}
 	if err := refusal(res); err != nil {
 		end()
-		return nil, 0, err
+		return nil, err
 	}
-	return &got{res.Body, end}, res.ContentLength, nil
+	h := res.Header
+	return &File{Body: &got{res.Body, end}, Length: res.ContentLength, ContentType: h.Get("Content-Type"),
+		Disposition: h.Get("Content-Disposition"), Encoding: h.Get("Content-Encoding")}, nil
 }
 
 // got is an answer that ends its request when it is closed.

@@ -166,6 +166,7 @@ var ownRules = map[string]struct {
 	"google.longrunning.Operations/GetOperation":                  {Stored, "operations of the caller's apps", ""},
 	"google.longrunning.Operations/WaitOperation":                 {Stored, "operations of the caller's apps", ""},
 	"google.longrunning.Operations/CancelOperation":               {Stored, "operations of the caller's apps", ""},
+	"ascgateway.files.v1.FileService/DownloadFile":                {Through, "every inner call is checked", ""},
 	"ascgateway.files.v1.FileService/DownloadAnalyticsReportSegment": {
 		Learned, "analyticsReportSegments: as the segment itself", "analyticsReportSegments",
 	},

@@ -70,6 +70,21 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, b []
 // file passes a file on, byte for byte.
 func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string, f *service.File) {
 	defer f.Body.Close()
+	describe(w, f)
+	if _, err := io.Copy(w, f.Body); err != nil {
+		h.broke(ctx, method, err)
+	}
+}
+
+// broke cuts the connection in the middle of a file: the caller must not take it for
+// whole.
+func (h *Handler) broke(ctx context.Context, method string, err error) {
+	h.log.WarnContext(ctx, "a file broke off", "method", method, "reason", fault.As(err).Reason)
+	panic(http.ErrAbortHandler)
+}
+
+// describe writes what is known of a file before its bytes.
+func describe(w http.ResponseWriter, f *service.File) {
 	w.Header().Set("Content-Type", f.ContentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Disposition", disposition(f))
@@ -81,10 +96,6 @@ func (h *Handler) file(ctx context.Context, w http.ResponseWriter, method string
 		w.Header().Set("Content-Length", strconv.FormatInt(f.Length, 10))
 	}
 	w.WriteHeader(http.StatusOK)
-	if _, err := io.Copy(w, f.Body); err != nil {
-		h.log.WarnContext(ctx, "a file broke off", "method", method, "reason", fault.As(err).Reason)
-		panic(http.ErrAbortHandler) // the caller must not take it for whole
-	}
 }
 
 // disposition is Apple's, where it has a name that a file may be stored under.

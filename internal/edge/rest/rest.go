@@ -100,6 +100,8 @@ func New(
 	}
 	h.route(route{verb: "GET", pattern: "/ascgateway/v1/analyticsReportSegments/{id}/download", serve: h.segment,
 		method: filesv1.FileService_DownloadAnalyticsReportSegment_FullMethodName})
+	h.route(route{verb: "GET", pattern: "/ascgateway/v1/files/{type}/{id}/{field}", serve: h.download,
+		method: filesv1.FileService_DownloadFile_FullMethodName})
 	docs := openapi.New(
 		protoregistry.GlobalFiles,
 		append(slices.Clone(own), filesv1.File_ascgateway_files_v1_files_proto.Services().ByName("FileService")),

@@ -200,6 +200,9 @@ var ownSamples = map[protoreflect.FullName]string{
 	"ascgateway.catalog.v1.GetResourceRequest.name":       "apps",
 	"ascgateway.catalog.v1.SearchOperationsRequest.query": "list builds",
 	"ascgateway.tokens.v1.MintTokenRequest.scope":         "GET /v1/apps",
+	"ascgateway.files.v1.DownloadFileRequest.type":        "ciArtifacts",
+	"ascgateway.files.v1.DownloadFileRequest.id":          "CI_ARTIFACT_ID",
+	"ascgateway.files.v1.DownloadFileRequest.field":       "downloadUrl",
 
 	"ascgateway.reports.v1.StreamSalesReportRequest.vendor_number":   "80012345",
 	"ascgateway.reports.v1.StreamSalesReportRequest.from":            "2026-11-01",

@@ -10,6 +10,7 @@ import (
 
 	typesv1 "github.com/asc-gateway/asc-gateway/gen/asc/types/v1"
 	"github.com/asc-gateway/asc-gateway/internal/fault"
+	"github.com/asc-gateway/asc-gateway/internal/kept"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -41,6 +42,7 @@ type download struct {
 	parts  chan []byte
 	err    error // after parts is closed: why the file broke off
 	rest   []byte
+	mark   *kept.Mark // nil: it is not kept
 }
 
 // fetch begins to read a file. It ends with its context.

@@ -27,7 +27,7 @@ func (s *Service) StreamSalesReport(
 }
 
 // sales reads the files of a sales report into messages.
-func (s *Service) sales(ctx context.Context, req *reportsv1.StreamSalesReportRequest, only *kept,
+func (s *Service) sales(ctx context.Context, req *reportsv1.StreamSalesReportRequest, only *ownRows,
 	message func() proto.Message, send func(proto.Message) error,
 ) error {
 	if err := checkSales(req); err != nil {
@@ -58,7 +58,7 @@ func (s *Service) sales(ctx context.Context, req *reportsv1.StreamSalesReportReq
 				enumsv1.SalesReportFrequencyEnum_SalesReportFrequency(
 					enumsv1.SalesReportFrequencyEnum_SalesReportFrequency_value[frequency])},
 		}}
-	run := &series{service: s, spans: list, grammar: table.Plain, open: sales.open,
+	run := &series{service: s, spans: list, grammar: table.Plain, open: sales.open, keep: true,
 		about: func(of span, version string) *reportsv1.ReportFile {
 			return &reportsv1.ReportFile{ReportDate: of.name, ReportType: k.reportType, ReportSubType: subType,
 				Frequency: frequency, Version: version}

@@ -16,7 +16,8 @@ type series struct {
 	about   func(of span, version string) *reportsv1.ReportFile
 	version func() string
 	sheet   *sheet
-	kept    *kept // to the rows of some apps
+	kept    *ownRows // to the rows of some apps
+	keep    bool     // files of what is over never change
 }
 
 // read fetches some files ahead of the one that is read: as soon as the first is
@@ -27,9 +28,16 @@ func (r *series) read(ctx context.Context) error {
 	begun := make([]*download, len(r.spans))
 	begin := func(i int) {
 		if i < len(begun) && begun[i] == nil && !r.service.Now().Before(r.spans[i].end) {
-			begun[i] = fetch(ctx, r.open(r.spans[i]))
+			begun[i] = r.fetch(ctx, r.spans[i])
 		}
 	}
+	defer func() {
+		for _, d := range begun {
+			if d != nil {
+				d.mark.Settle(false)
+			}
+		}
+	}()
 	for i, of := range r.spans {
 		if begin(i); begun[i] == nil { // what is not over is not asked for
 			return notReady(of, r.service.Now())
@@ -43,6 +51,7 @@ func (r *series) read(ctx context.Context) error {
 		} else {
 			err = r.one(ctx, of, begun[i])
 		}
+		begun[i].mark.Settle(err == nil)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,163 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type DownloadFileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Type of the resource in Apple's words, such as ciArtifacts.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Id of the resource.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Field that holds the URL, in Apple's words, such as downloadUrl, or the field of an
+	// image or of a list of images, such as imageAsset or screenshots.
+	Field string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	// Which one of a list, from 0 on.
+	Index         int32 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DownloadFileRequest) Reset() {
+	*x = DownloadFileRequest{}
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DownloadFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DownloadFileRequest) ProtoMessage() {}
+
+func (x *DownloadFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DownloadFileRequest.ProtoReflect.Descriptor instead.
+func (*DownloadFileRequest) Descriptor() ([]byte, []int) {
+	return file_ascgateway_files_v1_files_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *DownloadFileRequest) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *DownloadFileRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DownloadFileRequest) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *DownloadFileRequest) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// One part of the file: its description first, then its bytes in order.
+type DownloadFileResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Part:
+	//
+	//	*DownloadFileResponse_Info
+	//	*DownloadFileResponse_Data
+	Part          isDownloadFileResponse_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DownloadFileResponse) Reset() {
+	*x = DownloadFileResponse{}
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DownloadFileResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DownloadFileResponse) ProtoMessage() {}
+
+func (x *DownloadFileResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DownloadFileResponse.ProtoReflect.Descriptor instead.
+func (*DownloadFileResponse) Descriptor() ([]byte, []int) {
+	return file_ascgateway_files_v1_files_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DownloadFileResponse) GetPart() isDownloadFileResponse_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *DownloadFileResponse) GetInfo() *v1.FileInfo {
+	if x != nil {
+		if x, ok := x.Part.(*DownloadFileResponse_Info); ok {
+			return x.Info
+		}
+	}
+	return nil
+}
+
+func (x *DownloadFileResponse) GetData() []byte {
+	if x != nil {
+		if x, ok := x.Part.(*DownloadFileResponse_Data); ok {
+			return x.Data
+		}
+	}
+	return nil
+}
+
+type isDownloadFileResponse_Part interface {
+	isDownloadFileResponse_Part()
+}
+
+type DownloadFileResponse_Info struct {
+	Info *v1.FileInfo `protobuf:"bytes,1,opt,name=info,proto3,oneof"`
+}
+
+type DownloadFileResponse_Data struct {
+	// At most 64 KiB.
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3,oneof"`
+}
+
+func (*DownloadFileResponse_Info) isDownloadFileResponse_Part() {}
+
+func (*DownloadFileResponse_Data) isDownloadFileResponse_Part() {}
+
 type DownloadAnalyticsReportSegmentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the analyticsReportSegments resource.
@@ -36,7 +193,7 @@ type DownloadAnalyticsReportSegmentRequest struct {
 
 func (x *DownloadAnalyticsReportSegmentRequest) Reset() {
 	*x = DownloadAnalyticsReportSegmentRequest{}
-	mi := &file_ascgateway_files_v1_files_proto_msgTypes[0]
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -48,7 +205,7 @@ func (x *DownloadAnalyticsReportSegmentRequest) String() string {
 func (*DownloadAnalyticsReportSegmentRequest) ProtoMessage() {}
 
 func (x *DownloadAnalyticsReportSegmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_files_v1_files_proto_msgTypes[0]
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -61,7 +218,7 @@ func (x *DownloadAnalyticsReportSegmentRequest) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use DownloadAnalyticsReportSegmentRequest.ProtoReflect.Descriptor instead.
 func (*DownloadAnalyticsReportSegmentRequest) Descriptor() ([]byte, []int) {
-	return file_ascgateway_files_v1_files_proto_rawDescGZIP(), []int{0}
+	return file_ascgateway_files_v1_files_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *DownloadAnalyticsReportSegmentRequest) GetId() string {
@@ -85,7 +242,7 @@ type DownloadAnalyticsReportSegmentResponse struct {
 
 func (x *DownloadAnalyticsReportSegmentResponse) Reset() {
 	*x = DownloadAnalyticsReportSegmentResponse{}
-	mi := &file_ascgateway_files_v1_files_proto_msgTypes[1]
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -97,7 +254,7 @@ func (x *DownloadAnalyticsReportSegmentResponse) String() string {
 func (*DownloadAnalyticsReportSegmentResponse) ProtoMessage() {}
 
 func (x *DownloadAnalyticsReportSegmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ascgateway_files_v1_files_proto_msgTypes[1]
+	mi := &file_ascgateway_files_v1_files_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -110,7 +267,7 @@ func (x *DownloadAnalyticsReportSegmentResponse) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use DownloadAnalyticsReportSegmentResponse.ProtoReflect.Descriptor instead.
 func (*DownloadAnalyticsReportSegmentResponse) Descriptor() ([]byte, []int) {
-	return file_ascgateway_files_v1_files_proto_rawDescGZIP(), []int{1}
+	return file_ascgateway_files_v1_files_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *DownloadAnalyticsReportSegmentResponse) GetPart() isDownloadAnalyticsReportSegmentResponse_Part {
@@ -159,15 +316,25 @@ var File_ascgateway_files_v1_files_proto protoreflect.FileDescriptor
 
 const file_ascgateway_files_v1_files_proto_rawDesc = "" +
 	"\n" +
-	"\x1fascgateway/files/v1/files.proto\x12\x13ascgateway.files.v1\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"D\n" +
+	"\x1fascgateway/files/v1/files.proto\x12\x13ascgateway.files.v1\x1a\x19asc/types/v1/common.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x95\x01\n" +
+	"\x13DownloadFileRequest\x12\x1f\n" +
+	"\x04type\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x01R\x04type\x12\x1b\n" +
+	"\x02id\x18\x02 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x04R\x02id\x12!\n" +
+	"\x05field\x18\x03 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x01R\x05field\x12\x1d\n" +
+	"\x05index\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x05index\"b\n" +
+	"\x14DownloadFileResponse\x12,\n" +
+	"\x04info\x18\x01 \x01(\v2\x16.asc.types.v1.FileInfoH\x00R\x04info\x12\x14\n" +
+	"\x04data\x18\x02 \x01(\fH\x00R\x04dataB\x06\n" +
+	"\x04part\"D\n" +
 	"%DownloadAnalyticsReportSegmentRequest\x12\x1b\n" +
 	"\x02id\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x04R\x02id\"t\n" +
 	"&DownloadAnalyticsReportSegmentResponse\x12,\n" +
 	"\x04info\x18\x01 \x01(\v2\x16.asc.types.v1.FileInfoH\x00R\x04info\x12\x14\n" +
 	"\x04data\x18\x02 \x01(\fH\x00R\x04dataB\x06\n" +
-	"\x04part2\xec\x01\n" +
+	"\x04part2\x89\x03\n" +
 	"\vFileService\x12\xdc\x01\n" +
-	"\x1eDownloadAnalyticsReportSegment\x12:.ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest\x1a;.ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse\"?\x82\xd3\xe4\x93\x026\x124/ascgateway/v1/analyticsReportSegments/{id}/download\x90\x02\x010\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1;filesv1b\x06proto3"
+	"\x1eDownloadAnalyticsReportSegment\x12:.ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest\x1a;.ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse\"?\x82\xd3\xe4\x93\x026\x124/ascgateway/v1/analyticsReportSegments/{id}/download\x90\x02\x010\x01\x12\x9a\x01\n" +
+	"\fDownloadFile\x12(.ascgateway.files.v1.DownloadFileRequest\x1a).ascgateway.files.v1.DownloadFileResponse\"3\x82\xd3\xe4\x93\x02*\x12(/ascgateway/v1/files/{type}/{id}/{field}\x90\x02\x010\x01BDZBgithub.com/asc-gateway/asc-gateway/gen/ascgateway/files/v1;filesv1b\x06proto3"
 
 var (
 	file_ascgateway_files_v1_files_proto_rawDescOnce sync.Once
@@ -181,21 +348,26 @@ func file_ascgateway_files_v1_files_proto_rawDescGZIP() []byte {
 	return file_ascgateway_files_v1_files_proto_rawDescData
 }
 
-var file_ascgateway_files_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_ascgateway_files_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_ascgateway_files_v1_files_proto_goTypes = []any{
-	(*DownloadAnalyticsReportSegmentRequest)(nil),  // 0: ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest
-	(*DownloadAnalyticsReportSegmentResponse)(nil), // 1: ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse
-	(*v1.FileInfo)(nil),                            // 2: asc.types.v1.FileInfo
+	(*DownloadFileRequest)(nil),                    // 0: ascgateway.files.v1.DownloadFileRequest
+	(*DownloadFileResponse)(nil),                   // 1: ascgateway.files.v1.DownloadFileResponse
+	(*DownloadAnalyticsReportSegmentRequest)(nil),  // 2: ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest
+	(*DownloadAnalyticsReportSegmentResponse)(nil), // 3: ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse
+	(*v1.FileInfo)(nil),                            // 4: asc.types.v1.FileInfo
 }
 var file_ascgateway_files_v1_files_proto_depIdxs = []int32{
-	2, // 0: ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse.info:type_name -> asc.types.v1.FileInfo
-	0, // 1: ascgateway.files.v1.FileService.DownloadAnalyticsReportSegment:input_type -> ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest
-	1, // 2: ascgateway.files.v1.FileService.DownloadAnalyticsReportSegment:output_type -> ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	4, // 0: ascgateway.files.v1.DownloadFileResponse.info:type_name -> asc.types.v1.FileInfo
+	4, // 1: ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse.info:type_name -> asc.types.v1.FileInfo
+	2, // 2: ascgateway.files.v1.FileService.DownloadAnalyticsReportSegment:input_type -> ascgateway.files.v1.DownloadAnalyticsReportSegmentRequest
+	0, // 3: ascgateway.files.v1.FileService.DownloadFile:input_type -> ascgateway.files.v1.DownloadFileRequest
+	3, // 4: ascgateway.files.v1.FileService.DownloadAnalyticsReportSegment:output_type -> ascgateway.files.v1.DownloadAnalyticsReportSegmentResponse
+	1, // 5: ascgateway.files.v1.FileService.DownloadFile:output_type -> ascgateway.files.v1.DownloadFileResponse
+	4, // [4:6] is the sub-list for method output_type
+	2, // [2:4] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_ascgateway_files_v1_files_proto_init() }
@@ -204,6 +376,10 @@ func file_ascgateway_files_v1_files_proto_init() {
 		return
 	}
 	file_ascgateway_files_v1_files_proto_msgTypes[1].OneofWrappers = []any{
+		(*DownloadFileResponse_Info)(nil),
+		(*DownloadFileResponse_Data)(nil),
+	}
+	file_ascgateway_files_v1_files_proto_msgTypes[3].OneofWrappers = []any{
 		(*DownloadAnalyticsReportSegmentResponse_Info)(nil),
 		(*DownloadAnalyticsReportSegmentResponse_Data)(nil),
 	}
@@ -213,7 +389,7 @@ func file_ascgateway_files_v1_files_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ascgateway_files_v1_files_proto_rawDesc), len(file_ascgateway_files_v1_files_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

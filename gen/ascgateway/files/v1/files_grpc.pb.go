@@ -22,6 +22,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	FileService_DownloadAnalyticsReportSegment_FullMethodName = "/ascgateway.files.v1.FileService/DownloadAnalyticsReportSegment"
+	FileService_DownloadFile_FullMethodName                   = "/ascgateway.files.v1.FileService/DownloadFile"
 )
 
 // FileServiceClient is the client API for FileService service.
@@ -34,6 +35,11 @@ type FileServiceClient interface {
 	// file behind its URL, without the gateway's token. Over REST the answer is
 	// the plain file.
 	DownloadAnalyticsReportSegment(ctx context.Context, in *DownloadAnalyticsReportSegmentRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadAnalyticsReportSegmentResponse], error)
+	// Downloads the file behind a URL that Apple wrote into a field of a resource: reads
+	// the resource with the caller's own rights, and then the file, without the gateway's
+	// token. A crash log, which is text of the field itself, is given as a file too. Over
+	// REST the answer is the plain file.
+	DownloadFile(ctx context.Context, in *DownloadFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadFileResponse], error)
 }
 
 type fileServiceClient struct {
@@ -63,6 +69,25 @@ func (c *fileServiceClient) DownloadAnalyticsReportSegment(ctx context.Context, 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FileService_DownloadAnalyticsReportSegmentClient = grpc.ServerStreamingClient[DownloadAnalyticsReportSegmentResponse]
 
+func (c *fileServiceClient) DownloadFile(ctx context.Context, in *DownloadFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadFileResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FileService_ServiceDesc.Streams[1], FileService_DownloadFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DownloadFileRequest, DownloadFileResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FileService_DownloadFileClient = grpc.ServerStreamingClient[DownloadFileResponse]
+
 // FileServiceServer is the server API for FileService service.
 // All implementations must embed UnimplementedFileServiceServer
 // for forward compatibility.
@@ -73,6 +98,11 @@ type FileServiceServer interface {
 	// file behind its URL, without the gateway's token. Over REST the answer is
 	// the plain file.
 	DownloadAnalyticsReportSegment(*DownloadAnalyticsReportSegmentRequest, grpc.ServerStreamingServer[DownloadAnalyticsReportSegmentResponse]) error
+	// Downloads the file behind a URL that Apple wrote into a field of a resource: reads
+	// the resource with the caller's own rights, and then the file, without the gateway's
+	// token. A crash log, which is text of the field itself, is given as a file too. Over
+	// REST the answer is the plain file.
+	DownloadFile(*DownloadFileRequest, grpc.ServerStreamingServer[DownloadFileResponse]) error
 	mustEmbedUnimplementedFileServiceServer()
 }
 
@@ -85,6 +115,9 @@ type UnimplementedFileServiceServer struct{}
 
 func (UnimplementedFileServiceServer) DownloadAnalyticsReportSegment(*DownloadAnalyticsReportSegmentRequest, grpc.ServerStreamingServer[DownloadAnalyticsReportSegmentResponse]) error {
 	return status.Error(codes.Unimplemented, "method DownloadAnalyticsReportSegment not implemented")
+}
+func (UnimplementedFileServiceServer) DownloadFile(*DownloadFileRequest, grpc.ServerStreamingServer[DownloadFileResponse]) error {
+	return status.Error(codes.Unimplemented, "method DownloadFile not implemented")
 }
 func (UnimplementedFileServiceServer) mustEmbedUnimplementedFileServiceServer() {}
 func (UnimplementedFileServiceServer) testEmbeddedByValue()                     {}
@@ -118,6 +151,17 @@ func _FileService_DownloadAnalyticsReportSegment_Handler(srv interface{}, stream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FileService_DownloadAnalyticsReportSegmentServer = grpc.ServerStreamingServer[DownloadAnalyticsReportSegmentResponse]
 
+func _FileService_DownloadFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DownloadFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FileServiceServer).DownloadFile(m, &grpc.GenericServerStream[DownloadFileRequest, DownloadFileResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FileService_DownloadFileServer = grpc.ServerStreamingServer[DownloadFileResponse]
+
 // FileService_ServiceDesc is the grpc.ServiceDesc for FileService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -129,6 +173,11 @@ var FileService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "DownloadAnalyticsReportSegment",
 			Handler:       _FileService_DownloadAnalyticsReportSegment_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "DownloadFile",
+			Handler:       _FileService_DownloadFile_Handler,
 			ServerStreams: true,
 		},
 	},

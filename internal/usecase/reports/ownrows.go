@@ -18,8 +18,8 @@ type Owners interface {
 	SKUs(ctx context.Context) ([]string, error)
 }
 
-// kept leaves out the rows of other apps, and counts them. A nil one keeps all.
-type kept struct {
+// ownRows leaves out the rows of other apps, and counts them. A nil one keeps all.
+type ownRows struct {
 	owners  Owners
 	apps    []string
 	skus    []string // of the apps, once they are needed
@@ -28,7 +28,7 @@ type kept struct {
 }
 
 // keptTo makes one for the caller, nil if it may read all rows.
-func (s *Service) keptTo(ctx context.Context) (context.Context, *kept) {
+func (s *Service) keptTo(ctx context.Context) (context.Context, *ownRows) {
 	if s.Owners == nil {
 		return ctx, nil
 	}
@@ -36,14 +36,14 @@ func (s *Service) keptTo(ctx context.Context) (context.Context, *kept) {
 	if apps == nil {
 		return ctx, nil
 	}
-	return inner, &kept{owners: s.Owners, apps: apps}
+	return inner, &ownRows{owners: s.Owners, apps: apps}
 }
 
 // appColumns hold Apple's id of what was sold: of its app, or of a purchase in it.
 var appColumns = []string{"app_apple_id", "app_apple_identifier", "apple_identifier"}
 
 // rows says which rows of a file are wanted, nil: all.
-func (k *kept) rows(ctx context.Context, columns []string) (func([][]byte) (bool, error), error) {
+func (k *ownRows) rows(ctx context.Context, columns []string) (func([][]byte) (bool, error), error) {
 	if k == nil {
 		return nil, nil
 	}
@@ -76,7 +76,7 @@ func (k *kept) rows(ctx context.Context, columns []string) (func([][]byte) (bool
 }
 
 // take is how many rows were left out since it was asked before.
-func (k *kept) take() (n int64) {
+func (k *ownRows) take() (n int64) {
 	if k != nil {
 		n, k.leftOut = k.leftOut, 0
 	}
@@ -84,7 +84,7 @@ func (k *kept) take() (n int64) {
 }
 
 // rest makes a message go out, even one without rows, if it has something to tell.
-func (k *kept) rest() func(proto.Message) {
+func (k *ownRows) rest() func(proto.Message) {
 	if k == nil || k.leftOut == 0 {
 		return nil
 	}
