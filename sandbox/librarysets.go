@@ -41,8 +41,9 @@ func (k setKind) placement(set *object) (name, group string) {
 		name = shotPlacement
 	}
 	display = strings.TrimPrefix(display, "APP_")
+	kind, _ := kindOfPlacement(name)
 	for _, g := range libraryGroups() {
-		if display != "" && g.display == display {
+		if display != "" && g.display == display && kind.takes(g) {
 			return name, g.id
 		}
 	}

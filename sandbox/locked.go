@@ -230,7 +230,7 @@ func (c *call) full(o, old *object) []apiError {
 		return stateError(at, fmt.Sprintf("The set has %d files already.", most))
 	}
 	name, group := setKinds()[o.typ].placement(set)
-	if owner != nil && c.inGroup(owner, name, group) >= most {
+	if owner != nil && name != "" && c.inGroup(owner, name, group) >= most {
 		return stateError(at, fmt.Sprintf("The group %s has %d placements already.", group, most))
 	}
 	return nil
