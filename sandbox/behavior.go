@@ -80,6 +80,7 @@ func behaviors() map[string]behavior {
 			all[typ] = b
 		}
 	}
+	setFiles(all)
 	locking(all)
 	return all
 }

@@ -35,9 +35,10 @@ func versionCreated(c *call, o *object) {
 	setting(map[string]any{"copyright": before.attrs["copyright"]})(c, o)
 	for _, l := range c.s.store.related(before, "appStoreVersionLocalizations") {
 		loc := c.carry(l, map[string]string{"appStoreVersion": o.id}, "whatsNew")
-		c.carrySets(l, loc, "appScreenshotSet")
-		c.carrySets(l, loc, "appPreviewSet")
-		c.carryPlacements(l, loc)
+		copies := map[string]*object{}
+		c.carrySets(l, loc, "appScreenshotSet", copies)
+		c.carrySets(l, loc, "appPreviewSet", copies)
+		c.carryPlacements(l, loc, copies)
 	}
 	if detail := c.s.store.one(before, "appStoreReviewDetail"); detail != nil {
 		c.carry(detail, map[string]string{"appStoreVersion": o.id})
@@ -45,22 +46,28 @@ func versionCreated(c *call, o *object) {
 }
 
 // carrySets copies the sets of a localization for another, with their files in the
-// same order. Sets are named after their files.
-func (c *call) carrySets(from, to *object, set string) {
+// same order, and notes the copies by the id of their file. Sets are named after their
+// files.
+func (c *call) carrySets(from, to *object, set string, copies map[string]*object) {
 	files := strings.TrimSuffix(set, "Set") + "s"
 	for _, s := range c.s.store.related(from, set+"s") {
 		copied := c.carry(s, map[string]string{"appStoreVersionLocalization": to.id})
 		for _, file := range c.s.store.related(s, files) {
-			c.carry(file, map[string]string{set: copied.id})
+			copies[file.id] = c.carry(file, map[string]string{set: copied.id})
 		}
 	}
 }
 
-// carryPlacements shows the assets of a localization in another too, in the same order.
-func (c *call) carryPlacements(from, to *object) {
+// carryPlacements shows the assets of a localization in another too, in the same order:
+// those of its sets' files as of their copies.
+func (c *call) carryPlacements(from, to *object, copies map[string]*object) {
 	for _, p := range c.s.store.related(from, "placements") {
 		rel, asset := c.assetOf(p)
 		if asset == nil {
+			continue
+		}
+		if file := copies[p.id]; file != nil {
+			c.mirror(file, asset)
 			continue
 		}
 		copied := c.carry(p, map[string]string{"appStoreVersionLocalization": to.id, rel: asset.id})

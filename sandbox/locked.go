@@ -222,8 +222,16 @@ func (c *call) full(o, old *object) []apiError {
 		rel, most = "appPreviewSet", mostPreviews
 	}
 	set := c.s.store.one(o, rel)
-	if old != nil || set == nil || len(c.s.store.ids(set, o.typ)) < most {
+	if old != nil || set == nil {
 		return nil
 	}
-	return stateError("/data/relationships/"+rel, fmt.Sprintf("The set has %d files already.", most))
+	at, owner := "/data/relationships/"+rel, c.placeOf(set)
+	if len(c.s.store.ids(set, o.typ)) >= most {
+		return stateError(at, fmt.Sprintf("The set has %d files already.", most))
+	}
+	name, group := setKinds()[o.typ].placement(set)
+	if owner != nil && name != "" && c.inGroup(owner, name, group) >= most {
+		return stateError(at, fmt.Sprintf("The group %s has %d placements already.", group, most))
+	}
+	return nil
 }

@@ -57,4 +57,5 @@ func orderPlacements(c *call, o *object) {
 		next = append(next, id)
 	}
 	owner.rels["placements"] = next
+	c.orderSets(owner)
 }

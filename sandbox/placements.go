@@ -38,6 +38,7 @@ func placements() map[string]behavior {
 			},
 			allowed: placementAllowed,
 			created: placementCreated,
+			removed: placementRemoved,
 			show:    shownPlacement,
 			oneOf:   placedIn,
 		},
@@ -153,8 +154,10 @@ func (c *call) placeOf(o *object) *object {
 	return nil
 }
 
-// inGroup counts the placements of a type and a group in a place.
-func (c *call) inGroup(owner *object, name, group string) (n int) {
+// inGroup counts the placements of a type and a group in a place, and the files of its
+// sets that are to have one.
+func (c *call) inGroup(owner *object, name, group string) int {
+	n := c.unplacedIn(owner, name, group)
 	for _, p := range c.s.store.related(owner, "placements") {
 		if p.text("placementType") == name && p.text("placementGroup") == group {
 			n++

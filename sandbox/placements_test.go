@@ -46,7 +46,7 @@ func TestPlacementsGoWithTheirLocalization(t *testing.T) {
 		return assets
 	}
 	version, before := c.prepare(t, "3.0", "")
-	want := placed(before) // carried over from the version of the seed
+	want := placed(before) // carried over from the version of the seed: one of a set, one other
 	for range 2 {
 		want = append(want, c.libraryImage(t, shotCategory))
 		c.data(t, "POST", placementsPath,
@@ -54,7 +54,7 @@ func TestPlacementsGoWithTheirLocalization(t *testing.T) {
 	}
 	c.store.get("appStoreVersions", version).attrs["appVersionState"] = "READY_FOR_DISTRIBUTION"
 	_, after := c.prepare(t, "4.0", "")
-	if got := placed(after); len(got) != 3 || !slices.Equal(got, want) {
+	if got := placed(after); len(got) != 4 || !slices.Equal(got, want) {
 		t.Errorf("the new version shows %v, the one before %v", got, want)
 	}
 	sets := c.store.ids(c.store.get("appStoreVersionLocalizations", after), "appScreenshotSets")

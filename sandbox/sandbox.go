@@ -202,7 +202,11 @@ func (s *Sandbox) reset() error {
 	for _, k := range s.keys {
 		k.hour, k.minute = nil, nil
 	}
-	return s.sow(s.store, s.seed)
+	if err := s.sow(s.store, s.seed); err != nil {
+		return err
+	}
+	s.mirrorAll(s.clock.shown)
+	return nil
 }
 
 // NewKey makes a key that the sandbox accepts from now on.

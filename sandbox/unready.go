@@ -133,7 +133,7 @@ func (c *call) shows(localization *object, s shot) bool {
 		}
 	}
 	return slices.ContainsFunc(c.s.store.related(localization, "placements"), func(p *object) bool {
-		return p.text("placementType") == "APP_SCREENSHOT" && p.text("placementGroup") == s.group
+		return p.text("placementType") == "APP_SCREENSHOT" && p.text("placementGroup") == s.group && c.fileOf(p) == nil
 	})
 }
 
