@@ -21,6 +21,15 @@ type kind struct {
 	deprecated  bool
 }
 
+// grammar is how the files of a kind are written. Those about installs begin with
+// lines of a name and a value.
+func (k kind) grammar() table.Grammar {
+	if k.reportType == "INSTALLS" || k.reportType == "FIRST_ANNUAL" {
+		return table.Grammar{Preamble: true}
+	}
+	return table.Plain
+}
+
 const (
 	daily   = "DAILY"
 	weekly  = "WEEKLY"

@@ -7,7 +7,6 @@ import (
 	enumsv1 "github.com/asc-gateway/asc-gateway/gen/asc/enums/v1"
 	reportingv1 "github.com/asc-gateway/asc-gateway/gen/asc/reporting/v1"
 	reportsv1 "github.com/asc-gateway/asc-gateway/gen/ascgateway/reports/v1"
-	"github.com/asc-gateway/asc-gateway/internal/usecase/reports/table"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 )
@@ -58,7 +57,7 @@ func (s *Service) sales(ctx context.Context, req *reportsv1.StreamSalesReportReq
 				enumsv1.SalesReportFrequencyEnum_SalesReportFrequency(
 					enumsv1.SalesReportFrequencyEnum_SalesReportFrequency_value[frequency])},
 		}}
-	run := &series{service: s, spans: list, grammar: table.Plain, open: sales.open, keep: true,
+	run := &series{service: s, spans: list, grammar: k.grammar(), open: sales.open, keep: true,
 		about: func(of span, version string) *reportsv1.ReportFile {
 			return &reportsv1.ReportFile{ReportDate: of.name, ReportType: k.reportType, ReportSubType: subType,
 				Frequency: frequency, Version: version}
