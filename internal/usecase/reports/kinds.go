@@ -25,7 +25,7 @@ type kind struct {
 // lines of a name and a value.
 func (k kind) grammar() table.Grammar {
 	if k.reportType == "INSTALLS" || k.reportType == "FIRST_ANNUAL" {
-		return table.Grammar{Preamble: true}
+		return table.Installs
 	}
 	return table.Plain
 }

@@ -39,6 +39,8 @@ type Grammar struct {
 	// Trailer: the rows end at a line that is blank, or whose first cell is blank or
 	// begins with Total_. What follows are sums.
 	Trailer bool
+	// Explained: the line after the header may say in words what the columns mean.
+	Explained bool
 	// Short: cells that are blank at the end of a row may be left out.
 	Short bool
 }
@@ -48,6 +50,7 @@ var (
 	Plain         = Grammar{}
 	Financial     = Grammar{Preamble: true, Trailer: true, Short: true}
 	FinanceDetail = Financial
+	Installs      = Grammar{Preamble: true, Explained: true}
 )
 
 // Pair is a line of a preamble.
@@ -62,6 +65,7 @@ type Reader struct {
 	lines   *bufio.Reader
 	line    int // number of the line that was read last, from 1
 	cells   [][]byte
+	begun   bool // a line after the header was read
 	ended   bool
 }
 
@@ -122,6 +126,8 @@ func (r *Reader) header() error {
 		p := Pair{Name: string(Trim(r.cells[0]))}
 		if len(r.cells) > 1 {
 			p.Value = string(Trim(r.cells[1]))
+		} else if name, value, ok := strings.Cut(p.Name, ": "); ok { // reports of installs: Region: European Union
+			p = Pair{Name: name, Value: value}
 		}
 		r.Preamble = append(r.Preamble, p)
 	}
@@ -154,6 +160,11 @@ func (r *Reader) Next() ([][]byte, error) {
 		if err := r.split(line); err != nil {
 			return nil, err
 		}
+		if r.grammar.Explained && !r.begun && !numeric(r.cells[len(r.cells)-1]) {
+			r.begun = true
+			continue
+		}
+		r.begun = true
 		return r.row()
 	}
 	r.ended = true
@@ -225,6 +236,13 @@ func blank(line []byte) bool { return len(Trim(line)) == 0 }
 func trailer(line []byte) bool {
 	first, _, _ := bytes.Cut(line, []byte("\t"))
 	return len(Trim(first)) == 0 || bytes.HasPrefix(first, []byte("Total_"))
+}
+
+// numeric says whether a cell is a count: the last cell of every row is, where columns
+// are explained.
+func numeric(cell []byte) bool {
+	cell = Trim(cell)
+	return len(cell) == 0 || len(bytes.Trim(cell, "-0123456789.")) == 0
 }
 
 // filled is how many cells are not blank.

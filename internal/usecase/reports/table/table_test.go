@@ -168,3 +168,24 @@ func FuzzPlain(f *testing.F) { fuzzGrammar(f, Plain) }
 
 // FuzzFinance reads anything as a finance report.
 func FuzzFinance(f *testing.F) { fuzzGrammar(f, FinanceDetail) }
+
+// TestInstalls: lines about the report, one that explains the columns, and none.
+func TestInstalls(t *testing.T) {
+	const about = "Metric: First Annual Installs\nDeveloper: Trail: \"Söhne\"\nRegion: European Union\n"
+	const head = "Developer\tApp Apple Identifier\tApp Name\tTotal\n"
+	const rows = "Söhne\t1\tTrail\t12\nSöhne\t2\tMix\t7\n"
+	for name, text := range map[string]string{
+		"explained": about + head + "The name.\tThe ID.\tThe name of the app.\tThe number.\n" + rows,
+		"plain":     about + head + rows,
+	} {
+		r, got, err := all(packed(text), Installs)
+		if want := [][]string{{"Söhne", "1", "Trail", "12"}, {"Söhne", "2", "Mix", "7"}}; err != nil ||
+			!reflect.DeepEqual(got, want) || len(r.Preamble) != 3 || r.Preamble[1] != (Pair{"Developer", `Trail: "Söhne"`}) ||
+			len(r.Columns) != 4 {
+			t.Errorf("%s: %v %v %v", name, got, r.Preamble, err)
+		}
+	}
+	if _, _, err := all(packed(about+head+rows+"words\tin\ta\trow\nx\n"), Installs); err == nil {
+		t.Error("a row that is none is taken")
+	}
+}
