@@ -161,6 +161,8 @@ func (s *Store) add(temporary, name string, size int64) {
 		s.used -= size
 		return
 	}
+	// As touch writes it: the file system's own clock may be some milliseconds behind.
+	_ = os.Chtimes(filepath.Join(s.dir, name), time.Time{}, time.Now())
 	s.files[name] = s.order.PushFront(&kept{name, size})
 }
 
