@@ -161,9 +161,14 @@ func (s *Store) add(temporary, name string, size int64) {
 		s.used -= size
 		return
 	}
-	// As touch writes it: the file system's own clock may be some milliseconds behind.
-	_ = os.Chtimes(filepath.Join(s.dir, name), time.Time{}, time.Now())
 	s.files[name] = s.order.PushFront(&kept{name, size})
+	s.stamp(name)
+}
+
+// stamp notes when a file was used, for the next start. The time that the system gives
+// what is written lags by some milliseconds.
+func (s *Store) stamp(name string) {
+	_ = os.Chtimes(filepath.Join(s.dir, name), time.Time{}, time.Now()) // else it goes earlier
 }
 
 // touch notes that a file was used, also for the next start.
@@ -175,7 +180,7 @@ func (s *Store) touch(name string) bool {
 		return false
 	}
 	s.order.MoveToFront(e)
-	_ = os.Chtimes(filepath.Join(s.dir, name), time.Time{}, time.Now()) // else it goes earlier
+	s.stamp(name)
 	return true
 }
 

@@ -144,11 +144,15 @@ func TestDamaged(t *testing.T) {
 			}
 			b.put("place", body, true, true)
 			path := filepath.Join(b.dir, name("place"))
-			raw := other
-			if harm != nil {
-				raw = harm(raw)
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err := os.WriteFile(path, raw, 0o600); err != nil {
+			harmed := other
+			if harm != nil {
+				harmed = harm(raw)
+			}
+			if err := os.WriteFile(path, harmed, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			b.holds("place", nil)
