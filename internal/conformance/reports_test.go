@@ -80,7 +80,7 @@ func bigSales(t *testing.T, size int) (upstream *httptest.Server, lines int) {
 	return upstream, members * inMember
 }
 
-// reader is a line of one gateway before an upstream, whose caller may read.
+// newReader is a line of one gateway before an upstream, whose caller may read.
 func newReader(t *testing.T, upstream string) *line {
 	t.Helper()
 	l := emptyLine(t)
@@ -101,21 +101,20 @@ rules: [{name: ci, principals: ["token:ci"], methods: [read], teams: [main], app
 // JSON: the gateway keeps to its memory, and every row comes.
 func TestReportsOf2GiB(t *testing.T) {
 	upstream, want := bigSales(t, reportBytes)
-	l := newReader(t, upstream.URL)
-	for _, way := range []struct {
-		name string
-		read func() (int, error)
-	}{{"messages", l.messages}, {"lines of JSON", l.ndjson}} {
-		m := l.measure(0)
-		rows, err := way.read()
-		spent := m.spent()
-		t.Logf("%s: %d rows of 2 GiB: %v", way.name, rows, spent)
-		if err != nil || rows != want {
-			t.Errorf("%s: %d rows, want %d; %v", way.name, rows, want, err)
-		}
-		if spent.over > reportsOverIdle {
-			t.Errorf("%s: %.1f MiB over idle", way.name, float64(spent.over)/(1<<20))
-		}
+	for name, read := range map[string]func(*line) (int, error){"messages": (*line).messages, "JSON": (*line).ndjson} {
+		t.Run(name, func(t *testing.T) {
+			l := newReader(t, upstream.URL)
+			m := l.measure(0)
+			rows, err := read(l)
+			spent := m.spent()
+			t.Logf("%d rows of 2 GiB: %v", rows, spent)
+			if err != nil || rows != want {
+				t.Errorf("%d rows, want %d; %v", rows, want, err)
+			}
+			if spent.over > reportsOverIdle {
+				t.Errorf("%.1f MiB over idle", float64(spent.over)/(1<<20))
+			}
+		})
 	}
 }
 

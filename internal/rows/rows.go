@@ -48,11 +48,13 @@ type Writer struct {
 	fields  []protoreflect.FieldDescriptor
 	rest    protoreflect.FieldDescriptor // map of other columns, nil: none
 	named   []string                     // columns of a file whose rows have no fields
+	cells   []string                     // of one row: reused
 	n       int64
 	leftOut int64
 }
 
-// sink takes rows: as many cells as there are columns, the last for what has none.
+// sink takes rows: as many cells as there are columns, and what has none. It keeps
+// neither.
 type sink interface {
 	begin(columns []string) error
 	row(cells []string, rest map[string]string) error
@@ -144,12 +146,13 @@ func (w *Writer) row(m protoreflect.Message) error {
 		}
 	}
 	w.n++
-	cells := make([]string, 0, len(w.columns))
+	cells := w.cells[:0]
 	for _, fd := range w.fields {
 		cells = append(cells, m.Get(fd).String())
 	}
-	rest := map[string]string{}
-	if w.rest != nil {
+	var rest map[string]string // most rows have none
+	if w.rest != nil && m.Has(w.rest) {
+		rest = map[string]string{}
 		m.Get(w.rest).Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
 			rest[k.String()] = v.String()
 			return true
@@ -159,6 +162,7 @@ func (w *Writer) row(m protoreflect.Message) error {
 		cells = append(cells, rest[name])
 		delete(rest, name)
 	}
+	w.cells = cells
 	return w.to.row(cells, rest)
 }
 
