@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -121,6 +122,38 @@ func TestUploadABuild(t *testing.T) {
 		if _, _, b := d.do(t, "GET", "/v1/buildUploads/"+id, ""); strings.Contains(string(b), `"AWAITING_UPLOAD"`) {
 			t.Errorf("an upload is left behind: %s", b)
 		}
+	}
+}
+
+// TestUploadABuildTwiceAtOnce: the second joins the first, and sends nothing.
+func TestUploadABuildTwiceAtOnce(t *testing.T) {
+	d := newDepot(t, sandbox.World{PartBytes: 100_000})
+	app, bundle := d.appOf(t)
+	file := ipa(t, bundle, "9.3", "5", 1000, 150_000)
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	d.spoil = func(_ http.ResponseWriter, _ *http.Request, n int32) bool {
+		if n == 1 {
+			close(begun)
+			<-goOn
+		}
+		return false
+	}
+	existed := make(chan bool, 2)
+	one := func() {
+		target := &uploadsv1.BuildTarget{App: app, Version: "9.3", Number: "5", Platform: "IOS"}
+		res, _, err := d.send(t, buildStart(file, target), file, 1<<16)
+		if err != nil {
+			t.Error(err)
+		}
+		existed <- res.GetExisted()
+	}
+	go one()
+	<-begun
+	go one()
+	time.Sleep(100 * time.Millisecond) // it has found the first
+	close(goOn)
+	if a, b := <-existed, <-existed; a == b || len(d.sandbox.IDs("buildUploadFiles")) == 0 || d.parts.Load() != 2 {
+		t.Errorf("%v, %v: %d parts", a, b, d.parts.Load())
 	}
 }
 

@@ -113,8 +113,19 @@ func (u *upload) join(ctx context.Context, old *resourcesv1.BuildUpload, b build
 		if f.GetFileName() != u.token.Name || f.GetFileSize() != u.token.Size {
 			continue
 		}
-		if !u.claims.take(f.GetId(), u.stop) {
-			continue
+		if !u.claims.take(f.GetId(), u.stop) { // another call sends the same file: it may end well, or break
+			if err := u.pause(ctx, u.cfg.PollMost); err != nil {
+				return false, err
+			}
+			now := &testflightv1.GetBuildUploadResponse{}
+			err := u.invoke(fresh(ctx), getBuildUpload, &testflightv1.GetBuildUploadRequest{Id: old.GetId()}, now)
+			if isNotFound(err) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			return u.join(ctx, now.GetBuildUpload(), b)
 		}
 		r.ours, u.res = true, r
 		u.isSent = u.kinds.build.conditionOf(r.resource).word != awaiting
