@@ -214,10 +214,7 @@ func (g *Gateway) services(d Deps, catalog *catalog) ([]server.Service, error) {
 	if err := g.openTransfer(d); err != nil {
 		return nil, err
 	}
-	files, err := g.openFiles(d)
-	if err != nil {
-		return nil, err
-	}
+	files := g.openFiles(d)
 	operations := jobs.NewService(g.Jobs, viewer)
 	whose := quota.Whose{Team: guard.Team, Only: guard.Restricted, Budget: g.Guard.Budget}
 	return []server.Service{

@@ -52,10 +52,10 @@ func (s fileService) DownloadFile(
 }
 
 // openFiles makes the service of files.
-func (g *Gateway) openFiles(d Deps) (*fileService, error) {
-	fields, err := files.New(files.Deps{Conn: inprocess.New(inner{g}, tracerOf(d)), Opener: g.files})
+func (g *Gateway) openFiles(d Deps) *fileService {
+	fields := files.New(files.Deps{Conn: inprocess.New(inner{g}, tracerOf(d)), Opener: g.files})
 	team := func(ctx context.Context) (string, error) { return guard.Team(ctx), nil }
-	return &fileService{service.NewFiles(g.Engine, team), fields}, err
+	return &fileService{service.NewFiles(g.Engine, team), fields}
 }
 
 // openReports makes the use case that reads reports.

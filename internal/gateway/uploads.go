@@ -34,7 +34,7 @@ func (g *Gateway) openUploads(d Deps, conn grpc.ClientConnInterface, s *secrets.
 	g.parts = transfer.New(transfer.Config{Hosts: transfer.Hosts{Own: own, Suffixes: d.Uploads.Hosts}, Proxy: proxy})
 	return uploads.New(d.Uploads.Config, uploads.Deps{Conn: conn, Transfer: g.parts, Sealing: sealing{s},
 		Caller: func(ctx context.Context) (team, caller string) { return guard.Team(ctx), access.FromContext(ctx).ID },
-		Note:   guard.Note})
+		Note:   guard.Note}), nil
 }
 
 // sealing encrypts what callers keep for uploads.

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"path"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -49,16 +50,14 @@ type Deps struct {
 }
 
 // Service downloads files.
-type Service struct {
-	Deps
-	kinds map[string][]*kind // by type, the newest version of the API first
-}
+type Service struct{ Deps }
 
 // New makes the service.
-func New(d Deps) (*Service, error) {
-	kinds, err := findKinds()
-	return &Service{d, kinds}, err
-}
+func New(d Deps) *Service { return &Service{d} }
+
+// kinds are read from the descriptors when a file is first asked for: by type, the
+// newest version of the API first.
+var kinds = sync.OnceValues(findKinds)
 
 // DownloadFile implements the RPC of ascgateway.files.v1.FileService.
 func (s *Service) DownloadFile(

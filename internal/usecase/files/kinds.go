@@ -148,7 +148,11 @@ func (s *Service) find(req *filesv1.DownloadFileRequest) (*kind, protoreflect.Fi
 	if req.GetIndex() < 0 {
 		return nil, nil, fault.Invalid("index", "must not be negative")
 	}
-	list := s.kinds[req.GetType()]
+	all, err := kinds()
+	if err != nil {
+		return nil, nil, err
+	}
+	list := all[req.GetType()]
 	if len(list) == 0 {
 		return nil, nil, fault.New(
 			fault.InvalidArgument,

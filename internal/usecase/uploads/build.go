@@ -36,7 +36,7 @@ func (u *upload) beginBuild(ctx context.Context, t *uploadsv1.BuildTarget) error
 	if err := checkFile(at, t.GetFileName(), t.GetFileSize()); err != nil {
 		return err
 	}
-	u.token = resume{Kind: u.kinds.build.schema, Name: t.GetFileName(), Size: t.GetFileSize()}
+	u.token = resume{Kind: u.kinds().build.schema, Name: t.GetFileName(), Size: t.GetFileSize()}
 	if err := u.say(uploadsv1.PhaseEnum_CHECKING, ""); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (u *upload) join(ctx context.Context, old *resourcesv1.BuildUpload, b build
 		return true, u.reserveFile(ctx, old.GetId(), b)
 	}
 	for _, f := range files.GetBuildUploadFiles() {
-		r := &reservation{kind: u.kinds.build, resource: f.ProtoReflect(), id: f.GetId(), name: f.GetFileName(),
+		r := &reservation{kind: u.kinds().build, resource: f.ProtoReflect(), id: f.GetId(), name: f.GetFileName(),
 			size: f.GetFileSize(), parent: old.GetId(), app: b.app}
 		if f.GetFileName() != u.token.Name || f.GetFileSize() != u.token.Size {
 			continue
@@ -128,7 +128,7 @@ func (u *upload) join(ctx context.Context, old *resourcesv1.BuildUpload, b build
 			return u.join(ctx, now.GetBuildUpload(), b)
 		}
 		r.ours, u.res = true, r
-		u.isSent = u.kinds.build.conditionOf(r.resource).word != awaiting
+		u.isSent = u.kinds().build.conditionOf(r.resource).word != awaiting
 		u.reserved()
 		return true, nil
 	}
@@ -157,11 +157,11 @@ func (u *upload) reserveFile(ctx context.Context, parent string, b buildOf) (err
 	if b.uti == "com.apple.pkg" {
 		uti = enumsv1.BuildUploadFileUtiEnum_COM_APPLE_PKG
 	}
-	u.res, err = u.reserve(ctx, u.kinds.build, &testflightv1.CreateBuildUploadFileRequest{
+	u.res, err = u.reserve(ctx, u.kinds().build, &testflightv1.CreateBuildUploadFileRequest{
 		AssetType: enumsv1.BuildUploadFileAssetTypeEnum_ASSET.Enum(), FileName: proto.String(u.token.Name),
 		FileSize: proto.Int64(u.token.Size), Uti: uti.Enum(), BuildUpload: &typesv1.ToOne{Id: proto.String(parent)}})
 	if err != nil {
-		u.abandon(ctx, &reservation{kind: u.kinds.build, id: parent, parent: parent, ours: true})
+		u.abandon(ctx, &reservation{kind: u.kinds().build, id: parent, parent: parent, ours: true})
 		return err
 	}
 	u.res.parent, u.res.app = parent, b.app
@@ -243,7 +243,7 @@ func (u *upload) buildStands(res *testflightv1.GetBuildUploadResponse) (word str
 		u.build.Build = b
 	}
 	for _, f := range res.GetIncluded().GetBuildUploadFiles() {
-		cond := u.kinds.build.conditionOf(f.ProtoReflect())
+		cond := u.kinds().build.conditionOf(f.ProtoReflect())
 		if u.res != nil && f.GetId() == u.res.id {
 			u.res.resource = f.ProtoReflect()
 		}

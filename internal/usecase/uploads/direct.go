@@ -64,7 +64,7 @@ func (s *Service) CommitDirectUpload(
 	if err != nil {
 		return nil, err
 	}
-	k := s.kinds.bySchema[t.Kind]
+	k := s.kinds().bySchema[t.Kind]
 	if k == nil || !t.Direct {
 		return nil, fault.New(fault.InvalidArgument, ReasonToken, "the token is of another method")
 	}

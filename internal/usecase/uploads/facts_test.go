@@ -3,6 +3,7 @@ package uploads
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -61,6 +62,29 @@ func TestFacts(t *testing.T) {
 		t.Fatal("the table of docs/uploads.md is stale: go test ./internal/usecase/uploads -run TestFacts -update")
 	}
 	if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestJobs: the rights of jobs are those that the descriptors tell.
+func TestJobs(t *testing.T) {
+	jobs, err := findJobs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, job := range slices.Sorted(maps.Keys(jobs)) {
+		for _, m := range jobs[job] {
+			fmt.Fprintf(&b, "%s %s\n", job, m)
+		}
+	}
+	if b.String() == jobsText {
+		return
+	}
+	if !*update {
+		t.Fatal("jobs.txt is stale: go test ./internal/usecase/uploads -run TestJobs -update")
+	}
+	if err := os.WriteFile("jobs.txt", []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

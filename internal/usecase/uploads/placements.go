@@ -40,9 +40,9 @@ func (c *caller) placements(p *uploadsv1.PlacementGroup) (*placed, error) {
 	}
 	s.typ = enumsv1.AppAssetLibraryPlacementTypeEnum_AppAssetLibraryPlacementType(n)
 	s.video = strings.Contains(p.GetPlacementType(), "PREVIEW") || strings.Contains(p.GetPlacementType(), "VIDEO")
-	s.kind = c.kinds.bySchema["AppAssetLibraryImage"]
+	s.kind = c.kinds().bySchema["AppAssetLibraryImage"]
 	if s.video {
-		s.kind = c.kinds.bySchema["AppAssetLibraryVideo"]
+		s.kind = c.kinds().bySchema["AppAssetLibraryVideo"]
 	}
 	for at, id := range map[string]string{"app": s.app, s.owner: s.ownerID, "placement_group": s.group} {
 		if err := checkID("place.placement_group."+at, id); err != nil {

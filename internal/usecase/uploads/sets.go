@@ -43,7 +43,7 @@ func (c *caller) setOf(schema, id string) (*fileSet, error) {
 	if err := checkID("place", id); err != nil {
 		return nil, err
 	}
-	return &fileSet{caller: c, kind: c.kinds.bySchema[schema], id: id}, nil
+	return &fileSet{caller: c, kind: c.kinds().bySchema[schema], id: id}, nil
 }
 
 // checkID says whether an id can be one.
@@ -55,9 +55,9 @@ func checkID(at, id string) error {
 }
 
 func (c *caller) displaySet(d *uploadsv1.DisplaySet) (*fileSet, error) {
-	s := &fileSet{caller: c, kind: c.kinds.bySchema["AppScreenshot"], display: d.GetDisplayType()}
+	s := &fileSet{caller: c, kind: c.kinds().bySchema["AppScreenshot"], display: d.GetDisplayType()}
 	if d.GetPreviews() {
-		s.kind = c.kinds.bySchema["AppPreview"]
+		s.kind = c.kinds().bySchema["AppPreview"]
 	}
 	m := d.ProtoReflect()
 	fd := m.WhichOneof(m.Descriptor().Oneofs().ByName("owner"))

@@ -169,7 +169,7 @@ func (u *upload) begin(ctx context.Context) error {
 // beginPlain gets a reservation for a file that is no build.
 func (u *upload) beginPlain(ctx context.Context) error {
 	target := u.start.GetTarget().ProtoReflect()
-	k := u.kinds.byTarget[target.WhichOneof(target.Descriptor().Oneofs().ByName("what")).Number()]
+	k := u.kinds().byTarget[target.WhichOneof(target.Descriptor().Oneofs().ByName("what")).Number()]
 	create := target.Get(k.target).Message()
 	if err := k.check(create); err != nil {
 		return err
@@ -278,7 +278,7 @@ func (u *upload) resumed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k := u.kinds.bySchema[t.Kind]
+	k := u.kinds().bySchema[t.Kind]
 	if k == nil || t.Direct {
 		return fault.New(fault.InvalidArgument, ReasonToken, "the token is of another method")
 	}

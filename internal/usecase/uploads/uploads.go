@@ -85,7 +85,6 @@ type Service struct {
 	uploadsv1.UnimplementedUploadServiceServer
 	cfg    Config
 	deps   Deps
-	kinds  *kinds
 	memory *arena
 	heads  *semaphore.Weighted // files of which much is read ahead to find out which build they are
 	briefs *semaphore.Weighted // files of which something is
@@ -97,8 +96,9 @@ type Service struct {
 	pause    func(ctx context.Context, d time.Duration) error // for tests
 }
 
-// New makes the service.
-func New(cfg Config, deps Deps) (*Service, error) {
+// New makes the service. What the descriptors tell is read when a file is first
+// uploaded: all of them take some 40 MiB.
+func New(cfg Config, deps Deps) *Service {
 	if cfg.Memory <= 0 {
 		cfg.Memory = DefaultMemory
 	}
@@ -108,15 +108,20 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if cfg.PollMost <= 0 {
 		cfg.PollMost = DefaultPollMost
 	}
-	k, err := kindsOnce()
-	if err != nil {
-		return nil, err
-	}
 	if deps.Note == nil {
 		deps.Note = func(context.Context, string) {}
 	}
-	return &Service{cfg: cfg, deps: deps, kinds: k, memory: newArena(cfg.Memory),
-		heads: semaphore.NewWeighted(1), briefs: semaphore.NewWeighted(briefsMost), pause: sleep, patience: partPatience}, nil
+	return &Service{cfg: cfg, deps: deps, memory: newArena(cfg.Memory),
+		heads: semaphore.NewWeighted(1), briefs: semaphore.NewWeighted(briefsMost), pause: sleep, patience: partPatience}
+}
+
+// kinds are those of the descriptors. That they fit the table of facts is tested.
+func (s *Service) kinds() *kinds {
+	k, err := kindsOnce()
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 // sleep waits, or ends with its context.
