@@ -96,15 +96,6 @@ func subscriptionCreated(c *call, o *object) {
 func promoted() map[string]behavior {
 	return map[string]behavior{
 		"promotedPurchases": {
-			count:  2 * perType,
-			placed: []string{"inAppPurchaseV2", "subscription"},
-			seed: firstOnly(2*perType, func(o *object, i int) {
-				if i < perType {
-					o.rels["inAppPurchaseV2"] = []string{seedID("inAppPurchases", i)}
-				} else {
-					o.rels["subscription"] = []string{seedID("subscriptions", i-perType)}
-				}
-			}),
 			unique:  [][]string{{"inAppPurchaseV2"}, {"subscription"}},
 			allowed: promotedAllowed,
 			created: setting(map[string]any{"enabled": false, "state": "PREPARE_FOR_SUBMISSION"}),

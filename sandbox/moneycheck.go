@@ -15,10 +15,6 @@ func (w *checker) money(st *store, o *object) {
 		w.subscription(st, o)
 	case o.typ == "appAvailabilities":
 		w.everywhere(st, o)
-	case o.typ == "promotedPurchases":
-		if n := len(st.related(o, "inAppPurchaseV2")) + len(st.related(o, "subscription")); n > 1 {
-			w.say(o, "is %d products", n)
-		}
 	}
 	if st.pointRel(o) != "" {
 		w.price(st, o)

@@ -344,12 +344,6 @@ func TestTheCheckerSeesMoney(t *testing.T) {
 		"names 174 territories": func(c *client) {
 			c.inner(c.now).drop(c.store.all("territoryAvailabilities")[9])
 		},
-		"is 2 products": func(c *client) {
-			for _, o := range c.store.all("promotedPurchases") {
-				c.store.set(o, "inAppPurchaseV2", []string{c.IDs("inAppPurchases")[0]})
-				c.store.set(o, "subscription", []string{c.IDs("subscriptions")[0]})
-			}
-		},
 	} {
 		c := newClient(t, World{NoAuth: true})
 		if wrong := c.Check(); len(wrong) > 0 {
