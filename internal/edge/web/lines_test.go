@@ -96,7 +96,7 @@ func TestCallLines(t *testing.T) {
 }
 
 // refused is what the sandbox may say to a request that is right.
-var refused = regexp.MustCompile(`NotFound|NOT_FOUND|FailedPrecondition|FAILED_PRECONDITION|AlreadyExists|ALREADY_EXISTS`)
+var refused = regexp.MustCompile(`NotFound|NOT_FOUND|FailedPrecondition|FAILED_PRECONDITION|AlreadyExists|ALREADY_EXISTS|a resource of another app`)
 
 // TestGoLinesCompile compiles the Go programs of 200 operations in one go.
 func TestGoLinesCompile(t *testing.T) {
