@@ -44,7 +44,8 @@ func checkWorld(command, prefix string, w sandbox.World) error {
 		d    time.Duration
 	}{
 		{"upload-time", w.Times.Upload}, {"build-time", w.Times.Build}, {"device-time", w.Times.Device},
-		{"cancel-time", w.Times.Cancel}, {"run-time", w.Times.Run}, {"report-time", w.Times.Report}, {"auto-review", w.Auto.Review}, {"auto-beta-review", w.Auto.BetaReview},
+		{"cancel-time", w.Times.Cancel}, {"run-time", w.Times.Run}, {"report-time", w.Times.Report},
+		{"auto-review", w.Auto.Review}, {"auto-beta-review", w.Auto.BetaReview},
 	} {
 		if x.d < 0 {
 			return cli.Usage(fmt.Sprintf("%s: --%s%s is not below zero", command, prefix, x.name))

@@ -135,11 +135,10 @@ func New(d Deps) (*Gateway, error) {
 	if g.Client, err = asc.New(asc.Config{BaseURL: d.BaseURL, Proxy: d.Proxy}, deps); err != nil {
 		return nil, err
 	}
-	sealing := d.Secrets
-	if sealing == nil {
-		sealing = secrets.New()
+	if d.Secrets == nil { // for all parts the same one
+		d.Secrets = secrets.New()
 	}
-	upstream, err := g.openKept(d, sealing)
+	upstream, err := g.openKept(d, d.Secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -166,9 +165,17 @@ func New(d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.Server = server.New(d.Server, g.Engine, g.Guard, own, d.Limits, d.Log, d.GRPC...)
+	if err := g.openREST(d, catalog, methods); err != nil {
+		return nil, err
+	}
+	return g, g.openPassthrough(d)
+}
+
+// openREST makes the REST face, with its pages.
+func (g *Gateway) openREST(d Deps, catalog *catalog, methods []*access.Method) error {
 	edge, err := rest.New(g.Server, g.Engine, ownServices(), d.Limits, d.Log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	edge.Uploads(uploads.StartOf)
 	edge.Tus(g.openTus(d))
@@ -186,7 +193,7 @@ func New(d Deps) (*Gateway, error) {
 		),
 		web.Patterns...)
 	g.REST = tracedHTTP(d.CORS.Wrap(edge), d)
-	return g, g.openPassthrough(d)
+	return nil
 }
 
 // openPassthrough makes the face that speaks as Apple does, where it is wanted.

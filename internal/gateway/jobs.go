@@ -19,7 +19,6 @@ import (
 	"github.com/asc-gateway/asc-gateway/internal/guard"
 	"github.com/asc-gateway/asc-gateway/internal/jobs"
 	"github.com/asc-gateway/asc-gateway/internal/replay"
-	"github.com/asc-gateway/asc-gateway/internal/secrets"
 	"github.com/asc-gateway/asc-gateway/internal/server"
 	"github.com/asc-gateway/asc-gateway/internal/service"
 	"github.com/asc-gateway/asc-gateway/internal/store"
@@ -53,15 +52,11 @@ func (g *Gateway) openUpper(d Deps) (u upper, err error) {
 	ops := &operations{}
 	conn := inprocess.New(inner{g}, tracer)
 	u.workflows = workflows.New(d.Jobs.Workflows, conn, ops)
-	sealing := d.Secrets
-	if sealing == nil {
-		sealing = secrets.New()
-	}
-	g.secrets = sealing
-	if u.uploads, err = g.openUploads(d, conn, sealing); err != nil || d.Jobs.Store == nil {
+	g.secrets = d.Secrets
+	if u.uploads, err = g.openUploads(d, conn, d.Secrets); err != nil || d.Jobs.Store == nil {
 		return u, err
 	}
-	deps := jobs.Deps{Store: d.Jobs.Store, Secrets: sealing, Rights: rights{g}, Status: service.FullStatus, Tracer: tracer,
+	deps := jobs.Deps{Store: d.Jobs.Store, Secrets: d.Secrets, Rights: rights{g}, Status: service.FullStatus, Tracer: tracer,
 		Retention: d.Jobs.Retention, Workers: d.Jobs.Workers, Log: d.Log}
 	g.Jobs, err = jobs.Open(deps, distributeBuild(u.workflows))
 	ops.jobs = g.Jobs

@@ -60,14 +60,10 @@ func (g *Gateway) openFiles(d Deps) *fileService {
 
 // openReports makes the use case that reads reports.
 func (g *Gateway) openReports(d Deps) *reports.Service {
-	sealing := d.Secrets
-	if sealing == nil {
-		sealing = secrets.New()
-	}
 	return reports.New(reports.Deps{
 		Conn:   inprocess.New(inner{g}, tracerOf(d)),
 		Files:  g.files,
-		Seals:  seals{sealing},
+		Seals:  seals{d.Secrets},
 		Owners: owners{g},
 	})
 }
